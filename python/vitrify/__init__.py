@@ -1,0 +1,18 @@
+"""Machine-learned models of glasses, run inside LAMMPS and ASE."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public names are resolved on first use, so that `import vitrify` (which every `lmp` start-up pays for) stays cheap.
+_LAZY = {"OGNDynamics": "vitrify.ase", "VitrifyError": "vitrify.errors"}
+__all__ = ["OGNDynamics", "VitrifyError", "__version__"]  # noqa: F822 (resolved by __getattr__)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

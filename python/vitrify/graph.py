@@ -1,0 +1,28 @@
+"""The graph that every model reads: typed nodes and directed edges with their vectors."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Graph(NamedTuple):
+    """Atoms and the pairs of them within the model's cutoff, in the order in which the models take them.
+
+    types: (M,) int64, index into the model's species; owned atoms first, then ghosts.
+    velocities: (M, 3) in the model's units.
+    edge_index: (2, E) int64; row 0 the centre i, row 1 the neighbour j.
+    edge_vectors: (E, 3) r_j - r_i, with the periodic image included.
+    """
+
+    types: Tensor
+    velocities: Tensor
+    edge_index: Tensor
+    edge_vectors: Tensor
+
+
+def sum_over_centres(values: Tensor, centres: Tensor, n_owned: int) -> Tensor:
+    """Sums `values` (E, ...) over the edges of each centre: (n_owned, ...); edges of other centres are an error."""
+    shape = [n_owned] + list(values.shape[1:])
+    return values.new_zeros(shape).index_add(0, centres, values)
