@@ -1,0 +1,79 @@
+"""OGN: a graph network that moves atoms one stride (k MD steps) in one prediction.
+
+Two variants share one contract: `paper` (papers/ogn, sections 4.2-4.3) and `pair` (symmetric by construction).
+The host drives them layer by layer, so that LAMMPS can exchange node features between ranks after each layer:
+
+    nodes, edges = model.start(types, velocities, edge_index, edge_vectors)
+    for l in range(model.layers):
+        nodes[:n_owned], edges = model.layer(l, nodes, edges, ...)     # then the ghosts are filled from their owners
+    dr, dv = model.finish(nodes, edges, ...)
+
+Shapes: M nodes (owned first, then ghosts), E directed edges with `edge_index` (2, E) = (centre, neighbour) and
+`edge_vectors` (E, 3) = r_j - r_i; dr, dv (n_owned, 3) are the whole displacement and velocity change of one stride.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vitrify.models.base import System
+
+
+class OGN(nn.Module):
+    """Base of the OGN variants; a variant defines start, layer and finish as the module's docstring says."""
+
+    masses: Tensor
+    dr_scale: Tensor
+    dv_scale: Tensor
+
+    def __init__(self, system: System, cutoff: float, layers: int, node_width: int, reverse_edges: bool) -> None:
+        super().__init__()
+        self.cutoff = cutoff
+        self.layers = layers
+        self.node_width = node_width
+        # True if a host with ghosts must also list the edges that lead from a ghost to an owned atom.
+        self.reverse_edges = reverse_edges
+        self.timestep = system.timestep
+        self.n_species = len(system.species)
+        self.register_buffer("masses", torch.tensor(system.masses))
+        # Per species, the standard deviations of dr - timestep v and of dv in the training data: see `calibrate`.
+        self.register_buffer("dr_scale", torch.ones(self.n_species))
+        self.register_buffer("dv_scale", torch.ones(self.n_species))
+
+    def forward(
+        self, types: Tensor, velocities: Tensor, edge_index: Tensor, edge_vectors: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One stride of a system whose every node is owned: (dr (N, 3), dv (N, 3))."""
+        n = types.shape[0]
+        nodes, edges = self.start(types, velocities, edge_index, edge_vectors)
+        for index in range(self.layers):
+            nodes, edges = self.layer(index, nodes, edges, types, velocities, edge_index, edge_vectors, n)
+        return self.finish(nodes, edges, types, velocities, edge_index, edge_vectors, n)
+
+    @torch.jit.unused
+    def calibrate(self, types: Tensor, velocities: Tensor, dr: Tensor, dv: Tensor) -> None:
+        """Sets the scales of the targets from a sample of the training data, all (n, 3); called once, before training."""
+        residual = dr - self.timestep * velocities
+        for s in range(self.n_species):
+            mine = types == s
+            if mine.any():
+                self.dr_scale[s] = residual[mine].square().mean().sqrt().clamp_min(1e-12)
+                self.dv_scale[s] = dv[mine].square().mean().sqrt().clamp_min(1e-12)
+
+    @torch.jit.unused
+    def observe(self, types: Tensor, velocities: Tensor, edge_vectors: Tensor, dr: Tensor, dv: Tensor) -> None:
+        """Sees every training batch before it is used; only models with online statistics do something here."""
+
+    @torch.jit.unused
+    def loss_scales(self, types: Tensor) -> tuple[Tensor, Tensor]:
+        """Scales that standardise the errors of dr and dv, each broadcastable to (n, 3)."""
+        return self.dr_scale[types, None], self.dv_scale[types, None]
+
+    @torch.jit.unused
+    def loss(self, types: Tensor, prediction: tuple[Tensor, Tensor], dr: Tensor, dv: Tensor) -> Tensor:
+        """Mean squared standardised error over atoms and the six components of [dr, dv]."""
+        scale_r, scale_v = self.loss_scales(types)
+        error_r = (prediction[0] - dr) / scale_r
+        error_v = (prediction[1] - dv) / scale_v
+        return 0.5 * (error_r.square().mean() + error_v.square().mean())
