@@ -1,0 +1,100 @@
+"""Periodic neighbour lists: every image within the cutoff, for any cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vitrify.errors import VitrifyError
+
+if TYPE_CHECKING:
+    import torch
+
+    from vitrify.graph import Graph
+
+
+def check_cell(cell: ArrayLike) -> NDArray[np.float64]:
+    """`cell` as a (3, 3) float64 array of cell vectors in rows; VitrifyError if it spans no volume."""
+    rows = np.asarray(cell, dtype=np.float64)
+    if rows.shape != (3, 3):
+        raise VitrifyError(f"the cell has the shape {rows.shape}: give three cell vectors as rows, (3, 3)")
+    if not np.isfinite(rows).all():
+        raise VitrifyError("the cell holds NaN or infinity: give three finite cell vectors")
+    lengths = np.linalg.norm(rows, axis=1)
+    # Relative to a box with the same edges, so that the test does not depend on the unit of length.
+    if abs(np.linalg.det(rows)) <= 1e-10 * float(np.prod(lengths)):
+        raise VitrifyError(f"the cell {rows.tolist()} has no volume: give three independent cell vectors")
+    return rows
+
+
+def check_vectors(name: str, values: ArrayLike, n_atoms: int | None = None) -> NDArray[np.float64]:
+    """`values` as an (N, 3) float64 array; VitrifyError for another shape, NaN or infinity."""
+    vectors = np.asarray(values, dtype=np.float64)
+    if vectors.ndim != 2 or vectors.shape[1] != 3 or (n_atoms is not None and len(vectors) != n_atoms):
+        wanted = f"({'N' if n_atoms is None else n_atoms}, 3)"
+        raise VitrifyError(f"the {name} have the shape {vectors.shape}: give one row for each atom, {wanted}")
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        first = int(np.argmin(finite))
+        raise VitrifyError(
+            f"the {name} of atom {first} are {vectors[first].tolist()} ({int((~finite).sum())} such atoms): "
+            "give finite numbers; if a run made them, it had left the range in which its model is valid"
+        )
+    return vectors
+
+
+def neighbour_list(
+    positions: ArrayLike, cell: ArrayLike, cutoff: float, pbc: bool = True
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """All directed pairs closer than `cutoff`, over every periodic image (an atom's own images too).
+
+    Args:
+        positions: (N, 3), wrapped or not. cell: (3, 3) rows; may be smaller than the cutoff and triclinic.
+        cutoff: in the unit of the positions. pbc: periodic in all three directions, or in none.
+
+    Returns:
+        edge_index (2, E): centres i and neighbours j, sorted by i; edge_vectors (E, 3): r_j - r_i of the image.
+
+    Raises:
+        VitrifyError: positions or cell that are not finite, a cell without volume, a cutoff that is not positive.
+    """
+    import vesin
+
+    points = check_vectors("positions", positions)
+    box = check_cell(cell) if pbc else np.zeros((3, 3))
+    if not (np.isfinite(cutoff) and cutoff > 0):
+        raise VitrifyError(f"the cutoff is {cutoff}: give a positive length")
+    if len(points) == 0:
+        return np.zeros((2, 0), np.int64), np.zeros((0, 3))
+    finder = vesin.NeighborList(cutoff=float(cutoff), full_list=True, sorted=True)
+    pairs, vectors = finder.compute(points=points, box=box, periodic=pbc, quantities="PD")
+    return np.ascontiguousarray(pairs.T, dtype=np.int64), vectors
+
+
+def build_graph(
+    positions: ArrayLike,
+    velocities: ArrayLike,
+    cell: ArrayLike,
+    types: ArrayLike,
+    cutoff: float,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+) -> Graph:
+    """The periodic graph of a configuration; vectors are computed in double and then cast.
+
+    positions, velocities (N, 3), cell (3, 3) rows, types (N,) 0-based; `dtype` defaults to torch.float32.
+    """
+    import torch
+
+    from vitrify.graph import Graph
+
+    edge_index, edge_vectors = neighbour_list(positions, cell, cutoff)
+    real = torch.float32 if dtype is None else dtype
+    return Graph(
+        types=torch.as_tensor(np.asarray(types, dtype=np.int64), device=device),
+        velocities=torch.as_tensor(np.asarray(velocities, dtype=np.float64)).to(device, real),
+        edge_index=torch.as_tensor(edge_index, device=device),
+        edge_vectors=torch.as_tensor(edge_vectors).to(device, real),
+    )
