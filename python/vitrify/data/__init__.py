@@ -1,0 +1,1 @@
+"""Data files of vitrify and the datasets that training reads from them."""

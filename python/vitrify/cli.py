@@ -1,0 +1,57 @@
+"""The command line: `vitrify ...`. Every command imports what it needs when it runs, so that --help is instant."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vitrify.errors import VitrifyError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Machine-learned models of glasses, for LAMMPS and ASE."
+)
+data = typer.Typer(no_args_is_help=True, help="Make the data that models are trained and tested on.")
+app.add_typer(data, name="data")
+
+
+@data.command("trajectories")
+def data_trajectories(
+    system: Annotated[str, typer.Argument(help="kalj, kalj-glass, sio2, si or cuzr")],
+    out: Annotated[Path, typer.Option(help="HDF5 file (H5MD layout) to write")],
+    trajectories: Annotated[int, typer.Option(help="independent trajectories")] = 10,
+    frames: Annotated[int, typer.Option(help="frames of each trajectory")] = 1000,
+    every: Annotated[int, typer.Option(help="base steps between frames")] = 1,
+    atoms: Annotated[
+        int | None, typer.Option(help="atoms, at the density of the system; default: the paper's")
+    ] = None,
+    md_timestep: Annotated[
+        float | None, typer.Option(help="integration step; must divide the base step")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(help="temperature; default: the paper's")] = None,
+    seed: Annotated[int, typer.Option(help="seed of all random numbers")] = 1,
+    workers: Annotated[int | None, typer.Option(help="processes; default: one for each core")] = None,
+) -> None:
+    """Simulate trajectories with LAMMPS. An interrupted run goes on where it stopped when it is started again."""
+    from vitrify.datagen.generate import generate
+
+    path = generate(
+        system, out, trajectories=trajectories, frames=frames, every=every, atoms=atoms, md_timestep=md_timestep,
+        temperature=temperature, seed=seed, workers=workers,
+    )  # fmt: skip
+    typer.echo(f"{path}")
+
+
+def main() -> None:
+    """Runs the command line; an error that the user can mend is one line on stderr."""
+    try:
+        app()
+    except VitrifyError as error:
+        print(f"vitrify: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

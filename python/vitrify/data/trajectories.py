@@ -1,0 +1,258 @@
+"""MD trajectories in HDF5 files with the H5MD layout (https://www.nongnu.org/h5md/): one file, many trajectories.
+
+`/particles/traj_0000` holds positions (unwrapped), velocities, species and the cell of the first trajectory,
+`/observables/traj_0000` its energies; the root attribute `vitrify` is a JSON text with everything else.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+
+import vitrify
+from vitrify.errors import VitrifyError
+from vitrify.files import atomic_path
+
+Frames = slice | list[int] | np.ndarray
+_OBSERVABLES = ("potential_energy", "kinetic_energy", "temperature")
+
+
+@dataclass(frozen=True)
+class TrajectoryMeta:
+    """What is common to all trajectories of a file.
+
+    species: labels in the order of the types; masses: one for each species; base_timestep: the physical step that
+    frames and strides are counted in; md_timestep: the step integrated with; frame_interval: base steps between
+    frames; recipe: every other setting, LAMMPS commands included; versions: of vitrify and LAMMPS.
+    """
+
+    system: str
+    units: str
+    species: tuple[str, ...]
+    masses: tuple[float, ...]
+    base_timestep: float
+    md_timestep: float
+    frame_interval: int
+    recipe: dict[str, Any]
+    seed: int
+    versions: dict[str, str]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> TrajectoryMeta:
+        values = json.loads(text)
+        values["species"], values["masses"] = tuple(values["species"]), tuple(values["masses"])
+        return cls(**values)
+
+    def differences(self, other: TrajectoryMeta) -> list[str]:
+        """The names of the settings, of the recipe's too, that differ; software versions may."""
+        mine, theirs = json.loads(self.to_json()), json.loads(other.to_json())
+        names = [f.name for f in fields(self) if f.name not in ("recipe", "versions")]
+        found = [name for name in names if mine[name] != theirs[name]]
+        a, b = mine["recipe"], theirs["recipe"]
+        return found + [key for key in sorted(a.keys() | b.keys()) if a.get(key) != b.get(key)]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One trajectory in the units of its file, frames first.
+
+    positions (T,N,3) unwrapped; velocities (T,N,3); cell (3,3), rows are the cell's vectors; types (N,) from 0;
+    times (T,); potential_energy, kinetic_energy (whole cell) and temperature (T,).
+    """
+
+    positions: np.ndarray
+    velocities: np.ndarray
+    cell: np.ndarray
+    types: np.ndarray
+    times: np.ndarray
+    potential_energy: np.ndarray
+    kinetic_energy: np.ndarray
+    temperature: np.ndarray
+
+    @property
+    def total_energy(self) -> np.ndarray:
+        total: np.ndarray = self.potential_energy + self.kinetic_energy
+        return total
+
+
+class TrajectoryFile:
+    """A trajectory file, read only and lazily: `load` reads the frames that it is asked for, and no others."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise VitrifyError(
+                f"trajectory file {self.path} does not exist: `vitrify data trajectories` makes one"
+            )
+        try:
+            self._file = h5py.File(self.path, "r")
+        except OSError as error:
+            raise VitrifyError(f"{self.path} is not a readable HDF5 file ({error}): make it anew") from None
+        text = self._file.attrs.get("vitrify")
+        if "particles" not in self._file or text is None:
+            self._file.close()
+            raise VitrifyError(
+                f"{self.path} is HDF5, but not a trajectory file of vitrify (no /particles or no attribute 'vitrify'):"
+                " `vitrify data trajectories` makes one"
+            )
+        self.meta = TrajectoryMeta.from_json(str(text))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return sorted(self._file["particles"])
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def frames(self, index: int) -> int:
+        """The number of frames of trajectory `index`."""
+        return int(self._group(index)["position/value"].shape[0])
+
+    def load(self, index: int, frames: Frames = slice(None)) -> Trajectory:
+        """Reads trajectory `index`, or those of its `frames` that a slice or increasing list of indices selects."""
+        particles, observables = self._group(index), self._file["observables"][self._names[index]]
+        return Trajectory(
+            positions=particles["position/value"][frames],
+            velocities=np.asarray(particles["velocity/value"][frames], np.float64),
+            cell=particles["box/edges"][:],
+            types=particles["species"][:].astype(np.int64) - 1,
+            times=particles["position/time"][frames],
+            **{name: observables[name]["value"][frames] for name in _OBSERVABLES},
+        )
+
+    def _group(self, index: int) -> h5py.Group:
+        if not -len(self) <= index < len(self):
+            raise VitrifyError(
+                f"{self.path} has {len(self)} trajectories, counted from 0: there is no {index}"
+            )
+        return self._file["particles"][self._names[index]]
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[Trajectory]:
+        return (self.load(index) for index in range(len(self)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class TrajectoryWriter:
+    """Collects finished trajectories and makes one file of them.
+
+    Each trajectory is first a small file of its own in the folder `<path>.parts`, so that several processes write
+    at once and a killed run loses only the trajectories it was in. A clean exit of the context joins them into `path`.
+    A writer of the same recipe goes on with what it finds, parts or a whole file; another recipe is refused.
+    """
+
+    def __init__(self, path: str | Path, meta: TrajectoryMeta) -> None:
+        self.path, self.meta = Path(path), meta
+        self.parts = self.path.with_name(self.path.name + ".parts")
+        for found in [self.path, *sorted(self.parts.glob("traj_*.h5"))]:
+            if found.exists():
+                self._require_same_recipe(found)
+
+    def _require_same_recipe(self, found: Path) -> None:
+        with TrajectoryFile(found) as file:
+            different = file.meta.differences(self.meta)
+        if different:
+            raise VitrifyError(
+                f"{found} was made with other settings ({', '.join(different)}):"
+                f" give the same settings to continue, another --out, or remove {self.path.name} and {self.parts.name}"
+            )
+
+    @property
+    def finished(self) -> set[int]:
+        """Indices of the trajectories that are already on disk."""
+        done = {int(part.stem.removeprefix("traj_")) for part in self.parts.glob("traj_*.h5")}
+        if self.path.exists():
+            with TrajectoryFile(self.path) as file:
+                done |= set(range(len(file)))
+        return done
+
+    def append(self, trajectory: Trajectory, index: int | None = None) -> None:
+        """Stores one finished trajectory, by default as the next one."""
+        number = max(self.finished, default=-1) + 1 if index is None else index
+        part = self.parts / f"traj_{number:04d}.h5"
+        with atomic_path(part) as work, _create(work, self.meta) as file:
+            _write(file, part.stem, trajectory, self.meta)
+
+    def close(self) -> None:
+        """Joins what is finished into the one file and removes the parts."""
+        parts = sorted(self.parts.glob("traj_*.h5"))
+        if not parts:
+            return
+        sources = [self.path] * self.path.exists() + parts
+        with atomic_path(self.path) as work, _create(work, self.meta) as file:
+            for source in sources:
+                with h5py.File(source, "r") as old:
+                    for name in old["particles"]:
+                        for group in ("particles", "observables"):
+                            old.copy(f"{group}/{name}", file.require_group(group), name)
+        shutil.rmtree(self.parts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, error: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+
+
+def _create(path: Path, meta: TrajectoryMeta) -> h5py.File:
+    """A new file with the groups that H5MD 1.1 demands."""
+    file = h5py.File(path, "w")
+    file.attrs["vitrify"] = meta.to_json()
+    h5md = file.create_group("h5md")
+    h5md.attrs["version"] = np.array([1, 1])
+    h5md.create_group("author").attrs["name"] = "vitrify"
+    creator = h5md.create_group("creator")
+    creator.attrs["name"], creator.attrs["version"] = "vitrify", vitrify.__version__
+    return file
+
+
+def _write(file: h5py.File, name: str, trajectory: Trajectory, meta: TrajectoryMeta) -> None:
+    particles = file.create_group(f"particles/{name}")
+    observables = file.create_group(f"observables/{name}")
+    particles["species"] = trajectory.types.astype(np.int32) + 1
+    box = particles.create_group("box")
+    box.attrs["dimension"], box.attrs["boundary"] = 3, ["periodic"] * 3
+    box["edges"] = np.asarray(trajectory.cell, np.float64)
+
+    steps = np.rint(np.asarray(trajectory.times) / meta.base_timestep).astype(np.int64)
+    element = _time_dependent(particles.create_group("position"), steps, trajectory.times)
+    element(particles["position"], trajectory.positions)
+    element(particles.create_group("velocity"), trajectory.velocities)
+    for observable in _OBSERVABLES:
+        element(observables.create_group(observable), getattr(trajectory, observable))
+
+
+def _time_dependent(
+    first: h5py.Group, steps: np.ndarray, times: np.ndarray
+) -> Callable[[h5py.Group, np.ndarray], None]:
+    """Writes values with step and time, which all elements share (H5MD recommends hard links)."""
+    first["step"], first["time"] = steps, np.asarray(times, np.float64)
+
+    def element(group: h5py.Group, values: np.ndarray) -> None:
+        if group != first:
+            group["step"], group["time"] = first["step"], first["time"]
+        group["value"] = np.asarray(values, np.float64)
+
+    return element

