@@ -1,0 +1,219 @@
+"""Training configurations: YAML files that become frozen, fully checked objects, or one clear error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from vitrify.errors import VitrifyError, did_you_mean
+
+
+class Section(BaseModel):
+    """Base of every part of a configuration: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
+
+def _seconds(value: Any) -> Any:
+    """"H:M:S", "M:S" or a number of seconds -> seconds (YAML itself reads an unquoted 1:00:00 as 3600)."""
+    if isinstance(value, str) and re.fullmatch(r"\d+(:[0-5]?\d){1,2}", value):
+        total = 0
+        for part in value.split(":"):
+            total = 60 * total + int(part)
+        return total
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+
+
+class DataConfig(Section):
+    """Trajectory files and how pairs (configuration now, configuration one stride later) are drawn from them.
+
+    stride: base steps between the two configurations of a pair.
+    time_reversal: use every pair backwards too, (r', -v') -> (r, -v).
+    augmentation: "cube" turns each sample by a random one of the cube's 48 symmetries (paper, section 4.4 vii).
+    validation_pairs: validate on this many pairs, evenly spread over the validation trajectories.
+    """
+
+    train: tuple[Path, ...] = Field(min_length=1)
+    validation: tuple[Path, ...] = Field(min_length=1)
+    stride: int = Field(ge=1)
+    time_reversal: bool = True
+    augmentation: Literal["none", "cube"] = "none"
+    validation_pairs: int = Field(64, ge=1)
+
+    @model_validator(mode="after")
+    def _split_by_file(self) -> Self:
+        shared = set(self.train) & set(self.validation)
+        if shared:
+            raise ValueError(
+                f"{shared.pop().name} is in both train and validation; give validation its own trajectories"
+            )
+        return self
+
+
+class TrainingConfig(Section):
+    """How a model is fitted. One of `max_steps` and `max_time` is needed; the first to be reached ends the run.
+
+    schedule: the learning rate falls from `learning_rate` to `final_learning_rate` with the fraction of the run
+    that is done (steps or time, whichever is further). The paper: exponential, 1e-4 to 1e-6 in 2e7 steps.
+    ema: decay of the averaged weights that are validated and exported; 0 switches averaging off.
+    noise: standard deviation of noise on the input velocities, in units of their own spread; positions are
+    displaced by noise of that size times the timestep. The end of each pair stays, so the model learns to correct.
+    validate_every, patience: validate after this many steps; stop after `patience` validations without progress.
+    save_every: seconds between checkpoints. workers: processes that prepare batches (0: the training process).
+    """
+
+    seed: int = Field(1, ge=0)
+    precision: Literal[32, 64] = 32
+    max_steps: int | None = Field(None, ge=1)
+    max_time: Duration | None = None
+    batch_size: int = Field(4, ge=1)
+    optimizer: Literal["adam", "adamw"] = "adam"
+    amsgrad: bool = False
+    learning_rate: float = Field(1e-3, gt=0)
+    final_learning_rate: float = Field(1e-6, ge=0)
+    schedule: Literal["cosine", "exponential"] = "cosine"
+    weight_decay: float = Field(0.0, ge=0)
+    clip: float | None = Field(1.0, gt=0)
+    ema: float = Field(0.999, ge=0, lt=1)
+    noise: float = Field(0.0, ge=0)
+    validate_every: int = Field(500, ge=1)
+    patience: int | None = Field(None, ge=1)
+    save_every: Duration = 120.0
+    device: Literal["cpu", "cuda", "auto"] = "auto"
+    threads: int = Field(1, ge=1)
+    workers: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.max_steps is None and self.max_time is None:
+            raise ValueError("give max_steps or max_time, or the run would never end")
+        if self.final_learning_rate > self.learning_rate:
+            raise ValueError("final_learning_rate is above learning_rate")
+        if self.schedule == "exponential" and self.final_learning_rate == 0:
+            raise ValueError("an exponential schedule cannot end at 0; give a positive final_learning_rate")
+        return self
+
+
+class Config(Section):
+    """A whole configuration. `model` is checked by the Config of the model class that `kind` names."""
+
+    kind: str
+    model: dict[str, Any]
+    data: DataConfig
+    training: TrainingConfig
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice, which YAML forbids and PyYAML lets pass."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise VitrifyError(f"line {node.start_mark.line + 1}: the key {key!r} is given twice")
+        return super().construct_mapping(node, deep)
+
+
+def parse(section: type[Parsed], values: Any, place: str) -> Parsed:
+    """Checks `values` against `section`; `place` ("config.yaml: model") starts the error message.
+
+    Raises:
+        VitrifyError: names the first wrong key, what it holds, what is wanted.
+    """
+    if not isinstance(values, Mapping):
+        raise VitrifyError(f"{place}: got {values!r}, wanted keys and values")
+    try:
+        return section.model_validate(dict(values))
+    except ValidationError as error:
+        raise VitrifyError(f"{place}: {_explain(section, error)}") from None
+
+
+def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """Reads a configuration file; paths in it are relative to it.
+
+    overrides: "training.max_time=00:10:00" and the like, applied on top.
+
+    Raises:
+        VitrifyError: no such file, not YAML, an unknown key, a wrong value.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise VitrifyError(f"{path}: no such file; give the path of a training configuration (YAML)")
+    try:
+        values = yaml.load(path.read_text(), _Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise VitrifyError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
+    except VitrifyError as error:
+        raise VitrifyError(f"{path}: {error}") from None
+    if not isinstance(values, dict):
+        raise VitrifyError(f"{path}: wanted the keys {', '.join(Config.model_fields)}, got no keys at all")
+    for override in overrides:
+        _override(values, override)
+    config = parse(Config, values, str(path))
+    base = path.resolve().parent
+    data = config.data.model_copy(
+        update={name: tuple(base / file for file in getattr(config.data, name)) for name in ("train", "validation")}
+    )
+    return config.model_copy(update={"data": data})
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], place: str = "") -> list[str]:
+    """The keys that two dumped configurations do not agree on: ["model.width: 24, now 32", ...]."""
+    found = []
+    for key in sorted({*old, *new}):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += differences(a, b, f"{place}{key}.")
+        elif a != b:
+            found.append(f"{place}{key}: {a}, now {b}")
+    return found
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    name, separator, text = override.partition("=")
+    if not separator or not name:
+        raise VitrifyError(f"--set {override!r}: wanted KEY=VALUE, as in training.max_steps=1000")
+    *sections, key = name.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise VitrifyError(f"--set {override!r}: {section!r} is a value, not a section")
+    values[key] = yaml.safe_load(text)
+
+
+def _explain(section: type[BaseModel], error: ValidationError) -> str:
+    first, *others = error.errors()
+    location, name = first["loc"], ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = _keys(section, location[:-1])
+        key = str(location[-1])
+        hint = did_you_mean(key, known)
+        message = f"unknown key {name!r}{hint}" if hint else f"unknown key {name!r}; known: {', '.join(known)}"
+    elif first["type"] == "missing":
+        message = f"the key {name!r} is missing"
+    elif first["type"] == "value_error":
+        message = f"{name}: {first['ctx']['error']}" if name else str(first["ctx"]["error"])
+    else:
+        message = f"{name}: got {first['input']!r}; {first['msg'][0].lower()}{first['msg'][1:]}"
+    return message + (f" (and {len(others)} more)" if others else "")
+
+
+def _keys(section: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys known at a place inside a section."""
+    for part in location:
+        annotation = section.model_fields[str(part)].annotation
+        section = next(
+            kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)
+        )
+    return list(section.model_fields)

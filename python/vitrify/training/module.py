@@ -1,0 +1,65 @@
+"""What an OGN model is trained on: its loss, and its errors in physical units."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vitrify.data.datasets import OGNPairs, Pair, evenly_spread
+from vitrify.models import OGN
+
+
+def velocity_spread(velocities: np.ndarray, types: np.ndarray, n_species: int) -> np.ndarray:
+    """Root mean square of a velocity component for each species; a species without atoms gets that of all atoms."""
+    squares = (velocities**2).mean(1)
+    atoms = np.bincount(types, minlength=n_species)
+    sums = np.bincount(types, squares, n_species)
+    return np.sqrt(np.where(atoms > 0, sums / np.maximum(atoms, 1), squares.mean()))
+
+
+def calibrate(model: OGN, data: OGNPairs, pairs: int = 200) -> np.ndarray:
+    """Gives the model the scales of its targets, from evenly spread pairs; returns `velocity_spread` of the same pairs."""
+    sample = [data.snapshots(int(index)) for index in evenly_spread(data.n_pairs, pairs)]
+    types = np.concatenate([s.types for s in sample])
+    velocities = np.concatenate([s.velocities for s in sample])
+    dr = np.concatenate([s.next_positions - s.positions for s in sample])
+    dv = np.concatenate([s.next_velocities - s.velocities for s in sample])
+    model.calibrate(torch.as_tensor(types, dtype=torch.int64), *(torch.as_tensor(x) for x in (velocities, dr, dv)))
+    return velocity_spread(velocities, types, model.n_species)
+
+
+class OGNTask(nn.Module):
+    """A model together with what training and validation ask of it.
+
+    v_std: (n_species,) spread of a velocity component, the unit of the relative velocity error.
+    """
+
+    v_std: Tensor
+
+    def __init__(self, model: OGN, v_std: np.ndarray) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("v_std", torch.tensor(v_std, dtype=torch.get_default_dtype()))
+
+    def forward(self, batch: Pair) -> Tensor:
+        """The loss of a training batch, dimensionless; the model also sees the batch for its running statistics."""
+        graph = batch.graph
+        self.model.observe(graph.types, graph.velocities, graph.edge_vectors, batch.dr, batch.dv)
+        return self.model.loss(graph.types, self.model(*graph), batch.dr, batch.dv)
+
+    @torch.no_grad()
+    def squared_errors(self, batch: Pair) -> Tensor:
+        """[loss, (dr error)^2, (dv error)^2, (dv error / v_std)^2], means over the batch, per component: (4,)."""
+        types = batch.graph.types
+        dr, dv = self.model(*batch.graph)
+        of_dr, of_dv = dr - batch.dr, dv - batch.dv
+        relative = of_dv / self.v_std[types].unsqueeze(1)
+        loss = self.model.loss(types, (dr, dv), batch.dr, batch.dv)
+        return torch.stack([loss, *(x.square().mean() for x in (of_dr, of_dv, relative))])
+
+
+def metrics_of(mean_squares: Tensor) -> dict[str, float]:
+    """The means of `squared_errors` as figures: val_loss, RMSE of dr and dv, and RMSE of dv over v_std."""
+    loss, dr, dv, relative = mean_squares.tolist()
+    return {"val_loss": loss, "rmse_dr": dr**0.5, "rmse_dv": dv**0.5, "rmse_dv_over_v": relative**0.5}
