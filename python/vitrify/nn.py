@@ -1,6 +1,6 @@
 """Building blocks shared by the models: radial bases, cutoffs, MLPs and the online standardiser."""
 
-from __future__ import annotations
+# No postponed annotations here: TorchScript must see the real types.
 
 import math
 

@@ -47,7 +47,16 @@ _ASE_PER_PS = 98.22694788464062
 _SYSTEMS = {
     "lj": Units("lj", 1.0, 1.0, 1.0, "sigma", "tau", "epsilon", "T*", 1.0, 1.0),
     "metal": Units(
-        "metal", 8.617343e-5, 1.0364269e-4, 1.0 / 1.0364269e-4, "A", "ps", "eV", "K", 1.0 / _ASE_PER_PS, _ASE_PER_PS
+        "metal",
+        8.617343e-5,
+        1.0364269e-4,
+        1.0 / 1.0364269e-4,
+        "A",
+        "ps",
+        "eV",
+        "K",
+        1.0 / _ASE_PER_PS,
+        _ASE_PER_PS,
     ),
 }
 

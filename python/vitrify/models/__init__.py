@@ -26,7 +26,9 @@ def parse_model_config(kind: str, config: dict[str, Any]) -> ModelConfig:
     Raises VitrifyError for an unknown kind, variant or key (with the nearest known one) and for a bad value.
     """
     if kind not in MODELS:
-        raise VitrifyError(f"kind {kind!r} is unknown{did_you_mean(kind, MODELS)}: use one of {', '.join(MODELS)}")
+        raise VitrifyError(
+            f"kind {kind!r} is unknown{did_you_mean(kind, MODELS)}: use one of {', '.join(MODELS)}"
+        )
     variants = MODELS[kind]
     variant = str(config.get("variant", next(iter(variants))))
     if variant not in variants:

@@ -12,7 +12,7 @@ Shapes: M nodes (owned first, then ghosts), E directed edges with `edge_index` (
 `edge_vectors` (E, 3) = r_j - r_i; dr, dv (n_owned, 3) are the whole displacement and velocity change of one stride.
 """
 
-from __future__ import annotations
+# No postponed annotations here: TorchScript must see the real types.
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,9 @@ class OGN(nn.Module):
     dr_scale: Tensor
     dv_scale: Tensor
 
-    def __init__(self, system: System, cutoff: float, layers: int, node_width: int, reverse_edges: bool) -> None:
+    def __init__(
+        self, system: System, cutoff: float, layers: int, node_width: int, reverse_edges: bool
+    ) -> None:
         super().__init__()
         self.cutoff = cutoff
         self.layers = layers
@@ -62,7 +64,9 @@ class OGN(nn.Module):
                 self.dv_scale[s] = dv[mine].square().mean().sqrt().clamp_min(1e-12)
 
     @torch.jit.unused
-    def observe(self, types: Tensor, velocities: Tensor, edge_vectors: Tensor, dr: Tensor, dv: Tensor) -> None:
+    def observe(
+        self, types: Tensor, velocities: Tensor, edge_vectors: Tensor, dr: Tensor, dv: Tensor
+    ) -> None:
         """Sees every training batch before it is used; only models with online statistics do something here."""
 
     @torch.jit.unused

@@ -14,7 +14,7 @@ is antisymmetric in i and j, so that sum m dv = 0 exactly; only r_ij and v_ij en
 invariant and O(3)-equivariant. A filter is a function of one distance: a host can tabulate it.
 """
 
-from __future__ import annotations
+# No postponed annotations here: TorchScript must see the real types.
 
 from typing import Literal
 
@@ -49,7 +49,7 @@ class PairConfig(ModelConfig):
     basis: int = Field(24, ge=4)
 
     @model_validator(mode="after")
-    def _ordered(self) -> PairConfig:
+    def _ordered(self) -> "PairConfig":
         if not self.core < self.cutoff - self.reach:
             raise ValueError(f"core {self.core} must be below cutoff - reach = {self.cutoff - self.reach}")
         return self
@@ -85,7 +85,9 @@ class PairLayer(nn.Module):
         self.filters = Filters(n_species, c + f, config)
         self.gates = nn.Linear(f, c, bias=False)
         self.mix = nn.Parameter(torch.randn(n_species, q, q * c) / (q * c) ** 0.5)
-        self.update = nn.Sequential(nn.Linear(f + q * f, config.hidden), nn.SiLU(), nn.Linear(config.hidden, f))
+        self.update = nn.Sequential(
+            nn.Linear(f + q * f, config.hidden), nn.SiLU(), nn.Linear(config.hidden, f)
+        )
         with torch.no_grad():
             self.gates.weight.zero_()
 
@@ -122,7 +124,9 @@ class PairOGN(OGN):
         super().__init__(system, config.cutoff, config.layers, node_width=3 * q + f, reverse_edges=False)
         self.points, self.scalars = q, f
         # Gauss-Legendre nodes, which make the first guess of the quadrature exact to order 2q.
-        self.times = nn.Parameter(torch.tensor(0.5 * (np.polynomial.legendre.leggauss(q)[0] + 1.0), dtype=torch.float32))
+        self.times = nn.Parameter(
+            torch.tensor(0.5 * (np.polynomial.legendre.leggauss(q)[0] + 1.0), dtype=torch.float32)
+        )
         self.envelope = SmoothCutoff(config.cutoff - config.reach, config.cutoff)
         self.embedding = nn.Parameter(torch.randn(self.n_species, f))
         self.blocks = nn.ModuleList([PairLayer(self.n_species, config) for _ in range(config.layers)])
@@ -136,9 +140,13 @@ class PairOGN(OGN):
         self, types: Tensor, velocities: Tensor, edge_index: Tensor, edge_vectors: Tensor
     ) -> tuple[Tensor, Tensor]:
         u = velocities.new_zeros([types.shape[0], 3 * self.points])
-        return torch.cat([u, self.embedding[types]], dim=1), velocities[edge_index[1]] - velocities[edge_index[0]]
+        return torch.cat([u, self.embedding[types]], dim=1), velocities[edge_index[1]] - velocities[
+            edge_index[0]
+        ]
 
-    def displaced(self, nodes: Tensor, edges: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> tuple[Tensor, Tensor]:
+    def displaced(
+        self, nodes: Tensor, edges: Tensor, edge_index: Tensor, edge_vectors: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Pair vectors at the time points (E, Q, 3) and their lengths (E, Q)."""
         u = nodes[:, : 3 * self.points].view(-1, self.points, 3)
         times = (self.timestep * self.times).view(1, -1, 1)
@@ -171,9 +179,7 @@ class PairOGN(OGN):
         u, new_scalars = nodes[:n_owned, : 3 * self.points], scalars[:n_owned]
         for l, block in enumerate(self.blocks):  # TorchScript cannot index a ModuleList with a variable
             if l == index:
-                moved, new_scalars = block(
-                    scalars, d, distances, envelope, mask, edge_index, types, n_owned
-                )
+                moved, new_scalars = block(scalars, d, distances, envelope, mask, edge_index, types, n_owned)
                 u = (moved * self.dr_scale[types[:n_owned]].view(-1, 1, 1)).flatten(1)
         return torch.cat([u, new_scalars], dim=1), edges
 
@@ -197,6 +203,9 @@ class PairOGN(OGN):
         sums = sum_over_centres(pair.flatten(1), i, n_owned)
         # One scale for all species keeps the pair terms antisymmetric.
         inverse_mass = (1.0 / self.masses[types[:n_owned]]).unsqueeze(1)
-        dr = self.timestep * velocities[:n_owned] + inverse_mass * (self.masses * self.dr_scale).mean() * sums[:, :3]
+        dr = (
+            self.timestep * velocities[:n_owned]
+            + inverse_mass * (self.masses * self.dr_scale).mean() * sums[:, :3]
+        )
         dv = inverse_mass * (self.masses * self.dv_scale).mean() * sums[:, 3:]
         return dr, dv

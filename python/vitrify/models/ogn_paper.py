@@ -3,7 +3,7 @@
 It conserves no momentum and knows no rotation: symmetry is learned from augmented data. It is kept for comparison.
 """
 
-from __future__ import annotations
+# No postponed annotations here: TorchScript must see the real types.
 
 from typing import Literal
 
@@ -51,7 +51,9 @@ class PaperLayer(nn.Module):
         self.edge_mlp = PaperMLP(6 * width, width, width)
         self.node_mlp = PaperMLP(4 * width, width, width)
 
-    def forward(self, nodes: Tensor, edges: Tensor, edge_index: Tensor, n_owned: int) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, nodes: Tensor, edges: Tensor, edge_index: Tensor, n_owned: int
+    ) -> tuple[Tensor, Tensor]:
         """nodes (M, 2W) and edges (E, 2W), each [current, embedding] -> updated (n_owned, 2W) and (E, 2W)."""
         width = edges.shape[1] // 2
         i, j = edge_index[0], edge_index[1]
@@ -84,7 +86,9 @@ class PaperOGN(OGN):
         return torch.cat([functional.one_hot(types, self.n_species).to(velocities.dtype), velocities], dim=1)
 
     @torch.jit.unused
-    def observe(self, types: Tensor, velocities: Tensor, edge_vectors: Tensor, dr: Tensor, dv: Tensor) -> None:
+    def observe(
+        self, types: Tensor, velocities: Tensor, edge_vectors: Tensor, dr: Tensor, dv: Tensor
+    ) -> None:
         """Takes a training batch into the online standardisation (section 4.4 ii)."""
         self.node_inputs.observe(self.node_features(types, velocities))
         self.edge_inputs.observe(edge_vectors)
