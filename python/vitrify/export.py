@@ -1,0 +1,308 @@
+"""Writing and loading model files: the only Python module that knows TorchScript.
+
+TorchScript is deprecated upstream; what replaces it goes behind the functions of this module, with the same metadata.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vitrify.errors import VitrifyError
+from vitrify.files import atomic_path
+from vitrify.modelfile import (
+    METADATA_NAME,
+    Metadata,
+    Provenance,
+    Reference,
+    Validity,
+    find_model,
+    open_archive,
+    parse_metadata,
+    read_entry,
+    read_metadata,
+    shipped_models,
+)
+from vitrify.neighbours import build_graph
+from vitrify.reference import make_reference, relative_error
+
+if TYPE_CHECKING:
+    from vitrify.training.run import LoadedRun
+
+__all__ = [
+    "LoadedModel",
+    "Metadata",
+    "Provenance",
+    "Reference",
+    "Validity",
+    "check_reference",
+    "export_model",
+    "export_run",
+    "find_model",
+    "load_model",
+    "make_reference",
+    "read_metadata",
+    "save_model",
+    "shipped_models",
+]
+
+_METHODS = ("start", "layer", "finish", "forward")
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model file, ready to run: `module(types, velocities, edge_index, edge_vectors) -> (dr, dv)`."""
+
+    path: Path
+    metadata: Metadata
+    module: torch.jit.ScriptModule
+    device: torch.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision that the module computes in."""
+        return _DTYPES[self.metadata.dtype]
+
+    def predict(self, positions: Any, velocities: Any, cell: Any, types: Any) -> tuple[np.ndarray, np.ndarray]:
+        """dr and dv (N, 3) float64 of one stride; positions, velocities (N, 3), cell (3, 3) rows, types (N,)."""
+        graph = build_graph(positions, velocities, cell, types, self.metadata.cutoff, self.dtype, self.device)
+        # The profiling executor specialises on shapes; the number of edges changes at every step.
+        with torch.inference_mode(), torch.jit.optimized_execution(False):
+            dr, dv = self.module(*graph)
+        return dr.double().cpu().numpy(), dv.double().cpu().numpy()
+
+
+@contextmanager
+def _torchscript() -> Iterator[None]:
+    """Keeps TorchScript's deprecation warnings from users, who can do nothing about them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*torch.jit.*", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
+        yield
+
+
+def save_model(module: nn.Module, metadata: Metadata, path: str | Path) -> None:
+    """Writes `module` (eager or scripted, already in the metadata's dtype) as the model file `path`.
+
+    The archive is stored, not compressed, has no timestamps (the same model gives the same bytes), and leaves out
+    TorchScript's debug records, which hold the paths of the machine that exported it.
+    """
+    buffer = io.BytesIO()
+    with _torchscript():
+        scripted = module if isinstance(module, torch.jit.ScriptModule) else torch.jit.script(module.eval())
+        torch.jit.save(scripted, buffer, _extra_files={METADATA_NAME: metadata.to_json()})
+    with atomic_path(path) as work, zipfile.ZipFile(buffer) as raw, zipfile.ZipFile(work, "w") as archive:
+        for name in raw.namelist():
+            if not name.endswith(".debug_pkl"):
+                archive.writestr(zipfile.ZipInfo(name), raw.read(name))
+
+
+def load_model(name: str | Path, device: str | torch.device = "cpu") -> LoadedModel:
+    """Loads a model file, found as `find_model` does, onto `device`.
+
+    Raises VitrifyError for a file that is not whole, is of another schema or kind, or could do more than compute:
+    code that runs while it loads (`__setstate__`, custom classes) or operators outside vitrify's allow-list.
+    """
+    path = find_model(name)
+    place = _check_device(device)
+    with open_archive(path) as archive:
+        text = _check_entries(path, archive)
+    metadata = parse_metadata(text, path)
+    try:
+        with _torchscript():
+            module = torch.jit.load(str(path), map_location=place)
+    except Exception as error:  # libtorch raises RuntimeError, IndexError, UnicodeDecodeError... on damaged archives
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise VitrifyError(f"{path} cannot be loaded as TorchScript ({reason}): export it again") from None
+    _check_program(path, module)
+    return LoadedModel(path, metadata, module.eval(), place)
+
+
+def _check_device(device: str | torch.device) -> torch.device:
+    try:
+        place = torch.device(device)
+    except RuntimeError:
+        raise VitrifyError(f"device {device!r} is unknown: use cpu, cuda or cuda:N") from None
+    if place.type not in ("cpu", "cuda"):
+        raise VitrifyError(f"device {device!r} is not supported: use cpu, cuda or cuda:N")
+    if place.type == "cuda" and not (torch.cuda.is_available() and (place.index or 0) < torch.cuda.device_count()):
+        raise VitrifyError(f"device {device!r}: this torch {torch.__version__} sees no such GPU: use cpu")
+    return place
+
+
+def _check_entries(path: Path, archive: zipfile.ZipFile) -> bytes:
+    """Reads every entry (its checksum must hold), refuses code that would run on load; returns vitrify.json."""
+    names = archive.namelist()
+    if len(set(names)) != len(names):
+        raise VitrifyError(f"{path} holds an entry twice, so readers could disagree on its content: export it again")
+    text = b""
+    for name in names:
+        content = read_entry(path, archive, name)
+        if name.endswith("/extra/" + METADATA_NAME):
+            text = content
+        if "/code/" in name or name.endswith(".pkl"):
+            for forbidden in (b"__setstate__", b"torch.classes"):
+                if forbidden in content:
+                    raise VitrifyError(
+                        f"{path} has {forbidden.decode()} in {name}, a program that runs while it loads: "
+                        "only models exported by vitrify are run"
+                    )
+    return text
+
+
+def _check_program(path: Path, module: torch.jit.ScriptModule) -> None:
+    """Refuses a module without the methods of an OGN or with operators outside the allow-list."""
+    methods = set(module._c._method_names())
+    missing = [name for name in _METHODS if name not in methods]
+    if missing:
+        raise VitrifyError(f"{path} has no method {missing[0]} (found {', '.join(sorted(methods))}): export it again")
+    foreign = sorted(_operators(module) - _allowed_operators())
+    if foreign:
+        raise VitrifyError(
+            f"{path} uses the operators {', '.join(foreign)}, which vitrify does not run: "
+            "only models exported by vitrify are run"
+        )
+
+
+def _operators(module: torch.jit.ScriptModule) -> set[str]:
+    """The kinds ("aten::add", "prim::If") of all nodes in all methods, with every call inlined."""
+    kinds: set[str] = set()
+
+    def visit(block: Any) -> None:
+        for node in block.nodes():
+            kinds.add(node.kind())
+            for inner in node.blocks():
+                visit(inner)
+
+    for submodule in module.modules():
+        if not isinstance(submodule, torch.jit.ScriptModule):
+            continue
+        for name in submodule._c._method_names():
+            graph = submodule._c._get_method(name).graph.copy()
+            torch._C._jit_pass_inline(graph)
+            visit(graph)
+    return kinds
+
+
+def _allowed_operators() -> set[str]:
+    """The allow-list, of which there is one, in C++."""
+    try:
+        from vitrify import _core
+    except ImportError as error:
+        raise VitrifyError(f"vitrify's compiled part is missing ({error}): build it with pip install .") from None
+    return set(_core.allowed_operators())
+
+
+def check_reference(loaded: LoadedModel) -> float:
+    """Replays the reference case: the largest deviation of dr or dv over its rms, to compare with the tolerance."""
+    reference, species = loaded.metadata.reference, loaded.metadata.species
+    types = [species.index(name) for name in reference.species]
+    dr, dv = loaded.predict(reference.positions, reference.velocities, reference.cell, types)
+    return max(relative_error(dr, np.array(reference.dr)), relative_error(dv, np.array(reference.dv)))
+
+
+def require_reference(loaded: LoadedModel) -> float:
+    """`check_reference`, raising VitrifyError if the deviation exceeds the model's tolerance."""
+    error, tolerance = check_reference(loaded), loaded.metadata.reference.tolerance
+    if not error <= tolerance:
+        raise VitrifyError(
+            f"{loaded.path}: the reference case deviates by {error:.1e} of the output's rms, {tolerance:.0e} is allowed: "
+            f"the model computes wrongly here on {loaded.device}; run vitrify doctor"
+        )
+    return error
+
+
+def export_model(
+    model: nn.Module,
+    path: str | Path,
+    *,
+    kind: str,
+    variant: str,
+    species: tuple[str, ...],
+    masses: tuple[float, ...],
+    units: str,
+    base_timestep: float,
+    stride: int,
+    validity: Validity,
+    dtype: str = "float32",
+    provenance: Provenance | None = None,
+    metrics: dict[str, Any] | None = None,
+    citation: str = "",
+) -> LoadedModel:
+    """Writes an eager OGN `model` as a model file, loads it back, and replays its reference case.
+
+    The model itself stays as it is. Raises VitrifyError if the file does not reproduce the eager model.
+    """
+    if dtype not in _DTYPES:
+        raise VitrifyError(f"dtype {dtype!r} is unknown: use {' or '.join(_DTYPES)}")
+    eager: Any = copy.deepcopy(model).to("cpu", _DTYPES[dtype]).eval().requires_grad_(False)
+    metadata = Metadata.model_validate(
+        {
+            "schema": 1,
+            "kind": kind,
+            "variant": variant,
+            "species": species,
+            "masses": masses,
+            "units": units,
+            "dtype": dtype,
+            "cutoff": eager.cutoff,
+            "layers": eager.layers,
+            "node_width": eager.node_width,
+            "reverse_edges": eager.reverse_edges,
+            "stride": stride,
+            "base_timestep": base_timestep,
+            "timestep": stride * base_timestep,
+            "validity": validity,
+            "provenance": provenance or Provenance(),
+            "metrics": metrics or {},
+            "citation": citation,
+            "reference": make_reference(eager, species, masses, units, eager.cutoff, validity, dtype),
+        }
+    )
+    with atomic_path(path) as work:
+        save_model(eager, metadata, work)
+        require_reference(load_model(work))
+    return load_model(path)
+
+
+def export_run(run_dir: str | Path, path: str | Path, dtype: str | None = None) -> LoadedModel:
+    """Exports the best checkpoint of a training run, finished or not; `dtype` defaults to the run's precision."""
+    from vitrify.training.run import load_run
+
+    run: LoadedRun = load_run(run_dir)
+    default = "float64" if run.config["training"]["precision"] == 64 else "float32"
+    return export_model(
+        run.model,
+        path,
+        kind=run.kind,
+        variant=run.config["model"]["variant"],
+        species=run.species,
+        masses=run.masses,
+        units=run.units,
+        base_timestep=run.base_timestep,
+        stride=run.stride,
+        validity=Validity.model_validate(run.validity),
+        dtype=dtype or default,
+        provenance=Provenance.model_validate({**run.provenance, "config": _without_folders(run.config)}),
+        metrics=run.metrics,
+    )
+
+
+def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with data files by name: where they lay on one machine is nobody's business."""
+    data = dict(config["data"])
+    for key in ("train", "validation"):
+        data[key] = [Path(name).name for name in data[key]]
+    return {**config, "data": data}

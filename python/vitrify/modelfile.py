@@ -1,0 +1,220 @@
+"""The model file seen from outside: finding it, checking its container, and reading its metadata without torch.
+
+A model file is a TorchScript archive (a zip) whose `extra/vitrify.json` says what the model is and holds a reference
+case.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vitrify.errors import VitrifyError, did_you_mean
+
+SCHEMA = 1
+KINDS = ("ogn",)
+METADATA_NAME = "vitrify.json"
+REFERENCE_TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
+
+Range = tuple[float, float]
+Rows = tuple[tuple[float, float, float], ...]
+
+
+class _Record(BaseModel):
+    # A newer writer may add keys within a schema version; older readers pass them over.
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True)
+
+
+class Validity(_Record):
+    """The range of the training data: temperature, atoms per volume, and the fraction of each species."""
+
+    temperature: Range
+    number_density: Range
+    composition: dict[str, Range]
+
+
+class Provenance(_Record):
+    """What made the model: config, data files (name, sha256, recipe), seed, optimiser steps, versions."""
+
+    config: dict[str, Any] = {}
+    data: tuple[dict[str, Any], ...] = ()
+    seed: int | None = None
+    steps: int | None = None
+    versions: dict[str, str | None] = {}
+
+
+class Reference(_Record):
+    """A small periodic configuration with the expected output of one stride, in the model's units.
+
+    cell (3, 3) rows, lower-triangular; positions, velocities, dr, dv (N, 3); species (N,). The tolerance is on the
+    largest deviation over the root mean square of the output, for dr and dv each.
+    """
+
+    cell: Rows
+    positions: Rows
+    velocities: Rows
+    species: tuple[str, ...]
+    dr: Rows
+    dv: Rows
+    tolerance: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Self:
+        lengths = {len(x) for x in (self.positions, self.velocities, self.species, self.dr, self.dv)}
+        if len(lengths) != 1 or len(self.cell) != 3:
+            raise ValueError("the reference case needs three cell vectors and arrays of one length")
+        return self
+
+
+class Metadata(_Record):
+    """`vitrify.json`, schema 1: everything that a host must know of a model before it runs it."""
+
+    schema_version: Literal[1] = Field(SCHEMA, alias="schema")
+    kind: Literal["ogn"]
+    variant: str
+    species: tuple[str, ...] = Field(min_length=1)
+    masses: tuple[float, ...]
+    units: Literal["lj", "metal"]
+    dtype: Literal["float32", "float64"]
+    cutoff: float = Field(gt=0)
+    layers: int = Field(ge=0)
+    node_width: int = Field(ge=1)
+    reverse_edges: bool
+    stride: int = Field(ge=1)
+    base_timestep: float = Field(gt=0)
+    timestep: float = Field(gt=0)
+    validity: Validity
+    provenance: Provenance = Provenance()
+    metrics: dict[str, Any] = {}
+    citation: str = ""
+    reference: Reference
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.species)) != len(self.species):
+            raise ValueError(f"species {self.species} repeat")
+        if len(self.masses) != len(self.species) or min(self.masses) <= 0:
+            raise ValueError(f"masses {self.masses} must be positive, one for each of the species {self.species}")
+        if abs(self.timestep - self.stride * self.base_timestep) > 1e-9 * self.timestep:
+            raise ValueError(f"timestep {self.timestep} is not stride {self.stride} x {self.base_timestep}")
+        unknown = set(self.reference.species) - set(self.species)
+        if unknown:
+            raise ValueError(f"the reference case holds {sorted(unknown)}, which are not species of the model")
+        return self
+
+    def to_json(self) -> str:
+        """The text of `vitrify.json`."""
+        return self.model_dump_json(by_alias=True)
+
+
+def shipped_models() -> dict[str, Path]:
+    """The models that come with vitrify, by file name."""
+    package = Path(__file__).parent
+    folders = [package / "potentials"]
+    checkout = package.parents[1]
+    if (checkout / "pyproject.toml").is_file():
+        folders.append(checkout / "potentials")
+    return {path.name: path for folder in reversed(folders) for path in sorted(folder.glob("*.pt"))}
+
+
+def find_model(name: str | Path) -> Path:
+    """The model file called `name`: as a path, then in the folders of LAMMPS_POTENTIALS, then among the shipped ones.
+
+    Raises VitrifyError, with the nearest shipped name, if there is no such file.
+    """
+    path = Path(name).expanduser()
+    folders = [Path(folder) for folder in os.environ.get("LAMMPS_POTENTIALS", "").split(os.pathsep) if folder]
+    for candidate in [path, *(folder / path for folder in folders)]:
+        if candidate.is_file():
+            return candidate
+    shipped = shipped_models()
+    if str(name) in shipped:
+        return shipped[str(name)]
+    if path.is_dir():
+        raise VitrifyError(f"{name} is a directory: give a model file (vitrify export {name} -o model.pt makes one)")
+    known = f"shipped models: {', '.join(shipped)}" if shipped else "no models are shipped"
+    raise VitrifyError(
+        f"no model file {name}{did_you_mean(path.name, shipped)}: give a path, a file in LAMMPS_POTENTIALS, "
+        f"or a shipped model ({known})"
+    )
+
+
+def open_archive(path: Path) -> zipfile.ZipFile:
+    """The zip container of a model file, proved to hold TorchScript with vitrify's metadata; nothing is executed.
+
+    Raises VitrifyError for what is no such file: empty, truncated, a pickle, a torch.save file, foreign TorchScript.
+    """
+    remedy = "make one with vitrify export RUN -o model.pt"
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise VitrifyError(f"{path} cannot be read ({error.strerror}): check the path and its permissions") from None
+    if start[:1] == b"\x80":
+        raise VitrifyError(f"{path} is a Python pickle, which could run any program, not a model file: {remedy}")
+    if start[:2] != b"PK":
+        what = "is empty" if not start else "is not a model file (a TorchScript archive)"
+        raise VitrifyError(f"{path} {what}: {remedy}")
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise VitrifyError(f"{path} is truncated or corrupt ({error}): copy or export it again") from None
+    names = archive.namelist()
+    if any("/extra/" + METADATA_NAME in name for name in names):
+        return archive
+    archive.close()
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise VitrifyError(f"{path} is TorchScript without {METADATA_NAME}, so not a model of vitrify: {remedy}")
+    if any(name.endswith("data.pkl") for name in names):
+        raise VitrifyError(f"{path} is a torch.save file (a pickle: a checkpoint or weights), not a model file: {remedy}")
+    raise VitrifyError(f"{path} is a zip file of something else, not a model file: {remedy}")
+
+
+def read_metadata(name: str | Path) -> Metadata:
+    """The metadata of a model file, found as `find_model` does; neither torch nor the model is loaded.
+
+    Raises VitrifyError for every file that is not a whole model file of a known schema and kind.
+    """
+    path = find_model(name)
+    with open_archive(path) as archive:
+        entry = next(entry for entry in archive.namelist() if entry.endswith("/extra/" + METADATA_NAME))
+        text = read_entry(path, archive, entry)
+    return parse_metadata(text, path)
+
+
+def read_entry(path: Path, archive: zipfile.ZipFile, entry: str) -> bytes:
+    """The bytes of one entry, whose checksum must hold."""
+    try:
+        return archive.read(entry)
+    except Exception as error:  # zipfile raises a dozen kinds on corrupt bytes (zlib, struct, EOF, NotImplemented...)
+        raise VitrifyError(f"{path} is corrupt at {entry} ({error}): copy or export it again") from None
+
+
+def parse_metadata(text: str | bytes, path: Path) -> Metadata:
+    """Checks the content of `vitrify.json`; schema and kind come first, so that a newer file says so."""
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise VitrifyError(f"{path}: {METADATA_NAME} is not JSON ({error}): export the model again") from None
+    if not isinstance(values, dict):
+        raise VitrifyError(f"{path}: {METADATA_NAME} holds {type(values).__name__}, not an object: export it again")
+    if values.get("schema") != SCHEMA:
+        raise VitrifyError(
+            f"{path} has schema {values.get('schema')!r}, this vitrify reads schema {SCHEMA}: "
+            "update vitrify, or export the model with this version"
+        )
+    if values.get("kind") not in KINDS:
+        raise VitrifyError(
+            f"{path} holds a model of kind {values.get('kind')!r}, this vitrify runs {', '.join(KINDS)}: update vitrify"
+        )
+    try:
+        return Metadata.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or METADATA_NAME
+        raise VitrifyError(f"{path}: bad metadata, {where}: {first['msg']}: export the model again") from None

@@ -1,0 +1,95 @@
+"""The reference case of a model file: a small configuration with the output that every host must reproduce."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrify.modelfile import REFERENCE_TOLERANCE, Reference, Validity
+from vitrify.neighbours import build_graph
+from vitrify.units import get_units
+
+if TYPE_CHECKING:
+    import torch
+
+_FCC = np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [0.0, 0.5, 0.5]])
+# Tilted and unequal edges, in units of the cube root of the volume (the diagonal's product is 1).
+_CELL = np.array([[1.04, 0.0, 0.0], [0.12, 0.97, 0.0], [-0.09, 0.14, 1.0 / (1.04 * 0.97)]])
+
+
+def reference_configuration(
+    species: tuple[str, ...], masses: tuple[float, ...], units: str, validity: Validity, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """A jittered fcc lattice of 32 atoms in a triclinic cell, in the middle of the model's validity range.
+
+    Its cell is smaller than twice the cutoff of any dense system's model, so that atoms meet several images of one
+    another. Velocities are Maxwell's, with no total momentum.
+
+    Returns:
+        cell (3, 3) rows, positions (32, 3), velocities (32, 3), types (32,) 0-based; every species occurs.
+    """
+    rng = np.random.default_rng(seed)
+    grid = np.array(np.meshgrid(*[range(2)] * 3, indexing="ij")).reshape(3, -1).T
+    sites = 0.5 * (grid[:, None] + _FCC[None]).reshape(-1, 3)
+    n = len(sites)
+    cell = _CELL * (n / np.mean(validity.number_density)) ** (1 / 3)
+    spacing = np.cbrt(np.linalg.det(cell) / n)
+    positions = sites @ cell + 0.05 * spacing * rng.standard_normal((n, 3))
+    types = rng.permutation(_type_counts(species, validity.composition, n))
+    mass = np.asarray(masses)[types]
+    sigma = get_units(units).thermal_velocity(mass, float(np.mean(validity.temperature)))
+    velocities = sigma[:, None] * rng.standard_normal((n, 3))
+    velocities -= mass @ velocities / mass.sum()
+    return cell, positions, velocities, types
+
+
+def _type_counts(
+    species: tuple[str, ...], composition: Mapping[str, tuple[float, float]], n: int
+) -> NDArray[np.int64]:
+    """n type indices in the middle of the composition ranges, at least one of each species."""
+    share = np.array([np.mean(composition.get(name, (0.0, 1.0))) for name in species])
+    counts = np.maximum(1, np.floor(n * share / max(share.sum(), 1e-12))).astype(int)
+    counts[np.argmax(counts)] += n - counts.sum()
+    return np.repeat(np.arange(len(species)), counts)
+
+
+def make_reference(
+    module: torch.nn.Module,
+    species: tuple[str, ...],
+    masses: tuple[float, ...],
+    units: str,
+    cutoff: float,
+    validity: Validity,
+    dtype: str,
+) -> Reference:
+    """The reference case of an eager OGN `module` that computes in `dtype` ("float32" or "float64").
+
+    The expected output is the eager module's own; another host may differ by the order of its sums alone.
+    """
+    import torch
+
+    cell, positions, velocities, types = reference_configuration(species, masses, units, validity)
+    graph = build_graph(positions, velocities, cell, types, cutoff, getattr(torch, dtype))
+    with torch.no_grad():
+        dr, dv = module(*graph)
+    return Reference.model_validate(
+        {
+            "cell": cell.tolist(),
+            "positions": positions.tolist(),
+            "velocities": velocities.tolist(),
+            "species": [species[t] for t in types],
+            "dr": dr.tolist(),
+            "dv": dv.tolist(),
+            "tolerance": REFERENCE_TOLERANCE[dtype],
+        }
+    )
+
+
+def relative_error(got: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
+    """Largest deviation over the root mean square of what was expected; infinite if anything is NaN."""
+    deviation = float(np.max(np.abs(got - expected), initial=0.0))
+    scale = float(np.sqrt(np.mean(np.square(expected)))) or 1.0
+    return deviation / scale if np.isfinite(deviation) else float("inf")
