@@ -1,6 +1,7 @@
 """Writing and loading model files: the only Python module that knows TorchScript.
 
-TorchScript is deprecated upstream; what replaces it goes behind the functions of this module, with the same metadata.
+TorchScript is deprecated upstream; what replaces it goes behind the functions of this module, with the same
+metadata.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.jit._fuser import optimized_execution
 
 from vitrify.errors import VitrifyError
 from vitrify.files import atomic_path
@@ -37,9 +39,6 @@ from vitrify.modelfile import (
 from vitrify.neighbours import build_graph
 from vitrify.reference import make_reference, relative_error
 
-if TYPE_CHECKING:
-    from vitrify.training.run import LoadedRun
-
 __all__ = [
     "LoadedModel",
     "Metadata",
@@ -48,7 +47,6 @@ __all__ = [
     "Validity",
     "check_reference",
     "export_model",
-    "export_run",
     "find_model",
     "load_model",
     "make_reference",
@@ -75,11 +73,13 @@ class LoadedModel:
         """The precision that the module computes in."""
         return _DTYPES[self.metadata.dtype]
 
-    def predict(self, positions: Any, velocities: Any, cell: Any, types: Any) -> tuple[np.ndarray, np.ndarray]:
-        """dr and dv (N, 3) float64 of one stride; positions, velocities (N, 3), cell (3, 3) rows, types (N,)."""
+    def predict(
+        self, positions: Any, velocities: Any, cell: Any, types: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """dr, dv (N, 3) float64 of one stride; positions, velocities (N, 3), cell (3, 3) rows, types (N,)."""
         graph = build_graph(positions, velocities, cell, types, self.metadata.cutoff, self.dtype, self.device)
         # The profiling executor specialises on shapes; the number of edges changes at every step.
-        with torch.inference_mode(), torch.jit.optimized_execution(False):
+        with torch.inference_mode(), optimized_execution(False):
             dr, dv = self.module(*graph)
         return dr.double().cpu().numpy(), dv.double().cpu().numpy()
 
@@ -96,8 +96,8 @@ def _torchscript() -> Iterator[None]:
 def save_model(module: nn.Module, metadata: Metadata, path: str | Path) -> None:
     """Writes `module` (eager or scripted, already in the metadata's dtype) as the model file `path`.
 
-    The archive is stored, not compressed, has no timestamps (the same model gives the same bytes), and leaves out
-    TorchScript's debug records, which hold the paths of the machine that exported it.
+    The archive is stored, not compressed, has no timestamps (the same model gives the same bytes), and leaves
+    out TorchScript's debug records, which hold the paths of the machine that exported it.
     """
     buffer = io.BytesIO()
     with _torchscript():
@@ -112,8 +112,9 @@ def save_model(module: nn.Module, metadata: Metadata, path: str | Path) -> None:
 def load_model(name: str | Path, device: str | torch.device = "cpu") -> LoadedModel:
     """Loads a model file, found as `find_model` does, onto `device`.
 
-    Raises VitrifyError for a file that is not whole, is of another schema or kind, or could do more than compute:
-    code that runs while it loads (`__setstate__`, custom classes) or operators outside vitrify's allow-list.
+    Raises VitrifyError for a file that is not whole, is of another schema or kind, or could do more than
+    compute: code that runs while it loads (`__setstate__`, custom classes) or operators outside vitrify's
+        allow-list.
     """
     path = find_model(name)
     place = _check_device(device)
@@ -122,8 +123,9 @@ def load_model(name: str | Path, device: str | torch.device = "cpu") -> LoadedMo
     metadata = parse_metadata(text, path)
     try:
         with _torchscript():
-            module = torch.jit.load(str(path), map_location=place)
-    except Exception as error:  # libtorch raises RuntimeError, IndexError, UnicodeDecodeError... on damaged archives
+            module = torch.jit.load(str(path), map_location=place)  # type: ignore[no-untyped-call]
+    # libtorch raises RuntimeError, IndexError, UnicodeDecodeError and more on damaged archives
+    except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise VitrifyError(f"{path} cannot be loaded as TorchScript ({reason}): export it again") from None
     _check_program(path, module)
@@ -137,16 +139,20 @@ def _check_device(device: str | torch.device) -> torch.device:
         raise VitrifyError(f"device {device!r} is unknown: use cpu, cuda or cuda:N") from None
     if place.type not in ("cpu", "cuda"):
         raise VitrifyError(f"device {device!r} is not supported: use cpu, cuda or cuda:N")
-    if place.type == "cuda" and not (torch.cuda.is_available() and (place.index or 0) < torch.cuda.device_count()):
+    if place.type == "cuda" and not (
+        torch.cuda.is_available() and (place.index or 0) < torch.cuda.device_count()
+    ):
         raise VitrifyError(f"device {device!r}: this torch {torch.__version__} sees no such GPU: use cpu")
     return place
 
 
 def _check_entries(path: Path, archive: zipfile.ZipFile) -> bytes:
-    """Reads every entry (its checksum must hold), refuses code that would run on load; returns vitrify.json."""
+    """vitrify.json, after reading every entry (its checksum must hold); refuses code that runs on load."""
     names = archive.namelist()
     if len(set(names)) != len(names):
-        raise VitrifyError(f"{path} holds an entry twice, so readers could disagree on its content: export it again")
+        raise VitrifyError(
+            f"{path} holds an entry twice, so readers could disagree on its content: export it again"
+        )
     text = b""
     for name in names:
         content = read_entry(path, archive, name)
@@ -167,7 +173,9 @@ def _check_program(path: Path, module: torch.jit.ScriptModule) -> None:
     methods = set(module._c._method_names())
     missing = [name for name in _METHODS if name not in methods]
     if missing:
-        raise VitrifyError(f"{path} has no method {missing[0]} (found {', '.join(sorted(methods))}): export it again")
+        raise VitrifyError(
+            f"{path} has no method {missing[0]} (found {', '.join(sorted(methods))}): export it again"
+        )
     foreign = sorted(_operators(module) - _allowed_operators())
     if foreign:
         raise VitrifyError(
@@ -201,12 +209,14 @@ def _allowed_operators() -> set[str]:
     try:
         from vitrify import _core
     except ImportError as error:
-        raise VitrifyError(f"vitrify's compiled part is missing ({error}): build it with pip install .") from None
+        raise VitrifyError(
+            f"vitrify's compiled part is missing ({error}): build it with pip install ."
+        ) from None
     return set(_core.allowed_operators())
 
 
 def check_reference(loaded: LoadedModel) -> float:
-    """Replays the reference case: the largest deviation of dr or dv over its rms, to compare with the tolerance."""
+    """Replays the reference case: the largest deviation of dr or dv over the rms of what is expected."""
     reference, species = loaded.metadata.reference, loaded.metadata.species
     types = [species.index(name) for name in reference.species]
     dr, dv = loaded.predict(reference.positions, reference.velocities, reference.cell, types)
@@ -218,7 +228,8 @@ def require_reference(loaded: LoadedModel) -> float:
     error, tolerance = check_reference(loaded), loaded.metadata.reference.tolerance
     if not error <= tolerance:
         raise VitrifyError(
-            f"{loaded.path}: the reference case deviates by {error:.1e} of the output's rms, {tolerance:.0e} is allowed: "
+            f"{loaded.path}: the reference case is off by {error:.1e} of the output's rms, "
+            f"{tolerance:.0e} is allowed: "
             f"the model computes wrongly here on {loaded.device}; run vitrify doctor"
         )
     return error
@@ -275,34 +286,3 @@ def export_model(
         save_model(eager, metadata, work)
         require_reference(load_model(work))
     return load_model(path)
-
-
-def export_run(run_dir: str | Path, path: str | Path, dtype: str | None = None) -> LoadedModel:
-    """Exports the best checkpoint of a training run, finished or not; `dtype` defaults to the run's precision."""
-    from vitrify.training.run import load_run
-
-    run: LoadedRun = load_run(run_dir)
-    default = "float64" if run.config["training"]["precision"] == 64 else "float32"
-    return export_model(
-        run.model,
-        path,
-        kind=run.kind,
-        variant=run.config["model"]["variant"],
-        species=run.species,
-        masses=run.masses,
-        units=run.units,
-        base_timestep=run.base_timestep,
-        stride=run.stride,
-        validity=Validity.model_validate(run.validity),
-        dtype=dtype or default,
-        provenance=Provenance.model_validate({**run.provenance, "config": _without_folders(run.config)}),
-        metrics=run.metrics,
-    )
-
-
-def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration with data files by name: where they lay on one machine is nobody's business."""
-    data = dict(config["data"])
-    for key in ("train", "validation"):
-        data[key] = [Path(name).name for name in data[key]]
-    return {**config, "data": data}

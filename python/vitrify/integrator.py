@@ -1,4 +1,4 @@
-"""One stride of a learned integrator and the energy control around it, in the model's LAMMPS units, without ASE."""
+"""One stride of a learned integrator and the energy control around it, in the model's LAMMPS units."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vitrify.units import Units, get_units
 
 Array = NDArray[np.float64]
 
-# A single rescaling changes thermal velocities by no more than this factor; the rest is left to the next ones.
+# One rescaling changes thermal velocities by no more than this factor; the rest is left to the next ones.
 MAX_SCALE = 2.0
 
 
@@ -29,7 +29,8 @@ class OGNStepper:
 
     def masses_of(self, types: ArrayLike) -> Array:
         """The model's masses (N,) of atoms with type indices `types` (N,)."""
-        return np.asarray(self.metadata.masses, dtype=np.float64)[np.asarray(types)]
+        masses: Array = np.asarray(self.metadata.masses, dtype=np.float64)[np.asarray(types)]
+        return masses
 
     def step(
         self, positions: ArrayLike, velocities: ArrayLike, cell: ArrayLike, types: ArrayLike
@@ -37,7 +38,8 @@ class OGNStepper:
         """Positions and velocities (N, 3) float64 one stride later.
 
         Args:
-            positions, velocities: (N, 3) in the model's units, wrapped or not; what comes back is not wrapped.
+            positions, velocities: (N, 3) in the model's units, wrapped or not; what comes back is not
+                wrapped.
             cell: (3, 3) rows, periodic. types: (N,) index into the model's species.
 
         Raises:
@@ -45,7 +47,9 @@ class OGNStepper:
         """
         r, v = check_vectors("positions", positions), check_vectors("velocities", velocities)
         if len(v) != len(r):
-            raise VitrifyError(f"got {len(r)} positions and {len(v)} velocities: give one of each for every atom")
+            raise VitrifyError(
+                f"got {len(r)} positions and {len(v)} velocities: give one of each for every atom"
+            )
         kinds = self._check_types(types, len(r))
         dr, dv = self.loaded.predict(r, v, check_cell(cell), kinds)
         return check_vectors("predicted positions", r + dr), check_vectors("predicted velocities", v + dv)
@@ -53,7 +57,9 @@ class OGNStepper:
     def _check_types(self, types: ArrayLike, n_atoms: int) -> NDArray[np.int64]:
         kinds, n_species = np.asarray(types), len(self.metadata.species)
         if kinds.shape != (n_atoms,) or not np.issubdtype(kinds.dtype, np.integer):
-            raise VitrifyError(f"types have shape {kinds.shape} and dtype {kinds.dtype}: give {n_atoms} integers")
+            raise VitrifyError(
+                f"types have shape {kinds.shape} and dtype {kinds.dtype}: give {n_atoms} integers"
+            )
         if n_atoms and not (kinds.min() >= 0 and kinds.max() < n_species):
             raise VitrifyError(
                 f"types run from {kinds.min()} to {kinds.max()}: the model has {n_species} species "
@@ -67,13 +73,16 @@ def kinetic_energy(masses: Array, velocities: Array, units: Units) -> float:
     return 0.5 * units.mvv2e * float(np.sum(masses[:, None] * velocities**2))
 
 
-def rescale_to_energy(velocities: Array, masses: Array, potential: float, total: float, units: Units) -> Array:
+def rescale_to_energy(
+    velocities: Array, masses: Array, potential: float, total: float, units: Units
+) -> Array:
     """Velocities (N, 3) scaled about the centre of mass so that kinetic + potential energy is `total`:
 
         v' = V + s (v - V),   V = sum m v / sum m,   s^2 = (E - U - K_V) / (K - K_V),   K_V = sum m V^2 / 2
 
-    Momentum does not change. s is kept within 1/MAX_SCALE and MAX_SCALE: where the target would need more, or the
-    square root of a negative number (U alone exceeds E), velocities change by that factor and the next steps do the rest.
+    Momentum does not change. s is kept within 1/MAX_SCALE and MAX_SCALE: where the target would need more, or
+    the square root of a negative number (U alone exceeds E), velocities change by that factor and the next
+    steps do the rest.
     """
     mean = masses @ velocities / masses.sum()
     thermal = velocities - mean
@@ -82,7 +91,8 @@ def rescale_to_energy(velocities: Array, masses: Array, potential: float, total:
     if thermal_energy <= 0.0:
         return velocities
     square = (total - potential - drift_energy) / thermal_energy
-    return mean + float(np.sqrt(np.clip(square, MAX_SCALE**-2, MAX_SCALE**2))) * thermal
+    scale = np.sqrt(np.clip(square, MAX_SCALE**-2, MAX_SCALE**2))
+    return np.asarray(mean + scale * thermal)
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,12 @@ class Langevin:
 
 
 def langevin_half_step(
-    velocities: Array, masses: Array, timestep: float, thermostat: Langevin, units: Units, rng: np.random.Generator
+    velocities: Array,
+    masses: Array,
+    timestep: float,
+    thermostat: Langevin,
+    units: Units,
+    rng: np.random.Generator,
 ) -> Array:
     """Velocities after the exact Ornstein-Uhlenbeck solution over half a timestep h/2, with damping time tau:
 
@@ -113,4 +128,4 @@ def langevin_half_step(
     """
     c = np.exp(-0.5 * timestep / thermostat.damp)
     sigma = units.thermal_velocity(masses, thermostat.temperature) * np.sqrt(1.0 - c * c)
-    return c * velocities + sigma[:, None] * rng.standard_normal(velocities.shape)
+    return np.asarray(c * velocities + sigma[:, None] * rng.standard_normal(velocities.shape))

@@ -1,7 +1,8 @@
-"""The model file seen from outside: finding it, checking its container, and reading its metadata without torch.
+"""The model file seen from outside: finding it, checking its container, and reading its metadata without
+torch.
 
-A model file is a TorchScript archive (a zip) whose `extra/vitrify.json` says what the model is and holds a reference
-case.
+A model file is a TorchScript archive (a zip) whose `extra/vitrify.json` says what the model is and holds a
+reference case.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class Provenance(_Record):
 class Reference(_Record):
     """A small periodic configuration with the expected output of one stride, in the model's units.
 
-    cell (3, 3) rows, lower-triangular; positions, velocities, dr, dv (N, 3); species (N,). The tolerance is on the
-    largest deviation over the root mean square of the output, for dr and dv each.
+    cell (3, 3) rows, lower-triangular; positions, velocities, dr, dv (N, 3); species (N,). The tolerance is
+    on the largest deviation over the root mean square of the output, for dr and dv each.
     """
 
     cell: Rows
@@ -74,7 +75,7 @@ class Reference(_Record):
 class Metadata(_Record):
     """`vitrify.json`, schema 1: everything that a host must know of a model before it runs it."""
 
-    schema_version: Literal[1] = Field(SCHEMA, alias="schema")
+    schema_version: Literal[1] = Field(1, alias="schema")
     kind: Literal["ogn"]
     variant: str
     species: tuple[str, ...] = Field(min_length=1)
@@ -82,7 +83,7 @@ class Metadata(_Record):
     units: Literal["lj", "metal"]
     dtype: Literal["float32", "float64"]
     cutoff: float = Field(gt=0)
-    layers: int = Field(ge=0)
+    layers: int = Field(ge=1)
     node_width: int = Field(ge=1)
     reverse_edges: bool
     stride: int = Field(ge=1)
@@ -99,12 +100,16 @@ class Metadata(_Record):
         if len(set(self.species)) != len(self.species):
             raise ValueError(f"species {self.species} repeat")
         if len(self.masses) != len(self.species) or min(self.masses) <= 0:
-            raise ValueError(f"masses {self.masses} must be positive, one for each of the species {self.species}")
+            raise ValueError(
+                f"masses {self.masses} must be positive, one for each of the species {self.species}"
+            )
         if abs(self.timestep - self.stride * self.base_timestep) > 1e-9 * self.timestep:
             raise ValueError(f"timestep {self.timestep} is not stride {self.stride} x {self.base_timestep}")
         unknown = set(self.reference.species) - set(self.species)
         if unknown:
-            raise ValueError(f"the reference case holds {sorted(unknown)}, which are not species of the model")
+            raise ValueError(
+                f"the reference case holds {sorted(unknown)}, which are not species of the model"
+            )
         return self
 
     def to_json(self) -> str:
@@ -123,7 +128,8 @@ def shipped_models() -> dict[str, Path]:
 
 
 def find_model(name: str | Path) -> Path:
-    """The model file called `name`: as a path, then in the folders of LAMMPS_POTENTIALS, then among the shipped ones.
+    """The model file called `name`: as a path, then in the folders of LAMMPS_POTENTIALS, then among the
+    shipped ones.
 
     Raises VitrifyError, with the nearest shipped name, if there is no such file.
     """
@@ -136,7 +142,9 @@ def find_model(name: str | Path) -> Path:
     if str(name) in shipped:
         return shipped[str(name)]
     if path.is_dir():
-        raise VitrifyError(f"{name} is a directory: give a model file (vitrify export {name} -o model.pt makes one)")
+        raise VitrifyError(
+            f"{name} is a directory: give a model file (vitrify export {name} -o model.pt makes one)"
+        )
     known = f"shipped models: {', '.join(shipped)}" if shipped else "no models are shipped"
     raise VitrifyError(
         f"no model file {name}{did_you_mean(path.name, shipped)}: give a path, a file in LAMMPS_POTENTIALS, "
@@ -145,18 +153,24 @@ def find_model(name: str | Path) -> Path:
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
-    """The zip container of a model file, proved to hold TorchScript with vitrify's metadata; nothing is executed.
+    """The zip container of a model file, proved to hold TorchScript with vitrify's metadata; nothing is
+    executed.
 
-    Raises VitrifyError for what is no such file: empty, truncated, a pickle, a torch.save file, foreign TorchScript.
+    Raises VitrifyError for what is no such file: empty, truncated, a pickle, a torch.save file, foreign
+        TorchScript.
     """
     remedy = "make one with vitrify export RUN -o model.pt"
     try:
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             start = file.read(4)
     except OSError as error:
-        raise VitrifyError(f"{path} cannot be read ({error.strerror}): check the path and its permissions") from None
+        raise VitrifyError(
+            f"{path} cannot be read ({error.strerror}): check the path and its permissions"
+        ) from None
     if start[:1] == b"\x80":
-        raise VitrifyError(f"{path} is a Python pickle, which could run any program, not a model file: {remedy}")
+        raise VitrifyError(
+            f"{path} is a Python pickle, which could run any program, not a model file: {remedy}"
+        )
     if start[:2] != b"PK":
         what = "is empty" if not start else "is not a model file (a TorchScript archive)"
         raise VitrifyError(f"{path} {what}: {remedy}")
@@ -169,9 +183,13 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         return archive
     archive.close()
     if any(name.endswith("/constants.pkl") for name in names):
-        raise VitrifyError(f"{path} is TorchScript without {METADATA_NAME}, so not a model of vitrify: {remedy}")
+        raise VitrifyError(
+            f"{path} is TorchScript without {METADATA_NAME}, so not a model of vitrify: {remedy}"
+        )
     if any(name.endswith("data.pkl") for name in names):
-        raise VitrifyError(f"{path} is a torch.save file (a pickle: a checkpoint or weights), not a model file: {remedy}")
+        raise VitrifyError(
+            f"{path} is a torch.save file (a pickle: a checkpoint or weights), not a model file: {remedy}"
+        )
     raise VitrifyError(f"{path} is a zip file of something else, not a model file: {remedy}")
 
 
@@ -191,7 +209,8 @@ def read_entry(path: Path, archive: zipfile.ZipFile, entry: str) -> bytes:
     """The bytes of one entry, whose checksum must hold."""
     try:
         return archive.read(entry)
-    except Exception as error:  # zipfile raises a dozen kinds on corrupt bytes (zlib, struct, EOF, NotImplemented...)
+    # zipfile raises a dozen kinds on corrupt bytes (zlib, struct, EOF, NotImplemented...)
+    except Exception as error:
         raise VitrifyError(f"{path} is corrupt at {entry} ({error}): copy or export it again") from None
 
 
@@ -202,7 +221,9 @@ def parse_metadata(text: str | bytes, path: Path) -> Metadata:
     except ValueError as error:
         raise VitrifyError(f"{path}: {METADATA_NAME} is not JSON ({error}): export the model again") from None
     if not isinstance(values, dict):
-        raise VitrifyError(f"{path}: {METADATA_NAME} holds {type(values).__name__}, not an object: export it again")
+        raise VitrifyError(
+            f"{path}: {METADATA_NAME} holds {type(values).__name__}, not an object: export it again"
+        )
     if values.get("schema") != SCHEMA:
         raise VitrifyError(
             f"{path} has schema {values.get('schema')!r}, this vitrify reads schema {SCHEMA}: "
@@ -210,7 +231,8 @@ def parse_metadata(text: str | bytes, path: Path) -> Metadata:
         )
     if values.get("kind") not in KINDS:
         raise VitrifyError(
-            f"{path} holds a model of kind {values.get('kind')!r}, this vitrify runs {', '.join(KINDS)}: update vitrify"
+            f"{path} holds a model of kind {values.get('kind')!r}, "
+            f"this vitrify runs {', '.join(KINDS)}: update vitrify"
         )
     try:
         return Metadata.model_validate_json(text)

@@ -55,10 +55,12 @@ def neighbour_list(
         cutoff: in the unit of the positions. pbc: periodic in all three directions, or in none.
 
     Returns:
-        edge_index (2, E): centres i and neighbours j, sorted by i; edge_vectors (E, 3): r_j - r_i of the image.
+        edge_index (2, E): centres i and neighbours j, sorted by i; edge_vectors (E, 3): r_j - r_i of the
+        image.
 
     Raises:
-        VitrifyError: positions or cell that are not finite, a cell without volume, a cutoff that is not positive.
+        VitrifyError: positions or cell that are not finite, a cell without volume, a cutoff that is not
+            positive.
     """
     import vesin
 

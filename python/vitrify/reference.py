@@ -1,4 +1,4 @@
-"""The reference case of a model file: a small configuration with the output that every host must reproduce."""
+"""The reference case of a model file: a small configuration and the output that every host must give."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def reference_configuration(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """A jittered fcc lattice of 32 atoms in a triclinic cell, in the middle of the model's validity range.
 
-    Its cell is smaller than twice the cutoff of any dense system's model, so that atoms meet several images of one
-    another. Velocities are Maxwell's, with no total momentum.
+    Its cell is smaller than twice the cutoff of any dense system's model, so that atoms meet several images
+    of one another. Velocities are Maxwell's, with no total momentum.
 
     Returns:
         cell (3, 3) rows, positions (32, 3), velocities (32, 3), types (32,) 0-based; every species occurs.

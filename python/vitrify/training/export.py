@@ -1,0 +1,42 @@
+"""From the folder of a training run to a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vitrify.export import LoadedModel, Provenance, Validity, export_model
+from vitrify.training.run import load_run
+
+
+def export_run(run_dir: str | Path, path: str | Path, dtype: str | None = None) -> LoadedModel:
+    """Exports the best checkpoint of a training run, finished or not; `dtype` defaults to the run's
+    precision.
+
+    Raises VitrifyError if the folder holds no run, or the file would not reproduce the model.
+    """
+    run = load_run(run_dir)
+    trained_in = "float64" if run.config["training"]["precision"] == 64 else "float32"
+    return export_model(
+        run.model,
+        path,
+        kind=run.kind,
+        variant=run.config["model"]["variant"],
+        species=run.species,
+        masses=run.masses,
+        units=run.units,
+        base_timestep=run.base_timestep,
+        stride=run.stride,
+        validity=Validity.model_validate(run.validity),
+        dtype=dtype or trained_in,
+        provenance=Provenance.model_validate({**run.provenance, "config": _without_folders(run.config)}),
+        metrics=run.metrics,
+    )
+
+
+def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with data files by name: where they lay on one machine is nobody's business."""
+    data = dict(config["data"])
+    for key in ("train", "validation"):
+        data[key] = [Path(name).name for name in data[key]]
+    return {**config, "data": data}
