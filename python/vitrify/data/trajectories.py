@@ -1,4 +1,4 @@
-"""MD trajectories in HDF5 files with the H5MD layout (https://www.nongnu.org/h5md/): one file, many trajectories.
+"""MD trajectories in HDF5 files with the H5MD layout (https://www.nongnu.org/h5md/), many in one file.
 
 `/particles/traj_0000` holds positions (unwrapped), velocities, species and the cell of the first trajectory,
 `/observables/traj_0000` its energies; the root attribute `vitrify` is a JSON text with everything else.
@@ -30,9 +30,9 @@ _OBSERVABLES = ("potential_energy", "kinetic_energy", "temperature")
 class TrajectoryMeta:
     """What is common to all trajectories of a file.
 
-    species: labels in the order of the types; masses: one for each species; base_timestep: the physical step that
-    frames and strides are counted in; md_timestep: the step integrated with; frame_interval: base steps between
-    frames; recipe: every other setting, LAMMPS commands included; versions: of vitrify and LAMMPS.
+    species: labels in the order of the types; masses: one for each species; base_timestep: the physical step
+    that frames and strides are counted in; md_timestep: the step integrated with; frame_interval: base steps
+    between frames; recipe: every other setting, LAMMPS commands included; versions: of vitrify and LAMMPS.
     """
 
     system: str
@@ -68,8 +68,8 @@ class TrajectoryMeta:
 class Trajectory:
     """One trajectory in the units of its file, frames first.
 
-    positions (T,N,3) unwrapped; velocities (T,N,3); cell (3,3), rows are the cell's vectors; types (N,) from 0;
-    times (T,); potential_energy, kinetic_energy (whole cell) and temperature (T,).
+    positions (T,N,3) unwrapped; velocities (T,N,3); cell (3,3), rows are the cell's vectors; types (N,) from
+    0; times (T,); potential_energy, kinetic_energy (of the whole cell) and temperature (T,).
     """
 
     positions: np.ndarray
@@ -88,7 +88,7 @@ class Trajectory:
 
 
 class TrajectoryFile:
-    """A trajectory file, read only and lazily: `load` reads the frames that it is asked for, and no others."""
+    """A trajectory file, read only and lazily: `load` reads the frames that it is asked for, no others."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -104,8 +104,8 @@ class TrajectoryFile:
         if "particles" not in self._file or text is None:
             self._file.close()
             raise VitrifyError(
-                f"{self.path} is HDF5, but not a trajectory file of vitrify (no /particles or no attribute 'vitrify'):"
-                " `vitrify data trajectories` makes one"
+                f"{self.path} is HDF5, but not a trajectory file of vitrify (no /particles or no attribute"
+                " 'vitrify'): `vitrify data trajectories` makes one"
             )
         self.meta = TrajectoryMeta.from_json(str(text))
 
@@ -121,7 +121,7 @@ class TrajectoryFile:
         return int(self._group(index)["position/value"].shape[0])
 
     def load(self, index: int, frames: Frames = slice(None)) -> Trajectory:
-        """Reads trajectory `index`, or those of its `frames` that a slice or increasing list of indices selects."""
+        """Reads trajectory `index`, or those of its `frames` that a slice or an increasing list selects."""
         particles, observables = self._group(index), self._file["observables"][self._names[index]]
         return Trajectory(
             positions=particles["position/value"][frames],
@@ -155,9 +155,9 @@ class TrajectoryFile:
 class TrajectoryWriter:
     """Collects finished trajectories and makes one file of them.
 
-    Each trajectory is first a small file of its own in the folder `<path>.parts`, so that several processes write
-    at once and a killed run loses only the trajectories it was in. A clean exit of the context joins them into `path`.
-    A writer of the same recipe goes on with what it finds, parts or a whole file; another recipe is refused.
+    Each trajectory is first a small file of its own in the folder `<path>.parts`, so that several processes
+    write at once and a killed run loses only the trajectories it was in. A clean exit of the context joins
+    them into `path`. A writer of the same recipe goes on with what it finds; another recipe is refused.
     """
 
     def __init__(self, path: str | Path, meta: TrajectoryMeta) -> None:
@@ -173,7 +173,8 @@ class TrajectoryWriter:
         if different:
             raise VitrifyError(
                 f"{found} was made with other settings ({', '.join(different)}):"
-                f" give the same settings to continue, another --out, or remove {self.path.name} and {self.parts.name}"
+                " give the same settings to continue, write to another file, or remove"
+                f" {self.path.name} and {self.parts.name}"
             )
 
     @property

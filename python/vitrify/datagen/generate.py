@@ -38,10 +38,10 @@ def generate(
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Simulates `trajectories` independent trajectories of `frames` frames, `every` base steps apart, into `out`.
+    """Simulates independent trajectories of `frames` frames, `every` base steps apart, into the file `out`.
 
-    The numbers depend on the seed and the index of a trajectory alone. Trajectories that `out` or an interrupted run
-    already holds are kept. Returns `out`.
+    The numbers depend on the seed and the index of a trajectory alone. Trajectories that `out` or an
+    interrupted run already holds are kept. Returns `out`.
     """
     for name, value in (
         ("trajectories", trajectories),
@@ -89,9 +89,12 @@ def _run_all(
         min(workers or len(os.sched_getaffinity(0)), len(indices)), context, _start_worker, (done,)
     )
     bar = tqdm(
-        total=steps * len(indices), unit="step", unit_scale=True, desc=f"{system.name}: {len(indices)} trajectories",
+        total=steps * len(indices),
+        unit="step",
+        unit_scale=True,
+        desc=f"{system.name}: {len(indices)} trajectories",
         disable=not progress,
-    )  # fmt: skip
+    )
     try:
         waiting: set[Future[None]] = {
             pool.submit(_task, system, writer, index, frames, every, seed) for index in indices
@@ -103,7 +106,8 @@ def _run_all(
                 future.result()
     except BrokenProcessPool:
         raise VitrifyError(
-            "a worker process died (out of memory, or killed): run the same command again, finished trajectories are kept"
+            "a worker process died (out of memory, or killed):"
+            " run the same command again, finished trajectories are kept"
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -170,7 +174,7 @@ def _remove_overlaps(session: LammpsSession, system: System) -> None:
 def _equilibrate(
     session: LammpsSession, system: System, rng: np.random.Generator, tick: Callable[[int], None]
 ) -> None:
-    """Runs the canonical stages, then gives the atoms the mean energy of the last one, so that <T> is as asked."""
+    """Runs the canonical stages, then sets the energy to the mean of the last one, so that <T> is right."""
     first = next((stage.start for stage in system.stages), None) or system.temperature
     sigma = get_units(system.units).thermal_velocity(np.array(system.masses)[system.types], first)
     session.set_state(session.state().positions, rng.normal(size=(system.n_atoms, 3)) * sigma[:, None])
@@ -195,15 +199,16 @@ def _canonical(
     start: float | None,
     end: float | None,
 ) -> list[float]:
-    """Base steps with the stochastic velocity rescaling of Bussi et al.; returns the total energy along them."""
+    """Base steps with the velocity rescaling of Bussi et al.; returns the total energy along them."""
     start, end = start or system.temperature, end or system.temperature
     session.run_commands(f"timestep {system.base_timestep / substeps!r}")
+    damp = 100 * system.base_timestep
     energies = []
     for done in range(0, steps, _CHUNK):
         chunk = min(_CHUNK, steps - done)
         low, high = (start + (end - start) * at / steps for at in (done, done + chunk))
         session.run_commands(
-            f"fix bath all temp/csvr {low!r} {high!r} {100 * system.base_timestep!r} {rng.integers(1, 900_000_000)}"
+            f"fix bath all temp/csvr {low!r} {high!r} {damp!r} {rng.integers(1, 900_000_000)}"
         )
         session.run(chunk * substeps)
         state = session.state()

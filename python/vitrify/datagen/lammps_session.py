@@ -37,7 +37,7 @@ def potential_file(name: str) -> str:
 
 @dataclass(frozen=True)
 class State:
-    """Atoms at one instant, in the order of their ids: unwrapped positions and velocities (N,3), energies of the cell."""
+    """Atoms at one instant: unwrapped positions and velocities (N,3), and the energies of the cell."""
 
     positions: np.ndarray
     velocities: np.ndarray
@@ -50,7 +50,8 @@ class LammpsSession:
     """A LAMMPS instance that holds atoms of fixed types in a fixed periodic cell.
 
     cell: (3,3) rows are vectors, lower-triangular; types: (N,) from 0; charges: one for each type, or none.
-    `commands` (pair_style, pair_coeff, ...) run after the box is made. `{potentials/NAME}` in them is a shipped file.
+    `commands` (pair_style, pair_coeff, ...) run when the atoms are there; `{potentials/NAME}` in them is a
+    file that the wheel ships.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class LammpsSession:
             self.lmp.scatter_atoms(name, kind, 3, (ctype * values.size)(*values.ravel().tolist()))
 
     def run(self, steps: int, fresh: bool = True) -> None:
-        """Advances by MD steps; `fresh` must be True whenever anything but an earlier run changed atoms or settings."""
+        """Advances by MD steps; `fresh` False only if nothing but `run` touched the atoms and settings."""
         self.lmp.command(f"run {steps} pre {'yes' if fresh else 'no'} post no")
 
     def state(self) -> State:
@@ -149,7 +150,7 @@ class LammpsSession:
 
 
 def expand(command: str) -> str:
-    """Replaces {potentials/NAME} by the path of that file, which differs between machines and so stays out of recipes."""
+    """Replaces {potentials/NAME} by that file's path, which recipes leave out as machines differ in it."""
     before, mark, rest = command.partition("{potentials/")
     if not mark:
         return command

@@ -15,7 +15,7 @@ from vitrify.errors import VitrifyError, did_you_mean
 
 @dataclass(frozen=True)
 class Stage:
-    """A canonical run of `steps` base steps from temperature `start` to `end`; None is the temperature of the system."""
+    """A canonical run of `steps` base steps between two temperatures; None is that of the system."""
 
     steps: int
     start: float | None = None
@@ -26,9 +26,10 @@ class Stage:
 class System:
     """A material, its potential, and how its trajectories are prepared.
 
-    counts and box: the default cubic cell; other sizes keep its density and composition. push_off: the range of the
-    soft repulsion that takes overlaps out of the random start. stages: run one after the other with the base step;
-    then `settle` base steps with md_timestep, whose mean energy is the energy of the microcanonical run.
+    counts and box: the default cubic cell; other sizes keep its density and composition. push_off: the range
+    of the soft repulsion that takes overlaps out of the random start. stages: run one after the other with
+    the base step; then `settle` base steps with md_timestep, whose mean energy is that of the microcanonical
+    run.
     """
 
     name: str
@@ -69,7 +70,7 @@ class System:
     def with_settings(
         self, atoms: int | None = None, md_timestep: float | None = None, temperature: float | None = None
     ) -> System:
-        """The same system with another size (same density and composition), integration step or temperature."""
+        """The same system with another size (at the same density), integration step or temperature."""
         system = self if atoms is None else self._resized(atoms)
         if temperature is not None:
             if temperature <= 0:
@@ -79,8 +80,8 @@ class System:
             ratio = self.base_timestep / md_timestep if md_timestep > 0 else 0.0
             if ratio < 1 - 1e-9 or abs(ratio - round(ratio)) > 1e-6:
                 raise VitrifyError(
-                    f"the MD timestep {md_timestep:g} does not divide the base step {self.base_timestep:g} of {self.name}:"
-                    f" take for example {self.md_timestep:g}"
+                    f"the MD timestep {md_timestep:g} does not divide the base step {self.base_timestep:g}"
+                    f" of {self.name}: take for example {self.md_timestep:g}"
                 )
             system = replace(system, md_timestep=self.base_timestep / round(ratio))
         return system
@@ -152,12 +153,13 @@ _KALJ_GLASS = replace(
     stages=(Stage(4000, 3.0, 3.0), Stage(10000, 3.0)),
 )
 
-# The constants of the OGN paper (eq. 5), which are close to those of van Beest, Kramer and van Santen (BKS; charges
-# 2.4 and -1.2, A 18003.757 and 1388.773 eV) but not the same: its smaller charges and smaller A(Si-O) belong together,
-# for with them Si-O peaks at 1.64 A, with BKS's at 1.61 A, with the paper's A and BKS's charges at 1.59 A.
-# One constant is not the paper's. Its D(O-O) = 113 eV A^24 leaves a well of -12 eV at 1.08 A behind a barrier at
-# 1.45 A, through which pairs of O fall above about 4500 K; 3000 makes the repulsion monotonic, which is what the term
-# is for, and adds less than 5 meV where atoms come at 3600 K (beyond 1.75 A).
+# The constants of the OGN paper (eq. 5), which are close to those of van Beest, Kramer and van Santen (BKS;
+# charges 2.4 and -1.2, A 18003.757 and 1388.773 eV) but not the same: its smaller charges and smaller A(Si-O)
+# belong together, for with them Si-O peaks at 1.64 A, with BKS's at 1.61 A, with the paper's A and BKS's
+# charges at 1.59 A. One constant is not the paper's. Its D(O-O) = 113 eV A^24 leaves a well of -12 eV at 1.08
+# A behind a barrier at 1.45 A, through which pairs of O fall above about 4500 K; 3000 makes the repulsion
+# monotonic, which is what the term is for, and adds less than 5 meV where atoms come at 3600 K (beyond 1.75
+# A).
 _SIO2 = System(
     name="sio2",
     title="Silica liquid, Buckingham potential with damped shifted-force Coulomb and a r^-24 wall",
