@@ -44,7 +44,12 @@ class Snapshots:
     def reversed(self) -> Snapshots:
         """The same path backwards in time: (r', -v') -> (r, -v), as valid a piece of Newtonian motion."""
         return Snapshots(
-            self.next_positions, -self.next_velocities, self.positions, -self.velocities, self.cell, self.types
+            self.next_positions,
+            -self.next_velocities,
+            self.positions,
+            -self.velocities,
+            self.cell,
+            self.types,
         )
 
 
@@ -89,7 +94,9 @@ def load_trajectories(
         for name in ("species", "masses", "units", "base_timestep", "frame_interval"):
             wanted, here = getattr(first, name), getattr(meta, name)
             if wanted != here:
-                raise VitrifyError(f"{path}: {name} is {here}, but {wanted} in the first file; one model needs one system")
+                raise VitrifyError(
+                    f"{path}: {name} is {here}, but {wanted} in the first file; one model needs one system"
+                )
     return metas[0], trajectories
 
 
@@ -142,7 +149,10 @@ class OGNPairs(Dataset[Pair]):
         start = pair - int(self._ends[which - 1]) if which else pair
         r, v = trajectory.positions, trajectory.velocities
         forward = Snapshots(
-            *(np.asarray(x, float) for x in (r[start], v[start], r[start + self.frames], v[start + self.frames])),
+            *(
+                np.asarray(x, float)
+                for x in (r[start], v[start], r[start + self.frames], v[start + self.frames])
+            ),
             cell=trajectory.cell,
             types=trajectory.types,
         )
@@ -163,7 +173,9 @@ class OGNPairs(Dataset[Pair]):
             vectors = [x @ turn.T for x in vectors]
         velocities, edge_vectors, dr, dv = (torch.as_tensor(x, dtype=self.dtype) for x in vectors)
         types = torch.as_tensor(ends.types, dtype=torch.int64)
-        return Pair(Graph(types, velocities, torch.as_tensor(edge_index, dtype=torch.int64), edge_vectors), dr, dv)
+        return Pair(
+            Graph(types, velocities, torch.as_tensor(edge_index, dtype=torch.int64), edge_vectors), dr, dv
+        )
 
 
 def collate(pairs: Sequence[Pair]) -> Pair:

@@ -40,12 +40,24 @@ def load_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
         VitrifyError: missing, damaged or foreign file. No code in the file is ever run.
     """
     if not path.is_file():
-        raise VitrifyError(f"{path}: no such checkpoint; is {path.parent} the folder of a run of vitrify train?")
+        raise VitrifyError(
+            f"{path}: no such checkpoint; is {path.parent} the folder of a run of vitrify train?"
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         return Progress(**content.pop("progress")), content
-    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise VitrifyError(f"{path}: not a checkpoint of vitrify train, or damaged ({type(error).__name__})") from None
+    except (
+        RuntimeError,
+        EOFError,
+        pickle.UnpicklingError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OSError,
+    ) as error:
+        raise VitrifyError(
+            f"{path}: not a checkpoint of vitrify train, or damaged ({type(error).__name__})"
+        ) from None
 
 
 class Log:
@@ -72,4 +84,6 @@ class Log:
             writer = csv.DictWriter(file, row)
             if new:
                 writer.writeheader()
-            writer.writerow({name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()})
+            writer.writerow(
+                {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()}
+            )

@@ -84,14 +84,20 @@ class Fit:
         self.progress = Progress()
         self.task, self.averaged = task, Averaged(task, config.ema)
         self.averaged.task.to(fabric.device)
-        self.wrapped, self.optimizer = fabric.setup(task, _optimizer(task, config))
+        forward = torch.compile(task, dynamic=True) if config.compile else task
+        self.wrapped, self.optimizer = fabric.setup(forward, _optimizer(task, config))
         # Summed on the device and read once for each validation, so that a GPU is not held up at every step.
         self.loss_sum = torch.zeros(2, dtype=torch.float64, device=fabric.device)
         if (folder / LAST).is_file():
             self._restore(folder / LAST)
         train, validation = data
         batches = StepBatches(
-            len(train), config.batch_size, config.seed, self.progress.step, fabric.global_rank, fabric.world_size
+            len(train),
+            config.batch_size,
+            config.seed,
+            self.progress.step,
+            fabric.global_rank,
+            fabric.world_size,
         )
         self.train_batches = self._loader(train, batches)
         chosen = evenly_spread(validation.n_pairs, validation_pairs)[fabric.global_rank :: fabric.world_size]
@@ -132,7 +138,9 @@ class Fit:
         loss = self.wrapped(batch)
         self.fabric.backward(loss)
         if self.config.clip is not None:
-            self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.config.clip, error_if_nonfinite=False)
+            self.fabric.clip_gradients(
+                self.wrapped, self.optimizer, max_norm=self.config.clip, error_if_nonfinite=False
+            )
         self.optimizer.step()
         self.progress.step += 1
         self.averaged.update(self.task, self.progress.step)
@@ -158,7 +166,11 @@ class Fit:
         row |= {"loss": loss_sum / count, **metrics, "steps_per_second": speed}
         if log:
             log.append(row)
-            tqdm.write("  ".join(f"{key} {value:.4g}" if key != "step" else f"step {value}" for key, value in row.items()))
+            tqdm.write(
+                "  ".join(
+                    f"{key} {value:.4g}" if key != "step" else f"step {value}" for key, value in row.items()
+                )
+            )
 
     def evaluate(self) -> dict[str, float]:
         """Figures of the averaged weights on the validation pairs."""
@@ -177,7 +189,11 @@ class Fit:
             return
         content: dict[str, Any] = {"averaged": self.averaged.task.state_dict()}
         if name == LAST:
-            content |= {"task": self.task.state_dict(), "optimizer": self.optimizer.state_dict(), "loss": self.loss_sum}
+            content |= {
+                "task": self.task.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "loss": self.loss_sum,
+            }
         save_checkpoint(self.folder / name, self.progress, content, self.info)
 
     def _restore(self, path: Path) -> None:
@@ -200,13 +216,19 @@ class Fit:
         return float(agreed[0]), bool(agreed[1] > 0)
 
     def _sum(self, values: Tensor) -> Tensor:
-        return self.fabric.all_reduce(values.clone(), reduce_op="sum") if self.fabric.world_size > 1 else values.clone()
+        return (
+            self.fabric.all_reduce(values.clone(), reduce_op="sum")
+            if self.fabric.world_size > 1
+            else values.clone()
+        )
 
     def _bar(self) -> Any:
         return tqdm(
             total=1.0,
             initial=fraction_done(self.progress, self.config),
-            disable=None if self.fabric.is_global_zero else True,  # None: off where the output is not a terminal
+            disable=None
+            if self.fabric.is_global_zero
+            else True,  # None: off where the output is not a terminal
             bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
         )
 

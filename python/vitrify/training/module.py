@@ -25,7 +25,9 @@ def calibrate(model: OGN, data: OGNPairs, pairs: int = 200) -> np.ndarray:
     velocities = np.concatenate([s.velocities for s in sample])
     dr = np.concatenate([s.next_positions - s.positions for s in sample])
     dv = np.concatenate([s.next_velocities - s.velocities for s in sample])
-    model.calibrate(torch.as_tensor(types, dtype=torch.int64), *(torch.as_tensor(x) for x in (velocities, dr, dv)))
+    model.calibrate(
+        torch.as_tensor(types, dtype=torch.int64), *(torch.as_tensor(x) for x in (velocities, dr, dv))
+    )
     return velocity_spread(velocities, types, model.n_species)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -48,7 +49,9 @@ class LoadedRun:
     metrics: dict[str, float]
 
 
-def train(config_path: str | Path, run_dir: str | Path, resume: bool = True, overrides: Iterable[str] = ()) -> bool:
+def train(
+    config_path: str | Path, run_dir: str | Path, resume: bool = True, overrides: Iterable[str] = ()
+) -> bool:
     """Trains what a configuration file describes, in the folder `run_dir`, where an interrupted run continues.
 
     Leaves last.ckpt (to continue from), best.ckpt (to export) and log.csv. Under torchrun, each process is one rank.
@@ -74,7 +77,9 @@ def train(config_path: str | Path, run_dir: str | Path, resume: bool = True, ove
     info = _describe(config, meta, trajectories)
 
     torch.manual_seed(config.training.seed)
-    model = build_model(config.kind, model_config, System(tuple(meta.species), tuple(meta.masses), meta.units, timestep))
+    model = build_model(
+        config.kind, model_config, System(tuple(meta.species), tuple(meta.masses), meta.units, timestep)
+    )
     dtype = torch.float64 if config.training.precision == 64 else torch.float32
     cutoff = float(model.cutoff)
     validation = OGNPairs(held_out, frames, cutoff, dtype=dtype)
@@ -89,7 +94,9 @@ def train(config_path: str | Path, run_dir: str | Path, resume: bool = True, ove
         noise=Noise(config.training.noise, v_std, timestep) if config.training.noise else None,
     )
     task = OGNTask(model, v_std).to(dtype)
-    return Fit(fabric, task, (pairs, validation), config.training, config.data.validation_pairs, folder, info).run()
+    return Fit(
+        fabric, task, (pairs, validation), config.training, config.data.validation_pairs, folder, info
+    ).run()
 
 
 def load_run(run_dir: str | Path) -> LoadedRun:
@@ -132,12 +139,18 @@ def load_run(run_dir: str | Path) -> LoadedRun:
 
 
 def _fabric(config: Config) -> Fabric:
-    """Lightning Fabric for the device asked for; all ranks of torchrun, if it started this process."""
+    """Lightning Fabric for the device that is asked for; all ranks of torchrun, if it started this process."""
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     device = config.training.device
     if device == "cuda" and not torch.cuda.is_available():
         raise VitrifyError("training.device is cuda, but torch finds no CUDA device here; use cpu or auto")
+    if config.training.compile and not (
+        os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    ):
+        raise VitrifyError(
+            "training.compile needs a C++ compiler, and there is no g++ here; install one or switch it off"
+        )
     accelerator = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     ranks, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     fabric = Fabric(
@@ -171,7 +184,10 @@ def _identity(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that a run cannot change half-way; its limits, rates and pace it can, and its files may move."""
     kept = ("seed", "precision", "batch_size", "optimizer", "amsgrad", "ema", "noise")
     training = {name: config["training"][name] for name in kept}
-    data = {**config["data"], **{name: [Path(f).name for f in config["data"][name]] for name in ("train", "validation")}}
+    data = {
+        **config["data"],
+        **{name: [Path(f).name for f in config["data"][name]] for name in ("train", "validation")},
+    }
     return {"kind": config["kind"], "model": config["model"], "data": data, "training": training}
 
 
@@ -191,7 +207,11 @@ def _describe(config: Config, meta: TrajectoryMeta, trajectories: Sequence[Traje
     for path in config.data.train:
         with TrajectoryFile(path) as file:
             data.append({"name": path.name, "sha256": sha256(path), "recipe": file.meta.recipe})
-    versions = {"vitrify": vitrify.__version__, "torch": torch.__version__, "lammps": meta.versions.get("lammps", "")}
+    versions = {
+        "vitrify": vitrify.__version__,
+        "torch": torch.__version__,
+        "lammps": meta.versions.get("lammps", ""),
+    }
     return json.dumps(
         {
             "config": json.loads(config.model_dump_json()),
@@ -214,10 +234,15 @@ def validity(species: Sequence[str], trajectories: Sequence[Trajectory]) -> dict
     densities = [len(t.types) / abs(float(np.linalg.det(t.cell))) for t in trajectories]
     fractions = np.array([np.bincount(t.types, minlength=len(species)) / len(t.types) for t in trajectories])
     return {
-        "temperature": [min(temperatures) * (1 - TEMPERATURE_MARGIN), max(temperatures) * (1 + TEMPERATURE_MARGIN)],
+        "temperature": [
+            min(temperatures) * (1 - TEMPERATURE_MARGIN),
+            max(temperatures) * (1 + TEMPERATURE_MARGIN),
+        ],
         "number_density": [min(densities) * (1 - DENSITY_MARGIN), max(densities) * (1 + DENSITY_MARGIN)],
         "composition": {
             name: [max(0.0, low - COMPOSITION_MARGIN), min(1.0, high + COMPOSITION_MARGIN)]
-            for name, low, high in zip(species, fractions.min(0).tolist(), fractions.max(0).tolist(), strict=True)
+            for name, low, high in zip(
+                species, fractions.min(0).tolist(), fractions.max(0).tolist(), strict=True
+            )
         },
     }

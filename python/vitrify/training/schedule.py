@@ -18,7 +18,9 @@ class StepBatches:
     batches of B takes the same R * B samples as step s of one rank with batches of R * B.
     """
 
-    def __init__(self, n_samples: int, batch_size: int, seed: int, start: int = 0, rank: int = 0, ranks: int = 1) -> None:
+    def __init__(
+        self, n_samples: int, batch_size: int, seed: int, start: int = 0, rank: int = 0, ranks: int = 1
+    ) -> None:
         self.n_samples = n_samples
         self.batch_size = batch_size
         self.seed = seed
