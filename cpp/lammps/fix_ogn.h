@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* ----------------------------------------------------------------------
+   fix ID all ogn MODEL El1 El2 ... [device cpu|cuda|cuda:n] [energy none|rescale]
+                                    [langevin T damp seed] [check yes|no]
+
+   A learned integrator: each timestep is one prediction of a graph network, x += dr and v += dv.
+
+   scalar: energy that `energy rescale` or `langevin` has taken out of the atoms so far (as for LAMMPS's own thermostats)
+   vector: 1-3 momentum, 4 kinetic energy that the last prediction added to the atoms
+           5 energy that `energy rescale` holds, 6 its last velocity factor, 7 number of predictions
+------------------------------------------------------------------------- */
+
+#ifndef LMP_FIX_OGN_H
+#define LMP_FIX_OGN_H
+
+#include "fix.h"
+
+#include "core/graph.h"
+#include "core/metadata.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace LAMMPS_NS {
+
+class FixOGN : public Fix {
+ public:
+  FixOGN(class LAMMPS *, int, char **);
+  ~FixOGN() override;
+
+  int setmask() override;
+  void init() override;
+  void init_list(int, class NeighList *) override;
+  void setup(int) override;
+  void initial_integrate(int) override;
+  void final_integrate() override;
+  void write_restart(FILE *) override;
+  void restart(char *) override;
+  int pack_forward_comm(int, int *, double *, int, int *) override;
+  void unpack_forward_comm(int, int, double *) override;
+  double compute_scalar() override;
+  double compute_vector(int) override;
+  double memory_usage() override;
+
+ private:
+  // the model
+
+  vitrify::Metadata model;
+  std::unique_ptr<vitrify::Engine> engine;
+  std::vector<int> species_of_type;    // model's species for each LAMMPS type, [0] is not used
+
+  // keywords
+
+  std::string device;
+  bool rescale_flag, langevin_flag, check_flag;
+  double langevin_temp, langevin_damp;
+  int langevin_seed;
+
+  // one prediction
+
+  class NeighList *list;
+  vitrify::Graph graph;
+  std::vector<double> dr, dv;
+  enum { VELOCITIES, FEATURES } exchanged;    // what forward_comm carries
+
+  // energy control and output
+
+  class Compute *pe;
+  bool has_target;
+  double target_energy, rescale_factor;
+  double work_before, work_local;    // work that all ranks have counted, and that this one adds to it
+  double momentum_local[3], kinetic_local;
+  bigint npredictions;
+
+  void read_arguments(int, char **);
+  int read_keyword(int, int, char **);
+  void map_elements(const std::vector<std::string> &);
+  void open_model(const std::string &);
+
+  void check_system();
+  void check_run();
+  void check_timestep();
+  void check_neighbors();
+  void check_other_fixes();
+  void check_energy();
+  void check_lost_atoms();
+  void check_atom(const double *, const double *, int, const char *);
+
+  void build_graph();
+  void predict();
+  void move_atoms();
+  void langevin_half_step(int);
+  struct Motion {
+    double kinetic;        // kinetic energy relative to the centre of mass
+    double momentum[3];    // total momentum
+    double mass;           // total mass
+  };
+  Motion motion();
+  double kinetic_of_centre(const Motion &) const;
+
+  void fail_if(const std::string &);
+  template <typename Action> void guarded(Action &&);
+};
+
+}    // namespace LAMMPS_NS
+
+#endif

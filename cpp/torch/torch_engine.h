@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "core/engine.h"
+#include "core/metadata.h"
+
+#include <torch/script.h>
+
+namespace vitrify {
+
+/// Runs the TorchScript program of a model file. Features stay tensors of the model's dtype between layers.
+class TorchEngine : public Engine {
+ public:
+  /// Loads and checks the model; throws Error if the file, its operators or the device are not usable.
+  explicit TorchEngine(const EngineOptions &options);
+
+  void begin(const Graph &graph) override;
+  void layer(int index) override;
+  void pack(int n, const int *list, double *buffer) const override;
+  void unpack(int n, int first, const double *buffer) override;
+  void finish(double *dr, double *dv) override;
+
+ private:
+  void load(const EngineOptions &options);
+  at::Tensor to_device(const std::vector<double> &values, std::int64_t rows) const;
+  std::vector<c10::IValue> inputs(bool with_nodes) const;
+  void set_nodes(const at::Tensor &nodes, std::int64_t rows);
+
+  std::string path_;
+  torch::jit::Module module_;
+  c10::Device device_{c10::kCPU};
+  at::ScalarType dtype_ = at::kFloat;
+  std::int64_t node_width_ = 0;
+
+  std::int64_t n_owned_ = 0;
+  at::Tensor types_, velocities_, edge_index_, edge_vectors_;
+  at::Tensor nodes_;    // (M, node width) on the CPU, where ghosts are exchanged
+  at::Tensor edges_;    // (E, anything) on the device
+};
+
+}    // namespace vitrify
