@@ -107,7 +107,13 @@ class TrajectoryFile:
                 f"{self.path} is HDF5, but not a trajectory file of vitrify (no /particles or no attribute"
                 " 'vitrify'): `vitrify data trajectories` makes one"
             )
-        self.meta = TrajectoryMeta.from_json(str(text))
+        try:
+            self.meta = TrajectoryMeta.from_json(str(text))
+        except (TypeError, KeyError, json.JSONDecodeError) as error:
+            self._file.close()
+            raise VitrifyError(
+                f"{self.path} has settings that this version of vitrify does not know ({error}): make it anew"
+            ) from None
 
     @cached_property
     def _names(self) -> list[str]:

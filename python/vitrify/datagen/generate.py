@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, wait
@@ -120,6 +121,7 @@ _done: Synchronized[int] | None = None
 def _start_worker(done: Synchronized[int]) -> None:
     global _done
     _done = done
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback of its own
     threading.Thread(target=_follow_parent, daemon=True).start()
 
 

@@ -108,7 +108,11 @@ class LammpsSession:
     def run_commands(self, *commands: str) -> None:
         """Runs LAMMPS commands."""
         for command in commands:
-            self.lmp.command(expand(command))
+            try:
+                self.lmp.command(expand(command))
+            except Exception as error:  # the LAMMPS module raises no narrower class
+                text = " ".join(str(error).split())
+                raise VitrifyError(f"LAMMPS refused {command!r}: {text}") from None
 
     def set_state(self, positions: np.ndarray, velocities: np.ndarray | None = None) -> None:
         """Places the atoms at unwrapped positions (N,3) with velocities (N,3), those they have if None."""
@@ -124,7 +128,7 @@ class LammpsSession:
 
     def run(self, steps: int, fresh: bool = True) -> None:
         """Advances by MD steps; `fresh` False only if nothing but `run` touched the atoms and settings."""
-        self.lmp.command(f"run {steps} pre {'yes' if fresh else 'no'} post no")
+        self.run_commands(f"run {steps} pre {'yes' if fresh else 'no'} post no")
 
     def state(self) -> State:
         """The state after the last `run`."""
