@@ -87,7 +87,7 @@ def test_durations(write, text, seconds):
         ("1e-3", "1e-3, schedule: linear", ["training.schedule", "'linear'", "'cosine' or 'exponential'"]),
         ("sub/b.h5", "a.h5", ["a.h5 is in both train and validation"]),
         ("train: [a.h5]", "train: []", ["data.train", "at least 1"]),
-        ("stride: 5", "stride: 5, stride: 6", ["'stride' is given twice", "line 4"]),
+        ("stride: 5", "stride: 5, stride: 6", ["'stride' is given twice, again in line 4"]),
         ("kind: ogn", "kind: [", ["not a YAML file"]),
         ("{max_steps: 10, learning_rate: 1e-3}", "5", ["training: got 5", "TrainingConfig"]),
     ],

@@ -40,7 +40,7 @@ class DataConfig(Section):
 
     stride: base steps between the two configurations of a pair.
     time_reversal: use every pair backwards too, (r', -v') -> (r, -v).
-    augmentation: "cube" turns each sample by a random one of the cube's 48 symmetries (paper, section 4.4 vii).
+    augmentation: "cube" turns each sample by one of the 48 symmetries of a cube (paper, section 4.4 vii).
     validation_pairs: validate on this many pairs, evenly spread over the validation trajectories.
     """
 
@@ -62,17 +62,17 @@ class DataConfig(Section):
 
 
 class TrainingConfig(Section):
-    """How a model is fitted. One of `max_steps` and `max_time` is needed; the first to be reached ends the run.
+    """How a model is fitted. Of `max_steps` and `max_time`, the first to be reached ends the run.
 
-    schedule: the learning rate falls from `learning_rate` to `final_learning_rate` with the fraction of the run
-    that is done (steps or time, whichever is further). The paper: exponential, 1e-4 to 1e-6 in 2e7 steps.
+    schedule: the learning rate falls from `learning_rate` to `final_learning_rate` with the fraction of the
+    run that is done (steps or time, whichever is further). The paper: exponential, 1e-4 to 1e-6 in 2e7 steps.
     ema: decay of the averaged weights that are validated and exported; 0 switches averaging off.
-    noise: standard deviation of noise on the input velocities, in units of their own spread; positions are
-    displaced by noise of that size times the timestep. The end of each pair stays, so the model learns to correct.
-    validate_every, patience: validate after this many steps; stop after `patience` validations without progress.
-    save_every: seconds between checkpoints. workers: processes that prepare batches (0: the training process).
-    compile: fuse the model's operations with torch.compile, which needs a C++ compiler and a minute at the start
-    (about twice as fast for the pair variant on a CPU).
+    noise: size of noise on the start of each pair, relative to the spread of the velocities; positions get
+    that times the timestep. The end of the pair stays, so that the model learns to correct itself.
+    validate_every: steps between validations; after `patience` of them without progress the run ends.
+    save_every: seconds between checkpoints. workers: processes that prepare batches (0: none of their own).
+    compile: fuse the model's operations with torch.compile; it needs a C++ compiler and a minute at the start,
+    and is about twice as fast for the pair variant on a CPU.
     """
 
     seed: int = Field(1, ge=0)
@@ -117,17 +117,6 @@ class Config(Section):
     training: TrainingConfig
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice, which YAML forbids and PyYAML lets pass."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise VitrifyError(f"line {node.start_mark.line + 1}: the key {key!r} is given twice")
-        return super().construct_mapping(node, deep)
-
-
 def parse(section: type[Parsed], values: Any, place: str) -> Parsed:
     """Checks `values` against `section`; `place` ("config.yaml: model") starts the error message.
 
@@ -154,11 +143,12 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     if not path.is_file():
         raise VitrifyError(f"{path}: no such file; give the path of a training configuration (YAML)")
     try:
-        values = yaml.load(path.read_text(), _Loader)
+        text = path.read_text()
+        values, repeated = yaml.safe_load(text), _repeated_key(yaml.compose(text, yaml.SafeLoader))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise VitrifyError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
-    except VitrifyError as error:
-        raise VitrifyError(f"{path}: {error}") from None
+    if repeated:
+        raise VitrifyError(f"{path}: {repeated}; keep one of the two")
     if not isinstance(values, dict):
         raise VitrifyError(f"{path}: wanted the keys {', '.join(Config.model_fields)}, got no keys at all")
     for override in overrides:
@@ -196,6 +186,18 @@ def _override(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise VitrifyError(f"--set {override!r}: {section!r} is a value, not a section")
     values[key] = yaml.safe_load(text)
+
+
+def _repeated_key(node: Any) -> str | None:
+    """Names a key that a mapping holds twice, which YAML forbids and PyYAML lets pass."""
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                return f"the key {key.value!r} is given twice, again in line {key.start_mark.line + 1}"
+            seen.add(key.value)
+        return next(filter(None, (_repeated_key(value) for _, value in node.value)), None)
+    return None
 
 
 def _explain(section: type[BaseModel], error: ValidationError) -> str:

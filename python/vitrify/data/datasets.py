@@ -32,7 +32,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshots:
-    """Both ends of one pair in float64 numpy: positions unwrapped (N,3), velocities (N,3), cell (3,3), types (N,)."""
+    """Both ends of one pair: positions (N, 3) unwrapped, velocities (N, 3), cell (3, 3) rows, types (N,)."""
 
     positions: np.ndarray
     velocities: np.ndarray
@@ -57,7 +57,7 @@ class Snapshots:
 class Noise:
     """Gaussian noise on the start of a pair, while its end stays in place.
 
-    size: of velocities, relative to each species' spread v_std (n_species,); positions get `size * v_std * timestep`.
+    size: relative to each species' spread of velocities, v_std (n_species,); positions get that times timestep.
     """
 
     size: float
@@ -65,7 +65,7 @@ class Noise:
     timestep: float
 
     def applied(self, ends: Snapshots, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Noisy (positions, velocities); the noise carries no momentum, which a conserving model could not undo."""
+        """Noisy (positions, velocities); no momentum is added, since a conserving model could not undo it."""
         spread = self.v_std[ends.types][:, None]
         masses = 1.0 / spread**2  # up to a factor, as v_std^2 = kT / m
         for_velocities, for_positions = (spread * random.normal(size=ends.positions.shape) for _ in range(2))
@@ -77,7 +77,7 @@ class Noise:
 def load_trajectories(
     paths: Sequence[Path], like: TrajectoryMeta | None = None
 ) -> tuple[TrajectoryMeta, list[Trajectory]]:
-    """All trajectories of some files of one system (that of `like`, if given), and what the files say about it.
+    """All trajectories of some files of one system (that of `like`, if given), and what the files say of it.
 
     Memory: 48 bytes for each atom of each frame (130 MB for 10,000 frames of 265 atoms).
 
@@ -103,8 +103,8 @@ def load_trajectories(
 class OGNPairs(Dataset[Pair]):
     """Pairs of configurations a stride apart, with their neighbour graphs made on the fly.
 
-    A sample is asked for as `dataset[index, seed]`: the seed alone decides its random turn and noise, so that a
-    sample does not depend on what was drawn before it and an interrupted run can continue exactly.
+    A sample is asked for as `dataset[index, seed]`: the seed alone decides its random turn and noise, so that
+    it does not depend on what was drawn before and an interrupted run can continue exactly.
     Indices count all pairs of all trajectories, then (`time_reversal`) the same pairs backwards.
 
     frames: frames between the two ends of a pair. cube: turn each sample by a random symmetry of the cube.
@@ -148,14 +148,8 @@ class OGNPairs(Dataset[Pair]):
         trajectory = self.trajectories[which]
         start = pair - int(self._ends[which - 1]) if which else pair
         r, v = trajectory.positions, trajectory.velocities
-        forward = Snapshots(
-            *(
-                np.asarray(x, float)
-                for x in (r[start], v[start], r[start + self.frames], v[start + self.frames])
-            ),
-            cell=trajectory.cell,
-            types=trajectory.types,
-        )
+        end = start + self.frames
+        forward = Snapshots(r[start], v[start], r[end], v[end], trajectory.cell, trajectory.types)
         return forward.reversed() if index >= self.n_pairs else forward
 
     def __getitem__(self, key: tuple[int, int]) -> Pair:
@@ -171,11 +165,9 @@ class OGNPairs(Dataset[Pair]):
         if self.cube:
             turn = random_cube_symmetry(random)
             vectors = [x @ turn.T for x in vectors]
-        velocities, edge_vectors, dr, dv = (torch.as_tensor(x, dtype=self.dtype) for x in vectors)
+        v, d, *targets = (torch.as_tensor(x, dtype=self.dtype) for x in vectors)
         types = torch.as_tensor(ends.types, dtype=torch.int64)
-        return Pair(
-            Graph(types, velocities, torch.as_tensor(edge_index, dtype=torch.int64), edge_vectors), dr, dv
-        )
+        return Pair(Graph(types, v, torch.as_tensor(edge_index, dtype=torch.int64), d), *targets)
 
 
 def collate(pairs: Sequence[Pair]) -> Pair:
@@ -191,8 +183,9 @@ def collate(pairs: Sequence[Pair]) -> Pair:
 
 
 def random_cube_symmetry(random: np.random.Generator) -> np.ndarray:
-    """One of the 48 rotations and reflections that map a cube onto itself: a signed permutation matrix (3, 3)."""
-    return np.eye(3)[random.permutation(3)] * random.choice([-1.0, 1.0], size=3)
+    """One of the 48 rotations and reflections of a cube: a signed permutation matrix (3, 3)."""
+    matrix: np.ndarray = np.eye(3)[random.permutation(3)] * random.choice([-1.0, 1.0], size=3)
+    return matrix
 
 
 def evenly_spread(total: int, wanted: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import pickle
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ LAST, BEST, LOG = "last.ckpt", "best.ckpt", "log.csv"
 
 @dataclass
 class Progress:
-    """Where a run stands. seconds: time spent so far, over all restarts. stale: validations since the best one."""
+    """Where a run stands. seconds: spent so far, over all restarts. stale: validations since the best one."""
 
     step: int = 0
     seconds: float = 0.0
@@ -28,7 +27,7 @@ class Progress:
 
 
 def save_checkpoint(path: Path, progress: Progress, tensors: dict[str, Any], info: str) -> None:
-    """Writes a checkpoint of plain tensors, numbers and strings. info: JSON, all that is needed to rebuild the model."""
+    """Writes a checkpoint of plain tensors, numbers and strings. info: JSON, what rebuilds the model."""
     with atomic_path(path) as work:
         torch.save({"progress": asdict(progress), "info": info, **tensors}, work)
 
@@ -61,29 +60,21 @@ def load_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
 
 
 class Log:
-    """log.csv: one row for each validation. Rows after `step`, written by a run that was killed, are dropped."""
+    """log.csv: one row for each validation. Rows after `step`, left by a run that was killed, are dropped."""
 
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
-        rows = []
         if path.is_file():
-            with open(path, newline="") as file:
-                rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
-        if rows:
-            with atomic_path(path) as work, open(work, "w", newline="") as file:
-                writer = csv.DictWriter(file, rows[0])
-                writer.writeheader()
-                writer.writerows(rows)
-        else:
-            path.unlink(missing_ok=True)
+            head, *rows = path.read_text().splitlines(keepends=True)
+            with atomic_path(path) as work:
+                work.write_text(head + "".join(row for row in rows if int(row.split(",")[0]) <= step))
 
-    def append(self, row: dict[str, float]) -> None:
-        """Adds a row; the first one decides the columns."""
-        new = not self.path.is_file()
-        with open(self.path, "a", newline="") as file:
-            writer = csv.DictWriter(file, row)
-            if new:
-                writer.writeheader()
-            writer.writerow(
-                {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()}
-            )
+    def append(self, row: dict[str, float]) -> str:
+        """Adds a row, `step` first; the first row names the columns. Returns the row as a line to show."""
+        texts = {
+            name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items()
+        }
+        head = "" if self.path.is_file() else ",".join(texts) + "\n"
+        with self.path.open("a") as file:
+            file.write(head + ",".join(texts.values()) + "\n")
+        return "  ".join(f"{name} {text}" for name, text in texts.items())

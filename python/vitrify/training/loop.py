@@ -1,6 +1,9 @@
-"""The training loop. Lightning Fabric gives devices, precision and DDP; the loop itself is plain, so that a run can
-stop after any step and continue as if it had not: batches depend on the step's number alone, and everything else that
-changes is in the checkpoint."""
+"""The training loop.
+
+Lightning Fabric gives devices, precision and DDP. The loop itself is plain, so that a run can stop after any
+step and continue as if it had not: batches depend on the step's number alone, and all else that changes is in
+the checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from typing import Any, Self
 
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -28,7 +31,7 @@ from vitrify.training.schedule import StepBatches, fraction_done, learning_rate
 
 
 class Averaged:
-    """Exponential moving average of a task's weights; short at first, so that the random start is soon forgotten."""
+    """Exponential moving average of a task's weights; short at first, to forget the random start soon."""
 
     def __init__(self, task: OGNTask, decay: float) -> None:
         self.decay = decay
@@ -46,7 +49,7 @@ class Averaged:
 
 
 class StopSignal:
-    """Turns the first SIGTERM or Ctrl-C into a flag, so that the loop ends after a whole step; a second one interrupts."""
+    """Turns the first SIGTERM or Ctrl-C into a flag, so that no step is cut; a second one interrupts."""
 
     def __init__(self) -> None:
         self.received = False
@@ -68,66 +71,65 @@ class StopSignal:
 
 
 class Fit:
-    """One run in one folder; `run` trains until the end, early stopping or a signal."""
+    """One run in one folder, new or continued; `run` trains until the end, early stopping or a signal.
+
+    data: training and validation pairs; `validation_pairs` of the latter are used. info: see save_checkpoint.
+    """
 
     def __init__(
         self,
         fabric: Fabric,
         task: OGNTask,
         data: tuple[OGNPairs, OGNPairs],
-        config: TrainingConfig,
         validation_pairs: int,
+        config: TrainingConfig,
         folder: Path,
         info: str,
     ) -> None:
         self.fabric, self.config, self.folder, self.info = fabric, config, folder, info
         self.progress = Progress()
+        self.mark = (0, 0.0)  # step and time of the last validation
         self.task, self.averaged = task, Averaged(task, config.ema)
         self.averaged.task.to(fabric.device)
-        forward = torch.compile(task, dynamic=True) if config.compile else task
+        forward: Any = torch.compile(task, dynamic=True) if config.compile else task
         self.wrapped, self.optimizer = fabric.setup(forward, _optimizer(task, config))
-        # Summed on the device and read once for each validation, so that a GPU is not held up at every step.
-        self.loss_sum = torch.zeros(2, dtype=torch.float64, device=fabric.device)
+        # Sum and number of losses since the last validation, read only then: a GPU need not wait each step.
+        self.losses = torch.zeros(2, dtype=torch.float64, device=fabric.device)
         if (folder / LAST).is_file():
             self._restore(folder / LAST)
         train, validation = data
-        batches = StepBatches(
-            len(train),
-            config.batch_size,
-            config.seed,
-            self.progress.step,
-            fabric.global_rank,
-            fabric.world_size,
-        )
+        rank, ranks = fabric.global_rank, fabric.world_size
+        batches = StepBatches(len(train), config.batch_size, config.seed, self.progress.step, rank, ranks)
         self.train_batches = self._loader(train, batches)
-        chosen = evenly_spread(validation.n_pairs, validation_pairs)[fabric.global_rank :: fabric.world_size]
+        chosen = evenly_spread(validation.n_pairs, validation_pairs)[rank::ranks]
         self.validation_batches = self._loader(validation, [[(int(index), 0)] for index in chosen])
 
     def run(self) -> bool:
-        """Trains; True if the run is finished, False if a signal stopped it (the checkpoint then continues it)."""
+        """Trains; True if the run is finished, False if a signal stopped it, to be continued."""
         config, progress = self.config, self.progress
         log = Log(self.folder / LOG, progress.step) if self.fabric.is_global_zero else None
-        clock, spent = time.monotonic(), progress.seconds
-        saved, validated, mark = clock, progress.step, (progress.step, clock)
+        start, saved = time.monotonic() - progress.seconds, time.monotonic()
+        self.mark = (progress.step, time.monotonic())
         batches = iter(self.train_batches)
         with StopSignal() as stop, self._bar() as bar:
             while True:
-                progress.seconds, stopped = self._agree(spent + time.monotonic() - clock, stop.received)
+                seconds, stopped = self._agreed(time.monotonic() - start, stop.received)
+                progress.seconds = seconds
                 fraction = fraction_done(progress, config)
                 over = fraction >= 1.0 or (config.patience is not None and progress.stale >= config.patience)
                 if stopped or over:
                     break
-                self._step(next(batches), learning_rate(fraction, config))
-                _show(bar, fraction, progress)
-                now = time.monotonic()
-                if progress.step % config.validate_every == 0:
-                    self._validate(log, fraction, mark)
-                    validated, mark = progress.step, (progress.step, time.monotonic())
-                if progress.step == validated or now - saved > config.save_every:
+                rate = learning_rate(fraction, config)
+                self._step(next(batches), rate)
+                bar.update(fraction - bar.n)
+                due = progress.step % config.validate_every == 0
+                if due:
+                    self._validate(log, rate)
+                if due or time.monotonic() - saved > config.save_every:
                     self._save(LAST)
-                    saved = now
-            if over and validated != progress.step:
-                self._validate(log, fraction, mark)
+                    saved = time.monotonic()
+            if over and self.mark[0] != progress.step:
+                self._validate(log, rate)
         self._save(LAST)
         return over
 
@@ -144,33 +146,28 @@ class Fit:
         self.optimizer.step()
         self.progress.step += 1
         self.averaged.update(self.task, self.progress.step)
-        self.loss_sum += torch.stack([loss.detach().double(), torch.ones_like(self.loss_sum[0])])
+        self.losses += torch.stack([loss.detach().double(), self.losses.new_ones(())])
 
-    def _validate(self, log: Log | None, fraction: float, mark: tuple[int, float]) -> None:
-        """Measures the averaged weights, keeps the best ones, writes a row of the log."""
+    def _validate(self, log: Log | None, rate: float) -> None:
+        """Measures the averaged weights, keeps them if they are the best, writes a row of the log."""
         progress = self.progress
-        speed = (progress.step - mark[0]) / max(time.monotonic() - mark[1], 1e-9)
-        loss_sum, count = self._sum(self.loss_sum).tolist()
-        self.loss_sum.zero_()
+        speed = (progress.step - self.mark[0]) / (time.monotonic() - self.mark[1])
+        loss, count = self._summed(self.losses).tolist()
+        self.losses.zero_()
         metrics = self.evaluate()
-        if not math.isfinite(loss_sum + metrics["val_loss"]):
+        if not math.isfinite(loss + metrics["val_loss"]):
             raise VitrifyError(
-                f"the loss is not finite after {progress.step} steps; lower training.learning_rate and start again "
-                f"(--restart), or look for broken configurations in the data"
+                f"the loss is not finite after {progress.step} steps; lower training.learning_rate and start "
+                "again with --restart, or look for broken configurations in the data"
             )
         progress.stale = 0 if metrics["val_loss"] < progress.best_loss else progress.stale + 1
         if progress.stale == 0:
             progress.best_loss, progress.metrics = metrics["val_loss"], metrics
             self._save(BEST)
-        row = {"step": progress.step, "seconds": progress.seconds, "lr": learning_rate(fraction, self.config)}
-        row |= {"loss": loss_sum / count, **metrics, "steps_per_second": speed}
         if log:
-            log.append(row)
-            tqdm.write(
-                "  ".join(
-                    f"{key} {value:.4g}" if key != "step" else f"step {value}" for key, value in row.items()
-                )
-            )
+            row = {"step": progress.step, "seconds": progress.seconds, "lr": rate, "loss": loss / count}
+            tqdm.write(log.append({**row, **metrics, "steps_per_second": speed}))
+        self.mark = (progress.step, time.monotonic())
 
     def evaluate(self) -> dict[str, float]:
         """Figures of the averaged weights on the validation pairs."""
@@ -181,7 +178,7 @@ class Fit:
             total[:4] += task.squared_errors(batch).double()
             total[4] += 1.0
         task.train()
-        total = self._sum(total)
+        total = self._summed(total)
         return metrics_of(total[:4] / total[4])
 
     def _save(self, name: str) -> None:
@@ -189,11 +186,9 @@ class Fit:
             return
         content: dict[str, Any] = {"averaged": self.averaged.task.state_dict()}
         if name == LAST:
-            content |= {
-                "task": self.task.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "loss": self.loss_sum,
-            }
+            content["task"] = self.task.state_dict()
+            content["optimizer"] = self.optimizer.state_dict()
+            content["losses"] = self.losses
         save_checkpoint(self.folder / name, self.progress, content, self.info)
 
     def _restore(self, path: Path) -> None:
@@ -201,41 +196,34 @@ class Fit:
         self.task.load_state_dict(content["task"])
         self.averaged.task.load_state_dict(content["averaged"])
         self.optimizer.load_state_dict(content["optimizer"])
-        self.loss_sum.copy_(content["loss"])
+        self.losses.copy_(content["losses"])
 
     def _loader(self, data: OGNPairs, batches: Any) -> Any:
         loader = DataLoader(data, batch_sampler=batches, collate_fn=collate, num_workers=self.config.workers)
         return self.fabric.setup_dataloaders(loader, use_distributed_sampler=False)
 
-    def _agree(self, seconds: float, stopped: bool) -> tuple[float, bool]:
-        """The same clock and the same decision to stop on all ranks."""
+    def _agreed(self, seconds: float, stopped: bool) -> tuple[float, bool]:
+        """The clock, and whether to stop, as all ranks shall see them."""
         if self.fabric.world_size == 1:
             return seconds, stopped
-        mine = torch.tensor([seconds, float(stopped)], dtype=torch.float64, device=self.fabric.device)
-        agreed = self.fabric.all_reduce(mine, reduce_op="max")
-        return float(agreed[0]), bool(agreed[1] > 0)
+        seen = torch.tensor([seconds, float(stopped)], dtype=torch.float64, device=self.fabric.device)
+        distributed.all_reduce(seen, distributed.ReduceOp.MAX)
+        return float(seen[0]), bool(seen[1] > 0)
 
-    def _sum(self, values: Tensor) -> Tensor:
-        return (
-            self.fabric.all_reduce(values.clone(), reduce_op="sum")
-            if self.fabric.world_size > 1
-            else values.clone()
-        )
+    def _summed(self, values: Tensor) -> Tensor:
+        """The sum over all ranks."""
+        total = values.clone()
+        if self.fabric.world_size > 1:
+            distributed.all_reduce(total)
+        return total
 
     def _bar(self) -> Any:
         return tqdm(
             total=1.0,
             initial=fraction_done(self.progress, self.config),
-            disable=None
-            if self.fabric.is_global_zero
-            else True,  # None: off where the output is not a terminal
-            bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
+            disable=None if self.fabric.is_global_zero else True,  # None: off where the output is no terminal
+            bar_format="training {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
         )
-
-
-def _show(bar: Any, fraction: float, progress: Progress) -> None:
-    bar.set_postfix_str(f"step {progress.step}, best validation loss {progress.best_loss:.3g}", refresh=False)
-    bar.update(fraction - bar.n)
 
 
 def _optimizer(task: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:

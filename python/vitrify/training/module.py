@@ -11,7 +11,7 @@ from vitrify.models import OGN
 
 
 def velocity_spread(velocities: np.ndarray, types: np.ndarray, n_species: int) -> np.ndarray:
-    """Root mean square of a velocity component for each species; a species without atoms gets that of all atoms."""
+    """Root mean square of a velocity component for each species; for one without atoms, that of all atoms."""
     squares = (velocities**2).mean(1)
     atoms = np.bincount(types, minlength=n_species)
     sums = np.bincount(types, squares, n_species)
@@ -19,7 +19,7 @@ def velocity_spread(velocities: np.ndarray, types: np.ndarray, n_species: int) -
 
 
 def calibrate(model: OGN, data: OGNPairs, pairs: int = 200) -> np.ndarray:
-    """Gives the model the scales of its targets, from evenly spread pairs; returns `velocity_spread` of the same pairs."""
+    """Gives the model the scales of its targets, from evenly spread pairs; returns their spread."""
     sample = [data.snapshots(int(index)) for index in evenly_spread(data.n_pairs, pairs)]
     types = np.concatenate([s.types for s in sample])
     velocities = np.concatenate([s.velocities for s in sample])
@@ -45,14 +45,14 @@ class OGNTask(nn.Module):
         self.register_buffer("v_std", torch.tensor(v_std, dtype=torch.get_default_dtype()))
 
     def forward(self, batch: Pair) -> Tensor:
-        """The loss of a training batch, dimensionless; the model also sees the batch for its running statistics."""
+        """The loss of a training batch, dimensionless; the model takes it into its running statistics."""
         graph = batch.graph
         self.model.observe(graph.types, graph.velocities, graph.edge_vectors, batch.dr, batch.dv)
         return self.model.loss(graph.types, self.model(*graph), batch.dr, batch.dv)
 
     @torch.no_grad()
     def squared_errors(self, batch: Pair) -> Tensor:
-        """[loss, (dr error)^2, (dv error)^2, (dv error / v_std)^2], means over the batch, per component: (4,)."""
+        """[loss, (dr error)^2, (dv error)^2, (dv error / v_std)^2], means over atoms and components: (4,)."""
         types = batch.graph.types
         dr, dv = self.model(*batch.graph)
         of_dr, of_dv = dr - batch.dr, dv - batch.dv

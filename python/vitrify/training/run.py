@@ -28,7 +28,7 @@ from vitrify.training.checkpoint import BEST, LAST, LOG, load_checkpoint
 from vitrify.training.loop import Fit
 from vitrify.training.module import OGNTask, calibrate
 
-# How far outside the training data a model may be used without a warning: the spread of a finite cell, no more.
+# How far outside the training data a model counts as valid: what a finite cell fluctuates by, no more.
 TEMPERATURE_MARGIN, DENSITY_MARGIN, COMPOSITION_MARGIN = 0.10, 0.02, 0.02
 
 
@@ -52,10 +52,10 @@ class LoadedRun:
 def train(
     config_path: str | Path, run_dir: str | Path, resume: bool = True, overrides: Iterable[str] = ()
 ) -> bool:
-    """Trains what a configuration file describes, in the folder `run_dir`, where an interrupted run continues.
+    """Trains what a configuration file describes, in the folder `run_dir`; an interrupted run continues.
 
-    Leaves last.ckpt (to continue from), best.ckpt (to export) and log.csv. Under torchrun, each process is one rank.
-    resume=False starts again. Returns True if the run is finished, False if a signal stopped it.
+    Leaves last.ckpt (to continue from), best.ckpt (to export) and log.csv. Under torchrun, each process is a
+    rank. resume=False starts again. Returns True if the run is finished, False if a signal stopped it.
 
     Raises:
         VitrifyError: wrong configuration or data, or a folder that holds a run of another configuration.
@@ -94,9 +94,8 @@ def train(
         noise=Noise(config.training.noise, v_std, timestep) if config.training.noise else None,
     )
     task = OGNTask(model, v_std).to(dtype)
-    return Fit(
-        fabric, task, (pairs, validation), config.training, config.data.validation_pairs, folder, info
-    ).run()
+    data = (pairs, validation)
+    return Fit(fabric, task, data, config.data.validation_pairs, config.training, folder, info).run()
 
 
 def load_run(run_dir: str | Path) -> LoadedRun:
@@ -139,7 +138,7 @@ def load_run(run_dir: str | Path) -> LoadedRun:
 
 
 def _fabric(config: Config) -> Fabric:
-    """Lightning Fabric for the device that is asked for; all ranks of torchrun, if it started this process."""
+    """Lightning Fabric for the device that is asked for, over all ranks if torchrun started this process."""
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     device = config.training.device
@@ -181,7 +180,7 @@ def _prepare(folder: Path, config: Config, resume: bool) -> None:
 
 
 def _identity(config: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a run cannot change half-way; its limits, rates and pace it can, and its files may move."""
+    """The settings that a run cannot change half-way; limits, rates and pace it can, and files may move."""
     kept = ("seed", "precision", "batch_size", "optimizer", "amsgrad", "ema", "noise")
     training = {name: config["training"][name] for name in kept}
     data = {
@@ -228,8 +227,11 @@ def _describe(config: Config, meta: TrajectoryMeta, trajectories: Sequence[Traje
 
 
 def validity(species: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, Any]:
-    """The states that training data cover: ranges of the trajectories' mean temperature, number density (1/length^3)
-    and atomic fractions, widened by the margins above (relative; absolute for fractions, kept within 0 and 1)."""
+    """The states that training data cover.
+
+    Ranges of the trajectories' mean temperature, number density (1/length^3) and atomic fractions, widened by
+    the margins above: relative ones, but absolute for fractions, which stay within 0 and 1.
+    """
     temperatures = [float(np.mean(t.temperature)) for t in trajectories]
     densities = [len(t.types) / abs(float(np.linalg.det(t.cell))) for t in trajectories]
     fractions = np.array([np.bincount(t.types, minlength=len(species)) / len(t.types) for t in trajectories])

@@ -14,8 +14,8 @@ from vitrify.training.checkpoint import Progress
 class StepBatches:
     """Endless batches of (index, seed), from step `start` on, for one of `ranks` processes.
 
-    The samples are shuffled anew in each pass by (seed, pass) and dealt to the ranks in turn: step s of R ranks with
-    batches of B takes the same R * B samples as step s of one rank with batches of R * B.
+    The samples are shuffled anew in each pass by (seed, pass) and dealt to the ranks in turn: step s of R
+    ranks with batches of B takes the same R * B samples as step s of one rank with batches of R * B.
     """
 
     def __init__(
@@ -52,5 +52,5 @@ def learning_rate(fraction: float, config: TrainingConfig) -> float:
     """The rate after a fraction of the run: half a cosine, or exponential (papers/ogn, section 4.4 v)."""
     first, last = config.learning_rate, config.final_learning_rate
     if config.schedule == "exponential":
-        return first * (last / first) ** fraction
+        return first * math.exp(math.log(last / first) * fraction)
     return last + 0.5 * (first - last) * (1.0 + math.cos(math.pi * fraction))
