@@ -64,6 +64,31 @@ def train_command(
     typer.echo(f"{folder}")
 
 
+@app.command("evaluate")
+def evaluate_command(
+    model: Annotated[str, typer.Argument(help="model file, or name of a shipped model")],
+    data: Annotated[Path, typer.Option(help="trajectories that the model was not trained on")],
+    out: Annotated[Path | None, typer.Option(help="folder to write; default: out/MODEL.evaluate")] = None,
+    steps: Annotated[int, typer.Option(help="MD steps of the long runs; 0: none")] = 20_000,
+    atoms: Annotated[int, typer.Option(help="atoms of the long runs, at least")] = 1000,
+    seeds: Annotated[str, typer.Option(help="seeds of the long runs, as in 1,2,3")] = "1",
+    controls: Annotated[str, typer.Option(help="long runs: any of none,rescale,csvr")] = "none,rescale,csvr",
+    engine: Annotated[str, typer.Option(help="what runs the model: lammps or python")] = "lammps",
+    pairs: Annotated[int, typer.Option(help="starts of the one-step errors")] = 200,
+    starts: Annotated[int, typer.Option(help="starts of the roll-outs")] = 10,
+    horizon: Annotated[int, typer.Option(help="MD steps of a roll-out")] = 200,
+    device: Annotated[str, typer.Option(help="cpu or cuda:N, for one-step errors and roll-outs")] = "cpu",
+) -> None:
+    """Compare a model with Verlet and MD; writes metrics.json, figures and one report.html."""
+    from vitrify.evaluate.run import evaluate, settings_from
+
+    settings = settings_from(
+        pairs=pairs, starts=starts, horizon=horizon, steps=steps, atoms=atoms, seeds=seeds, controls=controls,
+        engine=engine,
+    )  # fmt: skip
+    typer.echo(f"{evaluate(model, data, out, settings, device)}")
+
+
 def main() -> None:
     """Runs the command line; an error that the user can mend is one line on stderr."""
     try:

@@ -68,8 +68,9 @@ def rollout(
 
 
 def _noise(rng: np.random.Generator, path: Path) -> np.ndarray:
-    noise = rng.normal(size=path.positions[0].shape)
-    return noise - noise.mean(axis=0)
+    noise: np.ndarray = rng.normal(size=path.positions[0].shape)
+    centred: np.ndarray = noise - noise.mean(axis=0)
+    return centred
 
 
 def _follow(stepper: Stepper, path: Path, kick: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -36,6 +36,11 @@ def frames_per_stride(file: TrajectoryFile, stride: int) -> int:
     return stride // interval
 
 
+def longest(file: TrajectoryFile, stride: int) -> int:
+    """Strides that fit into the shortest trajectory."""
+    return (min(file.frames(index) for index in range(len(file))) - 1) // frames_per_stride(file, stride)
+
+
 def paths(file: TrajectoryFile, stride: int, strides: int, count: int) -> Iterator[Path]:
     """About `count` paths of `strides` strides, evenly spread over the trajectories and along each.
 
@@ -43,11 +48,10 @@ def paths(file: TrajectoryFile, stride: int, strides: int, count: int) -> Iterat
     """
     step = frames_per_stride(file, stride)
     span = step * strides
-    shortest = min(file.frames(index) for index in range(len(file)))
-    if shortest <= span:
+    if longest(file, stride) < max(1, strides):
         raise VitrifyError(
-            f"{file.path}: a trajectory has {shortest} frames, but {span + 1} are needed for {strides} strides: "
-            "make longer trajectories, or ask for fewer steps"
+            f"{file.path}: trajectories of at least {step * max(1, strides) + 1} frames are needed for {max(1, strides)} "
+            "strides: make longer trajectories, or ask for fewer steps"
         )
     each = max(1, round(count / len(file)))
     for index in range(len(file)):

@@ -8,6 +8,7 @@ import numpy as np
 
 from vitrify.data.trajectories import TrajectoryMeta
 from vitrify.datagen.lammps_session import LammpsSession
+from vitrify.export import LoadedModel
 
 
 class Stepper(Protocol):
@@ -18,6 +19,22 @@ class Stepper(Protocol):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Unwrapped positions (N,3) and velocities (N,3) one stride later; types (N,) from 0."""
         ...
+
+
+class ModelStepper:
+    """A model, for data whose species may be numbered in another order. Unlike OGNStepper it goes on with NaN."""
+
+    def __init__(self, loaded: LoadedModel, species: tuple[str, ...]) -> None:
+        self.loaded = loaded
+        self.index = np.array([loaded.metadata.species.index(name) for name in species])
+
+    def step(
+        self, positions: np.ndarray, velocities: np.ndarray, cell: np.ndarray, types: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if not (np.isfinite(positions).all() and np.isfinite(velocities).all()):
+            return np.full_like(positions, np.nan), np.full_like(velocities, np.nan)
+        dr, dv = self.loaded.predict(positions, velocities, cell, self.index[types])
+        return positions + dr, velocities + dv
 
 
 class Ballistic:

