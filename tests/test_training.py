@@ -53,7 +53,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     state = content["optimizer"]["state"]
     moments = {f"optimizer.{i}.{name}": value for i, s in state.items() for name, value in s.items()}
     both = {f"{part}.{name}": value for part in ("task", "averaged") for name, value in content[part].items()}
-    return {**both, **moments, "losses": content["losses"]}
+    return {**both, **moments, "losses": content["loss"]}
 
 
 def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
@@ -325,3 +325,14 @@ def test_the_log_drops_rows_of_a_killed_run(tmp_path):
     assert [row["step"] for row in rows(tmp_path)] == ["10", "20", "25"]
     Log(tmp_path / LOG, 0).append({"step": 1, "loss": 0.5})
     assert [row["step"] for row in rows(tmp_path)] == ["1"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_trains_like_the_cpu(folder, tmp_path):
+    settings = ["training.precision=64", "training.max_steps=6"]
+    for device in ("cpu", "cuda"):
+        for steps in (3, 6):  # continued once
+            overrides = [*settings, f"training.device={device}", f"training.max_steps={steps}"]
+            assert train(folder / "pair.yaml", tmp_path / device, overrides=overrides)
+    cpu, cuda = load_run(tmp_path / "cpu"), load_run(tmp_path / "cuda")
+    assert cuda.metrics == pytest.approx(cpu.metrics, rel=1e-6)

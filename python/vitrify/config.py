@@ -71,7 +71,7 @@ class TrainingConfig(Section):
     that times the timestep. The end of the pair stays, so that the model learns to correct itself.
     validate_every: steps between validations; after `patience` of them without progress the run ends.
     save_every: seconds between checkpoints. workers: processes that prepare batches (0: none of their own).
-    compile: fuse the model's operations with torch.compile; it needs a C++ compiler and a minute at the start,
+    compile: fuse the model's operations with torch.compile; it needs a C++ compiler and a minute to start,
     and is about twice as fast for the pair variant on a CPU.
     """
 

@@ -57,7 +57,7 @@ class Snapshots:
 class Noise:
     """Gaussian noise on the start of a pair, while its end stays in place.
 
-    size: relative to each species' spread of velocities, v_std (n_species,); positions get that times timestep.
+    size: relative to each species' velocity spread, v_std (n_species,); positions get that times timestep.
     """
 
     size: float
@@ -134,7 +134,7 @@ class OGNPairs(Dataset[Pair]):
         if self.n_pairs == 0:
             longest = max((len(t.positions) for t in trajectories), default=0)
             raise VitrifyError(
-                f"no pair of configurations {frames} frames apart: the longest trajectory has {longest} frames; "
+                f"no configurations are {frames} frames apart: the longest trajectory has {longest} frames; "
                 "give longer trajectories or a smaller stride"
             )
 

@@ -188,7 +188,7 @@ class Fit:
         if name == LAST:
             content["task"] = self.task.state_dict()
             content["optimizer"] = self.optimizer.state_dict()
-            content["losses"] = self.losses
+            content["loss"] = self.losses
         save_checkpoint(self.folder / name, self.progress, content, self.info)
 
     def _restore(self, path: Path) -> None:
@@ -196,7 +196,7 @@ class Fit:
         self.task.load_state_dict(content["task"])
         self.averaged.task.load_state_dict(content["averaged"])
         self.optimizer.load_state_dict(content["optimizer"])
-        self.losses.copy_(content["losses"])
+        self.losses.copy_(content["loss"])
 
     def _loader(self, data: OGNPairs, batches: Any) -> Any:
         loader = DataLoader(data, batch_sampler=batches, collate_fn=collate, num_workers=self.config.workers)
