@@ -18,7 +18,8 @@ PYBIND11_MODULE(_core, module)
   module.def(
       "read_metadata", [](const std::string &path) { return vitrify::ModelFile(path).metadata_text(); },
       py::arg("path"),
-      "The text of vitrify.json in a model file, after every check that the LAMMPS plugin makes before it loads a model.");
+      "The text of vitrify.json in a model file, after every check that the LAMMPS plugin makes before it loads a "
+      "model.");
   // The package's own error, so that callers meet one class only.
   py::register_exception_translator([](std::exception_ptr pointer) {
     try {

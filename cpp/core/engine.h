@@ -15,7 +15,7 @@ namespace vitrify {
 ///
 /// Every method may throw std::exception. A graph without owned nodes is valid and costs nothing.
 class Engine {
- public:
+public:
   Engine() = default;
   Engine(const Engine &) = delete;
   Engine &operator=(const Engine &) = delete;
@@ -41,6 +41,6 @@ struct EngineOptions {
 };
 
 /// The one symbol that an engine library exports; returns nullptr and a message on failure, and never throws.
-using MakeEngine = Engine *(*) (const EngineOptions &options, std::string &message);
+using MakeEngine = Engine *(*)(const EngineOptions &options, std::string &message);
 
 }    // namespace vitrify

@@ -7,7 +7,7 @@ namespace vitrify {
 
 /// Bad input: the message says what was given, what was wanted, and the remedy.
 class Error : public std::runtime_error {
- public:
+public:
   using std::runtime_error::runtime_error;
 };
 

@@ -10,7 +10,7 @@ namespace vitrify {
 std::size_t Graph::bytes() const
 {
   return sizeof(std::int64_t) * (types.capacity() + centres.capacity() + neighbours.capacity()) +
-      sizeof(double) * (velocities.capacity() + vectors.capacity());
+         sizeof(double) * (velocities.capacity() + vectors.capacity());
 }
 
 void Graph::clear_edges()
@@ -23,19 +23,15 @@ void Graph::clear_edges()
 namespace {
 
 Vector3 cross(const Vector3 &a, const Vector3 &b)
-{
-  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
-}
+{ return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]}; }
 
 double dot(const Vector3 &a, const Vector3 &b)
-{
-  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
+{ return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
 }    // namespace
 
-void add_periodic_edges(Graph &graph, const std::array<Vector3, 3> &cell,
-                        const std::vector<Vector3> &positions, double cutoff)
+void add_periodic_edges(Graph &graph, const std::array<Vector3, 3> &cell, const std::vector<Vector3> &positions,
+                        double cutoff)
 {
   const double volume = std::fabs(dot(cell[0], cross(cell[1], cell[2])));
   if (!(volume > 0.0)) throw Error("the cell of the reference case has no volume");

@@ -34,7 +34,7 @@ using Vector3 = std::array<double, 3>;
 
 /// Adds to `graph` an edge for every pair and periodic image (self-images too) closer than `cutoff`, without ghosts.
 /// Brute force over images, for small reference structures; `cell` holds the three cell vectors as rows.
-void add_periodic_edges(Graph &graph, const std::array<Vector3, 3> &cell,
-                        const std::vector<Vector3> &positions, double cutoff);
+void add_periodic_edges(Graph &graph, const std::array<Vector3, 3> &cell, const std::vector<Vector3> &positions,
+                        double cutoff);
 
 }    // namespace vitrify

@@ -21,9 +21,7 @@ using json = nlohmann::json;
 constexpr int SCHEMA = 1;
 
 std::string quoted(const std::string &text)
-{
-  return "\"" + text + "\"";
-}
+{ return "\"" + text + "\""; }
 
 // One of `choices`, or an error that lists them.
 std::string choice(const json &document, const char *key, std::initializer_list<const char *> choices)
@@ -57,8 +55,8 @@ ReferenceCase parse_reference(const json &document, const Metadata &metadata)
     reference.types.push_back(index);
   }
   const std::size_t n = reference.types.size();
-  require(n > 0 && reference.positions.size() == n && reference.velocities.size() == n &&
-              reference.dr.size() == n && reference.dv.size() == n,
+  require(n > 0 && reference.positions.size() == n && reference.velocities.size() == n && reference.dr.size() == n &&
+              reference.dv.size() == n,
           "the arrays of the reference case differ in length");
   require(reference.tolerance > 0.0, "the tolerance of the reference case is not positive");
   return reference;
@@ -67,9 +65,9 @@ ReferenceCase parse_reference(const json &document, const Metadata &metadata)
 Metadata parse(const json &document)
 {
   const int schema = document.at("schema").get<int>();
-  require(schema == SCHEMA,
-          "schema is " + std::to_string(schema) + ", but this version of vitrify reads schema " +
-              std::to_string(SCHEMA) + (schema > SCHEMA ? ": update vitrify" : ": export the model again"));
+  require(schema == SCHEMA, "schema is " + std::to_string(schema) + ", but this version of vitrify reads schema " +
+                                std::to_string(SCHEMA) +
+                                (schema > SCHEMA ? ": update vitrify" : ": export the model again"));
   Metadata metadata;
   metadata.kind = choice(document, "kind", {"ogn"});
   document.at("variant").get_to(metadata.variant);

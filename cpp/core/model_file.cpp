@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string_view>
 #include <system_error>
 
@@ -32,14 +33,10 @@ constexpr std::uint64_t IN_EXTRA_FIELD = 0xffffffff;
 constexpr const char *METADATA_RECORD = "vitrify.json";
 
 bool starts_with(std::string_view text, std::string_view prefix)
-{
-  return text.substr(0, prefix.size()) == prefix;
-}
+{ return text.substr(0, prefix.size()) == prefix; }
 
 bool ends_with(std::string_view text, std::string_view suffix)
-{
-  return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
-}
+{ return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix; }
 
 std::uint32_t crc32(std::string_view bytes)
 {
@@ -53,8 +50,7 @@ std::uint32_t crc32(std::string_view bytes)
     return entries;
   }();
   std::uint32_t crc = 0xffffffffU;
-  for (const char byte : bytes)
-    crc = (crc >> 8) ^ table[(crc ^ static_cast<unsigned char>(byte)) & 0xff];
+  for (const char byte : bytes) crc = (crc >> 8) ^ table[(crc ^ static_cast<unsigned char>(byte)) & 0xff];
   return crc ^ 0xffffffffU;
 }
 
@@ -66,8 +62,7 @@ ModelFile::ModelFile(const std::string &path) : path_(path)
   list_records();
   // TorchScript keeps extra files in the folder "extra" of an archive whose records share one top folder.
   for (const Record &record : records_)
-    if (ends_with(record.name, std::string("/extra/") + METADATA_RECORD))
-      metadata_text_ = content(record);
+    if (ends_with(record.name, std::string("/extra/") + METADATA_RECORD)) metadata_text_ = content(record);
   if (metadata_text_.empty())
     fail("has no vitrify.json, so it was not written by vitrify: make model files with `vitrify "
          "export`");
@@ -76,9 +71,7 @@ ModelFile::ModelFile(const std::string &path) : path_(path)
 }
 
 void ModelFile::fail(const std::string &what) const
-{
-  throw Error("model file " + path_ + " " + what);
-}
+{ throw Error("model file " + path_ + " " + what); }
 
 void ModelFile::read()
 {
@@ -97,15 +90,12 @@ std::uint64_t ModelFile::number(std::size_t at, int bytes) const
   if (at > data_.size() || data_.size() - at < static_cast<std::size_t>(bytes))
     fail("is truncated or corrupt: copy it again");
   std::uint64_t value = 0;
-  for (int i = bytes - 1; i >= 0; --i)
-    value = (value << 8) | static_cast<unsigned char>(data_[at + i]);
+  for (int i = bytes - 1; i >= 0; --i) value = (value << 8) | static_cast<unsigned char>(data_[at + i]);
   return value;
 }
 
 std::string_view ModelFile::content(const Record &record) const
-{
-  return std::string_view(data_).substr(record.offset, record.size);
-}
+{ return std::string_view(data_).substr(record.offset, record.size); }
 
 void ModelFile::list_records()
 {
@@ -115,8 +105,7 @@ void ModelFile::list_records()
   if (data[0] == '\x80')
     fail("is a Python pickle, which could run any program: vitrify reads only files made by "
          "`vitrify export`");
-  if (!starts_with(data, LOCAL_HEADER))
-    fail("is not a model file (no zip archive): make one with `vitrify export`");
+  if (!starts_with(data, LOCAL_HEADER)) fail("is not a model file (no zip archive): make one with `vitrify export`");
 
   const std::size_t tail =
       data.size() > DIRECTORY_END_SIZE + MAX_COMMENT ? data.size() - DIRECTORY_END_SIZE - MAX_COMMENT : 0;
@@ -127,7 +116,7 @@ void ModelFile::list_records()
   std::uint64_t size = number(end + 12, 4);
   std::uint64_t at = number(end + 16, 4);
   const bool has_locator = end >= DIRECTORY_LOCATOR_64_SIZE &&
-      starts_with(data.substr(end - DIRECTORY_LOCATOR_64_SIZE), DIRECTORY_LOCATOR_64);
+                           starts_with(data.substr(end - DIRECTORY_LOCATOR_64_SIZE), DIRECTORY_LOCATOR_64);
   if (has_locator) {
     const std::uint64_t end64 = number(end - DIRECTORY_LOCATOR_64_SIZE + 8, 8);
     number(end64, 4);    // fails if that is outside the file
@@ -140,7 +129,12 @@ void ModelFile::list_records()
 
   const std::size_t stop = at + size;
   std::size_t position = at;
-  for (std::uint64_t i = 0; i < count; ++i) records_.push_back(read_directory_entry(position, stop));
+  std::set<std::string> names;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    records_.push_back(read_directory_entry(position, stop));
+    if (!names.insert(records_.back().name).second)
+      fail("holds " + records_.back().name + " twice, so readers could disagree: make it with `vitrify export`");
+  }
 }
 
 ModelFile::Record ModelFile::read_directory_entry(std::size_t &at, std::size_t end) const
@@ -189,8 +183,7 @@ ModelFile::Record ModelFile::read_directory_entry(std::size_t &at, std::size_t e
 
 void ModelFile::check_crc(const Record &record, std::uint32_t expected) const
 {
-  if (crc32(content(record)) != expected)
-    fail("is corrupt (checksum of " + record.name + " is wrong): copy it again");
+  if (crc32(content(record)) != expected) fail("is corrupt (checksum of " + record.name + " is wrong): copy it again");
 }
 
 void ModelFile::refuse_code_that_runs_while_loading() const

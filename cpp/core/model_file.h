@@ -10,7 +10,7 @@ namespace vitrify {
 
 /// A model file on disk: a zip archive (TorchScript) whose records are stored uncompressed and hold vitrify.json.
 class ModelFile {
- public:
+public:
   /// Reads and checks the whole file; throws Error if it is missing, damaged or no model of vitrify's.
   explicit ModelFile(const std::string &path);
 
@@ -18,7 +18,7 @@ class ModelFile {
   const std::string &metadata_text() const { return metadata_text_; }
   const Metadata &metadata() const { return metadata_; }
 
- private:
+private:
   struct Record {
     std::string name;
     std::size_t offset, size;

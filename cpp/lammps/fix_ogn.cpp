@@ -2,9 +2,9 @@
 
 #include "fix_ogn.h"
 
+#include "core/model_file.h"
 #include "counter_rng.h"
 #include "engine_loader.h"
-#include "core/model_file.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -14,6 +14,7 @@
 #include "modify.h"
 #include "neigh_list.h"
 #include "neighbor.h"
+#include "pair.h"
 #include "update.h"
 
 #include <algorithm>
@@ -27,7 +28,7 @@ using namespace FixConst;
 
 namespace LAMMPS_NS {
 class NeighRequest {
- public:
+public:
   void set_cutoff(double);
 };
 }    // namespace LAMMPS_NS
@@ -122,9 +123,10 @@ void FixOGN::open_model(const std::string &name)
     if (check_flag) {
       const double deviation = vitrify::reference_error(*engine, model);
       if (!(deviation <= model.reference.tolerance))
-        message = fmt::format("model file {} does not reproduce its reference case: relative error {:.3g}, allowed {:.3g}; "
-                              "export the model again, or see `vitrify doctor`",
-                              path, deviation, model.reference.tolerance);
+        message =
+            fmt::format("model file {} does not reproduce its reference case: relative error {:.3g}, allowed {:.3g}; "
+                        "export the model again, or see `vitrify doctor`",
+                        path, deviation, model.reference.tolerance);
       else if (comm->me == 0)
         utils::logmesg(lmp, "fix ogn: reference case reproduced, relative error {:.3g}\n", deviation);
     }
@@ -137,9 +139,7 @@ void FixOGN::open_model(const std::string &name)
 /* ---------------------------------------------------------------------- */
 
 int FixOGN::setmask()
-{
-  return INITIAL_INTEGRATE | FINAL_INTEGRATE;
-}
+{ return INITIAL_INTEGRATE | FINAL_INTEGRATE; }
 
 /* ---------------------------------------------------------------------- */
 
@@ -149,11 +149,11 @@ void FixOGN::init()
 
   if (update->whichflag == 1) check_run();
 
-  // neighbors up to the model's cutoff, whatever that of the pair style is
+  // neighbors up to the model's cutoff (LAMMPS adds the skin), and ghosts to match, whatever the pair style needs
 
-  const double cutoff = model.cutoff + neighbor->skin;
-  neighbor->add_request(this, NeighConst::REQ_FULL)->set_cutoff(cutoff);
-  comm->cutghostuser = MAX(comm->cutghostuser, cutoff);
+  neighbor->add_request(this, NeighConst::REQ_FULL)->set_cutoff(model.cutoff);
+  if (!force->pair || model.cutoff > force->pair->cutforce)
+    comm->cutghostuser = MAX(comm->cutghostuser, model.cutoff + neighbor->skin);
 
   if (rescale_flag) {
     pe = modify->get_compute_by_id("thermo_pe");
@@ -164,9 +164,7 @@ void FixOGN::init()
 /* ---------------------------------------------------------------------- */
 
 void FixOGN::init_list(int /*id*/, NeighList *ptr)
-{
-  list = ptr;
-}
+{ list = ptr; }
 
 /* ----------------------------------------------------------------------
    the first step of the first run sets the energy to hold, unless a restart file did
@@ -349,10 +347,11 @@ void FixOGN::final_integrate()
   pe->addstep(update->ntimestep + 1);
 
   if (!(wanted > 0.0) || !(now.kinetic > 0.0))
-    error->all(FLERR,
-               fmt::format("fix ogn: energy rescale cannot hold the total energy {:.8g} at step {}: it leaves {:.8g} for "
-                           "the kinetic energy; the model has left the range that it was trained in",
-                           target_energy, update->ntimestep, wanted));
+    error->all(
+        FLERR,
+        fmt::format("fix ogn: energy rescale cannot hold the total energy {:.8g} at step {}: it leaves {:.8g} for "
+                    "the kinetic energy; the model has left the range that it was trained in",
+                    target_energy, update->ntimestep, wanted));
 
   rescale_factor = sqrt(wanted / now.kinetic);
   for (int i = 0; i < atom->nlocal; i++)
@@ -437,6 +436,4 @@ double FixOGN::compute_vector(int n)
 /* ---------------------------------------------------------------------- */
 
 double FixOGN::memory_usage()
-{
-  return static_cast<double>(graph.bytes()) + sizeof(double) * static_cast<double>(dr.capacity() + dv.capacity());
-}
+{ return static_cast<double>(graph.bytes()) + sizeof(double) * static_cast<double>(dr.capacity() + dv.capacity()); }

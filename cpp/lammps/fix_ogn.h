@@ -5,9 +5,9 @@
 
    A learned integrator: each timestep is one prediction of a graph network, x += dr and v += dv.
 
-   scalar: energy that `energy rescale` or `langevin` has taken out of the atoms so far (as for LAMMPS's own thermostats)
-   vector: 1-3 momentum, 4 kinetic energy that the last prediction added to the atoms
-           5 energy that `energy rescale` holds, 6 its last velocity factor, 7 number of predictions
+   scalar: energy that `energy rescale` or `langevin` has taken out of the atoms so far (as for LAMMPS's own
+thermostats) vector: 1-3 momentum, 4 kinetic energy that the last prediction added to the atoms 5 energy that `energy
+rescale` holds, 6 its last velocity factor, 7 number of predictions
 ------------------------------------------------------------------------- */
 
 #ifndef LMP_FIX_OGN_H
@@ -25,7 +25,7 @@
 namespace LAMMPS_NS {
 
 class FixOGN : public Fix {
- public:
+public:
   FixOGN(class LAMMPS *, int, char **);
   ~FixOGN() override;
 
@@ -43,7 +43,7 @@ class FixOGN : public Fix {
   double compute_vector(int) override;
   double memory_usage() override;
 
- private:
+private:
   // the model
 
   vitrify::Metadata model;

@@ -39,9 +39,7 @@ static std::string joined(const std::vector<std::string> &words)
 }
 
 static bool contains(const std::vector<std::string> &words, const std::string &word)
-{
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
+{ return std::find(words.begin(), words.end(), word) != words.end(); }
 
 /* ---------------------------------------------------------------------- */
 
@@ -49,7 +47,9 @@ void FixOGN::read_arguments(int narg, char **arg)
 {
   if (narg < 4) utils::missing_cmd_args(FLERR, "fix ogn", error);
   if (strcmp(arg[1], "all") != 0)
-    error->all(FLERR, fmt::format("fix ogn: group {} is not supported, because the model moves every atom: use group all", arg[1]));
+    error->all(
+        FLERR,
+        fmt::format("fix ogn: group {} is not supported, because the model moves every atom: use group all", arg[1]));
 
   int iarg = 4;
   std::vector<std::string> elements;
@@ -63,9 +63,8 @@ void FixOGN::read_arguments(int narg, char **arg)
   open_model(arg[3]);
   if (iarg < narg) {
     if (iarg == ifirst && model.species_index(arg[iarg]) >= 0)
-      error->all(FLERR,
-                 fmt::format("fix ogn: too many elements: got {} for {} atom types; give one for each type",
-                             joined(std::vector<std::string>(arg + 4, arg + iarg + 1)), atom->ntypes));
+      error->all(FLERR, fmt::format("fix ogn: too many elements: got {} for {} atom types; give one for each type",
+                                    joined(std::vector<std::string>(arg + 4, arg + iarg + 1)), atom->ntypes));
     error->all(FLERR, fmt::format("fix ogn: unknown keyword {}: use {}", arg[iarg], joined(KEYWORDS)));
   }
   map_elements(elements);
@@ -95,9 +94,10 @@ int FixOGN::read_keyword(int iarg, int narg, char **arg)
     langevin_damp = utils::numeric(FLERR, arg[iarg + 2], false, lmp);
     langevin_seed = utils::inumeric(FLERR, arg[iarg + 3], false, lmp);
     if (!(langevin_temp >= 0.0) || !(langevin_damp > 0.0) || langevin_seed <= 0)
-      error->all(FLERR,
-                 fmt::format("fix ogn: langevin wants a temperature >= 0, a damping time > 0 and a seed > 0, got {} {} {}",
-                             value, arg[iarg + 2], arg[iarg + 3]));
+      error->all(
+          FLERR,
+          fmt::format("fix ogn: langevin wants a temperature >= 0, a damping time > 0 and a seed > 0, got {} {} {}",
+                      value, arg[iarg + 2], arg[iarg + 3]));
   }
   return nwords;
 }
@@ -108,16 +108,18 @@ void FixOGN::map_elements(const std::vector<std::string> &elements)
 {
   const std::string species = joined(model.species);
   if (static_cast<int>(elements.size()) < atom->ntypes)
-    error->all(FLERR,
-               fmt::format("fix ogn: too few elements: got {} for {} atom types; give one for each type, the model has {}",
-                           elements.size(), atom->ntypes, species));
+    error->all(
+        FLERR,
+        fmt::format("fix ogn: too few elements: got {} for {} atom types; give one for each type, the model has {}",
+                    elements.size(), atom->ntypes, species));
   species_of_type.assign(atom->ntypes + 1, 0);
   std::string mapping;
   for (int type = 1; type <= atom->ntypes; type++) {
     const auto &element = elements[type - 1];
     species_of_type[type] = model.species_index(element);
     if (species_of_type[type] < 0)
-      error->all(FLERR, fmt::format("fix ogn: element {} of type {} is not in the model, which has {}", element, type, species));
+      error->all(FLERR, fmt::format("fix ogn: element {} of type {} is not in the model, which has {}", element, type,
+                                    species));
     mapping += fmt::format("{}{} -> {}", mapping.empty() ? "" : ", ", type, element);
   }
   if (comm->me == 0)
@@ -155,9 +157,8 @@ void FixOGN::check_run()
   for (int type = 1; type <= atom->ntypes; type++) {
     const double wanted = model.masses[species_of_type[type]];
     if (!(std::fabs(atom->mass[type] - wanted) <= MASS_TOLERANCE * wanted))
-      error->all(FLERR,
-                 fmt::format("fix ogn: type {} has mass {}, but the model was trained with {}: use mass {} {}", type,
-                             atom->mass[type], wanted, type, wanted));
+      error->all(FLERR, fmt::format("fix ogn: type {} has mass {}, but the model was trained with {}: use mass {} {}",
+                                    type, atom->mass[type], wanted, type, wanted));
   }
   check_timestep();
   check_neighbors();
@@ -183,7 +184,8 @@ void FixOGN::check_neighbors()
                                   "pair_coeff * *",
                                   model.cutoff));
   if (neighbor->every != 1 || neighbor->delay != 0 || neighbor->dist_check != 1 || neighbor->build_once)
-    error->all(FLERR, "fix ogn: neighbor lists must be checked at each step: use neigh_modify every 1 delay 0 check yes");
+    error->all(FLERR,
+               "fix ogn: neighbor lists must be checked at each step: use neigh_modify every 1 delay 0 check yes");
   if (neighbor->nex_type || neighbor->nex_group || neighbor->nex_mol)
     error->all(FLERR, "fix ogn: neigh_modify exclude hides neighbors from the model: use neigh_modify exclude none");
   if (comm->mode != Comm::SINGLE)
@@ -198,19 +200,23 @@ void FixOGN::check_other_fixes()
     if (other == this) continue;
     const std::string name = fmt::format("fix {} {}", other->id, other->style);
     if (other->time_integrate || other->rigid_flag)
-      error->all(FLERR, fmt::format("fix ogn: {} moves the atoms, too: remove one of the two (unfix {})", name, other->id));
+      error->all(FLERR,
+                 fmt::format("fix ogn: {} moves the atoms, too: remove one of the two (unfix {})", name, other->id));
     if (other->box_change & ~BOX_CHANGE_DOMAIN)
       error->all(FLERR, fmt::format("fix ogn: {} changes the box, which the model does not know: remove it", name));
     const int mask = modify->get_fix_mask(other);
     if ((mask & POST_FORCE) && !contains(FORCE_OBSERVERS, other->style))
-      error->all(FLERR,
-                 fmt::format("fix ogn: {} acts through forces, which the model does not read, and would have no effect: "
-                             "remove it{}",
-                             name, utils::strmatch(other->style, "^langevin") ? ", and use fix ogn ... langevin T damp seed" : ""));
+      error->all(
+          FLERR,
+          fmt::format("fix ogn: {} acts through forces, which the model does not read, and would have no effect: "
+                      "remove it{}",
+                      name,
+                      utils::strmatch(other->style, "^langevin") ? ", and use fix ogn ... langevin T damp seed" : ""));
     if (mask & (INITIAL_INTEGRATE | POST_INTEGRATE))
       error->all(FLERR, fmt::format("fix ogn: {} acts within the integration of a step: remove it", name));
     if (rescale_flag && utils::strmatch(other->style, "^temp/"))
-      error->all(FLERR, fmt::format("fix ogn: energy rescale holds the energy, and {} changes it: use one of them", name));
+      error->all(FLERR,
+                 fmt::format("fix ogn: energy rescale holds the energy, and {} changes it: use one of them", name));
   }
 }
 
@@ -233,10 +239,10 @@ void FixOGN::check_lost_atoms()
   bigint all = 0;
   MPI_Allreduce(&mine, &all, 1, MPI_LMP_BIGINT, MPI_SUM, world);
   if (all != atom->natoms)
-    error->all(FLERR,
-               fmt::format("fix ogn: lost atoms: {} of {} are left at step {}; the model has left the range that it was "
-                           "trained in",
-                           all, atom->natoms, update->ntimestep));
+    error->all(FLERR, fmt::format(
+                          "fix ogn: lost atoms: {} of {} are left at step {}; the model has left the range that it was "
+                          "trained in",
+                          all, atom->natoms, update->ntimestep));
 }
 
 /* ----------------------------------------------------------------------
@@ -248,6 +254,7 @@ void FixOGN::check_atom(const double *r, const double *w, int i, const char *whe
   bool finite = true;
   for (int k = 0; k < 3; k++) finite = finite && std::isfinite(r[k]) && std::isfinite(w[k]);
   if (!finite)
-    error->one(FLERR, fmt::format("fix ogn: position or velocity of atom {} is not a number {} the prediction of step {}",
-                                  atom->tag[i], when, update->ntimestep));
+    error->one(FLERR,
+               fmt::format("fix ogn: position or velocity of atom {} is not a number {} the prediction of step {}",
+                           atom->tag[i], when, update->ntimestep));
 }

@@ -38,16 +38,16 @@ static void check_host(LAMMPS *lmp)
 {
   const int version = lammps_version(lmp);
   if (version != VITRIFY_LAMMPS_VERSION)
-    lmp->error->all(FLERR,
-                    fmt::format("vitrify's plugin was built for LAMMPS version {}, but this is {}: install lammps of that "
-                                "version, or build vitrify with -DLAMMPS_SOURCE_DIR=<this LAMMPS>",
-                                VITRIFY_LAMMPS_VERSION, version));
+    lmp->error->all(
+        FLERR, fmt::format("vitrify's plugin was built for LAMMPS version {}, but this is {}: install lammps of that "
+                           "version, or build vitrify with -DLAMMPS_SOURCE_DIR=<this LAMMPS>",
+                           VITRIFY_LAMMPS_VERSION, version));
   const int size = lammps_extract_setting(lmp, "tagint");
   if (size != static_cast<int>(sizeof(tagint)))
-    lmp->error->all(FLERR,
-                    fmt::format("vitrify's plugin was built for {}-byte atom IDs, but this LAMMPS has {}-byte ones: build "
-                                "vitrify with -DLAMMPS_SIZES={}",
-                                sizeof(tagint), size, size == 8 ? "BIGBIG" : "SMALLBIG"));
+    lmp->error->all(
+        FLERR, fmt::format("vitrify's plugin was built for {}-byte atom IDs, but this LAMMPS has {}-byte ones: build "
+                           "vitrify with -DLAMMPS_SIZES={}",
+                           sizeof(tagint), size, size == 8 ? "BIGBIG" : "SMALLBIG"));
 }
 
 static void *create_fix_ogn(void *lmp, int narg, char **arg)

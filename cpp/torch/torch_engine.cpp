@@ -25,8 +25,8 @@ void set_threads()
   at::set_num_threads(threads > 0 ? threads : 1);
 }
 
-// The profiling executor specialises the program on the shapes of its first calls and does so again when they change, which
-// here is every step; the simple executor runs the program as it stands.
+// The profiling executor specialises the program on the shapes of its first calls and does so again when they change,
+// which here is every step; the simple executor runs the program as it stands.
 void set_executor()
 {
   torch::jit::getExecutorMode() = true;

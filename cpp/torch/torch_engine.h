@@ -10,7 +10,7 @@ namespace vitrify {
 
 /// Runs the TorchScript program of a model file. Features stay tensors of the model's dtype between layers.
 class TorchEngine : public Engine {
- public:
+public:
   /// Loads and checks the model; throws Error if the file, its operators or the device are not usable.
   explicit TorchEngine(const EngineOptions &options);
 
@@ -20,7 +20,7 @@ class TorchEngine : public Engine {
   void unpack(int n, int first, const double *buffer) override;
   void finish(double *dr, double *dv) override;
 
- private:
+private:
   void load(const EngineOptions &options);
   at::Tensor to_device(const std::vector<double> &values, std::int64_t rows) const;
   std::vector<c10::IValue> inputs(bool with_nodes) const;
