@@ -99,7 +99,8 @@ def test_build_graph_casts_after_computing_in_double() -> None:
     import torch
 
     cell = 2.0 * np.eye(3)
-    positions = np.array([[1e7, 0.0, 0.0], [1e7 + 0.1, 0.0, 0.0]])  # unwrapped; single precision would lose 0.1
+    # Unwrapped so far that single precision would lose the distance.
+    positions = np.array([[1e7, 0.0, 0.0], [1e7 + 0.1, 0.0, 0.0]])
     graph = build_graph(positions, np.ones((2, 3)), cell, [0, 1], 0.5)
     assert graph.edge_vectors.dtype == torch.float32 and graph.types.tolist() == [0, 1]
     assert torch.allclose(graph.edge_vectors[:, 0].abs(), torch.tensor([0.1, 0.1]), atol=1e-6)

@@ -26,6 +26,7 @@ from vitrify.integrator import (
 )
 from vitrify.modelfile import Metadata
 from vitrify.neighbours import check_cell
+from vitrify.noise import normal3
 
 # Element masses of different tables differ in the fourth digit; another element is 2% away at the least.
 MASS_TOLERANCE = 1e-3
@@ -53,7 +54,9 @@ class OGNDynamics(MolecularDynamics):
         kwargs: further arguments of `ase.md.md.MolecularDynamics`, such as append_trajectory.
 
     Attributes:
-        work: energy that rescaling or the thermostat has put in so far, in the model's unit of energy.
+        work: energy that rescaling or the thermostat has taken out so far, in the model's unit, so that total
+            energy
+            plus work is what the model itself conserves or not; the scalar of `fix ogn`.
 
     Raises:
         VitrifyError: atoms or settings that do not fit the model; NaN.
@@ -81,7 +84,6 @@ class OGNDynamics(MolecularDynamics):
         self._types = _check_atoms(atoms, loaded.metadata, species)
         self._model_masses = self.stepper.masses_of(self._types)
         self._energy, self._thermostat = _check_control(atoms, energy, langevin)
-        self._rng = np.random.default_rng(self._thermostat.seed if self._thermostat else None)
         self._total: float | None = None
         self.work = 0.0
         super().__init__(
@@ -132,9 +134,9 @@ class OGNDynamics(MolecularDynamics):
         velocities = self.velocities
         if self._energy == "rescale" and self._total is None:
             self._total = atoms.get_potential_energy() + self.kinetic_energy
-        velocities = self._thermalise(velocities)
+        velocities = self._thermalise(velocities, half=0)
         positions, velocities = stepper.step(atoms.positions, velocities, atoms.cell.array, self._types)
-        velocities = self._thermalise(velocities)
+        velocities = self._thermalise(velocities, half=1)
         atoms.set_positions(positions)
         if self._total is not None:
             potential = atoms.get_potential_energy()
@@ -144,21 +146,23 @@ class OGNDynamics(MolecularDynamics):
             )
         atoms.set_velocities(velocities * stepper.units.ase_velocity)
 
-    def _thermalise(self, velocities: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _thermalise(self, velocities: NDArray[np.float64], half: int) -> NDArray[np.float64]:
         if self._thermostat is None:
             return velocities
         stepper = self.stepper
+        ids = np.arange(1, len(velocities) + 1)
+        noise = normal3(ids, self.nsteps + 1, self._thermostat.seed, half)
         return self._control(
             velocities,
             langevin_half_step(
-                velocities, self._model_masses, stepper.timestep, self._thermostat, stepper.units, self._rng
+                velocities, self._model_masses, stepper.timestep, self._thermostat, stepper.units, noise
             ),
         )
 
     def _control(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
-        """`after`, with the energy that it differs by from `before` counted as work."""
+        """`after`, with the energy that it lacks of `before` counted as work."""
         units, masses = self.stepper.units, self._model_masses
-        self.work += kinetic_energy(masses, after, units) - kinetic_energy(masses, before, units)
+        self.work += kinetic_energy(masses, before, units) - kinetic_energy(masses, after, units)
         return after
 
 

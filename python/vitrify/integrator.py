@@ -14,9 +14,6 @@ from vitrify.units import Units, get_units
 
 Array = NDArray[np.float64]
 
-# One rescaling changes thermal velocities by no more than this factor; the rest is left to the next ones.
-MAX_SCALE = 2.0
-
 
 class OGNStepper:
     """Advances configurations by one stride of an OGN model: r += dr, v += dv."""
@@ -80,19 +77,21 @@ def rescale_to_energy(
 
         v' = V + s (v - V),   V = sum m v / sum m,   s^2 = (E - U - K_V) / (K - K_V),   K_V = sum m V^2 / 2
 
-    Momentum does not change. s is kept within 1/MAX_SCALE and MAX_SCALE: where the target would need more, or
-    the square root of a negative number (U alone exceeds E), velocities change by that factor and the next
-    steps do the rest.
+    Momentum does not change.
+
+    Raises:
+        VitrifyError: s^2 is not positive (the potential energy alone exceeds the total).
     """
     mean = masses @ velocities / masses.sum()
     thermal = velocities - mean
-    drift_energy = 0.5 * units.mvv2e * float(masses.sum() * (mean @ mean))
-    thermal_energy = kinetic_energy(masses, thermal, units)
-    if thermal_energy <= 0.0:
-        return velocities
-    square = (total - potential - drift_energy) / thermal_energy
-    scale = np.sqrt(np.clip(square, MAX_SCALE**-2, MAX_SCALE**2))
-    return np.asarray(mean + scale * thermal)
+    wanted = total - potential - 0.5 * units.mvv2e * float(masses.sum() * (mean @ mean))
+    present = kinetic_energy(masses, thermal, units)
+    if not (wanted > 0.0 and present > 0.0):
+        raise VitrifyError(
+            f"energy rescale cannot hold the total energy {total:.8g}: it leaves {wanted:.8g} for the kinetic energy, "
+            f"which is {present:.8g}; the model has left the range that it was trained in"
+        )
+    return np.asarray(mean + np.sqrt(wanted / present) * thermal)
 
 
 @dataclass(frozen=True)
@@ -108,24 +107,19 @@ class Langevin:
             raise VitrifyError(f"langevin temperature {self.temperature}: give a number that is not negative")
         if not (np.isfinite(self.damp) and self.damp > 0):
             raise VitrifyError(f"langevin damp {self.damp}: give a positive time")
-        if self.seed < 0:
+        if int(self.seed) != self.seed or self.seed <= 0:
             raise VitrifyError(f"langevin seed {self.seed}: give a positive integer")
 
 
 def langevin_half_step(
-    velocities: Array,
-    masses: Array,
-    timestep: float,
-    thermostat: Langevin,
-    units: Units,
-    rng: np.random.Generator,
+    velocities: Array, masses: Array, timestep: float, thermostat: Langevin, units: Units, noise: Array
 ) -> Array:
     """Velocities after the exact Ornstein-Uhlenbeck solution over half a timestep h/2, with damping time tau:
 
-        v' = c v + sqrt((1 - c^2) k T / m) xi,   c = exp(-h / (2 tau)),   xi ~ N(0, 1)
+        v' = c v + sqrt((1 - c^2) k T / m) xi,   c = exp(-h / (2 tau)),   xi = noise (N, 3) ~ N(0, 1)
 
     One before and one after each prediction leave Maxwell's distribution as it is, for any h / tau.
     """
     c = np.exp(-0.5 * timestep / thermostat.damp)
     sigma = units.thermal_velocity(masses, thermostat.temperature) * np.sqrt(1.0 - c * c)
-    return np.asarray(c * velocities + sigma[:, None] * rng.standard_normal(velocities.shape))
+    return np.asarray(c * velocities + sigma[:, None] * noise)
