@@ -1,0 +1,56 @@
+# A bare machine needs python3.11, g++, cmake and make; everything else goes into .venv.
+#
+#   make demo    a trained network moves a liquid in a stock LAMMPS; prints the path of a figure
+#   make test    all tests
+#   make lint    style and types of Python and C++, and the import rules
+#   make bench   benchmarks
+#   make wheel   a wheel in dist/ that brings lmp the plugin
+#   make clean   removes what was built, but not .venv
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+SOURCES := $(shell find cpp -type f) CMakeLists.txt pyproject.toml
+
+# lmp, mpiexec and vitrify come from .venv; small networks are faster on one thread for each process.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: all demo test lint bench wheel clean
+all: $(STAMPS)/vitrify
+
+# What the build needs comes first, torch above all: an isolated build would fetch it a second time.
+$(STAMPS)/build: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'], sep='\n')" \
+	  > $(VENV)/build-requirements.txt
+	$(BIN)/python -m pip install --quiet -r $(VENV)/build-requirements.txt
+	mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/vitrify: $(STAMPS)/build $(SOURCES)
+	$(BIN)/python -m pip install --quiet --no-build-isolation -e '.[test,lint]'
+	touch $@
+
+demo: $(STAMPS)/vitrify
+	python examples/kalj/run.py
+
+test: $(STAMPS)/vitrify
+	python -m pytest tests
+
+lint: $(STAMPS)/vitrify
+	ruff check python tests benchmarks examples
+	mypy
+	lint-imports
+	clang-format --dry-run --Werror $$(find cpp -name '*.cpp' -o -name '*.h')
+
+bench: $(STAMPS)/vitrify
+	set -e; for script in benchmarks/*.py; do python $$script; done
+
+wheel: $(STAMPS)/vitrify
+	$(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .
+	ls dist/vitrify-*.whl
+
+clean:
+	rm -rf build dist $(STAMPS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find python tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
