@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import toy_trajectories as toy
 import vitrify
+from vitrify.cli import app
 from vitrify.config import TrainingConfig
 from vitrify.data.trajectories import TrajectoryFile
 from vitrify.errors import VitrifyError
@@ -90,7 +92,7 @@ def test_it_learns(folder, tmp_path):
     [
         ("pair.yaml", "training.noise=0.05", "training.clip=0.1"),
         ("paper.yaml", "data.augmentation=cube", "training.optimizer=adamw", "training.amsgrad=true"),
-        ("pair.yaml", "training.ema=0", "training.precision=64"),
+        ("pair.yaml", "training.ema=0", "training.precision=64", "training.workers=1"),
     ],
 )
 def test_a_stopped_run_continues_exactly(folder, tmp_path, monkeypatch, settings):
@@ -132,6 +134,20 @@ def test_a_killed_run_continues_exactly(folder, tmp_path):
     assert_same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
     steps = [int(row["step"]) for row in rows(tmp_path / "killed")]
     assert steps == [*range(7, 300, 7), 300]
+
+
+def test_the_command(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["train", str(folder / "pair.yaml"), "--set", "training.max_steps=2"]
+    result = CliRunner().invoke(app, arguments)
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "runs/pair")
+    assert load_checkpoint(tmp_path / "runs" / "pair" / LAST)[0].step == 2
+    result = CliRunner().invoke(app, [*arguments, "--set", "training.max_step=3"])
+    assert "did you mean 'max_steps'" in str(result.exception) + result.output
+    monkeypatch.setattr(Fit, "run", lambda self: False)
+    result = CliRunner().invoke(app, [*arguments, "--restart", "--out", "other"])
+    assert result.exit_code == 130
+    assert "the same command continues" in result.stderr
 
 
 def test_two_processes_equal_one_with_twice_the_batch(folder, tmp_path):
@@ -321,8 +337,11 @@ def test_the_log_drops_rows_of_a_killed_run(tmp_path):
     log = Log(tmp_path / LOG, 0)
     for step in (10, 20, 30):
         log.append({"step": step, "loss": 1.0 / step})
+    with (tmp_path / LOG).open("a") as file:
+        file.write("1")  # a row cut short
     Log(tmp_path / LOG, 20).append({"step": 25, "loss": 0.5})
     assert [row["step"] for row in rows(tmp_path)] == ["10", "20", "25"]
+    (tmp_path / LOG).write_text("")
     Log(tmp_path / LOG, 0).append({"step": 1, "loss": 0.5})
     assert [row["step"] for row in rows(tmp_path)] == ["1"]
 

@@ -64,17 +64,17 @@ class Log:
 
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
-        if path.is_file():
-            head, *rows = path.read_text().splitlines(keepends=True)
-            with atomic_path(path) as work:
-                work.write_text(head + "".join(row for row in rows if int(row.split(",")[0]) <= step))
+        lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
+        whole = [row for row in lines[1:] if row.endswith("\n") and int(row.split(",")[0]) <= step]
+        with atomic_path(path) as work:
+            work.write_text("".join(lines[:1] + whole))
 
     def append(self, row: dict[str, float]) -> str:
         """Adds a row, `step` first; the first row names the columns. Returns the row as a line to show."""
         texts = {
             name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items()
         }
-        head = "" if self.path.is_file() else ",".join(texts) + "\n"
+        head = "" if self.path.stat().st_size else ",".join(texts) + "\n"
         with self.path.open("a") as file:
             file.write(head + ",".join(texts.values()) + "\n")
         return "  ".join(f"{name} {text}" for name, text in texts.items())
