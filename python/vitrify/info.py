@@ -1,0 +1,68 @@
+"""A model file described for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vitrify.modelfile import Metadata, Range
+
+
+def describe(metadata: Metadata, path: Path) -> list[tuple[str, str]]:
+    """What a user needs to know of a model: rows of a table, name and value."""
+    m, p = metadata, metadata.provenance
+    species = ", ".join(f"{name} (mass {mass:g})" for name, mass in zip(m.species, m.masses, strict=True))
+    composition = ", ".join(f"{name} {_span(share)}" for name, share in m.validity.composition.items())
+    rows = [
+        ("file", f"{path} ({path.stat().st_size / 1024:.0f} KiB)"),
+        ("model", f"{m.kind}, variant {m.variant}, {m.dtype}"),
+        ("species", species),
+        ("units", m.units),
+        ("timestep", f"{m.timestep:g} = {m.stride} x {m.base_timestep:g}"),
+        ("graph", f"cutoff {m.cutoff:g}, {m.layers} layers, {m.node_width} features for each atom"),
+        ("temperature", _span(m.validity.temperature)),
+        ("density", f"{_span(m.validity.number_density)} atoms per volume"),
+        ("composition", composition),
+        ("trained", _training(metadata)),
+    ]
+    rows += [("data", f"{d.get('name', '?')} (sha256 {str(d.get('sha256', '?'))[:12]})") for d in p.data]
+    rows += [("metric", f"{name} = {_number(value)}") for name, value in sorted(m.metrics.items())]
+    reference = m.reference
+    rows += [
+        (
+            "reference",
+            f"{len(reference.species)} atoms, reproduced within {reference.tolerance:g} of the rms",
+        ),
+        ("in LAMMPS", f"timestep {m.timestep:g}; fix 1 all ogn {path.name} {' '.join(m.species)}"),
+    ]
+    if m.citation:
+        rows.append(("cite", m.citation))
+    return rows
+
+
+def table(rows: list[tuple[str, str]]) -> str:
+    """Rows as aligned text; a name that repeats is written once."""
+    lines, last = [], ""
+    for name, value in rows:
+        lines.append(f"{'' if name == last else name:<12} {value}")
+        last = name
+    return "\n".join(lines)
+
+
+def _training(metadata: Metadata) -> str:
+    p = metadata.provenance
+    versions = ", ".join(f"{name} {version}" for name, version in p.versions.items() if version)
+    parts = [
+        f"{p.steps} steps" if p.steps is not None else "",
+        f"seed {p.seed}" if p.seed is not None else "",
+        versions,
+    ]
+    return ", ".join(part for part in parts if part) or "not recorded"
+
+
+def _span(limits: Range) -> str:
+    low, high = limits
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
