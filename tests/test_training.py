@@ -288,6 +288,14 @@ def test_foreign_and_damaged_checkpoints_are_refused(folder, tmp_path):
         load_run(tmp_path)
 
 
+def test_running_statistics_stay_double_and_cover_all_batches(folder, tmp_path):
+    train(folder / "paper.yaml", tmp_path, overrides=["training.max_steps=5"])
+    task = load_checkpoint(tmp_path / LAST)[1]["task"]
+    assert task["model.node_inputs.total"].dtype == torch.float64
+    assert task["model.node_inputs.count"].item() == 5 * 2 * toy.N_ATOMS
+    assert task["model.decoder.output.weight"].dtype == torch.float32
+
+
 def test_averaging_follows_its_formula():
     task = torch.nn.Linear(2, 1)
     averaged = Averaged(task, 0.5)  # type: ignore[arg-type]

@@ -93,7 +93,9 @@ def train(
         cube=config.data.augmentation == "cube",
         noise=Noise(config.training.noise, v_std, timestep) if config.training.noise else None,
     )
-    task = OGNTask(model, v_std).to(dtype)
+    task = OGNTask(model, v_std)
+    if dtype == torch.float64:  # never .to(float32): running statistics stay in double precision
+        task = task.double()
     data = (pairs, validation)
     return Fit(fabric, task, data, config.data.validation_pairs, config.training, folder, info).run()
 
