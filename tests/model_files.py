@@ -33,14 +33,14 @@ CONFIGS: dict[tuple[str, str], dict[str, Any]] = {
         "scalars": 4,
         "hidden": 8,
         "basis": 8,
-    },  # fmt: skip
+    },
     ("paper", "lj"): {"variant": "paper", "cutoff": 2.0, "layers": 2},
     ("paper", "metal"): {"variant": "paper", "cutoff": 4.5, "layers": 2},
 }
 
 
 def make_model(variant: str = "pair", units: str = "lj", seed: int = 0) -> nn.Module:
-    """An eager model with random weights, tempered so that a step moves atoms by little, as a trained one does."""
+    """An eager model with random weights, tempered to move atoms by as little as a trained one."""
     torch.manual_seed(seed)
     model: nn.Module = build_model("ogn", CONFIGS[variant, units], LJ if units == "lj" else METAL)
     with torch.no_grad():

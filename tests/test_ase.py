@@ -1,4 +1,4 @@
-"""OGNDynamics against the eager model and against `fix ogn` in the real lmp; its log, trajectory and refusals."""
+"""OGNDynamics against the eager model and `fix ogn` in the real lmp; its log, trajectory and refusals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import ase.units
-import model_files
 import numpy as np
 import pytest
 import torch
@@ -16,8 +15,9 @@ from ase.calculators.calculator import Calculator
 from ase.calculators.lj import LennardJones
 from ase.constraints import FixAtoms
 from ase.io import read
-from lammps_runner import DUMP, Configuration, run_ok
 
+import model_files
+from lammps_runner import DUMP, Configuration, run_ok
 from vitrify import OGNDynamics
 from vitrify.errors import VitrifyError
 from vitrify.export import LoadedModel

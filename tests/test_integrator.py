@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import model_files
 import numpy as np
 import pytest
 
+import model_files
 from vitrify.errors import VitrifyError
 from vitrify.integrator import (
     Langevin,
@@ -92,11 +92,11 @@ def test_rescaling_reaches_the_energy_and_keeps_momentum() -> None:
 
 def test_rescaling_never_takes_the_root_of_a_negative_number() -> None:
     masses, velocities = gas(50, 1500.0)
-    with pytest.raises(VitrifyError, match="left the range"):
+    with pytest.raises(VitrifyError, match="left its range"):
         rescale_to_energy(velocities, masses, potential=1e6, total=0.0, units=UNITS)
-    with pytest.raises(VitrifyError, match="left the range"):
+    with pytest.raises(VitrifyError, match="left its range"):
         rescale_to_energy(np.zeros((50, 3)), masses, potential=0.0, total=1.0, units=UNITS)
-    with pytest.raises(VitrifyError, match="left the range"):
+    with pytest.raises(VitrifyError, match="left its range"):
         rescale_to_energy(velocities, masses, potential=np.nan, total=1.0, units=UNITS)
 
 

@@ -1,4 +1,4 @@
-"""The command line: `vitrify ...`. Every command imports what it needs when it runs, so that --help is instant."""
+"""The command line. Every command imports what it needs when it runs, so that --help is instant."""
 
 from __future__ import annotations
 
@@ -66,13 +66,21 @@ def data_trajectories(
     seed: Annotated[int, typer.Option(help="seed of all random numbers")] = 1,
     workers: Annotated[int | None, typer.Option(help="processes; default: one for each core")] = None,
 ) -> None:
-    """Simulate trajectories with LAMMPS. An interrupted run goes on where it stopped when it is started again."""
+    """Simulate trajectories with LAMMPS. Started again, an interrupted run goes on where it stopped."""
     from vitrify.datagen.generate import generate
 
     path = generate(
-        system, out, trajectories=trajectories, frames=frames, every=every, atoms=atoms, md_timestep=md_timestep,
-        temperature=temperature, seed=seed, workers=workers,
-    )  # fmt: skip
+        system,
+        out,
+        trajectories=trajectories,
+        frames=frames,
+        every=every,
+        atoms=atoms,
+        md_timestep=md_timestep,
+        temperature=temperature,
+        seed=seed,
+        workers=workers,
+    )
     typer.echo(f"{path}")
 
 
@@ -89,7 +97,7 @@ def train_command(
         list[str] | None, typer.Option("--set", help="change a setting, as in training.max_time=00:10:00")
     ] = None,
 ) -> None:
-    """Train a model. An interrupted run goes on where it stopped when it is started again; torchrun starts many."""
+    """Train a model. Started again, an interrupted run goes on where it stopped; torchrun starts many."""
     from vitrify.training.run import train
 
     folder = out or Path("runs") / config.stem

@@ -17,7 +17,7 @@ from pathlib import Path
 from vitrify.errors import VitrifyError
 from vitrify.modelfile import Metadata, find_model, read_metadata, shipped_models
 
-_REINSTALL = "pip install --force-reinstall --no-deps vitrify  (in a checkout: make build)"
+_REINSTALL = "pip install --force-reinstall --no-deps vitrify  (in a checkout: make clean all)"
 _TIMEOUT = 120.0
 
 
@@ -40,7 +40,8 @@ class Broken(Exception):
 
 
 def diagnose(models: Sequence[str] = ()) -> Iterator[Finding]:
-    """Findings one by one: Python, torch, LAMMPS, MPI, the plugin, then each shipped model and each of `models`.
+    """Findings one by one: Python, torch, LAMMPS, MPI, the plugin, then each shipped model and each of
+    `models`.
 
     Every check runs by itself, so that one broken part does not hide another.
     """
@@ -102,12 +103,7 @@ def _installed(package: str) -> str:
 
 
 def _python() -> str:
-    version = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < (3, 11):
-        raise Broken(
-            f"version {version} is too old", "install Python 3.11 or later and make a new environment"
-        )
-    return f"{version}, {sys.executable}"
+    return f"{'.'.join(map(str, sys.version_info[:3]))}, {sys.executable}"
 
 
 def _torch() -> str:

@@ -88,8 +88,8 @@ def rescale_to_energy(
     present = kinetic_energy(masses, thermal, units)
     if not (wanted > 0.0 and present > 0.0):
         raise VitrifyError(
-            f"energy rescale cannot hold the total energy {total:.8g}: it leaves {wanted:.8g} for the kinetic energy, "
-            f"which is {present:.8g}; the model has left the range that it was trained in"
+            f"energy rescale cannot hold the total energy {total:.8g}: it leaves {wanted:.8g} "
+            f"for the kinetic energy, which is {present:.8g}; the model has left its range of training"
         )
     return np.asarray(mean + np.sqrt(wanted / present) * thermal)
 
