@@ -28,14 +28,15 @@ class GaussianBasis(nn.Module):
     def __init__(self, start: float, stop: float, size: int) -> None:
         super().__init__()
         self.size = size
-        spacing = (stop - start) / (size - 1)
-        self.inverse_width = 1.0 / spacing
+        self.spacing = (stop - start) / (size - 1)
         self.register_buffer("centres", torch.linspace(start, stop, size))
 
     def forward(self, distances: Tensor) -> Tensor:
         """distances (...) -> (..., size)."""
-        t = (distances.unsqueeze(-1) - self.centres) * self.inverse_width
-        return torch.exp(-0.5 * t * t)
+        scale = 0.5**0.5 / self.spacing
+        t = (scale * distances).unsqueeze(-1) - scale * self.centres
+        # Half in place: the basis is the largest array of a model, and fresh memory costs as much as arithmetic.
+        return (t * t).neg_().exp()
 
 
 def truncated_normal_(linear: nn.Linear) -> None:

@@ -67,12 +67,14 @@ class Filters(nn.Module):
         self.cutoff = SmoothCutoff(0.7 * end, end)
         self.weight = nn.Parameter(0.1 * torch.randn(config.basis, self.n_pairs * channels))
 
-    def forward(self, distances: Tensor, pair_mask: Tensor) -> Tensor:
-        """distances (E, Q) and one-hot pairs of species (E, 1, n_pairs, 1) -> (E, Q, channels)."""
-        basis = self.basis(distances) * self.cutoff(distances).unsqueeze(-1)
-        values = basis @ self.weight
+    def forward(self, distances: Tensor, pairs: Tensor) -> Tensor:
+        """distances (E, Q) and the index of each edge's pair of species (E,) -> (E, Q, channels)."""
+        values = self.basis(distances) @ self.weight
         e, q = distances.shape[0], distances.shape[1]
-        return (values.view(e, q, self.n_pairs, self.channels) * pair_mask).sum(2)
+        # Every pair's filters are computed and one is taken: faster than a product for each pair of species.
+        rows = torch.arange(e * q, device=pairs.device) * self.n_pairs + pairs.repeat_interleave(q)
+        values = values.view(-1, self.channels).index_select(0, rows).view(e, q, self.channels)
+        return values * self.cutoff(distances).unsqueeze(-1)
 
 
 class PairLayer(nn.Module):
@@ -97,14 +99,14 @@ class PairLayer(nn.Module):
         d: Tensor,
         distances: Tensor,
         envelope: Tensor,
-        pair_mask: Tensor,
+        pairs: Tensor,
         edge_index: Tensor,
         types: Tensor,
         n_owned: int,
     ) -> tuple[Tensor, Tensor]:
         """scalars (M, F), d (E, Q, 3), distances (E, Q), envelope (E, 1, 1) -> u / length scale (n, Q, 3), scalars (n, F)."""
         i, j = edge_index[0], edge_index[1]
-        values = self.filters(distances, pair_mask) * envelope
+        values = self.filters(distances, pairs) * envelope
         gates = self.gates(scalars)
         forces = values[:, :, : self.channels] * (1.0 + gates[i] + gates[j]).unsqueeze(1)
         directions = d / distances.unsqueeze(-1)
@@ -153,13 +155,11 @@ class PairOGN(OGN):
         d = edge_vectors.unsqueeze(1) + times * edges.unsqueeze(1) + (u[edge_index[1]] - u[edge_index[0]])
         return d, (d * d).sum(-1).clamp_min(1e-12).sqrt()
 
-    def pair_mask(self, types: Tensor, edge_index: Tensor, dtype: torch.dtype) -> Tensor:
-        """One-hot unordered pair of species (E, 1, n_pairs, 1)."""
+    def pairs(self, types: Tensor, edge_index: Tensor) -> Tensor:
+        """Index of the unordered pair of species of each edge (E,)."""
         a, b = types[edge_index[0]], types[edge_index[1]]
         low, high = torch.minimum(a, b), torch.maximum(a, b)
-        pair = high * (high + 1) // 2 + low
-        mask = torch.nn.functional.one_hot(pair, self.n_species * (self.n_species + 1) // 2)
-        return mask.to(dtype).unsqueeze(1).unsqueeze(-1)
+        return high * (high + 1) // 2 + low
 
     def layer(
         self,
@@ -174,12 +174,12 @@ class PairOGN(OGN):
     ) -> tuple[Tensor, Tensor]:
         d, distances = self.displaced(nodes, edges, edge_index, edge_vectors)
         envelope = self.envelope(edge_vectors.square().sum(1).sqrt()).view(-1, 1, 1)
-        mask = self.pair_mask(types, edge_index, d.dtype)
+        pairs = self.pairs(types, edge_index)
         scalars = nodes[:, 3 * self.points :]
         u, new_scalars = nodes[:n_owned, : 3 * self.points], scalars[:n_owned]
         for l, block in enumerate(self.blocks):  # TorchScript cannot index a ModuleList with a variable
             if l == index:
-                moved, new_scalars = block(scalars, d, distances, envelope, mask, edge_index, types, n_owned)
+                moved, new_scalars = block(scalars, d, distances, envelope, pairs, edge_index, types, n_owned)
                 u = (moved * self.dr_scale[types[:n_owned]].view(-1, 1, 1)).flatten(1)
         return torch.cat([u, new_scalars], dim=1), edges
 
@@ -197,7 +197,7 @@ class PairOGN(OGN):
         d, distances = self.displaced(nodes, edges, edge_index, edge_vectors)
         envelope = self.envelope(edge_vectors.square().sum(1).sqrt()).view(-1, 1, 1)
         gates = self.gates(nodes[:, 3 * self.points :])
-        values = self.filters(distances, self.pair_mask(types, edge_index, d.dtype)) * envelope
+        values = self.filters(distances, self.pairs(types, edge_index)) * envelope
         values = values * self.weights * (1.0 + gates[i] + gates[j]).unsqueeze(1)
         pair = torch.bmm(values.transpose(1, 2), d / distances.unsqueeze(-1))  # (E, 2, 3)
         sums = sum_over_centres(pair.flatten(1), i, n_owned)
