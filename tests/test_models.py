@@ -60,7 +60,7 @@ def random_orthogonal(sign: float, seed: int = 3) -> np.ndarray:
 
 
 def momentum_change(variant: str) -> float:
-    """|sum m dv| per atom relative to the rms of m dv, and likewise for the deviation from ballistic motion."""
+    """|sum m dv| per atom over the rms of m dv, and likewise for the deviation from ballistic motion."""
     model = make_model(variant)
     atoms = make_atoms()
     dr, dv = predict(model, *atoms)
@@ -103,7 +103,7 @@ def test_pair_is_galilean_invariant() -> None:
 
 
 def test_paper_variant_has_none_of_these_symmetries() -> None:
-    """The reason why `pair` is the default: the paper's network breaks each of them by as much as it predicts."""
+    """The reason why `pair` is the default: the paper's network breaks each of them."""
     assert momentum_change("paper") > 1e-3
     assert orthogonal_residual("paper", 1.0) > 1e-2
     assert orthogonal_residual("paper", -1.0) > 1e-2

@@ -24,5 +24,5 @@ class Graph(NamedTuple):
 
 def sum_over_centres(values: Tensor, centres: Tensor, n_owned: int) -> Tensor:
     """Sums `values` (E, ...) over the edges of each centre: (n_owned, ...); edges of other centres are an error."""
-    shape = [n_owned] + list(values.shape[1:])
+    shape = [n_owned, *values.shape[1:]]
     return values.new_zeros(shape).index_add(0, centres, values)

@@ -35,12 +35,13 @@ class GaussianBasis(nn.Module):
         """distances (...) -> (..., size)."""
         scale = 0.5**0.5 / self.spacing
         t = (scale * distances).unsqueeze(-1) - scale * self.centres
-        # Half in place: the basis is the largest array of a model, and fresh memory costs as much as arithmetic.
-        return (t * t).neg_().exp()
+        # Half in place: this is the largest array of a model, and fresh memory costs as much as arithmetic.
+        gaussians: Tensor = (t * t).neg_().exp()
+        return gaussians
 
 
 def truncated_normal_(linear: nn.Linear) -> None:
-    """Weights and bias from a truncated normal with standard deviation 1/sqrt(fan-in) (Haiku's default, used by the OGN paper)."""
+    """Weights and bias from a truncated normal with standard deviation 1/sqrt(fan-in) (OGN paper, section 4.4 iv)."""
     std = 1.0 / math.sqrt(linear.in_features)
     nn.init.trunc_normal_(linear.weight, 0.0, std, -2.0 * std, 2.0 * std)
     nn.init.trunc_normal_(linear.bias, 0.0, std, -2.0 * std, 2.0 * std)

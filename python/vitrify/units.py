@@ -16,7 +16,7 @@ class Units:
 
     boltz: Boltzmann constant (energy / temperature); mvv2e: mass velocity^2 -> energy;
     ftm2v: force / mass * time -> velocity; the labels are for axes and tables.
-    `ase_velocity`: one unit of velocity in ASE's (A per A sqrt(amu/eV)); 1 in reduced units, which ASE takes as they stand.
+    ase_velocity, ase_time: one unit in ASE's own (A, eV, amu); 1 in reduced units, which ASE takes as they stand.
     """
 
     name: str

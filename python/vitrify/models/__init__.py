@@ -33,7 +33,8 @@ def parse_model_config(kind: str, config: dict[str, Any]) -> ModelConfig:
     variant = str(config.get("variant", next(iter(variants))))
     if variant not in variants:
         raise VitrifyError(
-            f"variant {variant!r} of {kind} is unknown{did_you_mean(variant, variants)}: use one of {', '.join(variants)}"
+            f"variant {variant!r} of {kind} is unknown{did_you_mean(variant, variants)}: "
+            f"use one of {', '.join(variants)}"
         )
     config_class = variants[variant][0]
     for key in config:

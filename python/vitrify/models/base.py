@@ -18,7 +18,7 @@ class System:
     """The material that a model is built for.
 
     species: element symbols or Lennard-Jones labels, in the order of the model's type index.
-    masses: one for each species (g/mol in metal units). timestep: length of one stride in the unit system's time.
+    masses: one for each species (g/mol in metal units). timestep: length of one stride in the units' time.
     """
 
     species: tuple[str, ...]

@@ -1,18 +1,21 @@
 """OGN: a graph network that moves atoms one stride (k MD steps) in one prediction.
 
-Two variants share one contract: `paper` (papers/ogn, sections 4.2-4.3) and `pair` (symmetric by construction).
-The host drives them layer by layer, so that LAMMPS can exchange node features between ranks after each layer:
+Two variants share one contract: `paper` (the OGN paper, sections 4.2-4.3) and `pair` (symmetric by
+construction). The host drives them layer by layer, so that LAMMPS can exchange node features between ranks:
 
     nodes, edges = model.start(types, velocities, edge_index, edge_vectors)
     for l in range(model.layers):
-        nodes[:n_owned], edges = model.layer(l, nodes, edges, ...)     # then the ghosts are filled from their owners
+        nodes[:n_owned], edges = model.layer(l, nodes, edges, ...)     # then ghosts get their owners' features
     dr, dv = model.finish(nodes, edges, ...)
 
-Shapes: M nodes (owned first, then ghosts), E directed edges with `edge_index` (2, E) = (centre, neighbour) and
-`edge_vectors` (E, 3) = r_j - r_i; dr, dv (n_owned, 3) are the whole displacement and velocity change of one stride.
+Shapes: M nodes (owned first, then ghosts), E directed edges with `edge_index` (2, E) = (centre, neighbour)
+and `edge_vectors` (E, 3) = r_j - r_i; dr, dv (n_owned, 3) are the whole displacement and velocity change of one
+stride.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
+
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +23,7 @@ from torch import Tensor, nn
 from vitrify.models.base import System
 
 
-class OGN(nn.Module):
+class OGN(nn.Module, ABC):
     """Base of the OGN variants; a variant defines start, layer and finish as the module's docstring says."""
 
     masses: Tensor
@@ -39,9 +42,42 @@ class OGN(nn.Module):
         self.timestep = system.timestep
         self.n_species = len(system.species)
         self.register_buffer("masses", torch.tensor(system.masses))
-        # Per species, the standard deviations of dr - timestep v and of dv in the training data: see `calibrate`.
+        # Per species, the spread of dr - timestep v and of dv in the training data: see `calibrate`.
         self.register_buffer("dr_scale", torch.ones(self.n_species))
         self.register_buffer("dv_scale", torch.ones(self.n_species))
+
+    @abstractmethod
+    def start(
+        self, types: Tensor, velocities: Tensor, edge_index: Tensor, edge_vectors: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Node features of all M nodes (M, node_width) and edge features (E, any)."""
+
+    @abstractmethod
+    def layer(
+        self,
+        index: int,
+        nodes: Tensor,
+        edges: Tensor,
+        types: Tensor,
+        velocities: Tensor,
+        edge_index: Tensor,
+        edge_vectors: Tensor,
+        n_owned: int,
+    ) -> tuple[Tensor, Tensor]:
+        """New features of the owned nodes (n_owned, node_width) and of the edges (E, any)."""
+
+    @abstractmethod
+    def finish(
+        self,
+        nodes: Tensor,
+        edges: Tensor,
+        types: Tensor,
+        velocities: Tensor,
+        edge_index: Tensor,
+        edge_vectors: Tensor,
+        n_owned: int,
+    ) -> tuple[Tensor, Tensor]:
+        """dr and dv (n_owned, 3)."""
 
     def forward(
         self, types: Tensor, velocities: Tensor, edge_index: Tensor, edge_vectors: Tensor
@@ -55,7 +91,7 @@ class OGN(nn.Module):
 
     @torch.jit.unused
     def calibrate(self, types: Tensor, velocities: Tensor, dr: Tensor, dv: Tensor) -> None:
-        """Sets the scales of the targets from a sample of the training data, all (n, 3); called once, before training."""
+        """Sets the scales of the targets from a sample of the data, all (n, 3); called once, before training."""
         residual = dr - self.timestep * velocities
         for s in range(self.n_species):
             mine = types == s
@@ -67,7 +103,7 @@ class OGN(nn.Module):
     def observe(
         self, types: Tensor, velocities: Tensor, edge_vectors: Tensor, dr: Tensor, dv: Tensor
     ) -> None:
-        """Sees every training batch before it is used; only models with online statistics do something here."""
+        """Sees every training batch before it is used; only models with online statistics act on it."""
 
     @torch.jit.unused
     def loss_scales(self, types: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,17 +1,17 @@
 """The pair variant of OGN: antisymmetric pair terms seen where the atoms will be.
 
-One stride is a boundary-value problem: the velocity change is an integral of forces along paths that the forces bend.
-Every layer therefore looks at each pair at a few learned times within the stride, with the atoms displaced to where the
-previous layer expects them, which is Picard iteration with learned forces, learned quadrature and many-body gates:
+The velocity change over a stride h is an integral of forces along paths that the forces bend. Every layer
+therefore looks at each pair at a few learned times within the stride, with the atoms displaced to where the
+previous layer expects them: Picard iteration with learned forces, learned quadrature and many-body gates.
 
-    d_q = r_ij + tau_q h v_ij + u_jq - u_iq                      pair vector at time tau_q h, u = 0 before the first layer
-    a_iqc = sum_j f_c(|d_q|) (1 + g_ic + g_jc) d_q / |d_q|       filters f depend on the pair of species
-    u_iq  = sum_q'c W_qq'c a_iq'c                                new deviations from ballistic motion
-    s_i  += MLP(s_i, sum_j k_c(|d_q|))                           scalars: local density, as in EAM; they set the gates g
+    d_q   = r_ij + tau_q h v_ij + u_jq - u_iq                 pair vector at time tau_q h; u = 0 at first
+    a_iqc = sum_j f_c(|d_q|) (1 + g_ic + g_jc) d_q / |d_q|    filters f depend on the pair of species
+    u_iq  = sum_q'c W_qq'c a_iq'c                             new deviations from ballistic motion
+    s_i  += MLP(s_i, sum_j k_c(|d_q|))                        scalars (local density, as in EAM); set the gates g
 
-and after the last layer m_i dv_i = sum_j sum_q f_vq(|d_q|) (1 + g_i + g_j) d_q / |d_q|, likewise for dr - h v. Each term
-is antisymmetric in i and j, so that sum m dv = 0 exactly; only r_ij and v_ij enter, which makes the model Galilean
-invariant and O(3)-equivariant. A filter is a function of one distance: a host can tabulate it.
+After the last layer m_i dv_i = sum_j sum_q w_q f_v(|d_q|) (1 + g_i + g_j) d_q / |d_q|, likewise for dr - h v.
+Each term is antisymmetric in i and j, so that sum m dv = 0 exactly; only r_ij and v_ij enter, which makes the
+model Galilean invariant and O(3)-equivariant. A filter is a function of one distance: a host can tabulate it.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -32,9 +32,10 @@ from vitrify.nn import GaussianBasis, SmoothCutoff
 class PairConfig(ModelConfig):
     """Hyperparameters; lengths in the units of the system.
 
-    cutoff: graph cutoff. reach: filters end at `cutoff - reach`, so that pairs that come into range within one stride
-    are in the graph. core: distance below which filters do not resolve anything. points: times within the stride.
-    channels: vector filters of each layer. scalars: width of the many-body state. basis: Gaussians over [core, cutoff - reach].
+    cutoff: graph cutoff. reach: filters end at `cutoff - reach`, so that pairs that come into range within one
+    stride are in the graph. core: distance below which filters do not resolve anything. points: times within the
+    stride. channels: vector filters of each layer. scalars: width of the many-body state, hidden: of its MLP.
+    basis: Gaussians over [core, cutoff - reach].
     """
 
     variant: Literal["pair"] = "pair"
@@ -69,12 +70,13 @@ class Filters(nn.Module):
 
     def forward(self, distances: Tensor, pairs: Tensor) -> Tensor:
         """distances (E, Q) and the index of each edge's pair of species (E,) -> (E, Q, channels)."""
-        values = self.basis(distances) @ self.weight
+        values: Tensor = self.basis(distances) @ self.weight
         e, q = distances.shape[0], distances.shape[1]
         # Every pair's filters are computed and one is taken: faster than a product for each pair of species.
         rows = torch.arange(e * q, device=pairs.device) * self.n_pairs + pairs.repeat_interleave(q)
         values = values.view(-1, self.channels).index_select(0, rows).view(e, q, self.channels)
-        return values * self.cutoff(distances).unsqueeze(-1)
+        envelope: Tensor = self.cutoff(distances)
+        return values * envelope.unsqueeze(-1)
 
 
 class PairLayer(nn.Module):
@@ -104,7 +106,10 @@ class PairLayer(nn.Module):
         types: Tensor,
         n_owned: int,
     ) -> tuple[Tensor, Tensor]:
-        """scalars (M, F), d (E, Q, 3), distances (E, Q), envelope (E, 1, 1) -> u / length scale (n, Q, 3), scalars (n, F)."""
+        """One iteration: u over the length scale (n_owned, Q, 3) and new scalars (n_owned, F).
+
+        scalars (M, F), d (E, Q, 3), distances (E, Q), envelope (E, 1, 1), pairs (E,).
+        """
         i, j = edge_index[0], edge_index[1]
         values = self.filters(distances, pairs) * envelope
         gates = self.gates(scalars)
@@ -119,7 +124,7 @@ class PairLayer(nn.Module):
 
 
 class PairOGN(OGN):
-    """See the module's docstring. Node state: [u (3 points), scalars]; edge state: relative velocities (E, 3)."""
+    """See the module's docstring. Node state: [u (3 * points), scalars]; edge state: relative velocities."""
 
     def __init__(self, config: PairConfig, system: System) -> None:
         q, f = config.points, config.scalars
@@ -177,8 +182,8 @@ class PairOGN(OGN):
         pairs = self.pairs(types, edge_index)
         scalars = nodes[:, 3 * self.points :]
         u, new_scalars = nodes[:n_owned, : 3 * self.points], scalars[:n_owned]
-        for l, block in enumerate(self.blocks):  # TorchScript cannot index a ModuleList with a variable
-            if l == index:
+        for number, block in enumerate(self.blocks):  # TorchScript cannot index a ModuleList with a variable
+            if number == index:
                 moved, new_scalars = block(scalars, d, distances, envelope, pairs, edge_index, types, n_owned)
                 u = (moved * self.dr_scale[types[:n_owned]].view(-1, 1, 1)).flatten(1)
         return torch.cat([u, new_scalars], dim=1), edges

@@ -1,6 +1,7 @@
-"""The OGN of the paper (papers/ogn, sections 4.2 and 4.3): a plain message-passing network.
+"""The OGN of the paper (sections 4.2 and 4.3): a plain message-passing network.
 
-It conserves no momentum and knows no rotation: symmetry is learned from augmented data. It is kept for comparison.
+It conserves no momentum and knows no rotation: symmetry is learned from augmented data. It is kept for
+comparison.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -28,7 +29,7 @@ class PaperConfig(ModelConfig):
 
 
 class PaperMLP(nn.Module):
-    """One hidden layer and an output layer, both with ReLU, then LayerNorm; the decoder has neither at its output."""
+    """Hidden and output layer, both with ReLU, then LayerNorm; a decoder ends in a plain output layer."""
 
     def __init__(self, inputs: int, width: int, outputs: int, decoder: bool = False) -> None:
         super().__init__()
@@ -39,7 +40,8 @@ class PaperMLP(nn.Module):
         self.finish = nn.Identity() if decoder else nn.Sequential(nn.ReLU(), nn.LayerNorm(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.finish(self.output(torch.relu(self.hidden(x))))
+        y: Tensor = self.finish(self.output(torch.relu(self.hidden(x))))
+        return y
 
 
 class PaperLayer(nn.Module):
@@ -67,7 +69,7 @@ class PaperLayer(nn.Module):
 
 
 class PaperOGN(OGN):
-    """Nodes [one-hot type, velocity], edges r_j - r_i, MLP width 64, encoder - layers - decoder to [dr, dv]."""
+    """Nodes [one-hot type, velocity], edges r_j - r_i; encoder, message-passing layers, decoder to [dr, dv]."""
 
     def __init__(self, config: PaperConfig, system: System) -> None:
         width = config.width
@@ -118,8 +120,8 @@ class PaperOGN(OGN):
         n_owned: int,
     ) -> tuple[Tensor, Tensor]:
         new_nodes, new_edges = nodes[:n_owned], edges
-        for l, block in enumerate(self.blocks):  # TorchScript cannot index a ModuleList with a variable
-            if l == index:
+        for number, block in enumerate(self.blocks):  # TorchScript cannot index a ModuleList with a variable
+            if number == index:
                 new_nodes, new_edges = block(nodes, edges, edge_index, n_owned)
         return new_nodes, new_edges
 
