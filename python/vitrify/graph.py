@@ -23,6 +23,5 @@ class Graph(NamedTuple):
 
 
 def sum_over_centres(values: Tensor, centres: Tensor, n_owned: int) -> Tensor:
-    """Sums `values` (E, ...) over the edges of each centre: (n_owned, ...); edges of other centres are an error."""
-    shape = [n_owned, *values.shape[1:]]
-    return values.new_zeros(shape).index_add(0, centres, values)
+    """Sums `values` (E, K) over the edges of each centre: (n_owned, K)."""
+    return values.new_zeros([n_owned, values.shape[1]]).index_add(0, centres, values)
