@@ -17,7 +17,7 @@ BIN = Path(sys.executable).parent
 
 @dataclass(frozen=True)
 class Configuration:
-    """Atoms in a periodic cell: cell (3, 3) rows, lower-triangular; types (N,) 0-based; masses one for each type."""
+    """Atoms in a periodic cell: cell (3, 3) rows, lower-triangular; types (N,) 0-based; masses by type."""
 
     cell: Array
     positions: Array
@@ -44,7 +44,9 @@ class Configuration:
 
     def replicated(self, counts: tuple[int, int, int]) -> Configuration:
         """The same structure in a larger cell, copy after copy."""
-        shifts = np.array(np.meshgrid(*[range(c) for c in counts], indexing="ij")).reshape(3, -1).T @ self.cell
+        shifts = (
+            np.array(np.meshgrid(*[range(c) for c in counts], indexing="ij")).reshape(3, -1).T @ self.cell
+        )
         copies = len(shifts)
         return Configuration(
             self.cell * np.array(counts)[:, None],

@@ -1,4 +1,4 @@
-"""A small network that follows the contract of OGN models and depends on everything that a host passes to it."""
+"""A small network that follows the contract of OGN models and depends on everything that a host passes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from lammps_runner import Array, Configuration
 from torch import Tensor, nn
+
+from lammps_runner import Array, Configuration
 
 
 class ToyOGN(nn.Module):
     """Two layers of tanh messages; with `reverse_edges` the sums over incoming edges enter as well."""
 
-    def __init__(self, cutoff: float, timestep: float, masses: tuple[float, ...], reverse_edges: bool) -> None:
+    def __init__(
+        self, cutoff: float, timestep: float, masses: tuple[float, ...], reverse_edges: bool
+    ) -> None:
         super().__init__()
         self.cutoff, self.timestep, self.reverse_edges = cutoff, timestep, reverse_edges
         self.layers, self.node_width, n = 2, 5, len(masses)
+        self.strength = 1.0
         generator = torch.Generator().manual_seed(3)
 
         def random(*shape: int) -> nn.Parameter:
@@ -31,11 +35,20 @@ class ToyOGN(nn.Module):
         self.mix, self.edge_mix = random(2, 5, 5), random(2, 2, 5)
         self.incoming, self.head = random(5, 5), random(5, 2)
 
+    def without_interaction(self) -> ToyOGN:
+        """The same model with free flight as its answer."""
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+        self.strength = 0.0
+        return self
+
     def envelope(self, edge_vectors: Tensor) -> Tensor:
         t = (edge_vectors.square().sum(1) / self.cutoff**2).clamp(0.0, 1.0)
         return ((1.0 - t) ** 3).unsqueeze(1)
 
-    def start(self, types: Tensor, velocities: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> tuple[Tensor, Tensor]:
+    def start(
+        self, types: Tensor, velocities: Tensor, edge_index: Tensor, edge_vectors: Tensor
+    ) -> tuple[Tensor, Tensor]:
         nodes = self.embedding[types] + velocities @ self.speed * self.timestep
         envelope = self.envelope(edge_vectors)
         return nodes, torch.cat([envelope, envelope * edge_vectors[:, :1]], dim=1)
@@ -45,7 +58,9 @@ class ToyOGN(nn.Module):
         edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         i, j = edge_index[0], edge_index[1]
-        messages = torch.tanh(nodes[j] @ self.mix[index] + edges @ self.edge_mix[index]) * self.envelope(edge_vectors)
+        messages = torch.tanh(nodes[j] @ self.mix[index] + edges @ self.edge_mix[index]) * self.envelope(
+            edge_vectors
+        )
         zeros = nodes.new_zeros([nodes.shape[0], nodes.shape[1]])
         update = zeros.index_add(0, i, messages)
         if self.reverse_edges:
@@ -58,7 +73,7 @@ class ToyOGN(nn.Module):
         edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         i, j = edge_index[0], edge_index[1]
-        weights = (nodes[i] + nodes[j]) @ self.head * self.envelope(edge_vectors) + edges
+        weights = (nodes[i] + nodes[j]) @ self.head * self.envelope(edge_vectors) + self.strength * edges
         pair = weights.unsqueeze(2) * edge_vectors.unsqueeze(1)
         sums = nodes.new_zeros([nodes.shape[0], 2, 3]).index_add(0, i, pair)[:n_owned]
         v = velocities[:n_owned]
@@ -94,11 +109,15 @@ def predict(model: nn.Module, c: Configuration) -> tuple[Array, Array]:
     dtype = next(model.parameters()).dtype
     edge_index, vectors = all_images_graph(c, float(model.cutoff))
     with torch.no_grad():
-        dr, dv = model(torch.tensor(c.types), torch.tensor(c.velocities, dtype=dtype), edge_index, vectors.to(dtype))
+        dr, dv = model(
+            torch.tensor(c.types), torch.tensor(c.velocities, dtype=dtype), edge_index, vectors.to(dtype)
+        )
     return dr.double().numpy(), dv.double().numpy()
 
 
-def metadata_of(model: Any, reference: Configuration, units: str, species: list[str], **changes: Any) -> dict[str, Any]:
+def metadata_of(
+    model: Any, reference: Configuration, units: str, species: list[str], **changes: Any
+) -> dict[str, Any]:
     """vitrify.json of a toy model, with `changes` on top."""
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
     dr, dv = predict(model, reference)
@@ -108,7 +127,8 @@ def metadata_of(model: Any, reference: Configuration, units: str, species: list[
         "node_width": model.node_width, "reverse_edges": model.reverse_edges,
         "stride": 5, "base_timestep": model.timestep / 5, "timestep": model.timestep,
         "validity": {
-            "temperature": [0.1, 2.0], "number_density": [0.5, 2.0], "composition": {s: [0.0, 1.0] for s in species}
+            "temperature": [0.1, 2.0], "number_density": [0.5, 2.0],
+            "composition": {s: [0.0, 1.0] for s in species},
         },
         "provenance": {}, "metrics": {}, "citation": "",
         "reference": {
@@ -134,14 +154,20 @@ def save(module: nn.Module, metadata: dict[str, Any] | None, path: Path) -> Path
 
 
 def liquid(
-    counts: tuple[int, int, int], density: float, masses: tuple[float, ...], speed: float, tilt: float = 0.0, seed: int = 0
+    counts: tuple[int, int, int],
+    density: float,
+    masses: tuple[float, ...],
+    speed: float,
+    tilt: float = 0.0,
+    seed: int = 0,
 ) -> Configuration:
-    """A jittered simple cubic lattice with Gaussian velocities; `tilt` skews the cell by that part of its edge."""
+    """A jittered simple cubic lattice with Gaussian velocities; `tilt` skews the cell by that part of it."""
     rng = np.random.default_rng(seed)
     spacing = density ** (-1 / 3)
     cell = np.diag(np.array(counts) * spacing)
     cell[1, 0], cell[2, 0], cell[2, 1] = tilt * cell[0, 0], -0.5 * tilt * cell[0, 0], 0.7 * tilt * cell[1, 1]
-    fractions = (np.array(np.meshgrid(*[range(c) for c in counts], indexing="ij")).reshape(3, -1).T + 0.5) / counts
+    grid = np.array(np.meshgrid(*[range(c) for c in counts], indexing="ij")).reshape(3, -1).T
+    fractions = (grid + 0.5) / counts
     positions = fractions @ cell + 0.08 * spacing * rng.standard_normal((len(fractions), 3))
     velocities = speed * rng.standard_normal(positions.shape)
     velocities -= velocities.mean(0)

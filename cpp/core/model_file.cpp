@@ -110,7 +110,8 @@ void ModelFile::list_records()
   const std::size_t tail =
       data.size() > DIRECTORY_END_SIZE + MAX_COMMENT ? data.size() - DIRECTORY_END_SIZE - MAX_COMMENT : 0;
   const std::size_t end = data.rfind(DIRECTORY_END);
-  if (end == std::string_view::npos || end < tail) fail("is truncated: copy it again");
+  if (end == std::string_view::npos || end < tail || end + DIRECTORY_END_SIZE + number(end + 20, 2) != data.size())
+    fail("is truncated: copy it again");
 
   std::uint64_t count = number(end + 10, 2);
   std::uint64_t size = number(end + 12, 4);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "core/operators.h"
+#include "operators.h"
 
 #include <algorithm>
 
@@ -236,7 +236,6 @@ const std::vector<std::string> &allowed_operators()
       "aten::slice",
       "aten::softmax",
       "aten::softplus",
-      "aten::softsign",
       "aten::sort",
       "aten::split",
       "aten::split_with_sizes",
@@ -269,7 +268,6 @@ const std::vector<std::string> &allowed_operators()
       "aten::values",
       "aten::var",
       "aten::var_mean",
-      "aten::vector_norm",
       "aten::view",
       "aten::view_as",
       "aten::where",
@@ -295,11 +293,9 @@ const std::vector<std::string> &allowed_operators()
       "prim::TupleUnpack",
       "prim::Uninitialized",
       "prim::abs",
-      "prim::ceil",
       "prim::data",
       "prim::device",
       "prim::dtype",
-      "prim::floor",
       "prim::is_cpu",
       "prim::is_cuda",
       "prim::isinstance",
