@@ -24,10 +24,10 @@ TRICLINIC = np.array([[6.0, 0.0, 0.0], [1.5, 5.0, 0.0], [-1.0, 0.7, 5.5]])
 
 def test_ideal_gas_has_unit_rdf() -> None:
     rng = np.random.default_rng(0)
-    frames = rng.random((40, 300, 3)) @ TRICLINIC
+    frames = rng.random((15, 300, 3)) @ TRICLINIC
     rdf = partial_rdf(frames, TRICLINIC, np.repeat([0, 1], [200, 100]), 2, 5.0, 10)
     for g in rdf.g.values():
-        np.testing.assert_allclose(g[2:], 1.0, atol=0.03)
+        np.testing.assert_allclose(g[2:], 1.0, atol=0.04)
 
 
 def test_fcc_shells_hold_the_known_number_of_neighbours() -> None:
@@ -74,9 +74,7 @@ def test_rdf_difference_is_relative_and_refuses_other_bins() -> None:
 
 
 def test_a_species_of_one_atom_has_no_pairs() -> None:
-    rdf = partial_rdf(
-        np.random.default_rng(3).random((1, 5, 3)), np.eye(3), np.array([0, 0, 0, 0, 1]), 2, 0.9, 5
-    )
+    rdf = partial_rdf(np.random.default_rng(3).random((1, 5, 3)), np.eye(3), np.array([0, 0, 0, 0, 1]), 2, 0.9, 5)
     assert not rdf.g[1, 1][rdf.r < 0.5].any()
     assert np.isfinite(rdf.g[0, 1]).all()
 
@@ -86,9 +84,7 @@ def test_first_peak_of_a_gaussian_and_coordination_of_an_ideal_gas() -> None:
     position, height = first_peak(r, 3 * np.exp(-((r - 2.43) ** 2) / 0.5))
     assert position == pytest.approx(2.43, abs=0.005)
     assert height == pytest.approx(3, rel=0.01)
-    gas = partial_rdf(
-        np.random.default_rng(4).random((50, 200, 3)) * 10, np.eye(3) * 10, np.zeros(200, int), 1, 5, 50
-    )
+    gas = partial_rdf(np.random.default_rng(4).random((50, 200, 3)) * 10, np.eye(3) * 10, np.zeros(200, int), 1, 5, 50)
     # 0.2 atoms in unit volume, one of which is the centre itself
     assert coordination_number(gas, (0, 0), 0.2, 3.0) == pytest.approx(0.2 * 4 / 3 * np.pi * 27, rel=0.03)
 

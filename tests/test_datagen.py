@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from vitrify.datagen.systems import SYSTEMS, Stage, System, get_system
 from vitrify.errors import VitrifyError
 from vitrify.units import get_units
 
-SMALL = {"frames": 15, "every": 2, "atoms": 40, "seed": 7, "progress": False}
+SMALL: dict[str, Any] = {"frames": 15, "every": 2, "atoms": 40, "seed": 7, "progress": False}
 
 
 def _quick(name: str, atoms: int | None = None) -> System:
@@ -84,9 +85,7 @@ def test_fresh_lammps_gives_the_same_energies_and_the_next_frame(short: tuple[Sy
         np.testing.assert_allclose(session.state().positions, run.positions[3], atol=1e-9)
 
 
-def _energy(
-    positions: np.ndarray, system: System, pair: Callable[[int, int, np.ndarray], np.ndarray]
-) -> float:
+def _energy(positions: np.ndarray, system: System, pair: Callable[[int, int, np.ndarray], np.ndarray]) -> float:
     """Sum of a pair energy over all images, by brute force."""
     images = np.array(list(product((-2, -1, 0, 1, 2), repeat=3))) @ system.cell
     d = np.linalg.norm(positions[None, :, None] - positions[:, None, None] + images, axis=-1)
@@ -187,7 +186,7 @@ def test_result_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None
 
 
 def _living(group: int) -> list[int]:
-    """Processes of a group that are more than a zombie, for a container may lack the init that reaps those."""
+    """Processes of a group that are more than a zombie, as a container may lack a reaper."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -250,11 +249,9 @@ def test_killed_run_continues_to_the_same_result(tmp_path: Path) -> None:
         ("kalj", {"frames": 0}, "frames is 0"),
     ],
 )
-def test_bad_settings_are_refused(
-    tmp_path: Path, name: str, settings: dict[str, float], message: str
-) -> None:
+def test_bad_settings_are_refused(tmp_path: Path, name: str, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(VitrifyError, match=message):
-        generate(name, tmp_path / "a.h5", progress=False, **settings)  # type: ignore[arg-type]
+        generate(name, tmp_path / "a.h5", progress=False, **settings)
 
 
 def test_other_sizes_keep_density_and_composition() -> None:

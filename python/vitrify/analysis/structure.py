@@ -19,9 +19,7 @@ class RDF:
     g: dict[tuple[int, int], np.ndarray]
 
 
-def partial_rdf(
-    frames: np.ndarray, cell: np.ndarray, types: np.ndarray, n_types: int, r_max: float, bins: int
-) -> RDF:
+def partial_rdf(frames: np.ndarray, cell: np.ndarray, types: np.ndarray, n_types: int, r_max: float, bins: int) -> RDF:
     """Partial g(r) of atoms in a periodic cell of any shape, averaged over frames.
 
     g_ab(r) = V / (N_a N_b) <number of pairs in the shell> / (volume of the shell), with N_b - 1 for N_b if a
@@ -32,9 +30,7 @@ def partial_rdf(
     """
     frames = np.asarray(frames, float)
     if frames.ndim != 3 or frames.shape[1:] != (len(types), 3):
-        raise VitrifyError(
-            f"frames have shape {frames.shape}, but must be (T, {len(types)}, 3), N as in types"
-        )
+        raise VitrifyError(f"frames have shape {frames.shape}, but must be (T, {len(types)}, 3), N as in types")
     if r_max <= 0 or bins < 1:
         raise VitrifyError(f"r_max {r_max:g} and bins {bins} must be positive")
     pairs = np.zeros((n_types, n_types, bins))
@@ -58,9 +54,7 @@ def partial_rdf(
 def rdf_difference(a: RDF, b: RDF) -> dict[tuple[int, int], float]:
     """Relative L2 distance ||g_a - g_b|| / ||g_b|| of each partial g(r) of `a` from that of the reference."""
     if not np.array_equal(a.r, b.r) or a.g.keys() != b.g.keys():
-        raise VitrifyError(
-            "the two g(r) differ in bins or pairs: compute both with the same r_max, bins and n_types"
-        )
+        raise VitrifyError("the two g(r) differ in bins or pairs: compute both with the same r_max, bins and n_types")
     return {
         pair: float(np.linalg.norm(a.g[pair] - reference) / max(float(np.linalg.norm(reference)), 1e-300))
         for pair, reference in b.g.items()
@@ -84,6 +78,4 @@ def coordination_number(rdf: RDF, pair: tuple[int, int], density: float, r_cut: 
     """
     a, b = sorted(pair)
     inside = rdf.r < r_cut
-    return float(
-        4 * np.pi * density * np.sum(rdf.g[a, b][inside] * rdf.r[inside] ** 2) * (rdf.r[1] - rdf.r[0])
-    )
+    return float(4 * np.pi * density * np.sum(rdf.g[a, b][inside] * rdf.r[inside] ** 2) * (rdf.r[1] - rdf.r[0]))

@@ -93,9 +93,7 @@ class TrajectoryFile:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.is_file():
-            raise VitrifyError(
-                f"trajectory file {self.path} does not exist: `vitrify data trajectories` makes one"
-            )
+            raise VitrifyError(f"trajectory file {self.path} does not exist: `vitrify data trajectories` makes one")
         try:
             self._file = h5py.File(self.path, "r")
         except OSError as error:
@@ -140,9 +138,7 @@ class TrajectoryFile:
 
     def _group(self, index: int) -> h5py.Group:
         if not -len(self) <= index < len(self):
-            raise VitrifyError(
-                f"{self.path} has {len(self)} trajectories, counted from 0: there is no {index}"
-            )
+            raise VitrifyError(f"{self.path} has {len(self)} trajectories, counted from 0: there is no {index}")
         return self._file["particles"][self._names[index]]
 
     def close(self) -> None:

@@ -173,9 +173,7 @@ def _remove_overlaps(session: LammpsSession, system: System) -> None:
     )
 
 
-def _equilibrate(
-    session: LammpsSession, system: System, rng: np.random.Generator, tick: Callable[[int], None]
-) -> None:
+def _equilibrate(session: LammpsSession, system: System, rng: np.random.Generator, tick: Callable[[int], None]) -> None:
     """Runs the canonical stages, then sets the energy to the mean of the last one, so that <T> is right."""
     first = next((stage.start for stage in system.stages), None) or system.temperature
     sigma = get_units(system.units).thermal_velocity(np.array(system.masses)[system.types], first)
@@ -209,9 +207,7 @@ def _canonical(
     for done in range(0, steps, _CHUNK):
         chunk = min(_CHUNK, steps - done)
         low, high = (start + (end - start) * at / steps for at in (done, done + chunk))
-        session.run_commands(
-            f"fix bath all temp/csvr {low!r} {high!r} {damp!r} {rng.integers(1, 900_000_000)}"
-        )
+        session.run_commands(f"fix bath all temp/csvr {low!r} {high!r} {damp!r} {rng.integers(1, 900_000_000)}")
         session.run(chunk * substeps)
         state = session.state()
         energies.append(state.potential_energy + state.kinetic_energy)
@@ -220,9 +216,7 @@ def _canonical(
     return energies
 
 
-def _record(
-    session: LammpsSession, system: System, frames: int, every: int, tick: Callable[[int], None]
-) -> Trajectory:
+def _record(session: LammpsSession, system: System, frames: int, every: int, tick: Callable[[int], None]) -> Trajectory:
     session.run_commands("reset_timestep 0")
     session.run(0)
     states: list[State] = [session.state()]

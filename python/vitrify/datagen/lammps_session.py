@@ -68,9 +68,7 @@ class LammpsSession:
         self.cell = np.asarray(cell, float)
         self.types = np.asarray(types)
         if not np.allclose(self.cell, np.tril(self.cell)):
-            raise VitrifyError(
-                f"the cell {self.cell.tolist()} is not lower-triangular: rotate it, as LAMMPS wants it"
-            )
+            raise VitrifyError(f"the cell {self.cell.tolist()} is not lower-triangular: rotate it, as LAMMPS wants it")
         arguments = ["-log", "none", "-screen", "none", "-nocite", "-suffix", "opt"]
         self.lmp = lammps_module().lammps(cmdargs=arguments)
         self.run_commands(
@@ -159,7 +157,7 @@ def expand(command: str) -> str:
     if not mark:
         return command
     name, _, after = rest.partition("}")
-    return before + potential_file(name) + after
+    return f'{before}"{potential_file(name)}"{after}'  # quoted, for a path may hold spaces
 
 
 def lammps_version() -> str:

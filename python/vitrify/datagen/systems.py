@@ -92,9 +92,7 @@ class System:
         # Largest remainders get the atoms that rounding down left over.
         counts[np.argsort(counts - shares, kind="stable")[: atoms - counts.sum()]] += 1
         if counts.min() < 1:
-            raise VitrifyError(
-                f"{atoms} atoms of {self.name} would leave a species without atoms: ask for more"
-            )
+            raise VitrifyError(f"{atoms} atoms of {self.name} would leave a species without atoms: ask for more")
         if self.charges and abs(np.dot(counts, self.charges)) > 1e-9:
             unit = self.n_atoms // int(np.gcd.reduce(self.counts))
             raise VitrifyError(
@@ -228,7 +226,5 @@ SYSTEMS: dict[str, System] = {s.name: s for s in (_KALJ, _KALJ_GLASS, _SIO2, _SI
 def get_system(name: str) -> System:
     """The system called `name`."""
     if name not in SYSTEMS:
-        raise VitrifyError(
-            f"system {name!r} is unknown{did_you_mean(name, SYSTEMS)}: choose from {', '.join(SYSTEMS)}"
-        )
+        raise VitrifyError(f"system {name!r} is unknown{did_you_mean(name, SYSTEMS)}: choose from {', '.join(SYSTEMS)}")
     return SYSTEMS[name]
