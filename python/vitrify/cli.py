@@ -168,6 +168,7 @@ def evaluate_command(
     pairs: Annotated[int, typer.Option(help="starts of the one-step errors")] = 200,
     starts: Annotated[int, typer.Option(help="starts of the roll-outs")] = 10,
     horizon: Annotated[int, typer.Option(help="MD steps of a roll-out")] = 200,
+    ranks: Annotated[int | None, typer.Option(help="MPI processes of the LAMMPS runs; default: all cores")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda:N, for one-step errors and roll-outs")] = "cpu",
 ) -> None:
     """Compare a model with Verlet and MD; writes metrics.json, figures and one report.html."""
@@ -175,7 +176,7 @@ def evaluate_command(
 
     settings = settings_from(
         pairs=pairs, starts=starts, horizon=horizon, steps=steps, atoms=atoms, seeds=seeds, controls=controls,
-        engine=engine,
+        engine=engine, **({"ranks": ranks} if ranks else {}),
     )  # fmt: skip
     typer.echo(f"{evaluate(model, data, out, settings, device)}")
 

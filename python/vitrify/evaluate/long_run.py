@@ -21,7 +21,7 @@ from vitrify.analysis import (
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
 from vitrify.errors import VitrifyError, did_you_mean
 from vitrify.evaluate.lammps_run import read_run, run_lmp, write_input
-from vitrify.evaluate.runs import Record, Start, Tick, md_run, prepare, python_run
+from vitrify.evaluate.runs import Record, Start, Substance, Tick, md_run, prepare, python_run
 from vitrify.evaluate.steppers import ModelStepper
 from vitrify.export import LoadedModel
 from vitrify.units import get_units
@@ -35,8 +35,9 @@ _SETTLED = 0.1  # the share of a run that averages leave out
 
 @dataclass(frozen=True)
 class Observed:
-    """What is measured on one run. rdf over the settled part; lags (L,) in time and msd (n_species, L) likewise;
-    diffusion, temperatures: one for each species; energy, temperature, momentum (T,) along `times`, energy per atom."""
+    """What is measured on one run. rdf over the settled part; lags (L,) in time and msd (n_species, L)
+    likewise; diffusion, temperatures: one for each species; energy, temperature, momentum (T,) along
+    `times`, energy per atom."""
 
     times: np.ndarray
     energy: np.ndarray
@@ -63,9 +64,7 @@ def check_controls(controls: Sequence[str], engine: str) -> None:
                 f"control {control!r} is unknown{did_you_mean(control, CONTROLS)}: choose from {', '.join(CONTROLS)}"
             )
     if engine == "python" and "csvr" in controls:
-        raise VitrifyError(
-            "the control csvr is a fix of LAMMPS: use --engine lammps, or --controls none,rescale"
-        )
+        raise VitrifyError("the control csvr is a fix of LAMMPS: use --engine lammps, or --controls none,rescale")
 
 
 def frame_interval(steps: int, stride: int) -> int:
@@ -85,11 +84,13 @@ def long_run(
     engine: str,
     folder: Path,
     relax: int,
+    ranks: int,
     tick: Tick,
 ) -> dict[str, Observed]:
     """Runs MD twice, from independent starts, and the model once for each control, from the first of them.
 
-    steps, relax: in base steps. LAMMPS leaves its scripts, logs and dumps in `folder`.
+    steps, relax: in base steps. ranks: MPI processes of a model run in LAMMPS. LAMMPS leaves its scripts,
+    logs and dumps in `folder`.
     """
     stride = loaded.metadata.stride
     every = frame_interval(steps, stride)
@@ -101,11 +102,9 @@ def long_run(
     for control in controls:
         if engine == "python":
             stepper = ModelStepper(loaded, meta.species)
-            record = python_run(
-                meta, stepper, stride, starts[0], steps, every, tick, rescale=control == "rescale"
-            )
+            record = python_run(meta, stepper, stride, starts[0], steps, every, tick, rescale=control == "rescale")
         else:
-            record = _lammps_run(loaded, meta, starts[0], control, steps, every, seed, folder / control, tick)
+            record = _lammps_run(loaded, meta, starts[0], control, steps, every, seed, folder / control, ranks, tick)
         records[CONTROLS[control]] = record
     return {name: observe(record, meta) for name, record in records.items()}
 
@@ -119,27 +118,29 @@ def _lammps_run(
     every: int,
     seed: int,
     folder: Path,
+    ranks: int,
     tick: Tick,
 ) -> Record:
     model = loaded.metadata
     energy = "rescale" if control == "rescale" else "none"
-    fixes = [f"fix             ogn all ogn {loaded.path.resolve()} {' '.join(meta.species)} energy {energy}"]
+    arguments = f'"{loaded.path.resolve()}" {" ".join(meta.species)} energy {energy}'
+    fixes = [f"fix             ogn all ogn {arguments}"]
     if control == "csvr":
         t, damp = start.temperature, 100 * meta.base_timestep
         fixes.append(f"fix             bath all temp/csvr {t!r} {t!r} {damp!r} {seed + 1}")
     count, failure = steps // model.stride, ""
     script = write_input(folder, meta, start, fixes, model.timestep, count, every // model.stride)
     try:
-        run_lmp(script, folder, tick=lambda done: tick(done * model.stride))
+        run_lmp(script, folder, ranks=ranks, tick=lambda done: tick(done * model.stride))
     except VitrifyError as error:
         failure = str(error)
     return read_run(folder, model.timestep, failure)
 
 
-def observe(record: Record, meta: TrajectoryMeta) -> Observed:
+def observe(record: Record, substance: Substance) -> Observed:
     """Measures a run; averages leave out its first tenth."""
-    units, n_species = get_units(meta.units), len(meta.species)
-    kinetic = record.kinetic_energy(meta.masses, meta.units)
+    units, n_species = get_units(substance.units), len(substance.species)
+    kinetic = record.kinetic_energy(substance)
     settled = slice(int(_SETTLED * len(record.times)), None)
     positions, n = record.positions[settled], len(record.types)
     shown = positions[np.unique(np.linspace(0, len(positions) - 1, _RDF_FRAMES).round().astype(int))]
@@ -150,10 +151,10 @@ def observe(record: Record, meta: TrajectoryMeta) -> Observed:
     return Observed(
         times=record.times,
         energy=(kinetic + record.potential_energy) / n,
-        temperature=record.temperature(meta.masses, meta.units),
-        momentum=record.momentum(meta.masses),
+        temperature=record.temperature(substance),
+        momentum=record.momentum(substance),
         temperatures=species_temperatures(
-            record.velocities[settled], record.types, np.asarray(meta.masses), units
+            record.velocities[settled], record.types, np.asarray(substance.masses), units
         ).mean(axis=0),
         rdf=partial_rdf(shown, record.cell, record.types, n_species, 0.5 * float(heights.min()), _RDF_BINS),
         lags=lag_times,
@@ -170,44 +171,37 @@ def _diffusion(lags: np.ndarray, displacement: np.ndarray) -> float:
 
 
 def compare(
-    runs: Mapping[str, Observed], meta: TrajectoryMeta, stride: int, steps: int
+    runs: Mapping[str, Observed], substance: Substance, stride: int, steps: int, reference: str = REFERENCE
 ) -> dict[str, dict[str, float]]:
-    """One row of numbers for each run; what is relative is relative to the reference MD run.
+    """One row of numbers for each run; what is relative is relative to the run `reference`.
 
-    energy_rate is the slope of the total energy per atom while no more than 30% of the kinetic energy has come or
-    gone; energy_rate_per_stride is that over the kinetic energy, for each stride.
+    energy_rate is the slope of the total energy per atom while no more than 30% of the kinetic energy has
+    come or gone; energy_rate_per_stride is that over the kinetic energy, for each stride.
     """
-    reference = runs[REFERENCE]
-    return {name: _row(run, reference, meta, stride, steps) for name, run in runs.items()}
+    return {name: _row(run, runs[reference], substance, stride, steps) for name, run in runs.items()}
 
 
-def _row(
-    run: Observed, reference: Observed, meta: TrajectoryMeta, stride: int, steps: int
-) -> dict[str, float]:
+def _row(run: Observed, reference: Observed, substance: Substance, stride: int, steps: int) -> dict[str, float]:
     same = run is reference
     settled = slice(int(_SETTLED * len(run.times)), None)
     row = {
-        "completed": float(run.times[-1] / (steps // stride * stride * meta.base_timestep)),
+        "completed": float(run.times[-1] / (steps // stride * stride * substance.base_timestep)),
         "temperature": float(run.temperature[settled].mean()),
         "final_temperature": float(run.temperature[-max(1, len(run.temperature) // 20) :].mean()),
         "momentum": float(run.momentum.max()),
     }
     rate = _energy_rate(run)
     row["energy_rate"] = rate
-    row["energy_rate_per_stride"] = rate * stride * meta.base_timestep / run.kinetic_energy
-    for index, species in enumerate(meta.species):
+    row["energy_rate_per_stride"] = rate * stride * substance.base_timestep / run.kinetic_energy
+    for index, species in enumerate(substance.species):
         row[f"temperature {species}"] = float(run.temperatures[index])
         row[f"diffusion {species}"] = float(run.diffusion[index])
         if not same:
-            row[f"temperature {species}, relative"] = float(
-                run.temperatures[index] / reference.temperatures[index] - 1
-            )
-            row[f"diffusion {species}, relative"] = float(
-                run.diffusion[index] / reference.diffusion[index] - 1
-            )
+            row[f"temperature {species}, relative"] = float(run.temperatures[index] / reference.temperatures[index] - 1)
+            row[f"diffusion {species}, relative"] = float(run.diffusion[index] / reference.diffusion[index] - 1)
     if not same:
         for pair, distance in rdf_difference(run.rdf, reference.rdf).items():
-            row[f"g(r) {pair_label(pair, meta.species)}"] = distance
+            row[f"g(r) {pair_label(pair, substance.species)}"] = distance
     return row
 
 

@@ -28,11 +28,12 @@ class _Sums:
 class OneStep:
     """Errors of several methods over one stride, from the same starts.
 
-    `metrics[method]`: x_rmse and v_rmse (per component, absolute), v_rmse / v_std with v_std the spread of the true
-    velocities, the same for each species, the standard error over trajectories, the mean change of the kinetic energy
-    against the truth (relative: a method that damps motion has it negative), and the largest momentum change over the
-    thermal momentum of the cell. `lost` counts the starts from which a method gave no finite numbers; they are left out
-    of its errors. `scatter[method]`: true and predicted components of dr and dv for a figure.
+    `metrics[method]`: x_rmse and v_rmse (per component, absolute), v_rmse / v_std with v_std the spread of
+    the true velocities, the same for each species, the standard error over trajectories, the mean change of
+    the kinetic energy against the truth (relative: a method that damps motion has it negative), and the
+    largest momentum change over the thermal momentum of the cell. `lost` counts the starts from which a
+    method gave no finite numbers; they are left out of its errors. `scatter[method]`: true and predicted
+    components of dr and dv for a figure.
     """
 
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -106,9 +107,7 @@ class _Account:
     def _rmse(self, which: Callable[[int, int], bool]) -> dict[str, float]:
         chosen = [sums for (trajectory, s), sums in self.sums.items() if which(trajectory, s)]
         n = sum(sums.n for sums in chosen) or np.nan
-        x, v, v_true = (
-            float(np.sqrt(sum(getattr(s, key) for s in chosen) / n)) for key in ("x", "v", "v_true")
-        )
+        x, v, v_true = (float(np.sqrt(sum(getattr(s, key) for s in chosen) / n)) for key in ("x", "v", "v_true"))
         return {"x_rmse": x, "v_rmse": v, "v_rmse_over_v_std": v / v_true}
 
     def v_std(self) -> float:
@@ -120,22 +119,14 @@ class _Account:
         each = [self._rmse(lambda t, s, wanted=wanted: t == wanted) for wanted in trajectories]  # type: ignore[misc]
         total: dict[str, Any] = self._rmse(lambda t, s: True)
         for key in list(total):
-            spread = (
-                np.std([one[key] for one in each], ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
-            )
+            spread = np.std([one[key] for one in each], ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
             total[f"{key}_stderr"] = float(spread)
-        present = [
-            s
-            for s in range(len(self.species))
-            if any(s == k and sums.n for (_, k), sums in self.sums.items())
-        ]
+        present = [s for s in range(len(self.species)) if any(s == k and sums.n for (_, k), sums in self.sums.items())]
         total["species"] = {
             self.species[s]: self._rmse(lambda t, k, wanted=s: k == wanted)  # type: ignore[misc]
             for s in present
         }
-        total["kinetic_energy_change"] = (
-            float(np.mean(self.kinetic_change)) if self.kinetic_change else np.nan
-        )
+        total["kinetic_energy_change"] = float(np.mean(self.kinetic_change)) if self.kinetic_change else np.nan
         total["momentum_change"] = max(self.momentum, default=np.nan)
         total["lost"] = self.lost
         return total

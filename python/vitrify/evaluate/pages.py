@@ -27,7 +27,7 @@ def labels(evaluation: Evaluation) -> dict[str, str]:
         "verlet_stride": f"Verlet, 1 step of {h:g} {units.time}",
         "verlet_half_stride": f"Verlet, 2 steps of {h / 2:g}",
         "verlet_base_step": f"Verlet, {model.stride} steps of {model.base_timestep:g}",
-        "md_kicked": "exact MD, start off by the model's one-step error",
+        "md_kicked": "exact MD, start off by the OGN's first error",
     }
 
 
@@ -38,7 +38,8 @@ def write_pages(evaluation: Evaluation, folder: Path, data: str | Path) -> Path:
     report = Report(
         f"Evaluation of {evaluation.loaded.path.name}",
         f"{meta.recipe.get('title', meta.system)}; one prediction advances {model.timestep:g} {units.time} "
-        f"({model.stride} MD steps of {model.base_timestep:g}); vitrify {evaluation.metrics['versions']['vitrify']}",
+        f"({model.stride} MD steps of {model.base_timestep:g}); vitrify "
+        f"{evaluation.metrics['versions']['vitrify']}",
     )
     _one_step(report, evaluation, folder, units)
     _rollout(report, evaluation, folder, units)
@@ -54,9 +55,7 @@ def _one_step(report: Report, evaluation: Evaluation, folder: Path, units: Units
     one, names, species = evaluation.one_step, labels(evaluation), evaluation.meta.species
     report.section("One step")
     for name in ("verlet_stride", "verlet_half_stride"):
-        report.text(
-            _sentence(evaluation.metrics["one_step"]["verdict"][name], names[name], one.metrics["model"])
-        )
+        report.text(_sentence(evaluation.metrics["one_step"]["verdict"][name], names[name], one.metrics["model"]))
     header = [
         "method", f"position RMSE ({units.length})", "velocity RMSE / v_std", *(f"{s}: v / v_std" for s in species),
         "kinetic energy", "momentum",
@@ -64,10 +63,14 @@ def _one_step(report: Report, evaluation: Evaluation, folder: Path, units: Units
     rows = [[names[name], *_one_step_cells(numbers, species)] for name, numbers in one.metrics.items()]
     report.table(
         header, rows, model=_MODEL,
-        note=f"{one.pairs} starts from {evaluation.metrics['data']['trajectories']} trajectories that the model was not "
-        "trained on. Root mean squares of each component, ± the standard error over trajectories. Verlet has the exact "
-        f"forces. v_std = {one.v_std:.4g} is the spread of a velocity component; an error beyond {LOST} of it means that the "
-        "velocities are lost. Kinetic energy: mean change against the truth. Momentum: largest change over the "
+        note=f"{one.pairs} starts from {evaluation.metrics['data']['trajectories']} trajectories that "
+        "the model was not "
+        "trained on. Root mean squares of each component, ± the standard error over trajectories. "
+        "Verlet has the exact "
+        f"forces. v_std = {one.v_std:.4g} is the spread of a velocity component; an error beyond {LOST} "
+        "of it means that the "
+        "velocities are lost. Kinetic energy: mean change against the truth. Momentum: largest change "
+        "over the "
         "thermal momentum of the cell.",
     )  # fmt: skip
     scatter = one.scatter["model"]
@@ -75,9 +78,7 @@ def _one_step(report: Report, evaluation: Evaluation, folder: Path, units: Units
         pairs = {"Δr": (scatter["dr_true"], scatter["dr"]), "Δv": (scatter["dv_true"], scatter["dv"])}
         figure = plots.scatter_figure(pairs, {"Δr": units.length, "Δv": f"{units.length}/{units.time}"})
         path = plots.save(figure, folder / "one_step_scatter.png")
-        report.figure(
-            path, "Predicted against true displacement and velocity change of one prediction, by component."
-        )
+        report.figure(path, "Predicted against true displacement and velocity change of one prediction, by component.")
 
 
 def _sentence(verdict: Mapping[str, Any], verlet: str, model: Mapping[str, float]) -> str:
@@ -85,7 +86,8 @@ def _sentence(verdict: Mapping[str, Any], verlet: str, model: Mapping[str, float
     if verdict["verlet_lost"]:
         v = f"Verlet has lost the velocities, the model is off by {number(model['v_rmse_over_v_std'], 2)} v_std"
         return f"Against {verlet}, with exact forces: the model has {x}; {v}."
-    return f"Against {verlet}, with exact forces: the model has {x} and {number(verdict['v_ratio'], 2)} of the velocity error."
+    v = f"{number(verdict['v_ratio'], 2)} of the velocity error"
+    return f"Against {verlet}, with exact forces: the model has {x} and {v}."
 
 
 def _one_step_cells(numbers: Mapping[str, Any], species: tuple[str, ...]) -> list[str]:
@@ -112,15 +114,19 @@ def _rollout(report: Report, evaluation: Evaluation, folder: Path, units: Units)
     reached = next(iter(rolled.at(mark).values()))["time"]
     report.table(
         ["method", f"position RMSE ({units.length})", "velocity RMSE", "velocity RMSE / v_std"], rows, model=_MODEL,
-        note=f"After {reached:g} {units.time} ({reached / evaluation.meta.base_timestep:.0f} MD steps), from {rolled.starts} "
-        "independent starts; a dash: the method blew up before. The last row is the exact dynamics from a start as far off "
+        note=f"After {reached:g} {units.time} ({reached / evaluation.meta.base_timestep:.0f} MD steps), "
+        f"from {rolled.starts} "
+        "independent starts; a dash: the method blew up before. The last row is the exact dynamics "
+        "from a start as far off "
         "as the model is after one prediction: what chaos alone makes of such an error.",
     )  # fmt: skip
     t = rolled.times
+    # Velocities that have nothing to do with the true ones are off by 1.41 v_std; beyond 2 a method blows up.
+    last = {name: _until(v > 2 * rolled.v_std) for name, v in rolled.v.items()}
     path = plots.save(
         plots.rmse_figure(
-            {names[name]: (t, x) for name, x in rolled.x.items()},
-            {names[name]: (t, v) for name, v in rolled.v.items()},
+            {names[name]: (t[: last[name]], x[: last[name]]) for name, x in rolled.x.items()},
+            {names[name]: (t[: last[name]], v[: last[name]]) for name, v in rolled.v.items()},
             length=units.length, velocity=f"{units.length}/{units.time}", time=units.time, mark=mark,
         ),
         folder / "rollout_rmse.png",
@@ -131,12 +137,15 @@ def _rollout(report: Report, evaluation: Evaluation, folder: Path, units: Units)
     )
 
 
+def _until(beyond: np.ndarray) -> int:
+    """The number of entries before the first True."""
+    return int(np.argmax(beyond)) if beyond.any() else len(beyond)
+
+
 def _long_run(report: Report, evaluation: Evaluation, folder: Path, units: Units) -> None:
     meta, settings, averages = evaluation.meta, evaluation.settings, evaluation.metrics["long_run"]
     runs = evaluation.long_runs[0]
-    seeds = f"{len(settings.seeds)} seed" + (
-        "s, mean ± standard deviation" if len(settings.seeds) > 1 else ""
-    )
+    seeds = f"{len(settings.seeds)} seed" + ("s, mean ± standard deviation" if len(settings.seeds) > 1 else "")
     atoms = f"{settings.steps} MD steps = {settings.steps // evaluation.loaded.metadata.stride} predictions, {seeds}"
     report.section(f"Long run: {atoms}")
     for run in runs.values():
@@ -148,9 +157,11 @@ def _long_run(report: Report, evaluation: Evaluation, folder: Path, units: Units
         columns[f"D {s}"] = (f"diffusion {s}, relative", percent)
         columns[f"T {s}"] = (f"temperature {s}, relative", percent)
     report.table(
-        ["run", *columns], [[name, *(_cell(row, *what) for what in columns.values())] for name, row in averages.items()],
+        ["run", *columns],
+        [[name, *(_cell(row, *what) for what in columns.values())] for name, row in averages.items()],
         model=_MODEL,
-        note=f"Against the run {REFERENCE!r}, from the same start as the model's. g(r): relative L2 distance. {SECOND!r} shows "
+        note=f"Against the run {REFERENCE!r}, from the same start as the model's. g(r): relative L2 "
+        f"distance. {SECOND!r} shows "
         "what two exact runs differ by. D and T: relative difference, by species.",
     )  # fmt: skip
     tail = {
@@ -165,7 +176,8 @@ def _long_run(report: Report, evaluation: Evaluation, folder: Path, units: Units
     report.table(
         ["run", *tail], [[name, *(_cell(row, *what) for what in tail.values())] for name, row in averages.items()],
         model=_MODEL,
-        note="Momentum: the largest of the run, over the thermal momentum of the cell. Energy rate: heating (+) or cooling (-) "
+        note="Momentum: the largest of the run, over the thermal momentum of the cell. Energy rate: "
+        "heating (+) or cooling (-) "
         "of the total energy at the start of the run. A thermostat exchanges energy by design.",
     )  # fmt: skip
     for path, caption in long_run_figures(runs, meta.species, units, folder):
@@ -188,11 +200,15 @@ def long_run_figures(
         for pair in pairs_of(species)
     }
     moved = {
-        name: {run: (seen.lags, seen.msd[index]) for run, seen in runs.items()}
-        for index, name in enumerate(species)
+        name: {run: (seen.lags, seen.msd[index]) for run, seen in runs.items()} for index, name in enumerate(species)
     }
+    # A run that blows up must not hide the others.
+    sane = {name: np.abs(run.energy - run.energy[0]) < 5 * run.kinetic_energy for name, run in runs.items()}
     series = [
-        (label, {name: (run.times, getattr(run, key)) for name, run in runs.items()})
+        (
+            label,
+            {name: (run.times, np.where(sane[name], getattr(run, key), np.nan)) for name, run in runs.items()},
+        )
         for label, key in (
             (f"temperature ({units.temperature})", "temperature"),
             (f"energy/atom ({units.energy})", "energy"),

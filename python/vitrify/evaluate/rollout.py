@@ -13,8 +13,8 @@ from vitrify.evaluate.steppers import Stepper
 
 @dataclass
 class Rollout:
-    """Errors by time: `x[method]`, `v[method]` (F,), root mean squares over components, atoms and starts; times (F,)
-    from 0; `*_stderr` their standard errors over starts. NaN from where a method lost a path."""
+    """Errors by time: `x[method]`, `v[method]` (F,), root mean squares over components, atoms and starts;
+    times (F,) from 0; `*_stderr` their standard errors over starts. NaN from where a method lost a path."""
 
     times: np.ndarray
     starts: int = 0

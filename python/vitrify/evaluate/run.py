@@ -1,9 +1,10 @@
-"""`vitrify evaluate`: a model against unseen trajectories, Verlet and MD; a folder of numbers, figures and a report."""
+"""`vitrify evaluate`: a model against unseen trajectories, Verlet and MD; a folder of numbers, figures and
+a report."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tqdm import tqdm
 import vitrify
 from vitrify.data.trajectories import TrajectoryFile, TrajectoryMeta
 from vitrify.errors import VitrifyError
+from vitrify.evaluate.lammps_run import available_cores
 from vitrify.evaluate.long_run import Observed, average, check_controls, compare, long_run
 from vitrify.evaluate.one_step import OneStep, one_step
 from vitrify.evaluate.rollout import Rollout, rollout
@@ -26,8 +28,9 @@ LOST = 0.9  # of v_std: a velocity error beyond it says that nothing is known ab
 
 @dataclass(frozen=True)
 class Settings:
-    """pairs, starts: how many one-step pairs and roll-outs; horizon, steps, relax: lengths of the roll-outs, of the long
-    runs (0: none) and of the relaxation before them, in base steps; atoms: of the long runs, at least."""
+    """pairs, starts: how many one-step pairs and roll-outs; horizon, steps, relax: lengths of the roll-
+    outs, of the long runs (0: none) and of the relaxation before them, in base steps; atoms: of the long
+    runs, at least; ranks: MPI processes of a model in LAMMPS."""
 
     pairs: int = 200
     starts: int = 10
@@ -37,6 +40,7 @@ class Settings:
     seeds: tuple[int, ...] = (1,)
     controls: tuple[str, ...] = ("none", "rescale", "csvr")
     engine: str = "lammps"
+    ranks: int = field(default_factory=available_cores)
     relax: int = 2000
 
 
@@ -47,7 +51,7 @@ def settings_from(seeds: str, controls: str, **others: Any) -> Settings:
     except ValueError:
         raise VitrifyError(f"seeds {seeds!r} are not integers separated by commas: give for example 1,2,3") from None
     settings = Settings(seeds=numbers, controls=tuple(controls.split(",")), **others)
-    for name in ("pairs", "starts", "horizon", "atoms"):
+    for name in ("pairs", "starts", "horizon", "atoms", "ranks"):
         if getattr(settings, name) < 1:
             raise VitrifyError(f"{name} is {getattr(settings, name)}, but must be at least 1")
     check_controls(settings.controls, settings.engine)
@@ -75,7 +79,8 @@ def evaluate(
     device: str = "cpu",
     progress: bool = True,
 ) -> Path:
-    """Evaluates a model on a file of trajectories it has not seen, writes `out` and returns the path of its report.
+    """Evaluates a model on a file of trajectories it has not seen, writes `out` and returns the path of its
+    report.
 
     Raises VitrifyError for data that do not fit the model or were used to train it.
     """
@@ -83,7 +88,7 @@ def evaluate(
 
     settings = settings or Settings()
     check_controls(settings.controls, settings.engine)
-    loaded = model if isinstance(model, LoadedModel) else load_model(model, device)
+    loaded = load_model(model, device) if isinstance(model, str | Path) else model
     folder = Path(out) if out else Path("out") / f"{loaded.path.name.removesuffix('.pt')}.evaluate"
     folder.mkdir(parents=True, exist_ok=True)
     with TrajectoryFile(data) as file:
@@ -141,9 +146,7 @@ def _measure(
     steppers = methods(loaded, meta)
 
     bar = _bar("one step", settings.pairs, "pair", progress)
-    one = one_step(
-        steppers, paths(file, stride, 1, settings.pairs), meta.species, meta.masses, lambda: bar(1)
-    )
+    one = one_step(steppers, paths(file, stride, 1, settings.pairs), meta.species, meta.masses, lambda: bar(1))
     bar.close()
 
     # The exact dynamics, from starts that the model's one-step error displaces: what chaos alone makes of it.
@@ -153,9 +156,7 @@ def _measure(
     strides = min(max(1, settings.horizon // stride), longest(file, stride))
     bar = _bar("roll-out", settings.starts, "path", progress)
     timestep = loaded.metadata.timestep
-    rolled = rollout(
-        steppers, paths(file, stride, strides, settings.starts), timestep, kick, tick=lambda: bar(1)
-    )
+    rolled = rollout(steppers, paths(file, stride, strides, settings.starts), timestep, kick, tick=lambda: bar(1))
     bar.close()
 
     runs = _long_runs(loaded, file, settings, folder, progress) if settings.steps else []
@@ -178,9 +179,9 @@ def _long_runs(
     bar = _bar("long runs", each * len(settings.seeds), "step", progress)
     runs = [
         long_run(
-            loaded, file.meta, file.load(number % len(file)), steps=settings.steps, atoms=settings.atoms, seed=seed,
-            controls=settings.controls, engine=settings.engine, folder=folder / f"runs/seed_{seed}", relax=settings.relax,
-            tick=bar,
+            loaded, file.meta, file.load(number % len(file)), steps=settings.steps, atoms=settings.atoms,
+            seed=seed, controls=settings.controls, engine=settings.engine, ranks=settings.ranks,
+            folder=folder / f"runs/seed_{seed}", relax=settings.relax, tick=bar,
         )
         for number, seed in enumerate(settings.seeds)
     ]  # fmt: skip
@@ -191,7 +192,8 @@ def _long_runs(
 def verdict(one: OneStep) -> dict[str, Any]:
     """Model over Verlet, with exact forces, over one stride: below 1 the model is better.
 
-    Where Verlet has lost the velocities (error beyond 0.9 v_std, or no finite numbers), there is no ratio for them.
+    Where Verlet has lost the velocities (error beyond 0.9 v_std, or no finite numbers), there is no ratio
+    for them.
     """
     model, found = one.metrics["model"], {}
     for name in ("verlet_stride", "verlet_half_stride"):

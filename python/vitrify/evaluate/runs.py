@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -15,9 +16,26 @@ from vitrify.units import get_units
 Tick = Callable[[int], None]
 
 
+class Substance(Protocol):
+    """What the analysis must know of a material: data files, models and recipes all say it."""
+
+    @property
+    def species(self) -> tuple[str, ...]: ...
+
+    @property
+    def masses(self) -> tuple[float, ...]: ...
+
+    @property
+    def units(self) -> str: ...
+
+    @property
+    def base_timestep(self) -> float: ...
+
+
 @dataclass(frozen=True)
 class Start:
-    """A state to run from: positions (N,3) unwrapped, velocities (N,3), cell (3,3), types (N,) from 0, temperature."""
+    """A state to run from: positions (N,3) unwrapped, velocities (N,3), cell (3,3), types (N,) from 0,
+    temperature."""
 
     positions: np.ndarray
     velocities: np.ndarray
@@ -28,8 +46,9 @@ class Start:
 
 @dataclass(frozen=True)
 class Record:
-    """A run seen at equal intervals of time: times (T,) from 0, positions (T,N,3) unwrapped, velocities (T,N,3),
-    potential energy of the cell (T,), cell (3,3), types (N,) from 0. `failure` says why a run ended early, or ""."""
+    """A run seen at equal intervals of time: times (T,) from 0, positions (T,N,3) unwrapped, velocities
+    (T,N,3), potential energy of the cell (T,), cell (3,3), types (N,) from 0. `failure` says why a run ended
+    early, or ""."""
 
     times: np.ndarray
     positions: np.ndarray
@@ -39,25 +58,21 @@ class Record:
     types: np.ndarray
     failure: str = ""
 
-    def kinetic_energy(self, masses: tuple[float, ...], units: str) -> np.ndarray:
+    def kinetic_energy(self, substance: Substance) -> np.ndarray:
         """(T,) kinetic energy of the cell."""
-        m = np.asarray(masses)[self.types]
-        energy: np.ndarray = (
-            0.5 * get_units(units).mvv2e * np.einsum("tnd,tnd,n->t", self.velocities, self.velocities, m)
-        )
-        return energy
+        m = np.asarray(substance.masses)[self.types]
+        twice = get_units(substance.units).mvv2e * np.einsum("tnd,tnd,n->t", self.velocities, self.velocities, m)
+        return np.asarray(0.5 * twice)
 
-    def temperature(self, masses: tuple[float, ...], units: str) -> np.ndarray:
+    def temperature(self, substance: Substance) -> np.ndarray:
         """(T,) kinetic temperature, with 3N - 3 degrees of freedom."""
-        freedom = (3 * len(self.types) - 3) * get_units(units).boltz
-        temperature: np.ndarray = 2 * self.kinetic_energy(masses, units) / freedom
-        return temperature
+        freedom = (3 * len(self.types) - 3) * get_units(substance.units).boltz
+        return np.asarray(2 * self.kinetic_energy(substance) / freedom)
 
-    def momentum(self, masses: tuple[float, ...]) -> np.ndarray:
+    def momentum(self, substance: Substance) -> np.ndarray:
         """(T,) total momentum over the thermal one, (sum of m^2 v^2)^(1/2): about 1 for independent atoms."""
-        p = self.velocities * np.asarray(masses)[self.types][:, None]
-        ratio: np.ndarray = np.linalg.norm(p.sum(axis=1), axis=-1) / np.sqrt(np.sum(p**2, axis=(1, 2)))
-        return ratio
+        p = self.velocities * np.asarray(substance.masses)[self.types][:, None]
+        return np.asarray(np.linalg.norm(p.sum(axis=1), axis=-1) / np.sqrt(np.sum(p**2, axis=(1, 2))))
 
 
 def prepare(
@@ -68,8 +83,9 @@ def prepare(
     relax: int,
     tick: Tick = lambda steps: None,
 ) -> Start:
-    """A new equilibrium state like `trajectory`, of at least `atoms` atoms: its first frame, repeated as often as
-    needed, with new velocities, relaxed by MD of `relax` base steps and set to the trajectory's energy per atom."""
+    """A new equilibrium state like `trajectory`, of at least `atoms` atoms: its first frame, repeated as
+    often as needed, with new velocities, relaxed by MD of `relax` base steps and set to the trajectory's
+    energy per atom."""
     units = get_units(meta.units)
     counts = _repeats(trajectory.cell, len(trajectory.types), atoms)
     positions, cell, types = _replicate(trajectory, counts)
@@ -91,9 +107,7 @@ def prepare(
     energy = float(np.mean(trajectory.total_energy)) * len(types) / len(trajectory.types)
     scale = np.sqrt(max(0.1, (energy - state.potential_energy) / state.kinetic_energy))
     velocities = state.velocities * scale
-    return Start(
-        state.positions, velocities - np.average(velocities, axis=0, weights=masses), cell, types, temperature
-    )
+    return Start(state.positions, velocities - np.average(velocities, axis=0, weights=masses), cell, types, temperature)
 
 
 def _advance(run: Callable[..., None], steps: int, tick: Tick, chunk: int = 200) -> None:
@@ -111,15 +125,14 @@ def _repeats(cell: np.ndarray, present: int, wanted: int) -> np.ndarray:
 
 
 def _replicate(trajectory: Trajectory, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    shifts = (
-        np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), -1).reshape(-1, 3) @ trajectory.cell
-    )
+    shifts = np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), -1).reshape(-1, 3) @ trajectory.cell
     positions = (trajectory.positions[0] + shifts[:, None]).reshape(-1, 3)
     return positions, trajectory.cell * counts[:, None], np.tile(trajectory.types, len(shifts))
 
 
 def md_run(meta: TrajectoryMeta, start: Start, steps: int, every: int, timestep: float, tick: Tick) -> Record:
-    """Microcanonical MD: `steps` base steps, integrated with about `timestep`, seen every `every` base steps."""
+    """Microcanonical MD: `steps` base steps, integrated with about `timestep`, seen every `every` base
+    steps."""
     substeps = max(1, round(meta.base_timestep / timestep))
     with open_session(meta, start.cell, start.types) as session:
         session.run_commands("fix nve all nve", f"timestep {meta.base_timestep / substeps!r}")

@@ -15,7 +15,8 @@ from vitrify.errors import VitrifyError
 class Path:
     """A piece of a true trajectory: frames one stride apart.
 
-    positions, velocities (F,N,3), the first frame the start; cell (3,3); types (N,) from 0; trajectory: its index.
+    positions, velocities (F,N,3), the first frame the start; cell (3,3); types (N,) from 0; trajectory: its
+    index.
     """
 
     positions: np.ndarray
@@ -50,7 +51,8 @@ def paths(file: TrajectoryFile, stride: int, strides: int, count: int) -> Iterat
     span = step * strides
     if longest(file, stride) < max(1, strides):
         raise VitrifyError(
-            f"{file.path}: trajectories of at least {step * max(1, strides) + 1} frames are needed for {max(1, strides)} "
+            f"{file.path}: trajectories of at least {step * max(1, strides) + 1} frames are needed for "
+            f"{max(1, strides)} "
             "strides: make longer trajectories, or ask for fewer steps"
         )
     each = max(1, round(count / len(file)))

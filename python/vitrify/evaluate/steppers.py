@@ -1,4 +1,5 @@
-"""Ways to advance a system by one stride: what a model is compared with, behind the interface that the model has."""
+"""Ways to advance a system by one stride: what a model is compared with, behind the interface that the
+model has."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ class Stepper(Protocol):
 
 
 class ModelStepper:
-    """A model, for data whose species may be numbered in another order. Unlike OGNStepper it goes on with NaN."""
+    """A model, for data whose species may be numbered in another order. Unlike OGNStepper it goes on with
+    NaN."""
 
     def __init__(self, loaded: LoadedModel, species: tuple[str, ...]) -> None:
         self.loaded = loaded
@@ -50,7 +52,8 @@ class Ballistic:
 
 
 class Verlet:
-    """Velocity Verlet with the exact forces of a data file's potential: `substeps` steps of `timestep` in a stride.
+    """Velocity Verlet with the exact forces of a data file's potential: `substeps` steps of `timestep` in a
+    stride.
 
     A step that LAMMPS cannot finish (atoms on top of each other) gives NaN: the trajectory is lost.
     """
