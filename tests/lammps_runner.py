@@ -44,9 +44,7 @@ class Configuration:
 
     def replicated(self, counts: tuple[int, int, int]) -> Configuration:
         """The same structure in a larger cell, copy after copy."""
-        shifts = (
-            np.array(np.meshgrid(*[range(c) for c in counts], indexing="ij")).reshape(3, -1).T @ self.cell
-        )
+        shifts = np.array(np.meshgrid(*[range(c) for c in counts], indexing="ij")).reshape(3, -1).T @ self.cell
         copies = len(shifts)
         return Configuration(
             self.cell * np.array(counts)[:, None],

@@ -314,12 +314,9 @@ def test_torch_is_not_loaded_before_a_model_asks_for_it(tmp_path: Path) -> None:
     lj_liquid((4, 4, 4)).write_data(tmp_path / "data.test")
     # LAMMPS runs a shell, which runs the script: lmp is the parent of the parent
     (tmp_path / "count.sh").write_text(
-        "lmp=$(cut -d' ' -f4 /proc/$PPID/stat)\n"
-        "echo libtorch files: $(grep -c libtorch_cpu /proc/$lmp/maps)\n"
+        "lmp=$(cut -d' ' -f4 /proc/$PPID/stat)\necho libtorch files: $(grep -c libtorch_cpu /proc/$lmp/maps)\n"
     )
     result = run_ok(script(before="shell sh count.sh", after="shell sh count.sh"), tmp_path)
-    counts = [
-        int(line.split()[-1]) for line in result.output.splitlines() if line.startswith("libtorch files")
-    ]
+    counts = [int(line.split()[-1]) for line in result.output.splitlines() if line.startswith("libtorch files")]
     assert counts[0] == 0
     assert counts[1] > 0

@@ -19,9 +19,7 @@ from lammps_runner import Array, Configuration
 class ToyOGN(nn.Module):
     """Two layers of tanh messages; with `reverse_edges` the sums over incoming edges enter as well."""
 
-    def __init__(
-        self, cutoff: float, timestep: float, masses: tuple[float, ...], reverse_edges: bool
-    ) -> None:
+    def __init__(self, cutoff: float, timestep: float, masses: tuple[float, ...], reverse_edges: bool) -> None:
         super().__init__()
         self.cutoff, self.timestep, self.reverse_edges = cutoff, timestep, reverse_edges
         self.layers, self.node_width, n = 2, 5, len(masses)
@@ -58,9 +56,7 @@ class ToyOGN(nn.Module):
         edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         i, j = edge_index[0], edge_index[1]
-        messages = torch.tanh(nodes[j] @ self.mix[index] + edges @ self.edge_mix[index]) * self.envelope(
-            edge_vectors
-        )
+        messages = torch.tanh(nodes[j] @ self.mix[index] + edges @ self.edge_mix[index]) * self.envelope(edge_vectors)
         zeros = nodes.new_zeros([nodes.shape[0], nodes.shape[1]])
         update = zeros.index_add(0, i, messages)
         if self.reverse_edges:
@@ -109,15 +105,11 @@ def predict(model: nn.Module, c: Configuration) -> tuple[Array, Array]:
     dtype = next(model.parameters()).dtype
     edge_index, vectors = all_images_graph(c, float(model.cutoff))
     with torch.no_grad():
-        dr, dv = model(
-            torch.tensor(c.types), torch.tensor(c.velocities, dtype=dtype), edge_index, vectors.to(dtype)
-        )
+        dr, dv = model(torch.tensor(c.types), torch.tensor(c.velocities, dtype=dtype), edge_index, vectors.to(dtype))
     return dr.double().numpy(), dv.double().numpy()
 
 
-def metadata_of(
-    model: Any, reference: Configuration, units: str, species: list[str], **changes: Any
-) -> dict[str, Any]:
+def metadata_of(model: Any, reference: Configuration, units: str, species: list[str], **changes: Any) -> dict[str, Any]:
     """vitrify.json of a toy model, with `changes` on top."""
     dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
     dr, dv = predict(model, reference)
