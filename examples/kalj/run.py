@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vitrify import VitrifyError, plots
-from vitrify.evaluate.lammps_run import available_cores, read_run, run_lmp
+from vitrify.evaluate.lammps_run import LOG, available_cores, read_run, read_thermo, run_lmp
 from vitrify.evaluate.long_run import Observed, compare, observe, pair_label, pairs_of
 from vitrify.modelfile import Metadata, find_model, read_metadata
 from vitrify.units import get_units
@@ -51,10 +51,10 @@ def demo(args: argparse.Namespace) -> Path:
     out = args.out.resolve()
     size = int(np.ceil(round(args.atoms ** (1 / 3), 9)))
     every = max(1, args.predictions // 120)  # predictions between two looks at a run
-    lmp("the liquid, by MD", "in.liquid", out / "liquid", args.equilibrate, 1, args.ranks,
+    lmp("the liquid, by MD", "in.liquid", out / "liquid", args.equilibrate, 1, 1,
         {"size": size, "seed": args.seed, "temperature": 3.0})  # fmt: skip
 
-    runs, seconds = {}, {}
+    runs, seconds, work = {}, {}, {}
     for name, script, timestep, extra in (
         (f"MD, dt {FINE:g}", "in.md", FINE, {}),
         (f"MD, dt {model.base_timestep:g}", "in.md", model.base_timestep, {}),
@@ -63,12 +63,16 @@ def demo(args: argparse.Namespace) -> Path:
         substeps = round(model.timestep / timestep)
         folder = out / f"{Path(script).suffix[1:]}_{timestep:g}"
         seconds[name] = lmp(
-            name, script, folder, args.predictions * substeps, every * substeps, args.ranks,
+            name, script, folder, args.predictions * substeps, every * substeps,
+            args.ranks if script == "in.ogn" else 1,
             {"data": "../liquid/liquid.data", "timestep": repr(timestep), **extra},
         )  # fmt: skip
         runs[name] = observe(read_run(folder, timestep), model)
+        control = read_thermo(folder / LOG, "f_1")
+        if control:
+            work[name] = control[max(control)]
     reference = next(iter(runs))
-    print_table(runs, seconds, model, args.predictions, reference, size**3)
+    print_table(runs, seconds, work, model, args.predictions, reference, size**3)
     figure = draw(runs, model, reference, out / "kalj.png")
     print(f"\n{figure}")
     return figure
@@ -89,6 +93,7 @@ def lmp(
 def print_table(
     runs: Mapping[str, Observed],
     seconds: Mapping[str, float],
+    work: Mapping[str, float],
     model: Metadata,
     predictions: int,
     reference: str,
@@ -97,20 +102,29 @@ def print_table(
     """Prints what the figure shows, in numbers."""
     rows = compare(runs, model, model.stride, predictions * model.stride, reference)
     pairs = [f"g(r) {pair_label(pair, model.species)}" for pair in pairs_of(model.species)]
-    columns = ["T", *(f"T {s}" for s in model.species), *(f"D {s}" for s in model.species), *pairs, "dE/K", "seconds"]
+    columns = [
+        "T",
+        *(f"T {s}" for s in model.species),
+        *(f"D {s}" for s in model.species),
+        *pairs,
+        "dE/K",
+        "control/K",
+        "seconds",
+    ]
     print(
-        f"\n{atoms} atoms, {predictions} predictions of {model.timestep:g} tau each, the same start for "
-        "all.\n"
-        f"g(r): relative L2 distance from {reference}; dE/K: energy gained, over the kinetic energy.\n"
+        f"\n{atoms} atoms, {predictions} predictions of {model.timestep:g} tau each, the same start for all.\n"
+        f"g(r): relative L2 distance from {reference}. dE/K: energy gained, over the kinetic energy.\n"
+        "control/K: energy that the control has put in, over the kinetic energy.\n"
     )
-    print(f"{'':18s}" + "".join(f"{column:>10s}" for column in columns))
+    print(f"{'':18s}" + "".join(f"{column:>11s}" for column in columns))
     for name, row in rows.items():
         run = runs[name]
         values = [f"{row['temperature']:.3f}"]
         values += [f"{row[f'{what} {s}']:.4g}" for what in ("temperature", "diffusion") for s in model.species]
         values += ["" if pair not in row else f"{100 * row[pair]:.2f}%" for pair in pairs]
-        values += [f"{(run.energy[-1] - run.energy[0]) / run.kinetic_energy:.1e}", f"{seconds[name]:.1f}"]
-        print(f"{name:18s}" + "".join(f"{value:>10s}" for value in values))
+        values += [f"{(run.energy[-1] - run.energy[0]) / run.kinetic_energy:.1e}"]
+        values += [f"{work[name] / atoms / run.kinetic_energy:.1e}" if name in work else "", f"{seconds[name]:.1f}"]
+        print(f"{name:18s}" + "".join(f"{value:>11s}" for value in values))
 
 
 def draw(runs: Mapping[str, Observed], model: Metadata, reference: str, path: Path) -> Path:
@@ -127,20 +141,15 @@ def draw(runs: Mapping[str, Observed], model: Metadata, reference: str, path: Pa
             )
         moved = {name: (run.lags, run.msd[0]) for name, run in runs.items()}
         label = f"MSD of {model.species[0]} ({units.length}²)"
-        time_label = f"time ({units.time})"
         plots.draw_curves(bottom[0], moved, reference=reference, xlabel=f"lag ({units.time})", ylabel=label)
-        for axes, key, label in (
-            (bottom[1], "temperature", f"temperature ({units.temperature})"),
-            (bottom[2], "energy", f"total energy/atom ({units.energy})"),
+        first = runs[reference]
+        for axes, key, label, least in (
+            (bottom[1], "temperature", f"temperature ({units.temperature})", 0.3 * first.temperature.mean()),
+            (bottom[2], "energy", f"total energy/atom ({units.energy})", 0.2 * first.kinetic_energy),
         ):
             curves = {name: (run.times, getattr(run, key)) for name, run in runs.items()}
-            plots.draw_curves(axes, curves, reference=reference, xlabel=time_label, ylabel=label)
-        low = min(run.energy.min() for run in runs.values())
-        high = max(run.energy.max() for run in runs.values())
-        # An axis of a tenth of the kinetic energy at least, so that noise in the fifth digit stays what it
-        # is.
-        margin = max(0.0, 0.1 * next(iter(runs.values())).kinetic_energy - (high - low)) / 2
-        bottom[2].set_ylim(low - margin - 1e-9, high + margin + 1e-9)
+            plots.draw_curves(axes, curves, reference=reference, xlabel=f"time ({units.time})", ylabel=label)
+            plots.widen(axes, least)
         plots.legend_below(figure)
     return plots.save(figure, path)
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from vitrify.files import atomic_path
 
 # Okabe and Ito's palette; the reference is always black, a second run of it grey.
-REFERENCE, SECOND = "#000000", "#9a9a9a"
+REFERENCE, SECOND = "#000000", "#b3b3b3"
 PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _DASHES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (5, 1)))
 
@@ -76,14 +76,14 @@ def draw_curves(
     ylabel: str = "",
     title: str = "",
 ) -> None:
-    """Lines with their names. `reference` is black and below the others; further runs of its kind, whose
-    names begin like its own, are grey."""
+    """Lines with their names. `reference` is black and below the others; another run of its kind, whose name is
+    the same up to a comma, is grey."""
     looks = cycle(zip(PALETTE, _DASHES, strict=True))
     for name, (x, y) in curves.items():
         colour: str = REFERENCE
         dash: Any = "-"
         wide = 2.4
-        if reference is None or not name.startswith(reference):
+        if reference is None or _kind(name) != _kind(reference):
             (colour, dash), wide = next(looks), 1.6
         elif name != reference:
             colour, wide = SECOND, 1.6
@@ -92,6 +92,17 @@ def draw_curves(
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.set_title(title, loc="left")
+
+
+def _kind(name: str) -> str:
+    return name.partition(",")[0]
+
+
+def widen(axes: Any, least: float) -> None:
+    """Lets the y axis span at least `least`, so that small noise looks small."""
+    low, high = axes.get_ylim()
+    margin = max(0.0, least - (high - low)) / 2
+    axes.set_ylim(low - margin, high + margin)
 
 
 def rmse_figure(

@@ -116,7 +116,7 @@ def read_run(folder: Path, timestep: float, failure: str = "") -> Record:
     frames = _frames(folder / DUMP)
     if not frames:
         raise VitrifyError(f"{folder / DUMP} holds no frame: {failure or 'the run wrote nothing'}")
-    energy = _thermo(folder / LOG)
+    energy = read_thermo(folder / LOG, "PotEng")
     frames = [frame for frame in frames if frame[0] in energy]
     steps = np.array([step for step, _, _ in frames])
     atoms = np.array([values for _, _, values in frames])
@@ -155,16 +155,16 @@ def _cell(box: str) -> np.ndarray:
     return np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]])
 
 
-def _thermo(path: Path) -> dict[int, float]:
-    """Potential energy by step, from the last table of a log."""
-    energies: dict[int, float] = {}
+def read_thermo(path: Path, name: str) -> dict[int, float]:
+    """One column of thermo output ("PotEng") by step, from the last table of a log; empty if there is none."""
+    values: dict[int, float] = {}
     column = -1
     for line in path.read_text().splitlines():
         words = line.split()
-        if words[:1] == ["Step"] and "PotEng" in words:
-            column, energies = words.index("PotEng"), {}
+        if words[:1] == ["Step"] and name in words:
+            column, values = words.index(name), {}
         elif words[:2] == ["Loop", "time"]:
             column = -1
         elif column >= 0 and words and words[0].isdigit() and _is_thermo(line):
-            energies[int(words[0])] = float(words[column])
-    return energies
+            values[int(words[0])] = float(words[column])
+    return values
