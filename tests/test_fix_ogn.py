@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import model_files
 from lammps_runner import DUMP, Array, Configuration, Result, run_ok
 from toy_ogn import ToyOGN, liquid, metadata_of, predict, save
 
@@ -114,6 +115,31 @@ def test_one_step_equals_eager_python(
     assert "reference case reproduced" in result.output
     assert "types 1 -> Cu, 2 -> Zr" in result.output
     assert_one_step(result, model, c)
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize(
+    ("variant", "units", "dtype"),
+    [
+        ("pair", "lj", "float32"),
+        ("paper", "lj", "float64"),
+        ("pair", "metal", "float64"),
+        ("paper", "metal", "float32"),
+    ],
+)
+def test_the_real_variants_between_ranks(tmp_path: Path, variant: str, units: str, dtype: str, ranks: int) -> None:
+    model = model_files.export(tmp_path / "model.pt", variant, units, dtype)
+    metadata = model.metadata
+    density, speed = (1.2, 1.5) if units == "lj" else (0.06, 4.0)
+    c = liquid((6, 5, 5), density, metadata.masses, speed, tilt=0.15)
+    c.write_data(tmp_path / "data.test")
+    pair = f"pair_style zero {metadata.cutoff} full\npair_coeff * *"
+    fix = f"model.pt {' '.join(metadata.species)} check yes"
+    x, v = run_ok(script(fix, units, metadata.timestep, pair), tmp_path, ranks).last_frame()
+    dr, dv = model.predict(c.positions, c.velocities, c.cell, c.types)
+    tolerance = metadata.reference.tolerance
+    assert relative(x - c.positions, dr) < tolerance
+    assert relative(v - c.velocities, dv) < tolerance
 
 
 def test_types_are_mapped_by_name(tmp_path: Path) -> None:

@@ -188,6 +188,8 @@ void FixOGN::check_neighbors()
                "fix ogn: neighbor lists must be checked at each step: use neigh_modify every 1 delay 0 check yes");
   if (neighbor->nex_type || neighbor->nex_group || neighbor->nex_mol)
     error->all(FLERR, "fix ogn: neigh_modify exclude hides neighbors from the model: use neigh_modify exclude none");
+  if (neighbor->includegroup)
+    error->all(FLERR, "fix ogn: neigh_modify include hides neighbors from the model: use neigh_modify include all");
   if (comm->mode != Comm::SINGLE)
     error->all(FLERR, "fix ogn: comm_modify mode multi is not supported: use comm_modify mode single");
 }
