@@ -78,14 +78,15 @@ def test_the_scripts_by_hand(folder: Path, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_run_from_ase(folder: Path) -> None:
-    done = run(folder, str(EXAMPLES / "ase_run.py"), "5")
+    done = run(folder, str(EXAMPLES / "ase_run.py"), "10")
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.strip().splitlines()) >= 2
     from ase.io import read
 
     frames = read(folder / "kalj.traj", index=":")
     assert isinstance(frames, list)
+    assert len(frames) == 2
     assert set(frames[0].get_chemical_symbols()) == {"Ar", "Kr"}
     moved = frames[-1].positions - frames[0].positions
-    flight = 0.125 * frames[0].get_velocities()  # which this untrained model corrects but little
+    flight = 0.25 * frames[0].get_velocities()  # which this untrained model corrects but little
     assert 0 < np.std(moved - flight) < 0.8 * np.std(flight)

@@ -116,7 +116,7 @@ def rmse_figure(
 ) -> Figure:
     """Position and velocity error by time, on logarithmic axes; `mark` is a time to point out."""
     with style():
-        figure = new_figure(7.2, 3.2)
+        figure = new_figure(7.2, 3.6)
         for axes, curves, label in zip(
             figure.subplots(1, 2),
             (x, v),
@@ -230,6 +230,6 @@ def legend_below(figure: Figure) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     if entries:
-        widest = 0.07 * max(map(len, entries)) + 0.55  # inches: letters of 8 points, and the line beside them
+        widest = 0.062 * max(map(len, entries)) + 0.6  # inches: letters of 8 points, and the line beside them
         columns = max(1, min(len(entries), int(figure.get_figwidth() / widest)))
         figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns)

@@ -27,7 +27,7 @@ def labels(evaluation: Evaluation) -> dict[str, str]:
         "verlet_stride": f"Verlet, 1 step of {h:g} {units.time}",
         "verlet_half_stride": f"Verlet, 2 steps of {h / 2:g}",
         "verlet_base_step": f"Verlet, {model.stride} steps of {model.base_timestep:g}",
-        "md_kicked": "exact MD, start off by the OGN's first error",
+        "md_kicked": "exact MD, kicked by the OGN's error",
     }
 
 
@@ -200,7 +200,7 @@ def long_run_figures(
         for pair in pairs_of(species)
     }
     moved = {
-        name: {run: (seen.lags, seen.msd[index]) for run, seen in runs.items()} for index, name in enumerate(species)
+        name: {run: (seen.lags[1:], seen.msd[index, 1:]) for run, seen in runs.items()} for index, name in enumerate(species)
     }
     # A run that blows up must not hide the others.
     sane = {name: np.abs(run.energy - run.energy[0]) < 5 * run.kinetic_energy for name, run in runs.items()}
