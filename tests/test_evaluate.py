@@ -18,6 +18,7 @@ from vitrify.errors import VitrifyError
 from vitrify.evaluate.lammps_run import read_run, run_lmp, write_input
 from vitrify.evaluate.long_run import REFERENCE, compare, observe
 from vitrify.evaluate.one_step import one_step
+from vitrify.evaluate.report import number, percent
 from vitrify.evaluate.rollout import rollout
 from vitrify.evaluate.run import Settings, check_data, evaluate, settings_from, verdict
 from vitrify.evaluate.runs import Start, md_run, prepare, python_run
@@ -209,6 +210,15 @@ def test_compare_finds_cooling_and_structure(meta: TrajectoryMeta, start: Start)
     assert rows["OGN"]["temperature A, relative"] == pytest.approx(settled.mean() - 1, abs=2e-3)
     assert rows["OGN"]["g(r) A-A"] == 0.0
     assert rows[REFERENCE]["diffusion B"] > rows[REFERENCE]["diffusion A"] > 0.03
+
+
+@pytest.mark.parametrize(
+    ("value", "plain", "share"),
+    [(1.0, "1", "100%"), (0.01234, "0.0123", "1.2%"), (-2e-5, "-2.00e-05", "-0.002%"), (np.nan, "–", "–")],
+)
+def test_numbers_in_tables(value: float, plain: str, share: str) -> None:
+    assert number(value) == plain
+    assert percent(value) == share
 
 
 class Outside(HTMLParser):

@@ -32,11 +32,11 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_demonstration(folder: Path) -> None:
-    model = str(folder / "kalj.ogn.pt")
-    done = run(
-        folder, str(EXAMPLES / "run.py"), "--model", model, "--predictions", "10", "--atoms", "200", "--equilibrate",
-        "300", "--energy", "none", "--ranks", "1", "--out", "an out folder",
-    )  # fmt: skip
+    command = [
+        str(EXAMPLES / "run.py"), "--model", str(folder / "kalj.ogn.pt"), "--predictions", "10", "--atoms", "200",
+        "--equilibrate", "300", "--energy", "none", "--ranks", "1", "--out", "an out folder",
+    ]  # fmt: skip
+    done = run(folder, *command)
     assert done.returncode == 0, done.stderr
     figure = Path(done.stdout.strip().splitlines()[-1])
     assert figure == folder / "an out folder" / "kalj.png"
@@ -53,6 +53,13 @@ def test_the_demonstration(folder: Path) -> None:
     row = next(line for line in done.stdout.splitlines() if line.startswith("OGN"))
     temperature = 2 * np.mean([0.5 * np.sum(v**2) for v in ogn.velocities[1:]]) / (3 * 216 - 3)
     assert float(row.split()[3]) == pytest.approx(temperature, rel=1e-3)
+
+    # The same again repeats nothing and says the same; with other settings it runs what they change.
+    again = run(folder, *command)
+    assert again.stdout.count("already in") == 4
+    assert again.stdout.splitlines()[4:] == done.stdout.splitlines()
+    other = run(folder, *command, "--energy", "rescale")
+    assert other.stdout.count("already in") == 3
 
 
 def test_the_demonstration_refuses_in_one_line(folder: Path) -> None:

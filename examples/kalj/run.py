@@ -9,6 +9,7 @@ Everything is simulated here and now: the liquid has its own seed, and the model
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from tqdm import tqdm
 from vitrify import VitrifyError, plots
 from vitrify.evaluate.lammps_run import LOG, available_cores, read_run, read_thermo, run_lmp
 from vitrify.evaluate.long_run import Observed, compare, observe, pair_label, pairs_of
+from vitrify.files import atomic_path, sha256
 from vitrify.modelfile import Metadata, find_model, read_metadata
 from vitrify.units import get_units
 
@@ -81,13 +83,26 @@ def demo(args: argparse.Namespace) -> Path:
 def lmp(
     name: str, script: str, folder: Path, steps: int, every: int, ranks: int, variables: Mapping[str, object]
 ) -> float:
-    """Runs a script of this folder in `folder` with a progress bar; returns the seconds it took."""
+    """Runs a script of this folder in `folder` with a progress bar; returns the seconds it took.
+
+    A run that `folder` already holds, of the same script, settings and inputs, is not repeated.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"steps": steps, **({"every": every} if script != "in.liquid" else {}), **variables}
+    inputs = [HERE / script, *(folder / str(settings[key]).strip('"') for key in ("data", "model") if key in settings)]
+    wanted = [ranks, str(settings), *map(sha256, inputs)]
+    done = folder / "done.json"
+    if done.exists() and (found := json.loads(done.read_text()))["run"] == wanted:
+        print(f"{name}: already in {folder}")
+        return float(found["seconds"])
+    done.unlink(missing_ok=True)
     start = time.perf_counter()
-    with tqdm(total=steps, desc=f"{name:18s}", unit="step") as bar:
+    with tqdm(total=steps, desc=f"{name:18s}", unit="step", mininterval=0.5) as bar:
         run_lmp(HERE / script, folder, settings, ranks, bar.update)
-    return time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    with atomic_path(done) as work:
+        work.write_text(json.dumps({"run": wanted, "seconds": seconds}))
+    return seconds
 
 
 def print_table(

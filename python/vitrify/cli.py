@@ -169,7 +169,7 @@ def evaluate_command(
     starts: Annotated[int, typer.Option(help="starts of the roll-outs")] = 10,
     horizon: Annotated[int, typer.Option(help="MD steps of a roll-out")] = 200,
     ranks: Annotated[int | None, typer.Option(help="MPI processes of the LAMMPS runs; default: all cores")] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda:N, for one-step errors and roll-outs")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu or cuda:N")] = "cpu",
 ) -> None:
     """Compare a model with Verlet and MD; writes metrics.json, figures and one report.html."""
     from vitrify.evaluate.run import evaluate, settings_from

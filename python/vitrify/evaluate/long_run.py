@@ -123,7 +123,8 @@ def _lammps_run(
 ) -> Record:
     model = loaded.metadata
     energy = "rescale" if control == "rescale" else "none"
-    arguments = f'"{loaded.path.resolve()}" {" ".join(meta.species)} energy {energy}'
+    place = "" if loaded.device.type == "cpu" else f" device {loaded.device}"
+    arguments = f'"{loaded.path.resolve()}" {" ".join(meta.species)} energy {energy}{place}'
     fixes = [f"fix             ogn all ogn {arguments}"]
     if control == "csvr":
         t, damp = start.temperature, 100 * meta.base_timestep

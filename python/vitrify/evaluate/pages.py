@@ -200,7 +200,8 @@ def long_run_figures(
         for pair in pairs_of(species)
     }
     moved = {
-        name: {run: (seen.lags[1:], seen.msd[index, 1:]) for run, seen in runs.items()} for index, name in enumerate(species)
+        name: {run: (seen.lags[1:], seen.msd[index, 1:]) for run, seen in runs.items()}
+        for index, name in enumerate(species)
     }
     # A run that blows up must not hide the others.
     sane = {name: np.abs(run.energy - run.energy[0]) < 5 * run.kinetic_energy for name, run in runs.items()}

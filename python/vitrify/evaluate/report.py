@@ -80,4 +80,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def percent(value: float | None, digits: int = 2) -> str:
     """A fraction as a percentage."""
-    return "–" if value is None or value != value else f"{100 * value:.{digits}g}%"
+    if value is None or value != value:
+        return "–"
+    share = 100 * value
+    return f"{share:.0f}%" if abs(share) >= 99.5 else f"{share:.{digits}g}%"
