@@ -274,6 +274,13 @@ def test_an_evaluation_in_lammps(tmp_path: Path, data: Path, loaded: LoadedModel
     assert metrics["OGN, energy rescale"]["completed"]["mean"] < 1
     assert "fix ogn: energy rescale cannot hold the total energy" in report.read_text()
 
+    # Started again, as after a kill, it keeps the runs that were finished.
+    finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/*/log.lammps")}
+    evaluate(loaded, data, tmp_path, settings, progress=False)
+    assert json.loads((tmp_path / "metrics.json").read_text())["long_run"] == metrics
+    kept = [path.parent.name for path, time in finished.items() if path.stat().st_mtime_ns == time]
+    assert sorted(kept) == ["csvr", "none"]
+
 
 def test_what_does_not_fit_is_refused(data: Path, loaded: LoadedModel) -> None:
     def changed(**values: Any) -> LoadedModel:

@@ -1,5 +1,4 @@
-"""Moves a Kob-Andersen liquid with a graph network inside LAMMPS and draws it beside plain MD of the same
-start.
+"""Moves a Kob-Andersen liquid with a graph network inside LAMMPS, beside plain MD of the same start.
 
     python examples/kalj/run.py [--predictions 500] [--atoms 1000] [--model kalj.ogn.pt] [--out out/kalj]
 
@@ -9,9 +8,7 @@ Everything is simulated here and now: the liquid has its own seed, and the model
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,9 +16,8 @@ import numpy as np
 from tqdm import tqdm
 
 from vitrify import VitrifyError, plots
-from vitrify.evaluate.lammps_run import LOG, available_cores, read_run, read_thermo, run_lmp
+from vitrify.evaluate.lammps_run import LOG, available_cores, read_run, read_thermo, run_lmp_once
 from vitrify.evaluate.long_run import Observed, compare, observe, pair_label, pairs_of
-from vitrify.files import atomic_path, sha256
 from vitrify.modelfile import Metadata, find_model, read_metadata
 from vitrify.units import get_units
 
@@ -72,7 +68,7 @@ def demo(args: argparse.Namespace) -> Path:
         runs[name] = observe(read_run(folder, timestep), model)
         control = read_thermo(folder / LOG, "f_1")
         if control:
-            work[name] = control[max(control)]
+            work[name] = -control[max(control)]  # LAMMPS counts what a fix takes out
     reference = next(iter(runs))
     print_table(runs, seconds, work, model, args.predictions, reference, size**3)
     figure = draw(runs, model, reference, out / "kalj.png")
@@ -89,19 +85,11 @@ def lmp(
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"steps": steps, **({"every": every} if script != "in.liquid" else {}), **variables}
-    inputs = [HERE / script, *(folder / str(settings[key]).strip('"') for key in ("data", "model") if key in settings)]
-    wanted = [ranks, str(settings), *map(sha256, inputs)]
-    done = folder / "done.json"
-    if done.exists() and (found := json.loads(done.read_text()))["run"] == wanted:
-        print(f"{name}: already in {folder}")
-        return float(found["seconds"])
-    done.unlink(missing_ok=True)
-    start = time.perf_counter()
+    inputs = [folder / str(settings[key]).strip('"') for key in ("data", "model") if key in settings]
     with tqdm(total=steps, desc=f"{name:18s}", unit="step", mininterval=0.5) as bar:
-        run_lmp(HERE / script, folder, settings, ranks, bar.update)
-    seconds = time.perf_counter() - start
-    with atomic_path(done) as work:
-        work.write_text(json.dumps({"run": wanted, "seconds": seconds}))
+        seconds, ran = run_lmp_once(HERE / script, folder, inputs, settings, ranks, bar.update)
+    if not ran:
+        print(f"{name}: already in {folder}")
     return seconds
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,9 +18,10 @@ from vitrify.datagen.lammps_session import expand
 from vitrify.errors import VitrifyError
 from vitrify.evaluate.runs import Record, Start, Tick
 from vitrify.evaluate.steppers import open_session
+from vitrify.files import atomic_path, sha256
 
 Frame = tuple[int, np.ndarray, np.ndarray]  # step, cell, table of atoms
-DUMP, LOG, DATA = "run.lammpstrj", "log.lammps", "start.data"
+DUMP, LOG, DATA, DONE = "run.lammpstrj", "log.lammps", "start.data", "done.json"
 
 
 def available_cores() -> int:
@@ -68,6 +71,31 @@ def run_lmp(
     if process.returncode:
         reason = seen or f"it ended with status {process.returncode}"
         raise VitrifyError(f"lmp failed on {script.name}: {reason} (log: {folder / LOG})")
+
+
+def run_lmp_once(
+    script: Path,
+    folder: Path,
+    inputs: Sequence[Path],
+    variables: Mapping[str, object] | None = None,
+    ranks: int = 1,
+    tick: Tick = lambda steps: None,
+) -> tuple[float, bool]:
+    """`run_lmp`, unless `folder` holds that very run already: same script, variables, ranks and input files.
+
+    Returns the seconds that the run took, now or then, and whether it ran now.
+    """
+    wanted = [ranks, {name: str(value) for name, value in (variables or {}).items()}, *map(sha256, [script, *inputs])]
+    done = folder / DONE
+    if done.exists() and (found := json.loads(done.read_text()))["run"] == wanted:
+        return float(found["seconds"]), False
+    done.unlink(missing_ok=True)
+    start = time.perf_counter()
+    run_lmp(script, folder, variables, ranks, tick)
+    seconds = time.perf_counter() - start
+    with atomic_path(done) as work:
+        work.write_text(json.dumps({"run": wanted, "seconds": seconds}))
+    return seconds, True
 
 
 def _is_thermo(line: str) -> bool:

@@ -20,7 +20,7 @@ from vitrify.analysis import (
 )
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
 from vitrify.errors import VitrifyError, did_you_mean
-from vitrify.evaluate.lammps_run import read_run, run_lmp, write_input
+from vitrify.evaluate.lammps_run import DATA, read_run, run_lmp_once, write_input
 from vitrify.evaluate.runs import Record, Start, Substance, Tick, md_run, prepare, python_run
 from vitrify.evaluate.steppers import ModelStepper
 from vitrify.export import LoadedModel
@@ -90,7 +90,7 @@ def long_run(
     """Runs MD twice, from independent starts, and the model once for each control, from the first of them.
 
     steps, relax: in base steps. ranks: MPI processes of a model run in LAMMPS. LAMMPS leaves its scripts,
-    logs and dumps in `folder`.
+    logs and dumps in `folder`; what an earlier evaluation finished there is not run again.
     """
     stride = loaded.metadata.stride
     every = frame_interval(steps, stride)
@@ -132,7 +132,9 @@ def _lammps_run(
     count, failure = steps // model.stride, ""
     script = write_input(folder, meta, start, fixes, model.timestep, count, every // model.stride)
     try:
-        run_lmp(script, folder, ranks=ranks, tick=lambda done: tick(done * model.stride))
+        inputs = [folder / DATA, loaded.path]
+        _, ran = run_lmp_once(script, folder, inputs, ranks=ranks, tick=lambda done: tick(done * model.stride))
+        tick(0 if ran else steps)
     except VitrifyError as error:
         failure = str(error)
     return read_run(folder, model.timestep, failure)
@@ -213,7 +215,7 @@ def _energy_rate(run: Observed) -> float:
 
 
 def pair_label(pair: tuple[int, int], species: tuple[str, ...]) -> str:
-    """ "A-B" of a pair of types."""
+    """The name of a pair of types, as in A-B."""
     return f"{species[pair[0]]}-{species[pair[1]]}"
 
 

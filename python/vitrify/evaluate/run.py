@@ -28,9 +28,13 @@ LOST = 0.9  # of v_std: a velocity error beyond it says that nothing is known ab
 
 @dataclass(frozen=True)
 class Settings:
-    """pairs, starts: how many one-step pairs and roll-outs; horizon, steps, relax: lengths of the roll-
-    outs, of the long runs (0: none) and of the relaxation before them, in base steps; atoms: of the long
-    runs, at least; ranks: MPI processes of a model in LAMMPS."""
+    """How much an evaluation does.
+
+    pairs, starts: how many one-step pairs and roll-outs. horizon, steps, relax: lengths of the roll-outs, of the long
+    runs (0: none) and of the relaxation before them, in base steps. atoms: of the long runs, at least. seeds: one long
+    run of each kind for each. controls: of the energy, see `long_run.CONTROLS`. engine: lammps or python.
+    ranks: MPI processes of a model in LAMMPS.
+    """
 
     pairs: int = 200
     starts: int = 10
