@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vitrify.export import LoadedModel, Provenance, Validity, export_model
+from vitrify.models.ogn import CITATION
 from vitrify.training.run import load_run
 
 
@@ -31,6 +32,7 @@ def export_run(run_dir: str | Path, path: str | Path, dtype: str | None = None) 
         dtype=dtype or trained_in,
         provenance=Provenance.model_validate({**run.provenance, "config": _without_folders(run.config)}),
         metrics=run.metrics,
+        citation=CITATION,
     )
 
 
