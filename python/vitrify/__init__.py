@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 # Public names are resolved on first use, so that `import vitrify` (which every `lmp` start-up pays for) stays cheap.
 _LAZY = {"OGNDynamics": "vitrify.ase", "VitrifyError": "vitrify.errors"}
-__all__ = ["OGNDynamics", "VitrifyError", "__version__"]  # noqa: F822 (resolved by __getattr__)
+__all__ = ["OGNDynamics", "VitrifyError", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
