@@ -29,7 +29,7 @@ from vitrify.units import get_units
 REFERENCE, SECOND = "MD", "MD, another start"
 CONTROLS = {"none": "OGN, free", "rescale": "OGN, energy rescale", "csvr": "OGN, fix temp/csvr"}
 _FRAMES = 400  # frames seen of a run
-_RDF_FRAMES, _RDF_BINS = 100, 120
+_RDF_FRAMES, _RDF_BINS = 400, 120
 _SETTLED = 0.1  # the share of a run that averages leave out
 
 

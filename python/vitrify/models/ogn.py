@@ -82,7 +82,7 @@ class OGN(nn.Module, ABC):
         edge_vectors: Tensor,
         n_owned: int,
     ) -> tuple[Tensor, Tensor]:
-        """dr and dv (n_owned, 3)."""
+        """dr and dv (n_owned, 3), in the model's precision or in double."""
 
     def forward(
         self, types: Tensor, velocities: Tensor, edge_index: Tensor, edge_vectors: Tensor

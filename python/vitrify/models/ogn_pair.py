@@ -203,11 +203,13 @@ class PairOGN(OGN):
         envelope = self.envelope(edge_vectors.square().sum(1).sqrt()).view(-1, 1, 1)
         gates = self.gates(nodes[:, 3 * self.points :])
         values = self.filters(distances, self.pairs(types, edge_index)) * envelope
-        values = values * self.weights * (1.0 + gates[i] + gates[j]).unsqueeze(1)
+        # The gates are added first, so that the terms of i-j and j-i are opposite to the last bit; sums in double keep
+        # them so, and rounding does not add up to momentum over a long run.
+        values = values * self.weights * (1.0 + (gates[i] + gates[j])).unsqueeze(1)
         pair = torch.bmm(values.transpose(1, 2), d / distances.unsqueeze(-1))  # (E, 2, 3)
-        sums = sum_over_centres(pair.flatten(1), i, n_owned)
+        sums = sum_over_centres(pair.flatten(1).double(), i, n_owned)
         # One scale for all species keeps the pair terms antisymmetric.
-        inverse_mass = (1.0 / self.masses[types[:n_owned]]).unsqueeze(1)
+        inverse_mass = (1.0 / self.masses[types[:n_owned]].double()).unsqueeze(1)
         dr = (
             self.timestep * velocities[:n_owned]
             + inverse_mass * (self.masses * self.dr_scale).mean() * sums[:, :3]
