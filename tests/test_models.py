@@ -182,6 +182,16 @@ def test_torchscript_gives_the_same_answer(variant: str) -> None:
         assert deviation(got, want) < 1e-12
 
 
+@pytest.mark.parametrize("variant", CONFIGS)
+def test_velocity_changes_scale_alone(variant: str) -> None:
+    model, atoms = make_model(variant), make_atoms()
+    dr, dv = predict(model, *atoms)
+    model.scale_velocity_changes(1.25)
+    dr_scaled, dv_scaled = predict(model, *atoms)
+    assert deviation(dr_scaled, dr) < 1e-12
+    assert deviation(dv_scaled, 1.25 * dv) < 1e-12
+
+
 def test_paper_variant_standardises_online() -> None:
     """Mean and standard deviation after several batches are those of all rows seen."""
     model = make_model("paper")

@@ -73,6 +73,8 @@ class TrainingConfig(Section):
     save_every: seconds between checkpoints. workers: processes that prepare batches (0: none of their own).
     compile: fuse the model's operations with torch.compile; it needs a C++ compiler and a minute to start,
     and is about twice as fast for the pair variant on a CPU.
+    balance: when the run is finished, scale the predicted velocity changes by a factor close to 1, so that
+    the mean kinetic energy is right after a stride (`vitrify.training.balance`).
     """
 
     seed: int = Field(1, ge=0)
@@ -96,6 +98,7 @@ class TrainingConfig(Section):
     threads: int = Field(1, ge=1)
     workers: int = Field(0, ge=0)
     compile: bool = False
+    balance: bool = True
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

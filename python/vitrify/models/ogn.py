@@ -105,6 +105,11 @@ class OGN(nn.Module, ABC):
                 self.dv_scale[s] = dv[mine].square().mean().sqrt().clamp_min(1e-12)
 
     @torch.jit.unused
+    @abstractmethod
+    def scale_velocity_changes(self, factor: float) -> None:
+        """Multiplies every predicted dv by `factor`."""
+
+    @torch.jit.unused
     def observe(
         self, types: Tensor, velocities: Tensor, edge_vectors: Tensor, dr: Tensor, dv: Tensor
     ) -> None:

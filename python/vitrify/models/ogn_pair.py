@@ -143,6 +143,12 @@ class PairOGN(OGN):
         with torch.no_grad():
             self.gates.weight.zero_()
 
+    @torch.jit.unused
+    def scale_velocity_changes(self, factor: float) -> None:
+        """Multiplies every predicted dv by `factor`; a common one leaves momentum alone."""
+        with torch.no_grad():
+            self.weights[:, 1] *= factor
+
     def start(
         self, types: Tensor, velocities: Tensor, edge_index: Tensor, edge_vectors: Tensor
     ) -> tuple[Tensor, Tensor]:

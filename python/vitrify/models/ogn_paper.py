@@ -101,6 +101,12 @@ class PaperOGN(OGN):
         """The loss is on standardised outputs (section 4.4 iii)."""
         return self.outputs.std[:3], self.outputs.std[3:]
 
+    @torch.jit.unused
+    def scale_velocity_changes(self, factor: float) -> None:
+        """Multiplies every predicted dv by `factor`."""
+        self.outputs.mean[3:] *= factor
+        self.outputs.std[3:] *= factor
+
     def start(
         self, types: Tensor, velocities: Tensor, edge_index: Tensor, edge_vectors: Tensor
     ) -> tuple[Tensor, Tensor]:

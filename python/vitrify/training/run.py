@@ -24,6 +24,7 @@ from vitrify.data.trajectories import Trajectory, TrajectoryFile, TrajectoryMeta
 from vitrify.errors import VitrifyError
 from vitrify.files import sha256
 from vitrify.models import System, build_model, parse_model_config
+from vitrify.training.balance import balance_best
 from vitrify.training.checkpoint import BEST, LAST, LOG, load_checkpoint
 from vitrify.training.loop import Fit
 from vitrify.training.module import OGNTask, calibrate
@@ -97,7 +98,11 @@ def train(
     if dtype == torch.float64:  # never .to(float32): running statistics stay in double precision
         task = task.double()
     data = (pairs, validation)
-    return Fit(fabric, task, data, config.data.validation_pairs, config.training, folder, info).run()
+    finished = Fit(fabric, task, data, config.data.validation_pairs, config.training, folder, info).run()
+    if finished and config.training.balance and fabric.is_global_zero:
+        plain = OGNPairs(trajectories, frames, cutoff, dtype=dtype, time_reversal=config.data.time_reversal)
+        balance_best(folder, task.cpu(), plain)
+    return finished
 
 
 def load_run(run_dir: str | Path) -> LoadedRun:
