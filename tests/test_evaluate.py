@@ -57,6 +57,13 @@ class Still:
         return (positions if self.calls == 1 else positions * np.nan), velocities
 
 
+class Squeeze:
+    """Pushes the atoms into each other, so that their potential energy alone exceeds the total of the start."""
+
+    def step(self, positions: np.ndarray, velocities: np.ndarray, cell: Any, types: Any) -> Any:
+        return 0.7 * positions, velocities
+
+
 def test_verlet_errors_are_those_of_numpy(data: Path, meta: TrajectoryMeta) -> None:
     with TrajectoryFile(data) as file:
         chosen = list(paths(file, 5, 1, 24))
@@ -195,6 +202,12 @@ def test_python_run_follows_the_stepper_and_holds_energy(meta: TrajectoryMeta, s
     assert held.momentum(meta).max() < 1e-12
     lost = python_run(meta, Still(), 5, start, 50, 10, lambda steps: None)
     assert "prediction 2" in lost.failure
+
+
+def test_an_energy_that_cannot_be_held_ends_the_run_and_keeps_what_was_seen(meta: TrajectoryMeta, start: Start) -> None:
+    record = python_run(meta, Squeeze(), 5, start, 50, 10, lambda steps: None, rescale=True)
+    assert "cannot hold the total energy" in record.failure
+    assert np.array_equal(record.positions[0], start.positions)
 
 
 def test_compare_finds_cooling_and_structure(meta: TrajectoryMeta, start: Start) -> None:

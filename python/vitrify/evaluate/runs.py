@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
+from vitrify.errors import VitrifyError
 from vitrify.evaluate.steppers import Stepper, open_session
 from vitrify.integrator import kinetic_energy, rescale_to_energy
 from vitrify.units import get_units
@@ -183,7 +184,11 @@ def python_run(
             due = number * stride % every == 0
             energy = potential() if rescale or due else 0.0
             if rescale:
-                v = rescale_to_energy(v, masses, energy, total, units)
+                try:
+                    v = rescale_to_energy(v, masses, energy, total, units)
+                except VitrifyError as error:  # a run that ends early is a result, as it is in LAMMPS
+                    failure = str(error)
+                    break
             if due:
                 seen.append((number * stride * meta.base_timestep, x, v, energy))
             tick(stride)
