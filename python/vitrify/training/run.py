@@ -102,6 +102,10 @@ def train(
     if finished and config.training.balance and fabric.is_global_zero:
         plain = OGNPairs(trajectories, frames, cutoff, dtype=dtype, time_reversal=config.data.time_reversal)
         balance_best(folder, task.cpu(), plain)
+    if fabric.world_size > 1:
+        # A rank that leaves while another still works can abort as its connection goes down: leave together.
+        fabric.barrier()
+        torch.distributed.destroy_process_group()
     return finished
 
 
