@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 import model_files
+from fix_ogn_input import LJ_PAIR, lj_liquid, lj_model, script
 from lammps_runner import run_lammps
-from test_fix_ogn import LJ_PAIR, lj_liquid, lj_model, script
 from toy_ogn import ToyOGN, metadata_of, save
 
 

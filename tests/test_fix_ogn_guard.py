@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import model_files
+from fix_ogn_input import LJ_MASSES, LJ_PAIR, LJ_STEP, lj_liquid, lj_model, relative, script, set_thermo
 from lammps_runner import DUMP, Array, Configuration, run_lammps, run_ok
-from test_fix_ogn import LJ_MASSES, LJ_STEP, lj_liquid, lj_model, relative, script, set_thermo
 from toy_ogn import ToyOGN, metadata_of, save
 from vitrify.modelfile import Validity
 
@@ -20,7 +20,6 @@ VALIDITY: dict[str, Any] = {
     "number_density": [0.5, 2.0],
     "composition": {"A": [0.0, 1.0], "B": [0.0, 1.0]},
 }
-LJ_PAIR = "pair_style lj/cut 2.5\npair_coeff * * 1.0 0.8"
 SOFT_PAIR = "pair_style soft 1.5\npair_coeff * * 10.0"
 NEVER = {"max_displacement": 1e-9}  # no prediction is ever used
 

@@ -2,26 +2,13 @@
 #include "core/pair_model.h"
 
 #include "core/error.h"
+#include "core/hyperparameters.h"
 #include "core/json.h"
 #include "core/weights.h"
-
-#include <cmath>
 
 namespace vitrify {
 
 namespace {
-
-// Larger numbers are damage; the sizes of the tensors bound memory, this keeps products of sizes from overflowing.
-constexpr int MAX_SIZE = 4096;
-
-int size_of(const json &document, const char *key, int least)
-{
-  const auto value = document.at(key).get<double>();
-  if (!(value >= least && value <= MAX_SIZE) || value != std::floor(value))
-    throw Error(std::string("the hyperparameter ") + key + " is " + document.at(key).dump() + ", not a number from " +
-                std::to_string(least) + " to " + std::to_string(MAX_SIZE));
-  return static_cast<int>(value);
-}
 
 std::vector<double> slice(const std::vector<double> &values, std::size_t first, std::size_t count)
 {
@@ -37,15 +24,10 @@ PairModel::PairModel(const ModelFile &file)
     throw Error("model file " + file.path() +
                 " has no weights for the native engine: use engine torch, or export the " +
                 "model again if it is of variant pair");
-  try {
+  read_checked(file, [&] {
     read_hyperparameters(file);
     read_weights(file);
-  } catch (const Error &error) {
-    throw Error("model file " + file.path() + ": " + error.what());
-  } catch (const json::exception &error) {
-    throw Error("model file " + file.path() + ": its hyperparameters are damaged (" + error.what() +
-                "): export the model again");
-  }
+  });
 }
 
 void PairModel::read_hyperparameters(const ModelFile &file)
@@ -73,10 +55,7 @@ void PairModel::read_hyperparameters(const ModelFile &file)
     stages.emplace_back();
     stages.back().cutoff = one;
   }
-  const int width = 3 + channels + 9 * moments;
-  if (metadata.node_width != width)
-    throw Error("node_width is " + std::to_string(metadata.node_width) + ", but its hyperparameters make it " +
-                std::to_string(width) + ": export the model again");
+  check_node_width(metadata, 3 + channels + 9 * moments);
 }
 
 void PairModel::read_weights(const ModelFile &file)

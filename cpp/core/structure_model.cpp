@@ -2,29 +2,18 @@
 #include "core/structure_model.h"
 
 #include "core/error.h"
+#include "core/hyperparameters.h"
 #include "core/json.h"
 #include "core/weights.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace vitrify {
 
 namespace {
 
-// Larger numbers are damage; the sizes of the tensors bound memory, this keeps products of sizes from overflowing.
-constexpr int MAX_SIZE = 4096;
 constexpr int MAX_DEGREE = 32;
 constexpr int MAX_DESCRIPTORS = 1 << 24;
-
-int size_of(const json &document, const char *key, int least, int most = MAX_SIZE)
-{
-  const auto value = document.at(key).get<double>();
-  if (!(value >= least && value <= most) || value != std::floor(value))
-    throw Error(std::string("the hyperparameter ") + key + " is " + document.at(key).dump() + ", not a number from " +
-                std::to_string(least) + " to " + std::to_string(most) + ": export the model again");
-  return static_cast<int>(value);
-}
 
 }    // namespace
 
@@ -33,15 +22,10 @@ StructureModel::StructureModel(const ModelFile &file)
   if (!file.has_native_weights() || file.metadata().variant != "exact")
     throw Error("model file " + file.path() + " has no weights for the native engine (variant " +
                 file.metadata().variant + "): use engine torch, or a model of variant exact");
-  try {
+  read_checked(file, [&] {
     read_hyperparameters(file);
     read_weights(file);
-  } catch (const Error &error) {
-    throw Error("model file " + file.path() + ": " + error.what());
-  } catch (const json::exception &error) {
-    throw Error("model file " + file.path() + ": its hyperparameters are damaged (" + error.what() +
-                "): export the model again");
-  }
+  });
 }
 
 void StructureModel::read_hyperparameters(const ModelFile &file)
@@ -60,9 +44,7 @@ void StructureModel::read_hyperparameters(const ModelFile &file)
   n_species = static_cast<int>(std::min<std::size_t>(metadata.species.size(), MAX_SIZE + 1));
   if (n_species > MAX_SIZE || metadata.layers != 2 || !(core >= 0.0 && core < inner && inner <= cutoff))
     throw Error("its hyperparameters contradict one another: export the model again");
-  if (metadata.node_width != members * fields)
-    throw Error("node_width is " + std::to_string(metadata.node_width) + ", but its hyperparameters make it " +
-                std::to_string(members * fields) + ": export the model again");
+  check_node_width(metadata, members * fields);
   // python/vitrify/models/descriptors.py: n_invariants.
   const double s = n_species, pairs = s * (s - 1.0) / 2.0;
   const double count = 2.0 * s * basis + degree * (s * basis + pairs * basis + s * (basis - 1.0));

@@ -13,7 +13,7 @@ Training draws k transformations in each step. Inference is deterministic and ta
 for `von_mises` an average over quantiles of the learned angles, for `haar` and `icosahedral` one over the icosahedral
 group. Neither is exactly invariant. Untrained networks with dropout 0 change their predictions under random rotations
 and reflections by, relative to the spread within a species: `haar` and `icosahedral` 0.001, `von_mises` 0.01 to 0.07,
-`fixed3` 0.04 to 0.1, `none` 0.05 to 0.2 (`tests/test_symgnn_models.py` holds bounds). Training can raise them.
+`fixed3` 0.04 to 0.1, `none` 0.05 to 0.2 (`tests/test_symgnn_symmetry.py` holds bounds). Training can raise them.
 
 The average acts on an encoder of one vector, so that the more exact it is, the more f_ij depends on |r_ij| alone:
 the ideal limit is the variant `egat`, which is exactly invariant and blind to angles.
