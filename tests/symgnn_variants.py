@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from pair_functions import quartic_table
 from vitrify.graph import StructureGraph
 from vitrify.models import build_model
 from vitrify.models.base import System
@@ -21,6 +22,10 @@ CONFIGS = {
     "gcn": {"variant": "gcn"}, "egnn": {"variant": "egnn"}, "schnet": {"variant": "schnet"},
     "mgcn": {"variant": "mgcn"}, "faenet": {"variant": "faenet"},
     "exact": {"variant": "exact", "cutoff": 5.0, "inner": 4.0, "core": 1.0, "members": 1, "hidden": 4, "dropout": 0.0},
+    "exact-stiff": {
+        "variant": "exact", "cutoff": 5.0, "inner": 4.0, "core": 1.0, "members": 1, "hidden": 4, "dropout": 0.0,
+        "stiffness": True,
+    },
 }
 # fmt: on
 
@@ -32,6 +37,8 @@ def make_model(name: str, seed: int = 0, **settings: object) -> torch.nn.Module:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
+        if name == "exact-stiff":
+            model.use_potential(quartic_table(2, model.core, model.cutoff))
         for momentum in (1.0, 0.1):
             for module in model.modules():
                 if isinstance(module, BatchNorm):

@@ -18,7 +18,7 @@ import model_files
 import toy_symgnn
 from lammps_runner import Configuration
 from test_export import with_metadata
-from toy_symgnn import glass, make_toy, write_toy
+from toy_symgnn import VALIDITY, glass, make_toy, write_toy
 from vitrify import GlassCalc
 from vitrify.errors import VitrifyError
 from vitrify.export import load_model
@@ -102,7 +102,8 @@ def test_one_calculation_gives_both_and_is_kept_until_atoms_change(
     monkeypatch.setattr(type(calc.model), "predict", lambda self, *args: runs.append(1) or predict(*args))
     atoms.calc = calc
     first, spread = both(calc, atoms)
-    assert set(calc.results) == {"barriers", "barriers_std"} and np.array_equal(calc.results["barriers_std"], spread)
+    assert set(calc.results) == {"barriers", "barriers_std", "barriers_outside"}
+    assert np.array_equal(calc.results["barriers_std"], spread)
     first[:] = 0.0  # what comes back is a copy
     assert calc.get_property("barriers", atoms).any() and len(runs) == 1
     atoms.set_initial_charges(np.ones(len(atoms)))
@@ -279,3 +280,15 @@ def test_other_hosts_refuse_a_symgnn(model: Path) -> None:
     for host in (lambda: OGNDynamics(as_atoms(glass()), model), lambda: NativeModel(model)):
         with pytest.raises(VitrifyError, match="kind symgnn, not ogn; kind symgnn predicts a property of each atom"):
             host()
+
+
+def test_atoms_unlike_the_training_data_are_outside(tmp_path: Path) -> None:
+    c = glass()
+    plain = write_toy(tmp_path / "plain.pt")
+    atoms = as_atoms(c)
+    _, spread = both(GlassCalc(barriers=plain), atoms)
+    assert not GlassCalc(barriers=plain).get_property("barriers_outside", atoms).any()
+    limit = float(np.median(spread))
+    strict = write_toy(tmp_path / "strict.pt", validity=VALIDITY["metal"].model_copy(update={"max_deviation": limit}))
+    outside = GlassCalc(barriers=strict).get_property("barriers_outside", atoms)
+    assert outside.dtype == bool and np.array_equal(outside, spread > limit) and 0 < outside.sum() < len(atoms)

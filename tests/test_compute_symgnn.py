@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lammps_runner import Array, Configuration, Result, run_ok
 from toy_ogn import liquid
-from toy_symgnn import ToySymGNN, glass, make_toy, predict, write_toy
+from toy_symgnn import VALIDITY, ToySymGNN, glass, make_toy, predict, write_toy
 from vitrify.modelfile import Validity
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
@@ -365,6 +365,18 @@ def test_velocities_left_from_before_a_minimisation_do_no_harm(tmp_path: Path) -
     minimum = script(before=heat, pair=REAL["metal"], dump="", after=f"minimize 0 1e-4 2000 10000\n{DUMP}\nrun 0")
     assert not warnings(run_ok(minimum, tmp_path))
     assert not warnings(run_ok(script(), tmp_path))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_atoms_whose_deviation_no_training_atom_has_are_marked(tmp_path: Path, ranks: int) -> None:
+    c = set_up(tmp_path)
+    _, deviations = predict(make_toy(), c)
+    limit = float(np.median(deviations))
+    write_toy(tmp_path / "toy.pt", validity=VALIDITY["metal"].model_copy(update={"max_deviation": limit}))
+    dump = DUMP.replace("c_b[2]", "c_b[2] c_b[3]")
+    rows = read_table(run_ok(script(dump=dump), tmp_path, ranks).folder / "out.dump")
+    assert np.array_equal(rows[:, 7] == 1.0, rows[:, 6] > limit)
+    assert 0 < rows[:, 7].sum() < len(rows)
 
 
 @pytest.mark.parametrize("ranks", [1, 4])

@@ -85,6 +85,10 @@ void parse_validity_of_symgnn(const json &document, const Metadata &metadata, Va
   const json &composition = document.at("composition");
   for (const auto &name : metadata.species)
     validity.composition.push_back(composition.value(name, std::array<double, 2>{0.0, 1.0}));
+  if (document.contains("max_deviation") && !document.at("max_deviation").is_null()) {
+    document.at("max_deviation").get_to(validity.max_deviation);
+    require(validity.max_deviation > 0.0, "max_deviation must be positive");
+  }
 }
 
 Validity parse_validity(const json &document, const Metadata &metadata)

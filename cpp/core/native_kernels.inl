@@ -17,6 +17,10 @@
 
 #include "core/native_product.inl"
 
+#include "core/native_visit.inl"
+
+#include "core/native_stiffness.inl"
+
 #include "core/native_structure.inl"
 
 namespace vitrify {

@@ -2,6 +2,7 @@
 #include "core/structure_engine.h"
 
 #include "core/node_grid.h"
+#include "core/stiffness_layers.h"
 #include "core/structure_tables.h"
 #include "core/threads.h"
 
@@ -27,6 +28,7 @@ template <typename T> struct Desk {
   Buffer<int> found, ends;
   Buffer<double> squares;
   Buffer<T> vectors[3], sorted[3], lengths, angular, radial, densities;        // of one atom
+  Buffer<double> bonds;                                                        // of one atom
   Buffer<T> descriptors, given, values, direct, members, arranged, hiddens;    // of ATOMS
   std::vector<double> least;    // (species, species): squares of the closest distances
 
@@ -43,6 +45,7 @@ template <typename T> void Desk<T>::reserve(const StructureTables<T> &t, int lan
   angular.reserve(product(std::max(t.harmonics, t.shells), NEAR_STRIDE));
   radial.reserve(product(NEAR, t.basis_width));
   densities.reserve(product(t.n_species, t.harmonics, t.basis_width) + lanes);
+  if (t.stiffness) bonds.reserve(product(BOND_TERMS, NEAR_STRIDE));
   descriptors.reserve(product(ATOMS, t.n_descriptors) + lanes);
   given.reserve(product(ATOMS, t.given_width));
   values.reserve(product(ATOMS, t.inputs, t.field_width));
@@ -67,7 +70,7 @@ template <typename T> void Desk<T>::reserve_nodes(std::size_t count)
 
 template <typename T> std::size_t Desk<T>::bytes() const
 {
-  std::size_t sum = found.bytes() + ends.bytes() + squares.bytes() + least.size() * sizeof(double);
+  std::size_t sum = found.bytes() + ends.bytes() + squares.bytes() + bonds.bytes() + least.size() * sizeof(double);
   for (const Buffer<T> *one :
        {&vectors[0], &vectors[1], &vectors[2], &sorted[0], &sorted[1], &sorted[2], &lengths, &angular, &radial,
         &densities, &descriptors, &given, &values, &direct, &members, &arranged, &hiddens})
@@ -78,8 +81,9 @@ template <typename T> std::size_t Desk<T>::bytes() const
 template <typename T> class StructureEngine : public Engine {
 public:
   StructureEngine(const StructureModel &model, const KernelSet &set) :
-      kernels_(kernels_for<T>(set)), tables_(model, kernels_.lanes), threads_(Threads::from_environment()),
-      desks_(static_cast<std::size_t>(threads_.count())), ends_(static_cast<std::size_t>(model.n_species))
+      kernels_(kernels_for<T>(set)), tables_(model, kernels_.lanes), stiffness_(tables_, kernels_),
+      threads_(Threads::from_environment()), desks_(static_cast<std::size_t>(threads_.count())),
+      ends_(static_cast<std::size_t>(model.n_species))
   {
     for (Desk<T> &desk : desks_) desk.reserve(tables_, kernels_.lanes);
     closest_.assign(product(model.n_species, model.n_species + 1) / 2, std::numeric_limits<double>::infinity());
@@ -88,7 +92,7 @@ public:
   void begin(const Configuration &configuration) override;
   bool needs_lists() const override { return false; }
   void layer(int index) override;
-  int width() const override { return tables_.members * tables_.fields; }
+  int width() const override { return tables_.stiffness ? std::max(n_fields(), 6) : n_fields(); }
   void pack(int n, const int *list, double *buffer) const override;
   void unpack(int n, int first, const double *buffer) override;
   void finish(double *value, double *deviation) override;
@@ -101,21 +105,26 @@ private:
     std::int64_t first, last;
   };
 
+  int n_fields() const { return tables_.members * tables_.fields; }
   template <typename Task> void for_batches(int number, const Task &task);
   Surroundings surroundings(Desk<T> &desk, std::int64_t at, double reach, GridRun *runs);
+  void stiffen(Desk<T> &desk, const Batch &batch, int order);
   void make_fields(Desk<T> &desk, const Batch &batch);
   void read_out(Desk<T> &desk, const Batch &batch);
   Describer<T> describer(Desk<T> &desk) const;
+  Binder<T> binder(Desk<T> &desk) const;
   ShellSums<T> shell_sums(Desk<T> &desk) const;
   Readout<T> readout(Desk<T> &desk, int species) const;
   void find_closest();
 
   StructureKernels<T> kernels_;
   StructureTables<T> tables_;
+  StiffnessLayers<T> stiffness_;
   Threads threads_;
   std::vector<Desk<T>> desks_;
 
   Configuration c_;
+  int done_ = 0;    // layers
   NodeGrid grid_;
   Buffer<int> order_;                 // places in the grid of the owned atoms, those of a species together
   std::vector<std::int64_t> ends_;    // of the species in order_
@@ -127,11 +136,13 @@ private:
 template <typename T> void StructureEngine<T>::begin(const Configuration &configuration)
 {
   c_ = configuration;
+  done_ = 0;
   const auto nodes = static_cast<std::size_t>(c_.n_nodes), owned = static_cast<std::size_t>(c_.n_owned);
   fields_.reserve(nodes * static_cast<std::size_t>(tables_.field_width));
   direct_.reserve(owned * static_cast<std::size_t>(tables_.members));
   results_.reserve(2 * owned);
   order_.reserve(owned);
+  if (tables_.stiffness) stiffness_.begin(nodes, owned);
   grid_.build(c_, tables_.cutoff);
   std::fill(ends_.begin(), ends_.end(), 0);
   for (std::size_t i = 0; i < owned; ++i) ++ends_[static_cast<std::size_t>(c_.types[i])];
@@ -186,7 +197,7 @@ template <typename T> Describer<T> StructureEngine<T>::describer(Desk<T> &desk) 
   d.basis = t.basis;
   d.harmonics = t.harmonics;
   d.width = t.basis_width;
-  d.descriptors = t.n_descriptors;
+  d.descriptors = t.n_descriptors - (t.stiffness ? N_STIFFNESS : 0);
   d.inner_square = t.inner * t.inner;
   d.start = static_cast<T>(t.core);
   d.inverse_step = static_cast<T>((t.basis + 1) / (t.inner - t.core));
@@ -203,6 +214,15 @@ template <typename T> Describer<T> StructureEngine<T>::describer(Desk<T> &desk) 
   d.densities = desk.densities.data();
   d.ends = desk.ends.data();
   return d;
+}
+
+template <typename T> Binder<T> StructureEngine<T>::binder(Desk<T> &desk) const
+{
+  Binder<T> b{};
+  b.found = desk.found.data();
+  for (int k = 0; k < 3; ++k) b.vectors[k] = desk.vectors[k].data();
+  b.terms = desk.bonds.data();
+  return b;
 }
 
 template <typename T> ShellSums<T> StructureEngine<T>::shell_sums(Desk<T> &desk) const
@@ -243,6 +263,15 @@ template <typename T> Readout<T> StructureEngine<T>::readout(Desk<T> &desk, int 
   return r;
 }
 
+template <typename T> void StructureEngine<T>::stiffen(Desk<T> &desk, const Batch &batch, int order)
+{
+  for (std::int64_t at = batch.first; at < batch.last; ++at) {
+    GridRun runs[MAX_RUNS];
+    const Surroundings s = surroundings(desk, at, order == 0 ? tables_.cutoff : tables_.inner, runs);
+    stiffness_.stiffen(order, s, binder(desk));
+  }
+}
+
 template <typename T> void StructureEngine<T>::make_fields(Desk<T> &desk, const Batch &batch)
 {
   const StructureTables<T> &t = tables_;
@@ -250,7 +279,13 @@ template <typename T> void StructureEngine<T>::make_fields(Desk<T> &desk, const 
   for (int k = 0; k < n; ++k) {
     GridRun runs[MAX_RUNS];
     const Surroundings s = surroundings(desk, batch.first + k, t.inner, runs);
-    kernels_.describe(describer(desk), s, desk.descriptors.data() + product(k, t.n_descriptors));
+    T *row = desk.descriptors.data() + product(k, t.n_descriptors);
+    kernels_.describe(describer(desk), s, row);
+    if (t.stiffness) {
+      const int first = t.n_descriptors - N_STIFFNESS;
+      const T *more = stiffness_.descriptors(s.ids[s.place]);
+      for (int q = 0; q < N_STIFFNESS; ++q) row[first + q] = more[q] - t.centre[static_cast<std::size_t>(first + q)];
+    }
     std::copy_n(t.field_bias.data() + product(batch.species, t.given_width), t.given_width,
                 desk.given.data() + product(k, t.given_width));
   }
@@ -266,8 +301,8 @@ template <typename T> void StructureEngine<T>::make_fields(Desk<T> &desk, const 
   for (int k = 0; k < n; ++k) {
     const auto node = static_cast<std::size_t>(grid_.ids()[order_[static_cast<std::size_t>(batch.first + k)]]);
     const T *given = desk.given.data() + product(k, t.given_width);
-    std::copy_n(given, width(), fields_.data() + node * static_cast<std::size_t>(t.field_width));
-    std::copy_n(given + width(), t.members, direct_.data() + node * static_cast<std::size_t>(t.members));
+    std::copy_n(given, n_fields(), fields_.data() + node * static_cast<std::size_t>(t.field_width));
+    std::copy_n(given + n_fields(), t.members, direct_.data() + node * static_cast<std::size_t>(t.members));
   }
 }
 
@@ -295,18 +330,25 @@ template <typename T> void StructureEngine<T>::read_out(Desk<T> &desk, const Bat
     for (int m = 0; m < t.members; ++m)
       spread += (members[m] - mean) * (members[m] - mean) / static_cast<double>(t.members);
     results_[2 * node] = t.label_mean[static_cast<std::size_t>(batch.species)] + t.label_scale * mean;
-    results_[2 * node + 1] = t.label_scale * std::sqrt(t.residual * t.residual + spread);
+    results_[2 * node + 1] = t.label_scale * std::sqrt(t.residual * t.residual + t.spread_gain * spread);
   }
 }
 
 template <typename T> void StructureEngine<T>::layer(int index)
 {
+  const bool stiff = tables_.stiffness;
+  const int fields = stiff ? HOPS : 0;
   threads_.run([&](int number) {
     Desk<T> &desk = desks_[static_cast<std::size_t>(number)];
     std::fill(desk.least.begin(), desk.least.end(), std::numeric_limits<double>::infinity());
-    for_batches(number, [&](const Batch &batch) { index == 0 ? make_fields(desk, batch) : read_out(desk, batch); });
+    for_batches(number, [&](const Batch &batch) {
+      if (stiff && index <= HOPS) stiffen(desk, batch, index);
+      if (index == fields) make_fields(desk, batch);
+      if (index > fields) read_out(desk, batch);
+    });
   });
-  if (index > 0) find_closest();
+  done_ = index + 1;
+  if (index > fields) find_closest();
 }
 
 template <typename T> void StructureEngine<T>::find_closest()
@@ -322,17 +364,23 @@ template <typename T> void StructureEngine<T>::find_closest()
 
 template <typename T> void StructureEngine<T>::pack(int n, const int *list, double *buffer) const
 {
-  for (int k = 0; k < n; ++k) {
-    const T *row = fields_.data() + product(list[k], tables_.field_width);
-    for (int q = 0; q < width(); ++q) *buffer++ = row[q];
+  const bool soft = tables_.stiffness && done_ <= HOPS;
+  const int columns = soft ? 6 : n_fields();
+  for (int k = 0; k < n; ++k, buffer += width()) {
+    const T *row =
+        soft ? stiffness_.softness(done_ - 1, list[k]) : fields_.data() + product(list[k], tables_.field_width);
+    std::copy_n(row, columns, buffer);
+    std::fill(buffer + columns, buffer + width(), 0.0);
   }
 }
 
 template <typename T> void StructureEngine<T>::unpack(int n, int first, const double *buffer)
 {
-  for (int node = first; node < first + n; ++node) {
-    T *row = fields_.data() + product(node, tables_.field_width);
-    for (int q = 0; q < width(); ++q) row[q] = static_cast<T>(*buffer++);
+  const bool soft = tables_.stiffness && done_ <= HOPS;
+  const int columns = soft ? 6 : n_fields();
+  for (int node = first; node < first + n; ++node, buffer += width()) {
+    T *row = soft ? stiffness_.softness(done_ - 1, node) : fields_.data() + product(node, tables_.field_width);
+    for (int q = 0; q < columns; ++q) row[q] = static_cast<T>(buffer[q]);
   }
 }
 
@@ -346,8 +394,8 @@ template <typename T> void StructureEngine<T>::finish(double *value, double *dev
 
 template <typename T> std::size_t StructureEngine<T>::bytes() const
 {
-  std::size_t sum =
-      tables_.bytes() + grid_.bytes() + order_.bytes() + fields_.bytes() + direct_.bytes() + results_.bytes();
+  std::size_t sum = tables_.bytes() + stiffness_.bytes() + grid_.bytes() + order_.bytes() + fields_.bytes() +
+                    direct_.bytes() + results_.bytes();
   for (const Desk<T> &desk : desks_) sum += desk.bytes();
   return sum;
 }

@@ -14,6 +14,8 @@ struct GridRun;
 /// that arrays that follow one another do not compete for the same lines of the cache.
 constexpr int NEAR = 256;
 constexpr int NEAR_STRIDE = 272;
+/// Values that each bond of an atom has.
+constexpr int BOND_TERMS = 13;
 /// Atoms, of one species, whose fields and networks are evaluated together.
 constexpr int ATOMS = 16;
 
@@ -42,6 +44,19 @@ template <typename T> struct Describer {
   T *radial;       // (NEAR, width)
   T *densities;    // (species, harmonics, width), and one more vector
   int *ends;       // (species + 1)
+};
+
+/// Sums over the bonds of one atom: see native_stiffness.inl.
+template <typename T> struct Binder {
+  double cutoff_square;
+  int knots;
+  double start, inverse_step;    // of the table
+  const double *table;           // (pairs of species, knots, 3)
+  const T *softness;             // (n_nodes, 6), where neighbours yield
+  // Room for what may be near, and one more vector.
+  int *found;
+  T *vectors[3];
+  double *terms;    // (BOND_TERMS, NEAR_STRIDE)
 };
 
 /// Sums over the shells around one atom.
@@ -85,6 +100,9 @@ template <typename T> struct StructureKernels {
   /// Descriptors less their centre; writes one vector more.
   void (*describe)(const Describer<T> &, const Surroundings &, T *descriptors);
   void (*multiply)(const Product<T> &);
+  /// Energy, virial and stiffness (19), and what neighbours that yield take off the stiffness (6).
+  void (*bind)(const Binder<T> &, const Surroundings &, double *sums);
+  void (*yield)(const Binder<T> &, const Surroundings &, double *sums);
   /// Adds to sums (shells, width).
   void (*sum)(const ShellSums<T> &, const Surroundings &, T *sums);
   /// found (n, members) from n <= ATOMS rows of own and summed fields (n, inputs, width) and direct ones (n, members).

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/hyperparameters.h"
 #include "core/json.h"
+#include "core/stiffness.h"
 #include "core/weights.h"
 
 #include <algorithm>
@@ -14,6 +15,8 @@ namespace {
 
 constexpr int MAX_DEGREE = 32;
 constexpr int MAX_DESCRIPTORS = 1 << 24;
+// python/vitrify/models/stiffness.py
+constexpr int KNOTS = 1024;
 
 }    // namespace
 
@@ -38,18 +41,21 @@ void StructureModel::read_hyperparameters(const ModelFile &file)
   members = size_of(document, "members", 1);
   fields = size_of(document, "fields", 1);
   hidden = size_of(document, "hidden", 0);
+  document.at("stiffness").get_to(stiffness);
   document.at("inner").get_to(inner);
   document.at("core").get_to(core);
   cutoff = metadata.cutoff;
   n_species = static_cast<int>(std::min<std::size_t>(metadata.species.size(), MAX_SIZE + 1));
-  if (n_species > MAX_SIZE || metadata.layers != 2 || !(core >= 0.0 && core < inner && inner <= cutoff))
+  if (n_species > MAX_SIZE || metadata.layers != (stiffness ? 2 + HOPS : 2) ||
+      !(core >= 0.0 && core < inner && inner <= cutoff))
     throw Error("its hyperparameters contradict one another: export the model again");
-  check_node_width(metadata, members * fields);
+  check_node_width(metadata, stiffness ? std::max(members * fields, 6) : members * fields);
   // python/vitrify/models/descriptors.py: n_invariants.
   const double s = n_species, pairs = s * (s - 1.0) / 2.0;
   const double count = 2.0 * s * basis + degree * (s * basis + pairs * basis + s * (basis - 1.0));
   if (count > MAX_DESCRIPTORS) throw Error("its hyperparameters make too many descriptors: export the model again");
-  n_descriptors = static_cast<int>(count);
+  n_descriptors = static_cast<int>(count) + (stiffness ? N_STIFFNESS : 0);
+  knots = KNOTS;
 }
 
 void StructureModel::read_weights(const ModelFile &file)
@@ -60,6 +66,7 @@ void StructureModel::read_weights(const ModelFile &file)
   weights.tensor("whiten", {0, 0});    // it is in the weights of the fields
   centre = weights.tensor("centre", {d});
   shell_scale = weights.tensor("shell_scale", {k});
+  pair_table = weights.tensor("pair_table", {stiffness ? s * (s + 1) / 2 : 0, KNOTS, 3});
   field_weight = weights.tensor("field_weight", {s, d, m, c + 1});
   field_bias = weights.tensor("field_bias", {s, m, c + 1});
   readout = weights.tensor("readout", {s, m, k + 1, c});
@@ -69,6 +76,7 @@ void StructureModel::read_weights(const ModelFile &file)
   label_mean = weights.tensor("label_mean", {s});
   label_scale = weights.tensor("label_scale", {})[0];
   residual = weights.tensor("residual", {})[0];
+  spread_gain = weights.tensor("spread_gain", {})[0];
 }
 
 }    // namespace vitrify

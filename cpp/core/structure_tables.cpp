@@ -56,10 +56,11 @@ template <typename T> std::vector<T> recursion_of(int degree)
 template <typename T>
 StructureTables<T>::StructureTables(const StructureModel &m, int lanes) :
     n_species(m.n_species), basis(m.basis), degree(m.degree), shells(m.shells), members(m.members), fields(m.fields),
-    hidden(m.hidden), n_descriptors(m.n_descriptors), harmonics((m.degree + 1) * (m.degree + 1)), inputs(m.shells + 1),
-    cutoff(m.cutoff), inner(m.inner), core(m.core), label_scale(m.label_scale), residual(m.residual),
-    label_mean(m.label_mean), recursion(recursion_of<T>(m.degree)), centre(m.centre.begin(), m.centre.end()),
-    shell_scale(m.shell_scale.begin(), m.shell_scale.end())
+    hidden(m.hidden), n_descriptors(m.n_descriptors), stiffness(m.stiffness), knots(m.knots),
+    harmonics((m.degree + 1) * (m.degree + 1)), inputs(m.shells + 1), cutoff(m.cutoff), inner(m.inner), core(m.core),
+    label_scale(m.label_scale), residual(m.residual), spread_gain(m.spread_gain), label_mean(m.label_mean),
+    recursion(recursion_of<T>(m.degree)), centre(m.centre.begin(), m.centre.end()),
+    shell_scale(m.shell_scale.begin(), m.shell_scale.end()), pair_table(m.pair_table)
 {
   const auto whole = [lanes](int columns) { return (columns + lanes - 1) / lanes * lanes; };
   basis_width = whole(basis);
@@ -89,7 +90,7 @@ template <typename T> std::size_t StructureTables<T>::bytes() const
   for (const std::vector<T> *one : {&recursion, &centre, &shell_scale, &field_weight, &field_bias, &readout,
                                     &first_weight, &first_bias, &last_weight})
     values += one->size();
-  return values * sizeof(T);
+  return values * sizeof(T) + pair_table.size() * sizeof(double);
 }
 
 template struct StructureTables<float>;

@@ -24,6 +24,10 @@ static constexpr double LARGEST_FORCE_LJ = 0.1;        // epsilon/sigma
 static constexpr double LARGEST_TEMPERATURE_METAL = 1.0;
 static constexpr double LARGEST_TEMPERATURE_LJ = 1.0e-3;
 
+// property, standard deviation, and 1 for atoms whose deviation is larger than any of the training data
+
+static constexpr int NCOLUMNS = 3;
+
 // the range of the training data may be a single point, which no other structure would match to the last digit
 
 static constexpr double COMPOSITION_MARGIN = 0.01;
@@ -40,7 +44,7 @@ ComputeSymGNNAtom::ComputeSymGNNAtom(LAMMPS *lmp, int narg, char **arg) :
     warned_motion(false), warned_range(false), nowned(0)
 {
   peratom_flag = 1;
-  size_peratom_cols = 2;
+  size_peratom_cols = NCOLUMNS;
 
   host.read_arguments(3, narg, arg, {}, true, [](int, int, char **) { return 0; });
   host.check_system();
@@ -144,15 +148,17 @@ void ComputeSymGNNAtom::store()
   if (atom->nmax > nmax) {
     memory->destroy(array_atom);
     nmax = atom->nmax;
-    memory->create(array_atom, nmax, 2, "symgnn/atom:array_atom");
+    memory->create(array_atom, nmax, NCOLUMNS, "symgnn/atom:array_atom");
   }
+  const double limit = model.validity.max_deviation;
   for (int i = 0; i < atom->nlocal; i++) {
     const int node = nodes[i];
     const bool known = node >= 0 && (atom->mask[i] & groupbit);
     array_atom[i][0] = known ? first[node] : 0.0;
     array_atom[i][1] = known ? second[node] : 0.0;
+    array_atom[i][2] = known && limit > 0.0 && second[node] > limit ? 1.0 : 0.0;
   }
-  check_numbers(array_atom, 2, fmt::format("the model's {}", model.property));
+  check_numbers(array_atom, NCOLUMNS, fmt::format("the model's {}", model.property));
 }
 
 /* ----------------------------------------------------------------------
@@ -326,5 +332,5 @@ double ComputeSymGNNAtom::memory_usage()
   return static_cast<double>(host.engine->bytes() + half_list.bytes() +
                              sizeof(int) * (nodes.capacity() + species.capacity() + sent.capacity()) +
                              sizeof(double) * (positions.capacity() + first.capacity() + second.capacity() +
-                                               rows.capacity() + 2 * static_cast<std::size_t>(nmax)));
+                                               rows.capacity() + NCOLUMNS * static_cast<std::size_t>(nmax)));
 }

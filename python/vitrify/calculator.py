@@ -32,6 +32,7 @@ class GlassCalc(Calculator):
         atoms.calc = GlassCalc(barriers="Cu64Zr36.symgnn.pt")
         barriers = atoms.calc.get_property("barriers", atoms)          # (N,), eV
         spread = atoms.calc.get_property("barriers_std", atoms)        # (N,), standard deviation, eV
+        outside = atoms.calc.get_property("barriers_outside", atoms)   # (N,), bool: unlike all training atoms
 
     Barriers belong to structures at rest: minimise first, with the potential of the labels. Beside a calculator of
     energies, leave `atoms.calc` to that one and ask this one directly; it caches by the atoms that it is given:
@@ -43,7 +44,7 @@ class GlassCalc(Calculator):
 
     (`ase.calculators.mixing` is no help here: it adds up what all its calculators have in common.)
 
-    A model of another per-atom property, such as a propensity, gives it under the same two names; what it is,
+    A model of another per-atom property, such as a propensity, gives it under the same names; what it is,
     and its unit, stands in `calc.model.metadata.property`. Models in reduced units take positions as they stand.
 
     Args:
@@ -54,6 +55,9 @@ class GlassCalc(Calculator):
         device: "cpu" or "cuda:0".
         check: replay the model's reference case first.
 
+    An atom is "outside" if its standard deviation is larger than that of any atom of the training data, so that the
+    members of the ensemble disagree as nowhere there; for a model without an ensemble no atom is.
+
     Warns once, with the range, if composition or number density lies outside the model's training data.
 
     Raises:
@@ -61,7 +65,7 @@ class GlassCalc(Calculator):
             three directions, none at all, positions that are not finite.
     """
 
-    implemented_properties = ["barriers", "barriers_std"]  # noqa: RUF012 (ASE's interface)
+    implemented_properties = ["barriers", "barriers_std", "barriers_outside"]  # noqa: RUF012 (ASE's interface)
     # These models know neither spins nor charges.
     ignored_changes = {"initial_magmoms", "initial_charges"}  # noqa: RUF012
 
@@ -99,7 +103,7 @@ class GlassCalc(Calculator):
         properties: Iterable[str] = ("barriers",),
         system_changes: Iterable[str] = tuple(all_changes),
     ) -> None:
-        """ASE's entry point: both properties of `atoms`, (N,) float64 each, into `results`."""
+        """ASE's entry point: all properties of `atoms`, (N,) each, into `results`."""
         super().calculate(atoms, list(properties), list(system_changes))
         if self.atoms is None:
             raise VitrifyError("there are no atoms: attach the calculator, atoms.calc = ..., or give atoms")
@@ -112,6 +116,7 @@ class GlassCalc(Calculator):
         self.results = {
             "barriers": _finite(values, metadata),
             "barriers_std": _finite(deviations, metadata),
+            "barriers_outside": deviations > (metadata.validity.max_deviation or np.inf),
         }
 
     def _warn(self, types: NDArray[np.int64], volume: float) -> None:

@@ -66,8 +66,10 @@ class StructuresConfig(Section):
 
     species: names in the order of the files' type ids, or the elements. label: the name of the labels in the files,
     unit: their unit, property: what the model file calls it (default: the label). label_species: labels of other
-    species do not count. units: LAMMPS's unit system, which gives lengths theirs. Without `validation`, an ensemble is
-    judged on the training structures that a member has not seen, another model on those that it has.
+    species do not count. units: LAMMPS's unit system, which gives lengths theirs. potential: file of the potential that
+    the labels belong to, for a model with stiffness (`vitrify.data.potentials`). Without `validation`, an ensemble is
+    judged on the training structures that a member has not seen, another model on those that it has. pieces: train on
+    pieces of the structures, so many edges from their centre to their border; 0: on whole structures.
     """
 
     train: tuple[Path, ...] = Field(min_length=1)
@@ -78,6 +80,8 @@ class StructuresConfig(Section):
     property: str | None = None
     units: Literal["lj", "metal"] = "metal"
     label_species: tuple[str, ...] | None = None
+    potential: Path | None = None
+    pieces: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _split_by_file(self) -> Self:
@@ -204,13 +208,12 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> AnyConfig:
         )
     config = parse(CONFIGS[kind], values, str(path))
     base = path.resolve().parent
-    data = config.data.model_copy(
-        update={
-            name: tuple(base / file for file in getattr(config.data, name))
-            for name in ("train", "validation")
-        }
-    )
-    return config.model_copy(update={"data": data})
+    found: dict[str, Any] = {
+        name: tuple(base / file for file in getattr(config.data, name)) for name in ("train", "validation")
+    }
+    if isinstance(config, SymGNNConfig) and config.data.potential:
+        found["potential"] = base / config.data.potential
+    return config.model_copy(update={"data": config.data.model_copy(update=found)})
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], place: str = "") -> list[str]:

@@ -39,8 +39,9 @@ class Validity(_Record):
     """The range of the training data: atoms per volume, the fraction of each species, and what moves them.
 
     min_distance: the smallest distance of each pair of species a >= b, at a (a + 1) / 2 + b. temperature and
-    max_displacement (the largest |dr| of an atom over one stride) concern models that move atoms. All three may
-    be missing: a model of structures at rest has no temperature, and older files lack the others.
+    max_displacement (the largest |dr| of an atom over one stride) concern models that move atoms; max_deviation (the
+    largest standard deviation that the model gives an atom) concerns ensembles that predict a property. Each of these
+    may be missing.
     """
 
     temperature: Range | None = Field(None, exclude_if=_is_none)
@@ -48,6 +49,7 @@ class Validity(_Record):
     composition: dict[str, Range]
     min_distance: tuple[Annotated[float, Field(ge=0)], ...] | None = Field(None, exclude_if=_is_none)
     max_displacement: float | None = Field(None, gt=0, exclude_if=_is_none)
+    max_deviation: float | None = Field(None, gt=0, exclude_if=_is_none)
 
 
 class OGNValidity(Validity):

@@ -38,6 +38,7 @@ class SymGNN(nn.Module, ABC):
     label_mean: Tensor
     label_scale: Tensor
     residual: Tensor
+    spread_gain: Tensor
 
     def __init__(self, system: System, cutoff: float, layers: int, node_width: int) -> None:
         super().__init__()
@@ -51,8 +52,10 @@ class SymGNN(nn.Module, ABC):
         # Mean of the labels of each species and spread around it, in the label's unit: see `calibrate`.
         self.register_buffer("label_mean", torch.zeros(self.n_species))
         self.register_buffer("label_scale", torch.ones(()))
-        # Standard deviation of the label around the prediction, over label_scale: see `training`.
+        # Standard deviation of the label around the prediction, over label_scale, where all members agree; and what the
+        # variance between members counts: see `training`.
         self.register_buffer("residual", torch.ones(()))
+        self.register_buffer("spread_gain", torch.ones(()))
 
     @abstractmethod
     def start(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> tuple[Tensor, Tensor]:

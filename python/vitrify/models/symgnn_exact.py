@@ -6,6 +6,9 @@
    region (the mean of many events around it), so that it sees inner + cutoff far.
 4. A linear readout of the own and the summed fields, corrected by a small network, gives the property.
 
+With `stiffness`, what a potential says of how stiffly each atom is bound (`vitrify.models.stiffness`) stands beside the
+descriptors of step 1; it takes two exchanges of features before them, and makes the model see two more neighbours far.
+
 Steps 2-4 are a ridge on coarse-grained descriptors whose coefficients have a low rank, which is what keeps it from
 learning the noise of the labels by heart. The descriptors do not change in training, so they are computed once.
 """
@@ -24,6 +27,17 @@ from torch import Tensor, nn
 from vitrify.graph import StructureGraph
 from vitrify.models.base import ModelConfig, System
 from vitrify.models.descriptors import densities, hats, invariants, n_invariants
+from vitrify.models.stiffness import (
+    HOPS,
+    KNOTS,
+    N_STIFFNESS,
+    bond_descriptors,
+    bond_terms,
+    pair_functions,
+    softness,
+    stiffness_descriptors,
+    yielding,
+)
 from vitrify.models.symgnn import SymGNN
 
 
@@ -34,7 +48,8 @@ class ExactConfig(ModelConfig):
     basis, degree: radial functions and largest l of the descriptors. shells: radial functions of the coarse-graining.
     members: networks in the ensemble. fields: fields of each. hidden: width of the correction, 0 for none.
     dropout: of descriptors and of the correction's inputs, in training. floor: variance below which a principal
-    component of the standardised descriptors counts less.
+    component of the standardised descriptors counts less. stiffness: descriptors from the potential of the labels,
+    which data.potential names.
     """
 
     variant: Literal["exact"] = "exact"
@@ -49,6 +64,7 @@ class ExactConfig(ModelConfig):
     hidden: int = Field(0, ge=0)
     dropout: float = Field(0.1, ge=0, lt=1)
     floor: float = Field(5e-4, gt=0)
+    stiffness: bool = False
 
     @model_validator(mode="after")
     def _lengths_grow(self) -> Self:
@@ -65,19 +81,27 @@ class ExactSymGNN(SymGNN):
     centre: Tensor
     whiten: Tensor
     shell_scale: Tensor
+    pair_table: Tensor
 
     def __init__(self, config: ExactConfig, system: System) -> None:
-        super().__init__(system, config.cutoff, 2, config.members * config.fields)
+        width = config.members * config.fields
+        if config.stiffness:
+            super().__init__(system, config.cutoff, 2 + HOPS, max(width, 6))
+        else:
+            super().__init__(system, config.cutoff, 2, width)
+        self.stiffness, self.hops = config.stiffness, HOPS
         self.inner, self.core = config.inner, config.core
         self.basis, self.degree, self.shells = config.basis, config.degree, config.shells
         self.members, self.fields, self.hidden = config.members, config.fields, config.hidden
         self.dropout, self.floor = config.dropout, config.floor
         s, m, c = self.n_species, config.members, config.fields
-        d = n_invariants(s, config.degree, config.basis)
+        d = n_invariants(s, config.degree, config.basis) + (N_STIFFNESS if config.stiffness else 0)
         # Descriptors enter as (x - centre) @ whiten; see `observe_descriptors` and `exportable`.
         self.register_buffer("centre", torch.zeros(d))
         self.register_buffer("whiten", torch.eye(d))
         self.register_buffer("shell_scale", torch.ones(config.shells))
+        # For species a >= b, row a (a + 1) / 2 + b: see `use_potential`.
+        self.register_buffer("pair_table", torch.zeros(s * (s + 1) // 2 if config.stiffness else 0, KNOTS, 3))
         # For each species: the fields, and one more that acts on the own atom alone.
         self.field_weight = nn.Parameter(0.02 * torch.randn(s, d, m, c + 1))
         self.field_bias = nn.Parameter(torch.zeros(s, m, c + 1))
@@ -91,8 +115,42 @@ class ExactSymGNN(SymGNN):
         self.first_bias = nn.Parameter(torch.zeros(s, m, max(1, config.hidden)))
         self.last_weight = nn.Parameter(torch.zeros(m, max(1, config.hidden)))
 
+    def stiffen(
+        self,
+        index: int,
+        nodes: Tensor,
+        memory: Tensor,
+        types: Tensor,
+        edge_index: Tensor,
+        edge_vectors: Tensor,
+        n_owned: int,
+    ) -> tuple[Tensor, Tensor]:
+        """One more order of stiffness: its tensors (n_owned, 6), and the memory with their descriptors.
+
+        The memory holds the descriptors so far and, in its last six columns, the stiffness of order 0.
+        """
+        if index > 0:  # the couplings beyond `inner` are weak
+            near = edge_vectors.square().sum(1) < self.inner * self.inner
+            edge_index, edge_vectors = edge_index[:, near], edge_vectors[near]
+        # in double: what follows is made of small differences of large numbers, and their logarithms
+        dtype, edge_vectors = edge_vectors.dtype, edge_vectors.double()
+        lengths = edge_vectors.square().sum(1).sqrt()
+        directions = edge_vectors / lengths.clamp_min(1e-12).unsqueeze(1)
+        functions = pair_functions(self.pair_table.double(), types, edge_index, lengths, self.core, self.cutoff)
+        if index == 0:
+            terms = bond_terms(functions, lengths, directions)
+            sums = terms.new_zeros([n_owned, terms.shape[1]]).index_add(0, edge_index[0], terms)
+            descriptors, stiffness = bond_descriptors(sums)
+            descriptors, stiffness = descriptors.to(dtype), stiffness.to(dtype)
+            return stiffness, torch.cat([descriptors, stiffness], 1)
+        terms = yielding(functions, directions, nodes[:, :6][edge_index[1]].double())
+        whole = memory[:, -6:]
+        sums = terms.new_zeros([n_owned, 6]).index_add(0, edge_index[0], terms)
+        stiffness = (whole.double() - sums).to(dtype)
+        return stiffness, torch.cat([memory[:, :-6], stiffness_descriptors(stiffness), whole], 1)
+
     def describe(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int) -> Tensor:
-        """Invariant descriptors of the owned atoms: (n_owned, D)."""
+        """Invariant descriptors of the owned atoms, those of the stiffness apart: (n_owned, D)."""
         near = edge_vectors.square().sum(1) < self.inner * self.inner
         edges, vectors = edge_index[:, near], edge_vectors[near]
         density = densities(
@@ -143,18 +201,29 @@ class ExactSymGNN(SymGNN):
         edge_vectors: Tensor,
         n_owned: int,
     ) -> tuple[Tensor, Tensor]:
-        """First the fields, then their sums; the memory is the direct field and, later, the sums."""
-        if index == 0:
-            described = self.describe(types, edge_index, edge_vectors, n_owned) - self.centre
+        """First the stiffness, where there is one; then the fields, and their sums.
+
+        The memory holds what `stiffen` says, then the direct field and, later, the sums.
+        """
+        if self.stiffness and index <= self.hops:
+            stiffness, memory = self.stiffen(index, nodes, memory, types, edge_index, edge_vectors, n_owned)
+            if index < self.hops:
+                return torch.constant_pad_nd(softness(stiffness), [0, self.node_width - 6]), memory
+        if index + 2 == self.layers:
+            described = self.describe(types, edge_index, edge_vectors, n_owned)
+            if self.stiffness:
+                described = torch.cat([described, memory[:, :-6]], 1)
+            described = described - self.centre
             if self.whiten.numel() > 0:
                 described = described @ self.whiten
             fields = self.local_fields(described, types[:n_owned])
-            return fields[:, :, : self.fields].flatten(1), fields[:, :, self.fields]
+            carried = fields[:, :, : self.fields].flatten(1)
+            return torch.constant_pad_nd(carried, [0, self.node_width - carried.shape[1]]), fields[:, :, self.fields]
         radial = self.shell_functions(edge_vectors.square().sum(1).sqrt())
-        carried = nodes[edge_index[1]]
+        carried = nodes[:, : self.members * self.fields][edge_index[1]]
         found = [memory]
         for k in range(self.shells):
-            sums = nodes.new_zeros([n_owned, self.node_width])
+            sums = nodes.new_zeros([n_owned, self.members * self.fields])
             found.append(sums.index_add(0, edge_index[0], radial[:, k : k + 1] * carried))
         return nodes[:n_owned], torch.cat(found, 1)
 
@@ -167,19 +236,46 @@ class ExactSymGNN(SymGNN):
         edge_vectors: Tensor,
         n_owned: int,
     ) -> tuple[Tensor, Tensor]:
-        """The mean of the members; the deviation adds their spread to the residual of all."""
-        own = nodes[:n_owned].view(n_owned, self.members, self.fields)
+        """The mean of the members; the deviation grows with their spread."""
+        own = nodes[:n_owned, : self.members * self.fields].view(n_owned, self.members, self.fields)
         sums = memory[:, self.members :].reshape(n_owned, self.shells, self.members, self.fields)
         found = self.predict_members(own, sums, memory[:, : self.members], types[:n_owned])
         mean = found.mean(1)
         spread = (found - mean.unsqueeze(1)).square().mean(1)
-        deviation = self.label_scale * (self.residual.square() + spread).sqrt()
+        deviation = self.label_scale * (self.residual.square() + self.spread_gain * spread).sqrt()
         return self.in_units(mean, types[:n_owned]), deviation
+
+    @torch.jit.unused
+    def use_potential(self, table: Tensor) -> None:
+        """Takes the pair functions (P, KNOTS, 3) of a potential, before `observe_structures`.
+
+        Knots lie evenly from `core` to `cutoff`; see `vitrify.data.potentials.effective_pair_functions`.
+        """
+        self.pair_table.copy_(table)
+
+    @torch.jit.unused
+    def mean_stiffness(self, graphs: Sequence[StructureGraph]) -> Tensor:
+        """The mean eigenvalue of the stiffness of all atoms, in units of the table."""
+        traces = [self.stiffen(0, *self.start(*graph), *graph, len(graph.types))[0][:, :3] for graph in graphs]
+        return torch.cat(traces).mean()
+
+    @torch.jit.unused
+    def describe_all(self, graph: StructureGraph) -> Tensor:
+        """All descriptors of a structure: (N, D)."""
+        n = len(graph.types)
+        parts = [self.describe(*graph, n)]
+        if self.stiffness:
+            nodes, memory = self.start(*graph)
+            for index in range(HOPS + 1):
+                stiffness, memory = self.stiffen(index, nodes, memory, *graph, n)
+                nodes = softness(stiffness)
+            parts.append(memory[:, :-6])
+        return torch.cat(parts, 1)
 
     @torch.jit.unused
     def observe_structures(self, graphs: Sequence[StructureGraph]) -> None:
         """Sets centre, whitening and shell scales from the training structures."""
-        described = [self.describe(*graph, len(graph.types)).double() for graph in graphs]
+        described = [self.describe_all(graph).double() for graph in graphs]
         rows = torch.cat(described)
         mean, std = rows.mean(0), rows.std(0, correction=0)
         std = torch.where(std > 1e-6 * std.max(), std, std.new_full((), float("inf")))  # constant ones say nothing
@@ -199,7 +295,7 @@ class ExactSymGNN(SymGNN):
         (shells N, N) with its transpose.
         """
         n = len(graph.types)
-        described = (self.describe(*graph, n) - self.centre) @ self.whiten
+        described = (self.describe_all(graph) - self.centre) @ self.whiten
         radial = self.shell_functions(graph.edge_vectors.square().sum(1).sqrt())
         edge, shell = radial.nonzero(as_tuple=True)
         rows, columns = shell * n + graph.edge_index[0, edge], graph.edge_index[1, edge]
@@ -231,7 +327,7 @@ class ExactSymGNN(SymGNN):
     @torch.jit.unused
     def hyperparameters(self) -> dict[str, Any]:
         """What the native engine needs beside the weights."""
-        names = ("inner", "core", "basis", "degree", "shells", "members", "fields", "hidden")
+        names = ("inner", "core", "basis", "degree", "shells", "members", "fields", "hidden", "stiffness")
         return {name: getattr(self, name) for name in names} if self.whiten.numel() == 0 else {}
 
 

@@ -48,4 +48,6 @@ def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
     data = dict(config["data"])
     for key in ("train", "validation"):
         data[key] = [Path(name).name for name in data[key]]
+    if data.get("potential"):
+        data["potential"] = Path(data["potential"]).name
     return {**config, "data": data}

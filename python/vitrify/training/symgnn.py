@@ -19,15 +19,20 @@ from torch.utils.data import Dataset
 
 import vitrify
 from vitrify.config import SymGNNConfig
+from vitrify.data.potentials import effective_pair_functions
 from vitrify.data.splits import duplicate_groups
 from vitrify.data.structures import LabelledStructure, load_structures
+from vitrify.errors import VitrifyError
 from vitrify.files import sha256
 from vitrify.graph import StructureGraph
 from vitrify.models import ModelConfig, System, build_model
+from vitrify.models.stiffness import KNOTS
 from vitrify.models.symgnn import SymGNN
+from vitrify.models.symgnn_exact import ExactSymGNN
 from vitrify.models.symgnn_ridge import RidgeSymGNN
 from vitrify.neighbours import build_structure_graph
 from vitrify.training.checkpoint import BEST, load_checkpoint, save_checkpoint
+from vitrify.training.crops import piece_of
 from vitrify.training.task import Prepared, Task
 from vitrify.training.validity import structure_validity
 
@@ -46,9 +51,10 @@ class Sample(NamedTuple):
 
 
 class Structures(Dataset[Sample]):
-    """Samples of whole structures. They are made once and kept; the seed of a key is not used.
+    """Samples of whole structures, which are made once and kept, or of pieces of them.
 
-    groups: for training structures, the group of each; None for structures that no member has seen.
+    groups: for training structures, the group of each; None for structures that no member has seen. pieces: edges
+    from the centre of a piece, which the seed of a key draws, to its border (`vitrify.training.crops`); 0: none.
     """
 
     def __init__(
@@ -57,7 +63,9 @@ class Structures(Dataset[Sample]):
         graphs: Sequence[StructureGraph],
         labels: Sequence[Tensor],
         groups: Sequence[int] | None = None,
+        pieces: int = 0,
     ) -> None:
+        self.pieces = pieces
         every = torch.arange(model.members)
         self.samples = []
         for index, (graph, label) in enumerate(zip(graphs, labels, strict=True)):
@@ -70,7 +78,13 @@ class Structures(Dataset[Sample]):
         return len(self.samples)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        return self.samples[key[0]]
+        sample = self.samples[key[0]]
+        if self.pieces == 0:
+            return sample
+        centre = int(np.random.default_rng(key[1]).integers(len(sample.labels)))
+        graph, atoms, complete = piece_of(sample.graph, centre, self.pieces)
+        labels = torch.where(complete, sample.labels[atoms], torch.nan)
+        return sample._replace(graph=graph, labels=labels)
 
 
 class SymGNNTask(Task):
@@ -139,6 +153,7 @@ def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
     graphs, labels = _graphs(train, model.cutoff, dtype)
     types = torch.cat([graph.types for graph in graphs])
     every = torch.cat(labels)
+    _use_potential(config, model, graphs)
     with torch.no_grad():
         model.calibrate(types[~every.isnan()], every[~every.isnan()])
         model.observe_structures(graphs)
@@ -146,8 +161,14 @@ def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
             model.solve(graphs, labels)
     task = SymGNNTask(model)
     groups = duplicate_groups(train)
-    samples = Structures(model, graphs, labels, groups)
-    validation = Structures(model, *_graphs(held_out, model.cutoff, dtype)) if held_out else samples
+    whole = Structures(model, graphs, labels, groups)
+    samples = Structures(model, graphs, labels, groups, data.pieces) if data.pieces else whole
+    if data.pieces and samples.samples[0].prepared is not None:
+        raise VitrifyError(
+            f"data.pieces is {data.pieces}, but variant {config.model['variant']} computes its descriptors once, for "
+            "whole structures: leave data.pieces out"
+        )
+    validation = Structures(model, *_graphs(held_out, model.cutoff, dtype)) if held_out else whole
 
     def finish(folder: Path) -> None:
         measure_residual(folder, task.cpu(), validation)
@@ -156,19 +177,70 @@ def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
     return Prepared(task, samples, validation, list(range(len(validation))), info, finish)
 
 
+def _use_potential(config: SymGNNConfig, model: SymGNN, graphs: Sequence[StructureGraph]) -> None:
+    """Gives the pair functions of data.potential to a model that describes atoms by them."""
+    wanted, path = isinstance(model, ExactSymGNN) and model.stiffness, config.data.potential
+    if bool(path) != wanted:
+        raise VitrifyError(
+            "model.stiffness needs data.potential, the file of the potential that the labels belong to"
+            if wanted
+            else f"data.potential is {path}, but the model does not use it: set model.stiffness to true (variant exact)"
+        )
+    if isinstance(model, ExactSymGNN) and path:
+        distances = np.linspace(model.core, model.cutoff, KNOTS)
+        with torch.no_grad():
+            functions = effective_pair_functions(path, config.data.species, graphs, distances)
+            model.use_potential(torch.from_numpy(functions))
+            # so that stiffnesses are measured by their mean
+            model.use_potential(model.pair_table / model.mean_stiffness(graphs))
+
+
 @torch.no_grad()
 def measure_residual(folder: Path, task: SymGNNTask, data: Structures) -> None:
-    """Gives the best weights of a finished run the standard deviation of their errors on the validation structures."""
+    """Gives the best weights of a finished run their errors on the validation structures, as a standard deviation.
+
+    The largest deviation of any of these atoms goes into the validity range: a larger one says that an atom is unlike
+    all of them. Without an ensemble all deviations are the same, and say nothing of that kind.
+    """
     progress, content = load_checkpoint(folder / BEST)
     task.load_state_dict(content["averaged"])
     task.eval()
-    squares = []
+    model, squares, spreads = task.model, [], []
     for sample in data.samples:
         found, wanted, known = task.standardised(sample)
         error = found[:, sample.judges].mean(1) - wanted
-        squares.append((error.square() - found.var(1, correction=0))[known])
-    task.model.residual.copy_(torch.cat(squares).mean().clamp_min(1e-4).sqrt())
-    save_checkpoint(folder / BEST, progress, {"averaged": task.state_dict()}, content["info"])
+        squares.append(error.square()[known].double())
+        spreads.append(found.var(1, correction=0)[known].double())
+    variance, gain = fit_variance(torch.cat(squares), torch.cat(spreads))
+    model.residual.copy_(variance**0.5)
+    model.spread_gain.copy_(gain)
+    info = json.loads(content["info"])
+    if model.members > 1:
+        largest = (variance + gain * torch.cat(spreads).max()) ** 0.5 * model.label_scale
+        info["validity"]["max_deviation"] = float(largest)
+    save_checkpoint(folder / BEST, progress, {"averaged": task.state_dict()}, json.dumps(info))
+
+
+def fit_variance(squares: Tensor, spreads: Tensor) -> tuple[Tensor, Tensor]:
+    """a > 0 and b >= 0 of the variance a + b `spreads` (n,) under which errors with these `squares` (n,) are likeliest.
+
+    Errors are taken as normal; Newton's method on the likelihood with its expected curvature, which is least squares
+    with weights 1 / variance^2 again and again.
+    """
+    least = 1e-8
+    mean = squares.mean().clamp_min(least)
+    variance, gain = mean, torch.zeros_like(mean)
+    if float(spreads.std(correction=0)) < 1e-6 * float(mean):
+        return variance, gain
+    rows = torch.stack([torch.ones_like(spreads), spreads], 1)
+    for _ in range(20):
+        weights = (rows @ torch.stack([variance, gain])).square().reciprocal()
+        normal = rows.T @ (weights.unsqueeze(1) * rows)
+        variance, gain = torch.linalg.solve(normal, rows.T @ (weights * squares))
+        if gain <= 0.0:
+            return mean, torch.zeros_like(mean)
+        variance = variance.clamp_min(least)
+    return variance, gain
 
 
 def _load(config: SymGNNConfig, paths: Sequence[Path]) -> list[LabelledStructure]:
@@ -195,6 +267,7 @@ def _describe(config: SymGNNConfig, structures: Sequence[LabelledStructure], cut
             "property": {"name": data.property or data.label, "unit": data.unit},
             "validity": structure_validity(data.species, structures, cutoff),
             "label_range": [float(labels.min()), float(labels.max())],
+            "potential": data.potential.name if data.potential else None,
             "data": [{"name": path.name, "sha256": sha256(path)} for path in data.train],
             "versions": {"vitrify": vitrify.__version__, "torch": torch.__version__},
         }
