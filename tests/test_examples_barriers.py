@@ -39,8 +39,9 @@ def test_barriers_of_a_glass_made_in_the_same_script(tmp_path: Path) -> None:
             for line in (tmp_path / "barriers.lammpstrj").read_text().split("ITEM: ATOMS")[1].splitlines()[1:]
         ]
     )
-    assert rows.shape == (256, 5)
+    assert rows.shape == (256, 6)
     assert (rows[:, 4] > 0).all()
+    assert (rows[:, 5] == 1).any()  # cooled too fast, and with another potential
 
     said = run(sys.executable, str(EXAMPLES / "ase_run.py"), "barriers.lammpstrj")
     atoms = ase.io.read(tmp_path / "barriers.xyz")

@@ -1,4 +1,4 @@
-"""Descriptors of stiffness and the pair functions that they come from, beside LAMMPS, finite differences and formulas."""
+"""Descriptors of stiffness and their pair functions, beside LAMMPS, finite differences and formulas."""
 
 from __future__ import annotations
 
@@ -131,9 +131,10 @@ pair_write 2 2 2000 r 0.8 2.5 a.table B-B"""
         inside = r < 2.49
         x = s / r[inside]
         np.testing.assert_allclose(row[inside, 1], 24 * e * (x**6 - 2 * x**12) / r[inside] ** 2, rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(row[inside, 2], 24 * e * (26 * x**12 - 7 * x**6) / r[inside] ** 2, rtol=2e-3, atol=1e-2)
+        curvature = 24 * e * (26 * x**12 - 7 * x**6) / r[inside] ** 2
+        np.testing.assert_allclose(row[inside, 2], curvature, rtol=2e-3, atol=1e-2)
         assert not row[r > 2.5].any()
-    with pytest.raises(VitrifyError, match="reaches 2.5.*raise model.cutoff"):
+    with pytest.raises(VitrifyError, match=r"reaches 2\.5.*raise model.cutoff"):
         effective_pair_functions(tmp_path / "a.table", ("A", "B"), [], r[r < 2.4])
     with pytest.raises(VitrifyError, match="no section A-C"):
         effective_pair_functions(tmp_path / "a.table", ("A", "C"), [], r)

@@ -27,7 +27,7 @@ struct Validity {
   // kind symgnn
   double number_density[2] = {0.0, 0.0};
   std::vector<std::array<double, 2>> composition;    // fraction of each species
-  double max_deviation = 0.0;                        // largest deviation of an atom; 0 if there is none
+  double max_deviation = 0.0;                        // that 99% of the training atoms stay below; 0 if there is none
 };
 
 /// What vitrify.json says about a model, checked. Kind ogn: an integrator; kind symgnn: a property of atoms at rest.

@@ -24,7 +24,7 @@ static constexpr double LARGEST_FORCE_LJ = 0.1;        // epsilon/sigma
 static constexpr double LARGEST_TEMPERATURE_METAL = 1.0;
 static constexpr double LARGEST_TEMPERATURE_LJ = 1.0e-3;
 
-// property, standard deviation, and 1 for atoms whose deviation is larger than any of the training data
+// property, standard deviation, and 1 for atoms whose deviation is larger than the training data have it
 
 static constexpr int NCOLUMNS = 3;
 

@@ -32,7 +32,7 @@ class GlassCalc(Calculator):
         atoms.calc = GlassCalc(barriers="Cu64Zr36.symgnn.pt")
         barriers = atoms.calc.get_property("barriers", atoms)          # (N,), eV
         spread = atoms.calc.get_property("barriers_std", atoms)        # (N,), standard deviation, eV
-        outside = atoms.calc.get_property("barriers_outside", atoms)   # (N,), bool: unlike all training atoms
+        outside = atoms.calc.get_property("barriers_outside", atoms)   # (N,), bool: unlike the training data
 
     Barriers belong to structures at rest: minimise first, with the potential of the labels. Beside a calculator of
     energies, leave `atoms.calc` to that one and ask this one directly; it caches by the atoms that it is given:
@@ -55,8 +55,8 @@ class GlassCalc(Calculator):
         device: "cpu" or "cuda:0".
         check: replay the model's reference case first.
 
-    An atom is "outside" if its standard deviation is larger than that of any atom of the training data, so that the
-    members of the ensemble disagree as nowhere there; for a model without an ensemble no atom is.
+    An atom is "outside" if its standard deviation is larger than that of 99% of the atoms of the training data, so that
+    the members of the ensemble disagree as they hardly do there; for a model without an ensemble no atom is.
 
     Warns once, with the range, if composition or number density lies outside the model's training data.
 

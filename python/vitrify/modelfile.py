@@ -40,8 +40,8 @@ class Validity(_Record):
 
     min_distance: the smallest distance of each pair of species a >= b, at a (a + 1) / 2 + b. temperature and
     max_displacement (the largest |dr| of an atom over one stride) concern models that move atoms; max_deviation (the
-    largest standard deviation that the model gives an atom) concerns ensembles that predict a property. Each of these
-    may be missing.
+    standard deviation that 99% of the training atoms stay below) concerns ensembles that predict a property. Each of
+    these may be missing.
     """
 
     temperature: Range | None = Field(None, exclude_if=_is_none)

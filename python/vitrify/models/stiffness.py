@@ -88,12 +88,14 @@ def softness(stiffness: Tensor, softest: float = SOFTEST) -> Tensor:
     squares = s @ s + softest * softest * torch.eye(3, dtype=s.dtype, device=s.device)
     inverse = s @ torch.linalg.inv(squares)
     columns = inverse.flatten(1)
-    return (0.5 * (columns[:, [0, 4, 8, 1, 2, 5]] + columns[:, [0, 4, 8, 3, 6, 7]])).to(stiffness.dtype)
+    found: Tensor = 0.5 * (columns[:, [0, 4, 8, 1, 2, 5]] + columns[:, [0, 4, 8, 3, 6, 7]])
+    return found.to(stiffness.dtype)
 
 
 def eigenvalues(six: Tensor) -> Tensor:
     """Eigenvalues of tensors (n, 6), in rising order: (n, 3)."""
-    return torch.linalg.eigvalsh(matrices(six.double())).to(six.dtype)
+    values: Tensor = torch.linalg.eigvalsh(matrices(six.double()))
+    return values.to(six.dtype)
 
 
 def stiffness_descriptors(

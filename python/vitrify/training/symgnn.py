@@ -1,8 +1,9 @@
 """What a SymGNN model is trained on: whole structures with a label for each atom, and the scores of its predictions.
 
-An ensemble is bagged by structures: member m does not see the structures of group m (copies of a structure are one
-group). Members then differ by what they have seen, and every structure is new to one of them: without validation files
-the figures of a run, and the deviation that its model states, come from members that have not seen the structure.
+An ensemble is bagged by structures: member m does not see those of groups m, m + members, ... (copies of a structure
+are one group). Members then differ by what they have seen, and every structure is new to one of them: without
+validation files the figures of a run, and the deviation that its model states, come from members that have not seen
+the structure.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from vitrify.training.checkpoint import BEST, load_checkpoint, save_checkpoint
 from vitrify.training.crops import piece_of
 from vitrify.training.task import Prepared, Task
 from vitrify.training.validity import structure_validity
+
+UNUSUAL = 0.01
 
 
 class Sample(NamedTuple):
@@ -69,7 +72,9 @@ class Structures(Dataset[Sample]):
         every = torch.arange(model.members)
         self.samples = []
         for index, (graph, label) in enumerate(zip(graphs, labels, strict=True)):
-            unseen = every == groups[index] if groups is not None and model.members > 1 else every < 0
+            unseen = every < 0
+            if groups is not None and model.members > 1:
+                unseen = every == groups[index] % model.members
             judges = unseen if unseen.any() else every >= 0
             with torch.no_grad():
                 self.samples.append(Sample(graph, label, model.prepare(graph), ~unseen, judges))
@@ -199,8 +204,8 @@ def _use_potential(config: SymGNNConfig, model: SymGNN, graphs: Sequence[Structu
 def measure_residual(folder: Path, task: SymGNNTask, data: Structures) -> None:
     """Gives the best weights of a finished run their errors on the validation structures, as a standard deviation.
 
-    The largest deviation of any of these atoms goes into the validity range: a larger one says that an atom is unlike
-    all of them. Without an ensemble all deviations are the same, and say nothing of that kind.
+    The deviation that all but a fraction UNUSUAL of these atoms stay below goes into the validity range: a larger one
+    says that an atom is unlike them. Without an ensemble all deviations are the same, and say nothing of that kind.
     """
     progress, content = load_checkpoint(folder / BEST)
     task.load_state_dict(content["averaged"])
@@ -216,8 +221,8 @@ def measure_residual(folder: Path, task: SymGNNTask, data: Structures) -> None:
     model.spread_gain.copy_(gain)
     info = json.loads(content["info"])
     if model.members > 1:
-        largest = (variance + gain * torch.cat(spreads).max()) ** 0.5 * model.label_scale
-        info["validity"]["max_deviation"] = float(largest)
+        usual = torch.cat(spreads).quantile(1.0 - UNUSUAL)
+        info["validity"]["max_deviation"] = float((variance + gain * usual) ** 0.5 * model.label_scale)
     save_checkpoint(folder / BEST, progress, {"averaged": task.state_dict()}, json.dumps(info))
 
 
