@@ -210,18 +210,23 @@ def measure_residual(folder: Path, task: SymGNNTask, data: Structures) -> None:
     progress, content = load_checkpoint(folder / BEST)
     task.load_state_dict(content["averaged"])
     task.eval()
-    model, squares, spreads = task.model, [], []
+    model, rows = task.model, []
     for sample in data.samples:
         found, wanted, known = task.standardised(sample)
         error = found[:, sample.judges].mean(1) - wanted
-        squares.append(error.square()[known].double())
-        spreads.append(found.var(1, correction=0)[known].double())
-    variance, gain = fit_variance(torch.cat(squares), torch.cat(spreads))
+        # A judge that is far from the others is wrong more often, and would make their spread look telling.
+        others = ~sample.judges if int((~sample.judges).sum()) > 1 else sample.judges
+        columns = [error.square(), found[:, others].var(1, correction=0), found.var(1, correction=0)]
+        rows.append(torch.stack(columns)[:, known].double())
+    squares, of_others, spreads = torch.cat(rows, 1)
+    # What members disagree by, they are wrong by at least.
+    gain = fit_variance(squares, of_others)[1].clamp_min(1.0)
+    variance = (squares.mean() - gain * spreads.mean()).clamp_min(1e-4)
     model.residual.copy_(variance**0.5)
     model.spread_gain.copy_(gain)
     info = json.loads(content["info"])
     if model.members > 1:
-        usual = torch.cat(spreads).quantile(1.0 - UNUSUAL)
+        usual = spreads.quantile(1.0 - UNUSUAL)
         info["validity"]["max_deviation"] = float((variance + gain * usual) ** 0.5 * model.label_scale)
     save_checkpoint(folder / BEST, progress, {"averaged": task.state_dict()}, json.dumps(info))
 
