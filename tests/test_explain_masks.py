@@ -40,6 +40,29 @@ class CountingSymGNN(PlantedSymGNN):
         return nodes[:n_owned, 0] + counts, torch.ones_like(counts)
 
 
+class ChoosySymGNN(PlantedSymGNN):
+    """Its second layer uses the near edges alone, which an if hands out, and the root of a sum that may be 0."""
+
+    def __init__(self, cutoff: float, seed: int) -> None:
+        super().__init__(cutoff, seed)
+        self.layers = 2
+
+    def layer(
+        self, index: int, nodes: Tensor, memory: Tensor, types: Tensor,
+        edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        if index > 0:
+            near = edge_vectors.square().sum(1) < 0.4 * self.cutoff**2
+            edge_index, edge_vectors = edge_index[:, near], edge_vectors[near]
+        fade = (1.0 - edge_vectors.square().sum(1, keepdim=True) / self.cutoff**2).clamp_min(0.0)
+        terms = fade * nodes[edge_index[1]]
+        sums = nodes.new_zeros([n_owned, 1]).index_add(0, edge_index[0], terms)
+        # No edge is that short, so these terms and their sums are 0.
+        none = (0.1 - edge_vectors.square().sum(1, keepdim=True)).clamp_min(0.0)
+        empty = nodes.new_zeros([n_owned, 1]).index_add(0, edge_index[0], none)
+        return sums + empty.clamp_min(0.0).sqrt(), memory
+
+
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> MaskedModel:
     return open_masked(str(write_toy(tmp_path_factory.mktemp("models") / "toy.pt")))
@@ -72,6 +95,47 @@ def test_ones_change_nothing_and_zeros_leave_edges_out(variant: str, tmp_path: P
             got = masked(masked.start(*graph), torch.where(dropped, 0.0, ones))[0]
             assert float((fewer - whole).abs().max()) > 0
             assert float((got - fewer).abs().max()) <= 1e-5 * max(1.0, float(whole.abs().max()))
+
+
+def test_edges_that_an_if_hands_out_are_weighed_and_slopes_are_finite(tmp_path: Path) -> None:
+    masked = open_masked(str(write(tmp_path / "choosy.pt", ChoosySymGNN(5.0, 1), "choosy")))
+    c = glass()
+    graph = build_structure_graph(c.positions, c.cell, c.types, 5.0, torch.float64)
+    kept = torch.rand(len(graph.edge_vectors), generator=torch.Generator().manual_seed(2)) < 0.5
+    weights = kept.double().requires_grad_()
+    value = masked(masked.start(*graph), weights)[0]
+    fewer = masked.loaded.module(graph.types, graph.edge_index[:, kept], graph.edge_vectors[kept])[0]
+    assert torch.allclose(value, fewer, rtol=0, atol=1e-12)
+    (slopes,) = torch.autograd.grad(value[0], weights)
+    assert torch.isfinite(slopes).all() and (slopes != 0).any()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_layers_of_one_prediction_leave_out_what_it_cannot_see(variant: str, tmp_path: Path) -> None:
+    if variant == "toy":
+        path = write_toy(tmp_path / "m.pt")
+    else:
+        torch.manual_seed(1)
+        path = write(tmp_path / "m.pt", build_model("symgnn", {"variant": variant}, METAL), variant)
+    masked = open_masked(str(path))
+    c = glass(counts=(7, 7, 7))
+    edges = all_edges(c.positions, c.cell, masked.loaded.metadata.cutoff)
+    part = crop(edges, 5, masked.most_hops)
+    graph = torch.as_tensor(np.asarray(c.types)[part.atoms]), torch.as_tensor(part.pairs), torch.as_tensor(part.vectors)
+    whole, narrow = masked.start(*graph), masked.start(*graph, torch.as_tensor(part.hops))
+    weights = torch.rand(len(part.vectors), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    values, slopes = [], []
+    for started in (whole, narrow):
+        mine = weights.clone().requires_grad_()
+        value = masked(started, mine)[0][0]
+        slopes.append(torch.autograd.grad(value, mine)[0])
+        values.append(value.item())
+    assert values[0] == pytest.approx(values[1], abs=1e-10) and torch.allclose(*slopes, rtol=1e-6, atol=1e-12)
+    last = narrow.stages[-1]
+    if variant == "mgcn":  # its memory holds edges and nodes
+        assert last.owned == len(part.atoms)
+    else:
+        assert last.owned == 1 and len(last.edge_vectors) == (part.pairs[0] == 0).sum()
 
 
 def test_a_mask_goes_to_zero_without_a_jump(toy: MaskedModel, tmp_path: Path) -> None:
@@ -165,6 +229,30 @@ def test_the_explainer_finds_what_was_planted(tmp_path: Path) -> None:
     # Without the important bonds less is left than without others of their lengths, and species do not help those.
     assert found.removed < found.prediction - 0.5
     assert set(found.top(5)) <= set(np.flatnonzero(matters))
+
+
+def test_effects_are_what_leaving_bonds_out_changes(tmp_path: Path) -> None:
+    """Exactly so for a sum over bonds; and no bonds matter more than those with the largest effects."""
+    masked = open_masked(str(write(tmp_path / "planted.pt", PlantedSymGNN(5.0, 1), "planted")))
+    c = glass(counts=(5, 5, 5), seed=4)
+    types = np.asarray(c.types)
+    edges = all_edges(c.positions, c.cell, 5.0)
+    found = explain_atom(masked, edges, types, 11, 1.0, 0.1, Settings(top=1, importance="effect"))
+    other = types[found.atoms[found.bonds.max(1)]]
+    expected = np.where(other == 1, 1.0, 1e-4) * (1.0 - found.lengths**2 / 25.0)
+    assert found.scores == pytest.approx(expected, abs=1e-12) and np.isnan(found.masked)
+    assert found.prediction - found.removed == pytest.approx(expected.max(), abs=1e-12)
+    assert Settings(importance="effect", epochs=3).of_an_atom() == Settings(importance="effect").of_an_atom()
+    with pytest.raises(VitrifyError, match="importance is 'charm', but must be one of mask, effect"):
+        Settings(importance="charm")
+
+
+def test_masks_start_where_they_are_told(toy: MaskedModel) -> None:
+    c = glass()
+    edges = all_edges(c.positions, c.cell, 5.0)
+    seeds = [dataclasses.replace(QUICK, start=0.5, seed=seed) for seed in (1, 2, 1)]
+    one, other, again = (explain_atom(toy, edges, np.asarray(c.types), 5, 0.1, 0.1, each).scores for each in seeds)
+    assert np.array_equal(one, again) and 0.5 < np.std(np.log(one / (1 - one)) - np.log(other / (1 - other))) < 1.0
 
 
 def test_explanations_do_not_depend_on_the_run_and_survive_the_disk(toy: MaskedModel, tmp_path: Path) -> None:

@@ -124,6 +124,28 @@ def test_the_null_tells_what_is_due_to_length_and_species(cause: str, by_length:
     assert inside.mean() > 0.85
 
 
+def test_p_is_uniform_where_importance_follows_length_alone() -> None:
+    """Cycles get fewer with length, so bins must be narrow: with wide ones, length seems to be more than itself."""
+    found, types, cycles = planted_explanations("length", count=1)
+    rng = np.random.default_rng(2)
+    settings = Settings(top=50, permutations=49)
+    p: dict[float, list[float]] = {0.02: [], 0.5: []}
+    for _ in range(30):
+        scores = -found[0].lengths + rng.normal(scale=0.1, size=len(found[0].scores))
+        falls = dataclasses.replace(found[0], scores=scores)
+        # In as many cycles as its length says.
+        counts = rng.poisson(20.0 * np.exp(-found[0].lengths))
+        drawn = dataclasses.replace(cycles, counts=counts)
+        for width, seen in p.items():
+            population = Population([falls], types, width, settings)
+            _, table = judge_findings(population, [falls], drawn, (5.0, 10.0), settings)
+            assert table is not None
+            seen.append(table.groups["high"].nulls["length"].p)
+    narrow, wide = (np.array(seen) for seen in p.values())
+    assert np.mean(narrow < 0.1) < 0.25 and abs(narrow.mean() - 0.5) < 0.15
+    assert np.mean(wide < 0.1) > 0.3
+
+
 def test_important_atoms_of_the_medium_range_are_found() -> None:
     settings = Settings(top=40, permutations=200)
     found, types, _ = planted_explanations("length")

@@ -244,7 +244,14 @@ def explain_command(
     baseline: Annotated[
         str | None, typer.Option(help="a second model, explained for the same atoms, such as a SchNet")
     ] = None,
-    epochs: Annotated[int, typer.Option(help="optimiser steps for the mask of one atom")] = 100,
+    importance: Annotated[
+        str,
+        typer.Option(
+            help="what makes a bond important: effect (how far the prediction moves without it, to first order: "
+            "seconds an atom) or mask (GNNExplainer's, as the paper has it: --epochs times as long)"
+        ),
+    ] = "effect",
+    epochs: Annotated[int, typer.Option(help="with --importance mask: optimiser steps for one atom")] = 100,
     top: Annotated[int, typer.Option(help="bonds of one atom that count as important")] = 50,
     permutations: Annotated[int, typer.Option(help="permutations of each null")] = 1000,
     topology: Annotated[
@@ -259,7 +266,8 @@ def explain_command(
     from vitrify.explain.settings import settings_from
 
     settings = settings_from(
-        atoms, number=number, seed=seed, epochs=epochs, top=top, permutations=permutations, topology=topology
+        atoms, number=number, seed=seed, importance=importance, epochs=epochs, top=top, permutations=permutations,
+        topology=topology,
     )
     typer.echo(f"{explain(model, structure, out, settings, baseline)}")
 

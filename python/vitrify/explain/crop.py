@@ -28,8 +28,8 @@ class Edges:
 class Crop:
     """Atoms within some hops of a centre and the edges between them.
 
-    atoms: (n,) indices in the structure, the centre first. hops, displacements: (n,), (n, 3) from the centre, along a
-    path of fewest hops. pairs: (2, e) edges in the crop's own indices, of every atom but those of the last hop.
+    atoms: (n,) indices in the structure, those of fewer hops first. hops, displacements: (n,), (n, 3) from the centre,
+    along a path of fewest hops. pairs: (2, e) edges in the crop's own indices, of every atom but those of the last hop.
     vectors: (e, 3). bond: (e,) number of the bond of each edge; an edge and its reverse are one bond.
     first: (b,) an edge of each bond.
     """
@@ -65,7 +65,7 @@ def crop(edges: Edges, centre: int, hops: int) -> Crop:
         displacements[frontier] = displacements[edges.pairs[0, through]] + edges.vectors[through]
         hop[frontier] = step
     seen = np.flatnonzero(hop >= 0)
-    atoms = np.concatenate([[centre], seen[seen != centre]])
+    atoms = seen[np.argsort(hop[seen], kind="stable")]
     local = np.full(n, -1)
     local[atoms] = np.arange(len(atoms))
     kept = np.sort(np.concatenate(inner))

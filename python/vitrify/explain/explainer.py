@@ -1,4 +1,11 @@
-"""GNNExplainer for regression (SymGNN paper, eq. 7): the smallest set of bonds that keeps a prediction."""
+"""Why a model predicts what it predicts for an atom: a score for each bond, in one of two ways.
+
+Masks are GNNExplainer's for regression (SymGNN paper, eq. 7): the smallest set of bonds that keeps a prediction. A
+prediction is one number, which many sets keep; and Adam moves the logits of all bonds by about the same step, so that a
+score says rather on which side a bond pulls than how hard. Which bonds come first therefore depends on where the
+optimiser starts. Effects have neither fault: an effect is the slope of the prediction with the weight of a bond, which
+is what leaving it out changes, to first order.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vitrify.errors import VitrifyError
 from vitrify.explain.crop import Crop, Edges, crop
 from vitrify.explain.mask import MaskedModel
 from vitrify.explain.nulls import bins_of, matched_sample, strata_of
@@ -21,9 +29,10 @@ class Explanation:
     """Why a model predicts `prediction` for an atom; numbers in the unit of the property, atoms from 0.
 
     atoms (n,): what the model sees, the centre first; hops (n,), displacements (n, 3) from the centre.
-    bonds (b, 2): indices into `atoms` of the bonds that matter at all, vectors (b, 3) from the first to the second,
-    scores (b,): the mask, 0 to 1. masked: the prediction with the mask. kept, removed: with the top bonds alone, and
-    without them. matched (d,): without as many random bonds of the same lengths.
+    bonds (b, 2): indices into `atoms` of the bonds that matter at all, vectors (b, 3) from the first to the second.
+    scores (b,): the mask, 0 to 1, or the size of the effect. masked: the prediction with the mask, NaN if there is
+    none. kept, removed: with the top bonds alone, and without them. matched (d,): without as many random bonds of the
+    same lengths.
     """
 
     centre: int
@@ -74,6 +83,7 @@ class _Local:
             torch.as_tensor(types[part.atoms]),
             torch.as_tensor(part.pairs),
             torch.as_tensor(part.vectors).to(model.loaded.dtype),
+            torch.as_tensor(part.hops),
         )
 
     def __call__(self, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,17 +102,21 @@ def explain_atom(
     settings: Settings,
     reach: int | None = None,
 ) -> Explanation:
-    """Learns one mask for each bond that the prediction for `centre` can see.
+    """Gives a score to each bond that the prediction for `centre` can see, of the kind `settings.importance`.
 
-    The loss is ((f(sigmoid(M) * G) - f(G)) / spread)^2 + size mean(m) + entropy mean(H(m)), with m = sigmoid(M) and
-    H the binary entropy. spread: of the predictions over the structure. width: of the bins of equal lengths. reach:
-    hops beyond which the model is known to see nothing, see `reach_of`.
+    The loss of masks is ((f(sigmoid(M) * G) - f(G)) / spread)^2 + size mean(m) + entropy mean(H(m)), with
+    m = sigmoid(M) and H the binary entropy. spread: of the predictions over the structure. width: of the bins of equal
+    lengths. reach: hops beyond which the model is known to see nothing, see `reach_of`.
     """
-    part, local, live = _receptive_field(model, edges, types, centre, reach)
+    part, local, slopes = _receptive_field(model, edges, types, centre, reach)
+    live = np.flatnonzero(slopes)
     ones = torch.ones(len(part.first), dtype=model.loaded.dtype)
     with torch.no_grad():
         full, deviation = local(ones)
-    scores, masked = _learn_mask(local, ones, live, float(full), spread, settings)
+    if settings.importance == "effect":
+        scores, masked = np.abs(slopes[live]), float("nan")
+    else:
+        scores, masked = _learn_mask(local, ones, live, float(full), spread, settings, centre)
 
     bonds, vectors = part.pairs[:, part.first[live]].T, part.vectors[part.first[live]]
     top = np.argsort(-scores, kind="stable")[: settings.top]
@@ -140,21 +154,24 @@ def reach_of(model: MaskedModel, edges: Edges, types: np.ndarray, centre: int) -
 def _receptive_field(
     model: MaskedModel, edges: Edges, types: np.ndarray, centre: int, reach: int | None
 ) -> tuple[Crop, _Local, np.ndarray]:
-    """What the prediction for `centre` depends on: the crop, the model on it, and its bonds with an effect.
-
-    `finish` may sum over edges too, so a model may see one hop more than it has layers; the gradient says.
-    """
-    reach = reach or model.loaded.metadata.layers + 1
+    """What the prediction for `centre` depends on: the crop, the model on it, and its slopes with the weights of the
+    bonds (b,), which are 0 for bonds without an effect."""
+    reach = reach or model.most_hops
     while True:
         part = crop(edges, centre, reach)
         local = _Local(model, part, types)
         weights = torch.ones(len(part.first), dtype=model.loaded.dtype, requires_grad=True)
         (gradient,) = torch.autograd.grad(local(weights)[0], weights, allow_unused=True)
-        effect = np.zeros(len(part.first), bool) if gradient is None else (gradient != 0).numpy()
-        inner = part.hops[part.pairs].min(0)[effect[part.bond]]
+        slopes = np.zeros(len(part.first)) if gradient is None else gradient.double().numpy()
+        if not np.isfinite(slopes).all():
+            raise VitrifyError(
+                f"the prediction of {model.loaded.path} for atom {centre + 1} has no finite slope with the weights of "
+                "its edges: explain a model that is smooth where a sum over edges is 0"
+            )
+        inner = part.hops[part.pairs].min(0)[(slopes != 0)[part.bond]]
         needed = int(inner.max()) + 1 if len(inner) else 1
         if needed >= reach:
-            return part, local, np.flatnonzero(effect)
+            return part, local, slopes
         reach = needed
 
 
@@ -165,10 +182,12 @@ def _learn_mask(
     full: float,
     spread: float,
     settings: Settings,
+    centre: int,
 ) -> tuple[np.ndarray, float]:
     """The mask (l,) of the bonds `live` (l,), and the prediction with it."""
     places = torch.as_tensor(live)
-    logits = torch.zeros(len(live), dtype=ones.dtype, requires_grad=True)
+    drawn = np.random.default_rng((settings.seed, centre, 1)).normal(scale=settings.start, size=len(live))
+    logits = torch.as_tensor(drawn).to(ones.dtype).requires_grad_()
     if len(live) == 0:
         return np.zeros(0), full
     optimiser = torch.optim.Adam([logits], lr=settings.rate)

@@ -26,11 +26,36 @@ from vitrify.modelfile import find_model
 from vitrify.neighbours import build_structure_graph
 
 _SUMS = ("aten::index_add", "aten::index_add_")
+_LEAST = 1e-30  # of what a root is taken of: less than rounding, and more than 0, where its slope is infinite
 _TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 
 
+class Stage(NamedTuple):
+    """What a layer, or the end, of a model reads: the first nodes of a graph, and the edges of the first `owned`.
+
+    kept: indices of its edges among those of the stage before; None: all.
+    """
+
+    types: Tensor
+    edge_index: Tensor
+    edge_vectors: Tensor
+    owned: int
+    kept: Tensor | None
+
+    def carry(self, nodes: Tensor, memory: Tensor, edges: int) -> tuple[Tensor, Tensor]:
+        """Nodes and memory of the stage before, which had so many edges, without what this one does not need."""
+        if self.kept is None:
+            return nodes, memory
+        if memory.shape[0] == edges:
+            memory = memory[self.kept]
+        elif memory.shape[0] == len(nodes):
+            memory = memory[: self.owned]
+        return nodes[: len(self.types)], memory
+
+
 class Started(NamedTuple):
-    """A graph, and the nodes and memory that `start` makes of it where no weight enters there, else None.
+    """A graph, what each layer and the end need of it, and the nodes and memory that `start` makes of it where no
+    weight enters there, else None.
 
     edge_index: (3, E), with the numbers of the edges as third row: where a model sorts or selects edges, they go along.
     """
@@ -38,6 +63,7 @@ class Started(NamedTuple):
     types: Tensor
     edge_index: Tensor
     edge_vectors: Tensor
+    stages: list[Stage]
     first: tuple[Tensor, Tensor] | None
 
 
@@ -47,25 +73,55 @@ class MaskedModel:
     def __init__(self, loaded: LoadedSymGNN) -> None:
         self.loaded = loaded
         self._start, self._layer, self._finish = _with_weights(loaded.module)
+        self._narrows = False
         self._check()
 
-    def start(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> Started:
-        """What does not depend on the weights, done once: for the paper's variant, most of the work."""
+    @property
+    def most_hops(self) -> int:
+        """How far from an atom the edges may begin that its prediction depends on, and one more."""
+        return self.loaded.metadata.layers + (self._start.sums > 0) + (self._finish.sums > 0)
+
+    def start(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, hops: Tensor | None = None) -> Started:
+        """What does not depend on the weights, done once: for the paper's variant, most of the work.
+
+        hops: (N,) of each node from the first one, in rising order, if that is the only one to be predicted. A layer
+        then treats the nodes alone whose features reach the first one, if the memory of the model can be cut so.
+        """
         numbers = torch.arange(len(edge_vectors)).unsqueeze(0)
         graph = (types, torch.cat([edge_index, numbers]), edge_vectors)
+        stages = self._stages(*graph, hops)
         if self._start.sums:
-            return Started(*graph, None)
+            return Started(*graph, stages, None)
         with torch.no_grad(), optimized_execution(False):
-            return Started(*graph, self._start.function(*graph, edge_vectors.new_ones([len(edge_vectors)])))
+            return Started(*graph, stages, self._start.function(*graph, edge_vectors.new_ones([len(edge_vectors)])))
+
+    def _stages(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, hops: Tensor | None) -> list[Stage]:
+        """One for each layer, and the end."""
+        layers = self.loaded.metadata.layers
+        if hops is None or not self._narrows:
+            return [Stage(types, edge_index, edge_vectors, len(types), None)] * (layers + 1)
+        found: list[Stage] = []
+        for index in range(layers + 1):
+            # `finish` treats the first node, the layer before it the neighbours too if `finish` sums over them, ...
+            far = 0 if index == layers else layers - 1 - index + (self._finish.sums > 0)
+            owned, nodes = (int((hops <= limit).sum()) for limit in (far, far + 1))
+            kept = (edge_index[0] < owned).nonzero().flatten()
+            types, edge_index, edge_vectors = types[:nodes], edge_index[:, kept], edge_vectors[kept]
+            found.append(Stage(types, edge_index, edge_vectors, owned, kept))
+        return found
 
     def __call__(self, started: Started, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Value and deviation (N,) of the graph whose edges count with `weights` (E,); differentiable in them."""
-        graph, n = started[:3], len(started.types)
+        """Value and deviation (N,) of the graph whose edges count with `weights` (E,), or of its first node alone;
+        differentiable in them."""
         with optimized_execution(False):
-            nodes, memory = started.first or self._start.function(*graph, weights)
-            for index in range(self.loaded.metadata.layers):
-                nodes, memory = self._layer.function(index, nodes, memory, *graph, n, weights)
-            value, deviation = self._finish.function(nodes, memory, *graph, n, weights)
+            nodes, memory = started.first or self._start.function(*started[:3], weights)
+            edges = len(weights)
+            for index, stage in enumerate(started.stages):
+                nodes, memory = stage.carry(nodes, memory, edges)
+                if index < self.loaded.metadata.layers:
+                    nodes, memory = self._layer.function(index, nodes, memory, *stage[:4], weights)
+                edges = stage.edge_index.shape[1]
+            value, deviation = self._finish.function(nodes, memory, *stage[:4], weights)
         return value, deviation
 
     def _check(self) -> None:
@@ -86,12 +142,33 @@ class MaskedModel:
         limit = _TOLERANCE[meta.dtype] * float(whole.square().mean().sqrt())
         if not (float((ones - whole).abs().max()) <= limit and float((zeros - less).abs().max()) <= limit):
             raise VitrifyError(self._unfit("uses its edges outside of sums over the edges of a centre"))
+        hops = _hops(graph.edge_index, len(types))
+        order = hops.argsort(stable=True)
+        place = order.argsort()
+        self._narrows = True
+        try:
+            with torch.no_grad():
+                started = self.start(graph.types[order], place[graph.edge_index], graph.edge_vectors, hops[order])
+                first = self(started, weights)[0][0]
+            self._narrows = float((first - less[0]).abs()) <= limit
+        except RuntimeError:  # a memory that is neither one of edges nor one of nodes
+            self._narrows = False
 
     def _unfit(self, why: str) -> str:
         return (
             f"{self.loaded.path} (variant {self.loaded.metadata.variant}) {why}, so its edges cannot be weighed: "
             "explain a model that aggregates with vitrify.graph.sum_over_centres"
         )
+
+
+def _hops(edge_index: Tensor, nodes: int) -> Tensor:
+    """(nodes,) hops of each node from the first one; `nodes` for what cannot be reached."""
+    hops = torch.full([nodes], nodes)
+    hops[0] = 0
+    for step in range(1, nodes):
+        reached = edge_index[1, hops[edge_index[0]] == step - 1]
+        hops[reached] = hops[reached].clamp(max=step)
+    return hops
 
 
 def open_masked(name: str) -> MaskedModel:
@@ -135,6 +212,7 @@ def _with_weights(module: torch.jit.ScriptModule) -> list[_Weighted]:
     for name, place in names.items():
         graph = getattr(frozen, name).graph.copy()
         torch._C._jit_pass_inline(graph)
+        _guard_roots(graph, graph)
         edge_index = list(graph.inputs())[place].unique()
         weights = graph.addInput("edge_weights")
         weights.setType(torch._C.TensorType.get())
@@ -142,6 +220,22 @@ def _with_weights(module: torch.jit.ScriptModule) -> list[_Weighted]:
         graph.eraseInput(0)  # the module itself, whose weights are constants by now
         made.append(_Weighted(torch._C._create_function_from_graph(f"{name}_weighted", graph), sums))
     return made
+
+
+def _guard_roots(graph: Any, block: Any) -> None:
+    """Keeps the arguments of all square roots above 0, so that their slopes are finite.
+
+    A density to which no edge adds is 0. The slope of its root times the terms of its edges, which are 0, would be NaN.
+    """
+    for node in list(block.nodes()):
+        for inner in node.blocks():
+            _guard_roots(graph, inner)
+        if node.kind() == "aten::sqrt" and next(iter(node.inputs())).type().kind() == "TensorType":
+            least = graph.insertConstant(_LEAST)
+            least.node().moveBefore(node)
+            above = graph.create("aten::clamp_min", [next(iter(node.inputs())), least], 1)
+            above.insertBefore(node)
+            node.replaceInput(0, above.output())
 
 
 def _weigh_sums(graph: Any, block: Any, weights: Any, edge_index: int) -> int:
@@ -162,28 +256,35 @@ def _weigh_sums(graph: Any, block: Any, weights: Any, edge_index: int) -> int:
 
 def _edges_of(rows: Any, edge_index: int) -> Any:
     """The edges, `edge_index` or a part of it, from whose centres the rows of a sum are made; None if from none."""
-    from_edges = _sources(rows)
-    if edge_index not in from_edges:
-        return None
-    for value in from_edges.values():
+    # What is made inside of an if is out of reach of a sum behind it: only what the if hands out can be used there.
+    for value in _sources(rows, within=False).values():
         node = value.node()
         if node.kind() == "aten::select" and [each.toIValue() for each in list(node.inputs())[1:]] == [0, 0]:
             edges = next(iter(node.inputs()))
-            if edge_index in _sources(edges):
+            if edge_index in _sources(edges, within=True):
                 return edges
     return None
 
 
-def _sources(value: Any) -> dict[int, Any]:
-    """A value and all that it is made of, by number, nearest first; what an if or a loop hands out stays closed."""
+def _sources(value: Any, within: bool) -> dict[int, Any]:
+    """A value and all that it is made of, by number, nearest first.
+
+    within: look also at what is made inside of an if that hands out such a value, as a part of the edges may be.
+    """
     found: dict[int, Any] = {}
     waiting = [value]
     while waiting:
         at = waiting.pop(0)
-        if at.unique() not in found:
-            found[at.unique()] = at
-            if not list(at.node().blocks()):
-                waiting += list(at.node().inputs())
+        if at.unique() in found:
+            continue
+        found[at.unique()] = at
+        node = at.node()
+        blocks = list(node.blocks())
+        if not blocks:
+            waiting += list(node.inputs())
+        elif within and node.kind() == "prim::If":
+            place = [each.unique() for each in node.outputs()].index(at.unique())
+            waiting += [list(block.outputs())[place] for block in blocks]
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from vitrify.explain.settings import BIN
 from vitrify.explain.topology import INSTALL
 from vitrify.units import get_units
 
+_KINDS = {"mask": "GNNExplainer for regression", "effect": "effects of single bonds"}
 _SHOWN = 4  # atoms whose pictures are in the report; the others' are in the folder
 
 
@@ -26,7 +28,7 @@ def write_page(results: Results, folder: Path) -> Path:
     report = Report(
         f"Explanation of {first.model.loaded.path.name}",
         f"{meta.property.name} of {len(first.explanations)} atoms of {results.source} "
-        f"({len(results.structure)} atoms): GNNExplainer for regression, with length-matched nulls",
+        f"({len(results.structure)} atoms): {_KINDS[results.settings.importance]}, with length-matched nulls",
     )
     _summary(report, results)
     for each in results.models:
@@ -85,7 +87,7 @@ def _atoms(report: Report, each: Explained, results: Results, folder: Path, leng
             f"change without top {top}", "without others of their lengths",
         ],
         rows,
-        note="Masked: with every bond weighed by its importance, which should be the prediction. The last two: how "
+        note="Masked: with every bond weighed by its mask, which should be the prediction. The last two: how "
         f"far the prediction moves when the top {top} bonds are left out, and when as many random bonds of the same "
         "lengths and species are (mean ± standard deviation of ten draws). Atoms count from 1.",
     )  # fmt: skip
@@ -171,13 +173,25 @@ def _method(report: Report, results: Results, length: str) -> None:
     settings = results.settings
     width = f"{BIN[results.models[0].model.loaded.metadata.units]:g} {length}".strip()
     report.section("Method")
-    report.text(
-        "One mask m for each bond that the prediction depends on minimises ((f(m) - f(1)) / spread)² + "
-        f"{settings.size:g} mean(m) + {settings.entropy:g} mean entropy(m) (Adam, {settings.epochs} steps of "
-        f"{settings.rate:g}); the spread is that of the predictions over the structure. The mask multiplies the terms "
-        "of every sum over the edges of an atom: 1 is the model as it is, 0 the same as leaving the bond out, which is "
-        "checked on the reference case of each model file."
+    weighed = (
+        "A weight multiplies the terms of every sum over the edges of an atom: 1 is the model as it is, 0 the same as "
+        "leaving the bond out, which is checked on the reference case of each model file."
     )
+    if settings.importance == "effect":
+        report.text(
+            "The importance of a bond is the size of the slope of the prediction with its weight, in the unit of the "
+            f"prediction: how far that moves, to first order, when the bond is left out. {weighed}"
+        )
+    else:
+        report.text(
+            "One mask m for each bond that the prediction depends on minimises ((f(m) - f(1)) / spread)² + "
+            f"{settings.size:g} mean(m) + {settings.entropy:g} mean entropy(m) (Adam, {settings.epochs} steps of "
+            f"{settings.rate:g}); the spread is that of the predictions over the structure. {weighed}"
+        )
+        report.text(
+            "Many masks keep one number: with another start of the optimiser, other bonds come first. The columns "
+            f"'change without' say how much the top {settings.top} bonds matter to the model."
+        )
     report.text(
         f"Nulls: the importance of the bonds of one atom is shuffled {settings.permutations} times among bonds of "
         f"equal length (bins of {width}), and among those of equal length and species. z is the difference in "
@@ -196,13 +210,20 @@ def _provenance(report: Report, results: Results) -> None:
     report.table(["what", "value"], rows)
     report.text("To reproduce:")
     first, *others = results.models
-    atoms = ",".join(str(found.centre + 1) for found in first.explanations)
-    baseline = "".join(f" --baseline {other.model.loaded.path.name}" for other in others)
-    report.code(
-        f"vitrify explain {first.model.loaded.path.name} {results.source} --atoms {atoms}{baseline} "
-        f"--seed {settings.seed} --permutations {settings.permutations} --epochs {settings.epochs} --top {settings.top}"
-        f"{'' if settings.topology else ' --no-topology'}"
-    )
+    atoms = [found.centre + 1 for found in first.explanations]
+    names = [each.model.loaded.path.name for each in (first, *others)]
+    if settings.start:  # what the command line does not offer
+        chosen = dataclasses.replace(settings, atoms=tuple(atoms))
+        baseline = f", baseline={names[1]!r}" if others else ""
+        report.code(f"explain({names[0]!r}, {results.source!r}, settings={chosen!r}{baseline})")
+    else:
+        baseline = f" --baseline {names[1]}" if others else ""
+        how = settings.importance + (f" --epochs {settings.epochs}" if settings.importance == "mask" else "")
+        report.code(
+            f"vitrify explain {names[0]} {results.source} --atoms {','.join(map(str, atoms))}{baseline} "
+            f"--seed {settings.seed} --permutations {settings.permutations} --importance {how} "
+            f"--top {settings.top}{'' if settings.topology else ' --no-topology'}"
+        )
     if results.cycles is not None:
         report.text("Persistent homology: homcloud (I. Obayashi et al.), an optional extra.")
     elif INSTALL in results.without_cycles:

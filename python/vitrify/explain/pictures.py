@@ -101,16 +101,9 @@ def distance_figure(found: Mapping[str, Distances], *, length: str) -> Figure:
         figure = new_figure(7.6, 0.7 + 2.6 * len(found))
         grid = figure.subplots(len(found), 2, squeeze=False)
         for (left, right), (name, each) in zip(grid, found.items(), strict=True):
-            middle, width = (each.edges[1:] + each.edges[:-1]) / 2, np.diff(each.edges)
-            for axes in (left, right):
-                axes.axvspan(*each.span, color="#f2f2f2", zorder=0, label="medium range")
-                axes.set_xlim(0, each.edges[-1])
-                axes.set_xlabel(f"distance from the explained atom ({length})")
-            left.plot(middle, each.everything / width, color=SECOND, label="all atoms seen")
-            left.fill_between(middle, *(each.band / width), color=PALETTE[1], alpha=0.25, linewidth=0)
-            left.plot(middle, each.null / width, color=PALETTE[1], linestyle="--", label="length-matched null (95%)")
-            left.plot(middle, each.important / width, color=PALETTE[0], label="important atoms")
-            left.set(title=name, ylabel="probability density", ylim=(0, None))
+            draw_densities(left, each, length)
+            left.set_title(name)
+            middle, _ = _shells(right, each, length)
             enough = each.null > 1e-3  # below, a ratio says nothing
             low, high, ratio = (np.divide(x, each.null, out=np.full_like(each.null, np.nan), where=enough)
                                 for x in (*each.band, each.important))  # fmt: skip
@@ -122,6 +115,24 @@ def distance_figure(found: Mapping[str, Distances], *, length: str) -> Figure:
     return figure
 
 
+def draw_densities(axes: Any, found: Distances, length: str) -> None:
+    """Densities of important atoms, of their null and of all atoms by distance from the explained atom."""
+    middle, width = _shells(axes, found, length)
+    axes.plot(middle, found.everything / width, color=SECOND, label="all atoms seen")
+    axes.fill_between(middle, *(found.band / width), color=PALETTE[1], alpha=0.25, linewidth=0)
+    axes.plot(middle, found.null / width, color=PALETTE[1], linestyle="--", label="length-matched null (95%)")
+    axes.plot(middle, found.important / width, color=PALETTE[0], label="important atoms")
+    axes.set(ylabel=f"probability density (1/{length})", ylim=(0, None))
+
+
+def _shells(axes: Any, found: Distances, length: str) -> tuple[np.ndarray, np.ndarray]:
+    """Middles and widths of the shells; marks the medium range."""
+    axes.axvspan(*found.span, color="#f2f2f2", zorder=0, label="medium range")
+    axes.set_xlim(0, found.edges[-1])
+    axes.set_xlabel(f"distance from the explained atom ({length})")
+    return (found.edges[1:] + found.edges[:-1]) / 2, np.diff(found.edges)
+
+
 def cycle_figure(found: Mapping[str, CycleTable]) -> Figure:
     """For each model: the distribution of the number of optimal cycles of important, random and length-matched bonds;
     and the means of the groups beside their nulls."""
@@ -129,25 +140,36 @@ def cycle_figure(found: Mapping[str, CycleTable]) -> Figure:
         figure = new_figure(7.6, 0.7 + 2.6 * len(found))
         grid = figure.subplots(len(found), 2, squeeze=False)
         for (left, right), (name, each) in zip(grid, found.items(), strict=True):
-            shown = {
-                "high importance": (each.counts["high"], PALETTE[0], "-"),
-                "length-matched null": (each.null_counts, PALETTE[1], "--"),
-                "random": (each.counts["random"], SECOND, "-"),
-            }
-            last = int(np.percentile(np.concatenate([counts for counts, _, _ in shown.values()]), 99.5)) + 1
-            for label, (counts, colour, dash) in shown.items():
-                share = np.bincount(np.minimum(counts, last).astype(int), minlength=last + 1) / max(len(counts), 1)
-                left.stairs(share, np.arange(last + 2) - 0.5, color=colour, linestyle=dash, linewidth=1.6, label=label)
-            left.set(title=name, xlabel=f"optimal cycles with the bond ({last}: or more)", ylabel="share of bonds")
-            left.xaxis.set_major_locator(MaxNLocator(integer=True))
-            x = np.arange(len(GROUPS))
-            nulls = [each.groups[group].nulls["length"] for group in GROUPS]
-            right.bar(x, [null.observed for null in nulls], width=0.55, color=_SHADES)
-            right.errorbar(
-                x, [null.mean for null in nulls], yerr=[2 * null.std for null in nulls],
-                fmt="_", color=PALETTE[1], markersize=22, capsize=3,
-            )  # fmt: skip
-            right.set(ylabel="mean optimal cycles", xticks=x, xticklabels=GROUPS)
-            right.grid(False, axis="x")
+            draw_counts(left, each)
+            left.set_title(name)
+            draw_means(right, each)
         legend_below(figure)
     return figure
+
+
+def draw_counts(axes: Any, found: CycleTable) -> None:
+    """In how many optimal cycles bonds are: important, random and length-matched ones."""
+    shown = {
+        "high importance": (found.counts["high"], PALETTE[0], "-"),
+        "length-matched null": (found.null_counts, PALETTE[1], "--"),
+        "random": (found.counts["random"], SECOND, "-"),
+    }
+    last = int(np.percentile(np.concatenate([counts for counts, _, _ in shown.values()]), 99.5)) + 1
+    for label, (counts, colour, dash) in shown.items():
+        share = np.bincount(np.minimum(counts, last).astype(int), minlength=last + 1) / max(len(counts), 1)
+        axes.stairs(share, np.arange(last + 2) - 0.5, color=colour, linestyle=dash, linewidth=1.6, label=label)
+    axes.set(xlabel=f"optimal cycles with the bond ({last}: or more)", ylabel="share of bonds")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def draw_means(axes: Any, found: CycleTable) -> None:
+    """Mean number of optimal cycles of the bonds of each group (bars), and of bonds of the same lengths (2 std)."""
+    x = np.arange(len(GROUPS))
+    nulls = [found.groups[group].nulls["length"] for group in GROUPS]
+    axes.bar(x, [null.observed for null in nulls], width=0.55, color=_SHADES)
+    axes.errorbar(
+        x, [null.mean for null in nulls], yerr=[2 * null.std for null in nulls],
+        fmt="_", color=PALETTE[1], markersize=22, capsize=3,
+    )  # fmt: skip
+    axes.set(ylabel="mean optimal cycles", xticks=x, xticklabels=GROUPS)
+    axes.grid(False, axis="x")

@@ -22,6 +22,7 @@ from vitrify.explain.mask import MaskedModel, one_thread, open_masked
 from vitrify.explain.settings import BIN, MEDIUM_RANGE, Settings
 from vitrify.explain.topology import Cycles, find_cycles, radii_of, why_not
 from vitrify.files import atomic_path, sha256
+from vitrify.modelfile import find_model
 
 _CELLS = 26  # cells of the alpha complex for each atom, about: vertices, edges, triangles, tetrahedra
 
@@ -67,8 +68,19 @@ def explain(
     Started again, an interrupted run goes on with the atom at which it stopped. Raises VitrifyError for a model of
     another kind, a structure that does not fit it, and atoms that there are not.
     """
-    from vitrify.explain.page import write_page  # matplotlib takes a while to load
+    folder = Path(out) if out else Path("out") / f"{find_model(str(model)).name.removesuffix('.pt')}.explain"
+    return write(find(model, structure, folder, settings, baseline, progress), folder)
 
+
+def find(
+    model: str | Path,
+    structure: str | Path,
+    folder: Path,
+    settings: Settings | None = None,
+    baseline: str | Path | None = None,
+    progress: bool = True,
+) -> Results:
+    """What `explain` finds; what takes long goes to `folder`, where it is found again."""
     settings = settings or Settings()
     with one_thread():
         models = [open_masked(str(name)) for name in (model, baseline) if name is not None]
@@ -76,7 +88,6 @@ def explain(
     first = models[0].loaded
     glass = _read(structure, first.metadata.species)
     chosen = settings.choose(len(glass))
-    folder = Path(out) if out else Path("out") / f"{first.path.name.removesuffix('.pt')}.explain"
     folder.mkdir(parents=True, exist_ok=True)
 
     with one_thread():
@@ -91,7 +102,13 @@ def explain(
         _judge(each, explanations, _in_order(glass, first.metadata.species, each).types, cycles, settings, progress)
         for each, explanations in zip(models, found, strict=True)
     ]
-    results = Results(judged, glass, Path(structure).name, settings, cycles, reason or "")
+    return Results(judged, glass, Path(structure).name, settings, cycles, reason or "")
+
+
+def write(results: Results, folder: Path) -> Path:
+    """Writes all files of an explanation into `folder`; returns the path of the report."""
+    from vitrify.explain.page import write_page  # matplotlib takes a while to load
+
     _write_files(results, folder)
     return write_page(results, folder)
 
@@ -127,7 +144,7 @@ def _explanations(
     """Explanations of the chosen atoms, those on disk as they are."""
     loaded = model.loaded
     key = store.key_of(
-        model=sha256(loaded.path), structure=store.structure_hash(glass), settings=settings.of_a_mask(), bin=BIN
+        model=sha256(loaded.path), structure=store.structure_hash(glass), settings=settings.of_an_atom(), bin=BIN
     )
     paths = {atom: folder / "explanations" / key / f"atom_{atom + 1}.npz" for atom in chosen}
     done = {atom: found for atom, path in paths.items() if (found := store.load_explanation(path)) is not None}
