@@ -233,6 +233,7 @@ def as_record(distances: Distances, cycles: CycleTable | None) -> dict[str, Any]
     """Both findings, for explanations.json."""
     found: dict[str, Any] = {"medium_range": {"span": distances.span, **distances.medium.as_dict()}}
     found["medium_range"]["verdict"] = survival(distances.medium)
+    found["medium_range"]["near_medium_far_over_null"] = over_null(distances)
     if cycles is not None:
         found["cycles"] = {group: finding.as_dict() for group, finding in cycles.groups.items()}
         found["cycles"]["high"]["verdict"] = survival(cycles.groups["high"])
@@ -245,10 +246,15 @@ def draw(judged: Sequence[Judged], results: Results, folder: Path) -> None:
     panels = {(each.importance, each.model): each for each in judged}
     explained = results.models[0]
     meta = explained.model.loaded.metadata
-    draws = {
-        "distances": lambda axes, each: pictures.draw_densities(axes, each.distances, "A"),
-        "cycles": lambda axes, each: pictures.draw_means(axes, each.cycles),
-    }
+
+    def distances(axes: Any, each: Judged) -> None:
+        pictures.draw_densities(axes, each.distances, "A")
+
+    def cycles(axes: Any, each: Judged) -> None:
+        if each.cycles is not None:
+            pictures.draw_means(axes, each.cycles)
+
+    draws: dict[str, Callable[[Any, Judged], None]] = {"distances": distances, "cycles": cycles}
     for what, on in draws.items():
         with plots.style():
             figure = plots.new_figure(0.6 + 2.7 * len(names), 0.6 + 2.4 * len(IMPORTANCE))
@@ -263,13 +269,27 @@ def draw(judged: Sequence[Judged], results: Results, folder: Path) -> None:
     figure = pictures.structure_figure(
         most, results.structure.types, meta.species, top=results.settings.top, length="A"
     )
-    plots.save(figure, folder / "explanations-atom.png")
+    with plots.style(), atomic_path(folder / "explanations-atom.png") as work:
+        figure.savefig(work, dpi=120, metadata={"Software": "vitrify"})  # thousands of atoms make large files
 
 
 def interval(found: Finding, null: str) -> str:
     judged = found.nulls[null]
     low, high = judged.mean - 1.96 * judged.std, judged.mean + 1.96 * judged.std
     return f"{judged.mean:.3f} [{low:.3f}, {high:.3f}] | {judged.p:.3f}"
+
+
+def over_null(found: Distances) -> list[float]:
+    """Important atoms over their length-matched null: nearer than the medium range, in it, and beyond."""
+    middle, (low, high) = (found.edges[1:] + found.edges[:-1]) / 2, found.span
+    parts = (middle < low, (middle >= low) & (middle < high), middle >= high)
+    return [float(found.important[part].sum() / max(found.null[part].sum(), 1e-9)) for part in parts]
+
+
+def near(found: Distances) -> bool:
+    """Whether the near range is stronger over its null than the medium range."""
+    ratios = over_null(found)
+    return ratios[0] > ratios[1]
 
 
 def row(each: Judged, found: Finding, more: str = "") -> str:
@@ -292,6 +312,7 @@ def names_of(judged: Sequence[Judged], chosen: Callable[[Judged], Finding | None
 def lines(records: Sequence[dict[str, Any]], judged: Sequence[Judged], results: Results, glass: str) -> list[str]:
     """explanations.md."""
     settings, (low, high) = results.settings, judged[0].distances.span
+    models = [each for each in judged if each.model != CONTROL]
     head = [f"null: {null}, mean [95%] | p" for null in NULLS]
     text = [
         "# What models of barriers look at", "",
@@ -302,7 +323,9 @@ def lines(records: Sequence[dict[str, Any]], judged: Sequence[Judged], results: 
         f" {BIN['metal']:g} A), or of equal length and species. A finding survives a null if it is above it with"
         f" p < {LEVEL:g} and, over the atoms, by more than two standard errors.", "",
         f"- Important atoms are in the medium range ({low:g} to {high:g} A): "
-        f"{names_of(judged, lambda each: each.distances.medium)}.",
+        f"{names_of(judged, lambda each: each.distances.medium)}. Over its null, the near range (below {low:g} A) is"
+        f" stronger than the medium range for {sum(near(each.distances) for each in models)} of {len(models)}: there,"
+        " importance falls with distance, and the medium range is no peak.",
         "- Important bonds are in many cycles: "
         f"{names_of(judged, lambda each: each.cycles.groups['high'] if each.cycles else None)}.", "",
         "Importance is one of two. Mask: GNNExplainer's, as in the paper. Effect: how far the prediction moves, to"
@@ -324,10 +347,15 @@ def lines(records: Sequence[dict[str, Any]], judged: Sequence[Judged], results: 
         "", "Correlations are with labels of which two independent sets correlate by 0.775. A model that hardly knows"
         " barriers says little about what they depend on.", "",
         "## Where important atoms are", "",
-        f"Share of the ends of important bonds that are {low:g} to {high:g} A from the explained atom.", "",
-        f"| model | importance | observed | {' | '.join(head)} | excess over atoms | survives: length / and species |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        *(row(each, each.distances.medium) for each in judged), "",
+        f"Share of the ends of important bonds that are {low:g} to {high:g} A from the explained atom; and the share of"
+        f" those below {low:g} A, from {low:g} to {high:g} A and beyond, over that of bonds of the same lengths.", "",
+        f"| model | importance | observed | {' | '.join(head)} | excess over atoms | survives: length / and species |"
+        " near / medium / far over null |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        *(
+            f"{row(each, each.distances.medium)} {' / '.join(f'{ratio:.2f}' for ratio in over_null(each.distances))} |"
+            for each in judged
+        ), "",
         "![distances](explanations-distances.png)", "",
         "Orange: important atoms. Blue: ends of random bonds of the same lengths, with 95% of the permutations. Grey:"
         " all atoms that the model sees; their number grows as the square of the distance.", "",
@@ -387,7 +415,7 @@ def check_lines(records: Sequence[dict[str, Any]], settings: Settings) -> list[s
         *text, "", "## One atom", "", "![atom](explanations-atom.png)", "",
         f"The atom of {records[0]['model']} whose prediction moves most without its important bonds (effect). Left: all"
         f" that the model sees, with the top {settings.top} bonds. Right: the closest 10 atoms with all bonds between"
-        " them. Dark bonds are important.",
+        " them. Dark bonds are important; the scale is their effect in eV.",
     ]  # fmt: skip
 
 

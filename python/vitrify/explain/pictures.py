@@ -173,3 +173,4 @@ def draw_means(axes: Any, found: CycleTable) -> None:
     )  # fmt: skip
     axes.set(ylabel="mean optimal cycles", xticks=x, xticklabels=GROUPS)
     axes.grid(False, axis="x")
+    axes.set_axisbelow(True)
