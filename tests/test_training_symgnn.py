@@ -69,7 +69,7 @@ def test_it_learns_and_its_figures_are_those_computed_by_hand(folder, tmp_path):
     assert run.metrics["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-4)
     assert run.metrics["pearson"] == pytest.approx(np.corrcoef(value, unseen.labels)[0, 1], rel=1e-4)
     assert run.metrics["pearson_within"] == pytest.approx(run.metrics["pearson"], rel=1e-6)
-    assert run.metrics["pearson"] > 0.9
+    assert run.metrics["pearson"] > 0.8  # its two members learn from one and from two of the three structures
     # the deviation is that of the errors, over structures that training has not seen
     assert np.sqrt(np.mean(deviation.numpy() ** 2)) == pytest.approx(run.metrics["rmse"], rel=0.02)
 
