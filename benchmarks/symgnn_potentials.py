@@ -10,7 +10,7 @@ potential makes small glasses of its own, all by one protocol at zero pressure: 
 --rate, minimum. The first potential relaxes those of the others once more, which tells what the history of a glass
 does from what the last minimisation does.
 
-Structures are kept in --work, so that the page of another model takes seconds; all of it takes ten minutes of a core.
+Structures are kept in --work, so that the page of another model takes seconds.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ PAPER = {"optimizer": "adam", "amsgrad": True, "learning_rate": 3e-3, "final_lea
 ATTENTION = {**PAPER, "learning_rate": 1e-2}
 DESCRIPTORS = ("exact", "exact, no potential", "ridge")
 # Networks that see their surroundings through layers learn more in a given time from pieces of a glass; but not the
-# paper's variant, whose features of edges are drawn anew in every step: its correlations were 0.05 to 0.09 on pieces.
+# paper's variant, whose features of edges are drawn anew in every step.
 PIECES = 4
 # name: the model section, the training section, and the largest number of steps
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {

@@ -369,8 +369,7 @@ def test_velocities_left_from_before_a_minimisation_do_no_harm(tmp_path: Path) -
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_atoms_whose_deviation_no_training_atom_has_are_marked(tmp_path: Path, ranks: int) -> None:
-    c = set_up(tmp_path)
-    _, deviations = predict(make_toy(), c)
+    _, deviations = predict(make_toy(), set_up(tmp_path))
     limit = float(np.median(deviations))
     write_toy(tmp_path / "toy.pt", validity=VALIDITY["metal"].model_copy(update={"max_deviation": limit}))
     dump = DUMP.replace("c_b[2]", "c_b[2] c_b[3]")

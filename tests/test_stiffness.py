@@ -149,6 +149,14 @@ def test_what_is_no_potential_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.eam.fs").write_text("nothing\n")
     with pytest.raises(VitrifyError, match=r"cannot be read as a file of pair style eam/fs"):
         effective_pair_functions(tmp_path / "bad.eam.fs", ("Cu",), [], r)
+    for rows, message in (
+        ("1 1.0 5.0 0\n2 3.0 2.0 0\n3 2.0 1.0 0\n4 8.0 0.0 0", "do not grow"),
+        ("1 2.0 5.0 0\n2 3.0 2.0 0\n3 5.0 1.0 0\n4 8.0 0.0 0", r"begins at 2, the model needs it from 1\.5"),
+        ("1 1.0 nan 0\n2 3.0 2.0 0\n3 5.0 1.0 0\n4 8.0 0.0 0", "not finite"),
+    ):
+        (tmp_path / "bad.table").write_text(f"Cu-Cu\nN 4\n\n{rows}\n")
+        with pytest.raises(VitrifyError, match=message):
+            effective_pair_functions(tmp_path / "bad.table", ("Cu",), [], r)
     (tmp_path / "bad.table").write_bytes(b"\xff\xfe")
     with pytest.raises(VitrifyError, match="cannot be read as a file of pair style table"):
         effective_pair_functions(tmp_path / "bad.table", ("Cu",), [], r)

@@ -30,7 +30,7 @@ template <typename T> inline int find_bonds(const Binder<T> &b, const Surroundin
 // Directions, lengths and functions of `count` bonds from the first one on, and nothing from there to a whole vector.
 template <typename T> inline int look_up(const Binder<T> &b, const Surroundings &s, int first, int count)
 {
-  const int own = s.types[s.ids[s.place]], last = b.knots - 2;
+  const int own = s.types[s.ids[s.place]], last = KNOTS - 2;
   double *to = b.terms;
   for (int k = 0; k < count; ++k) {
     const double x = b.vectors[0][first + k], y = b.vectors[1][first + k], z = b.vectors[2][first + k];
@@ -43,7 +43,7 @@ template <typename T> inline int look_up(const Binder<T> &b, const Surroundings 
     int knot = static_cast<int>(place);
     knot = knot < last ? knot : last;
     const double part = place - knot;
-    const double *row = b.table + (static_cast<std::ptrdiff_t>(larger * (larger + 1) / 2 + smaller) * b.knots + knot) * 3;
+    const double *row = b.table + (static_cast<std::ptrdiff_t>(larger * (larger + 1) / 2 + smaller) * KNOTS + knot) * 3;
     to[ALONG_X * NEAR_STRIDE + k] = x * inverse;
     to[ALONG_Y * NEAR_STRIDE + k] = y * inverse;
     to[ALONG_Z * NEAR_STRIDE + k] = z * inverse;

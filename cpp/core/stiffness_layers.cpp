@@ -20,9 +20,8 @@ template <typename T> void StiffnessLayers<T>::stiffen(int order, const Surround
   const int node = s.ids[s.place];
   const double reach = order == 0 ? tables_.cutoff : tables_.inner;
   room.cutoff_square = reach * reach;
-  room.knots = tables_.knots;
   room.start = tables_.core;
-  room.inverse_step = (tables_.knots - 1) / (tables_.cutoff - tables_.core);
+  room.inverse_step = (KNOTS - 1) / (tables_.cutoff - tables_.core);
   room.table = tables_.pair_table.data();
   T *whole = whole_.data() + place(node, 6), *found = descriptors_.data() + place(node, N_STIFFNESS);
   double stiffness[6];

@@ -14,6 +14,8 @@ struct GridRun;
 /// that arrays that follow one another do not compete for the same lines of the cache.
 constexpr int NEAR = 256;
 constexpr int NEAR_STRIDE = 272;
+/// Knots of a table of pair functions: python/vitrify/models/stiffness.py.
+constexpr int KNOTS = 1024;
 /// Values that each bond of an atom has.
 constexpr int BOND_TERMS = 13;
 /// Atoms, of one species, whose fields and networks are evaluated together.
@@ -49,9 +51,8 @@ template <typename T> struct Describer {
 /// Sums over the bonds of one atom: see native_stiffness.inl.
 template <typename T> struct Binder {
   double cutoff_square;
-  int knots;
   double start, inverse_step;    // of the table
-  const double *table;           // (pairs of species, knots, 3)
+  const double *table;           // (pairs of species, KNOTS, 3)
   const T *softness;             // (n_nodes, 6), where neighbours yield
   // Room for what may be near, and one more vector.
   int *found;

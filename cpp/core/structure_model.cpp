@@ -5,6 +5,7 @@
 #include "core/hyperparameters.h"
 #include "core/json.h"
 #include "core/stiffness.h"
+#include "core/structure_kernels.h"
 #include "core/weights.h"
 
 #include <algorithm>
@@ -15,8 +16,6 @@ namespace {
 
 constexpr int MAX_DEGREE = 32;
 constexpr int MAX_DESCRIPTORS = 1 << 24;
-// python/vitrify/models/stiffness.py
-constexpr int KNOTS = 1024;
 
 }    // namespace
 
@@ -55,7 +54,6 @@ void StructureModel::read_hyperparameters(const ModelFile &file)
   const double count = 2.0 * s * basis + degree * (s * basis + pairs * basis + s * (basis - 1.0));
   if (count > MAX_DESCRIPTORS) throw Error("its hyperparameters make too many descriptors: export the model again");
   n_descriptors = static_cast<int>(count) + (stiffness ? N_STIFFNESS : 0);
-  knots = KNOTS;
 }
 
 void StructureModel::read_weights(const ModelFile &file)

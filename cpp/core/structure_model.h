@@ -16,11 +16,10 @@ struct StructureModel {
   int n_species = 0, basis = 0, degree = 0, shells = 0, members = 0, fields = 0, hidden = 0;
   int n_descriptors = 0;
   bool stiffness = false;
-  int knots = 0;
   double cutoff = 0.0, inner = 0.0, core = 0.0;
   std::vector<double> centre, shell_scale;         // (descriptors), (shells)
   std::vector<double> field_weight, field_bias;    // (species, descriptors, members, fields + 1), (species, ...)
-  std::vector<double> pair_table;                  // (pairs of species, knots, 3), empty without stiffness
+  std::vector<double> pair_table;                  // (pairs of species, KNOTS, 3), empty without stiffness
   std::vector<double> readout;                     // (species, members, shells + 1, fields)
   std::vector<double> first_weight;                // (members, inputs, hidden), inputs = (shells + 1) fields
   std::vector<double> first_bias, last_weight;     // (species, members, hidden), (members, hidden)

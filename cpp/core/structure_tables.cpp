@@ -56,7 +56,7 @@ template <typename T> std::vector<T> recursion_of(int degree)
 template <typename T>
 StructureTables<T>::StructureTables(const StructureModel &m, int lanes) :
     n_species(m.n_species), basis(m.basis), degree(m.degree), shells(m.shells), members(m.members), fields(m.fields),
-    hidden(m.hidden), n_descriptors(m.n_descriptors), stiffness(m.stiffness), knots(m.knots),
+    hidden(m.hidden), n_descriptors(m.n_descriptors), stiffness(m.stiffness),
     harmonics((m.degree + 1) * (m.degree + 1)), inputs(m.shells + 1), cutoff(m.cutoff), inner(m.inner), core(m.core),
     label_scale(m.label_scale), residual(m.residual), spread_gain(m.spread_gain), label_mean(m.label_mean),
     recursion(recursion_of<T>(m.degree)), centre(m.centre.begin(), m.centre.end()),

@@ -14,7 +14,6 @@ template <typename T> struct StructureTables {
 
   int n_species, basis, degree, shells, members, fields, hidden, n_descriptors;    // descriptors: of all kinds
   bool stiffness;
-  int knots;                // of the pair table
   int harmonics, inputs;    // (degree + 1)^2; own fields and shells
   // Columns of arrays, rounded up to whole vectors: radial functions, what the weights of the fields give (fields, then
   // direct ones), fields of a node, hidden values.
@@ -22,7 +21,7 @@ template <typename T> struct StructureTables {
   double cutoff, inner, core, label_scale, residual, spread_gain;
   std::vector<double> label_mean;
   std::vector<T> recursion, centre, shell_scale;
-  std::vector<double> pair_table;                          // (pairs of species, knots, 3)
+  std::vector<double> pair_table;                          // (pairs of species, KNOTS, 3)
   std::vector<T> field_weight, field_bias;                 // (species, descriptors, given), (species, given)
   std::vector<T> readout;                                  // (species, inputs, field_width)
   std::vector<T> first_weight, first_bias, last_weight;    // (members, inputs fields, hidden), ...

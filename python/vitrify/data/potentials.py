@@ -32,14 +32,14 @@ def effective_pair_functions(
     first order, the energy changes as with this pair potential. Metal units: eV and A; in lj units those of the file.
 
     Raises:
-        VitrifyError: no such file, another format, a species or pair that is not in it, or a range above the last of
-            `distances`.
+        VitrifyError: no such file, another format, a species or pair that is not in it, numbers that are not finite,
+            a table that begins above the first of `distances`, or a range above the last of them.
     """
     path = Path(path)
     if not path.is_file():
         raise VitrifyError(f"{path}: no such file; give the potential that the labels belong to")
     embedded = path.suffix in _FORMATS
-    functions, end = (_embedded if embedded else _tabulated)(path, species, graphs)
+    functions, end = _embedded(path, species, graphs) if embedded else _tabulated(path, species, distances[0])
     if end > distances[-1] * (1 + 1e-9):
         raise VitrifyError(
             f"{path}: the potential reaches {end:g}, the model's cutoff is {distances[-1]:g}: raise model.cutoff"
@@ -59,14 +59,15 @@ def _embedded(path: Path, species: Sequence[str], graphs: Sequence[StructureGrap
         _, parameters, energies, densities, products = read_eam(str(path), kind=kind)
     except (ValueError, IndexError, OSError) as error:
         raise VitrifyError(f"{path}: cannot be read as a file of pair style {kind}: {error}") from None
+    if not all(np.isfinite(values).all() for values in (energies, densities, products)):
+        raise VitrifyError(f"{path}: holds values that are not finite")
     names = [str(name) for name in parameters.symbols]
     missing = [name for name in species if name not in names]
     if missing:
         raise VitrifyError(f"{path}: has {', '.join(names)}, the model also has {', '.join(missing)}")
     place = [names.index(name) for name in species]
-    count, step, end = parameters.number_of_distance_grid_points, float(parameters.distance_grid_spacing), 0.0
     end = float(parameters.cutoff)
-    r = step * np.arange(count)
+    r = float(parameters.distance_grid_spacing) * np.arange(parameters.number_of_distance_grid_points)
 
     def density(a: int, b: int) -> CubicSpline:
         """That of an atom of species b at an atom of species a."""
@@ -107,8 +108,8 @@ def _mean_densities(
     return sums / np.maximum(counts, 1)
 
 
-def _tabulated(path: Path, species: Sequence[str], graphs: Sequence[StructureGraph]) -> tuple[list[Function], float]:
-    """psi of each pair of species, and the range, from a file of pair style table."""
+def _tabulated(path: Path, species: Sequence[str], start: float) -> tuple[list[Function], float]:
+    """psi of each pair of species from `start` on, and the range, from a file of pair style table."""
     sections = _sections(path)
     functions, end = [], 0.0
     for a in range(len(species)):
@@ -118,6 +119,15 @@ def _tabulated(path: Path, species: Sequence[str], graphs: Sequence[StructureGra
             if name is None:
                 raise VitrifyError(f"{path}: has no section {names[1]}; sections: {', '.join(sections) or 'none'}")
             rows = sections[name]
+            if not np.isfinite(rows).all():
+                raise VitrifyError(f"{path}: section {name} holds values that are not finite")
+            if not (np.diff(rows[:, 1]) > 0).all():
+                raise VitrifyError(f"{path}: the distances of section {name} do not grow")
+            if rows[0, 1] > start * (1 + 1e-9):
+                raise VitrifyError(
+                    f"{path}: section {name} begins at {rows[0, 1]:g}, the model needs it from {start:g}: write the "
+                    "table from there, or raise model.core"
+                )
             end = max(end, float(rows[-1, 1]))
             functions.append(_spline_until(rows[:, 1], rows[:, 2]))
     return functions, end
