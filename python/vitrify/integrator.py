@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vitrify.checks import check_cell, check_vectors
 from vitrify.errors import VitrifyError
-from vitrify.neighbours import check_cell, check_vectors
 from vitrify.reference import Predictor
 from vitrify.units import Units, get_units
 

@@ -1,4 +1,4 @@
-"""Readers of files that hold structures with a label for each atom: npz, extended XYZ, LAMMPS dumps and data files.
+"""Readers of files that hold structures with a label for each atom: npz, extended XYZ, LAMMPS's, and label files.
 
 They say what the file holds; `vitrify.data.structures` checks it and gives it its types.
 """
@@ -14,11 +14,15 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from vitrify.data.label_files import LabelFile
 from vitrify.errors import VitrifyError
 
 _POSITIONS = (("x", "y", "z"), ("xu", "yu", "zu"), ("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib")
-_FORMATS = "npz (.npz), extended XYZ (.extxyz, .xyz), LAMMPS dump (.lammpstrj, .dump) or LAMMPS data (.data, .lmp)"
+_FORMATS = (
+    "npz (.npz), extended XYZ (.extxyz, .xyz), LAMMPS dump (.lammpstrj, .dump), LAMMPS data (.data, .lmp) "
+    "or label file (.h5)"
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Frame:
     """One structure as its file has it: positions (N, 3), cell (3, 3) rows, kinds (N,), label (N,) or None.
 
     kinds: type ids from 1, or names of species. known: the names that a label could have, for messages.
+    partial: that some atoms have no label (NaN) is in the nature of the file.
     """
 
     positions: np.ndarray
@@ -33,6 +38,7 @@ class Frame:
     kinds: np.ndarray
     label: np.ndarray | None
     known: tuple[str, ...]
+    partial: bool = False
 
 
 Reader = Callable[[Path, str | None, Sequence[str]], Iterator[Frame]]
@@ -302,6 +308,20 @@ def _companion(path: Path, label: str, ids: np.ndarray) -> np.ndarray:
     return np.array([found[int(i)] for i in ids])
 
 
+def _labels(path: Path, label: str | None, species: Sequence[str]) -> Iterator[Frame]:
+    """A label file, whose searches were about some of its atoms: the others have no label."""
+    with LabelFile(path) as file:
+        structure, known = file.structure, file.label_names
+        yield Frame(
+            positions=structure.positions,
+            cell=structure.cell,
+            kinds=np.array(structure.species)[structure.types],
+            label=file.labels()[label] if label in known else None,
+            known=known,
+            partial=True,
+        )
+
+
 _BY_SUFFIX: dict[str, Reader] = {
     ".npz": _npz,
     ".extxyz": _extxyz,
@@ -310,4 +330,5 @@ _BY_SUFFIX: dict[str, Reader] = {
     ".dump": _dump,
     ".data": _data,
     ".lmp": _data,
+    ".h5": _labels,
 }

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vitrify.checks import check_cell, check_vectors
 from vitrify.data.structure_files import Frame, read_frames
 from vitrify.errors import VitrifyError, did_you_mean
-from vitrify.neighbours import check_cell, check_vectors
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,14 @@ def load_structures(
 
     npz: positions, box (3,) or cell (3, 3), types (ids from 1 in the order of `species`, or names) and an array
     called `label`. Extended XYZ and LAMMPS text dumps: a column `label`. LAMMPS data files: glass.data, with
-    glass.LABEL.csv beside it (id,value).
+    glass.LABEL.csv beside it (id,value). Label files (.h5, `vitrify.data.label_files`): any array of /labels, where
+    atoms without a label need no permission.
 
     Args:
         species: names in the order of the types; they need not be elements where the file has type ids.
         label: None reads structures alone, with NaN for labels.
         label_species: labels of atoms of other species are dropped (NaN), whatever they are.
-        allow_missing: NaN in a file is an atom without a label; otherwise it is an error.
+        allow_missing: NaN in a file is an atom without a label; otherwise it is an error, but in label files.
 
     Raises:
         VitrifyError: a file that is missing, damaged, a pickle or of unknown format; an unknown species or type id;
@@ -126,7 +127,7 @@ def _structure(
         labels = _labels(frame, len(positions), where, label)
         labels[~np.isin(types, counted)] = np.nan
         names = ", ".join(species[t] for t in counted)
-        _check_missing(labels[np.isin(types, counted)], where, label, names, allow_missing)
+        _check_missing(labels[np.isin(types, counted)], where, label, names, allow_missing or frame.partial)
     return LabelledStructure(name, positions, cell, types, labels)
 
 

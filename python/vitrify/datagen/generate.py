@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import vitrify
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta, TrajectoryWriter
 from vitrify.datagen.lammps_session import LammpsSession, State, lammps_version
 from vitrify.datagen.systems import System, get_system
+from vitrify.datagen.tasks import end_with_parent
 from vitrify.errors import VitrifyError
 from vitrify.units import get_units
 
@@ -122,16 +121,7 @@ _done: Synchronized[int] | None = None
 def _start_worker(done: Synchronized[int]) -> None:
     global _done
     _done = done
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback of its own
-    threading.Thread(target=_follow_parent, daemon=True).start()
-
-
-def _follow_parent() -> None:
-    """Ends this worker with the run that started it, which a kill would otherwise leave behind."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+    end_with_parent()
 
 
 def _tick(steps: int) -> None:

