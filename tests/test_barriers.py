@@ -153,8 +153,8 @@ def test_more_atoms_and_searches_extend_a_campaign(structure: Path, undisturbed:
 
 def test_local_sampling_reaches_other_minima(structure: Path, tmp_path: Path) -> None:
     out = tmp_path / "labels.h5"
-    asked = ["--ids", "1:4", "--searches", "5", "--method", "local-sampling", "--set", "steps=300", "--set", "temperature=3"]
-    result = CliRunner().invoke(app, arguments(structure, out, *asked))
+    hot = ["--method", "local-sampling", "--set", "steps=300", "--set", "temperature=3"]
+    result = CliRunner().invoke(app, arguments(structure, out, "--ids", "1:4", "--searches", "5", *hot))
     assert result.exit_code == 0, result.output
     with LabelFile(out) as file:
         searches = file.searches()

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from vitrify.errors import VitrifyError, did_you_mean
+from vitrify.modelfile import SymGNNMetadata, find_model, read_metadata, wrong_kind
 
 
 class Section(BaseModel):
@@ -155,10 +156,26 @@ class OGNConfig(Config):
     data: DataConfig
 
 
+class StartConfig(Section):
+    """The model file that is fine-tuned: its path, or the name of a shipped model.
+
+    adapt: what a few labels may change, as `vitrify.training.fine_tune` says: the output alone (offsets and a gain), or
+    the weights too.
+    """
+
+    model: str
+    adapt: Literal["output", "weights"] = "weights"
+
+
 class SymGNNConfig(Config):
-    """The configuration of a model of a property of each atom."""
+    """The configuration of a model of a property of each atom.
+
+    start: fine-tunes a model file; what the file says (variant and hyperparameters, species, units, property and its
+    unit, precision) need not be given, and cannot be changed. Atoms of the training structures may lack a label.
+    """
 
     data: StructuresConfig
+    start: StartConfig | None = None
 
 
 AnyConfig = OGNConfig | SymGNNConfig
@@ -206,14 +223,53 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> AnyConfig:
         raise VitrifyError(
             f"{path}: kind {kind!r} is unknown{did_you_mean(kind, CONFIGS)}: use one of {', '.join(CONFIGS)}"
         )
-    config = parse(CONFIGS[kind], values, str(path))
     base = path.resolve().parent
+    if kind == "symgnn" and values.get("start") is not None:
+        values = _with_start(values, path)
+    config = parse(CONFIGS[kind], values, str(path))
     found: dict[str, Any] = {
         name: tuple(base / file for file in getattr(config.data, name)) for name in ("train", "validation")
     }
     if isinstance(config, SymGNNConfig) and config.data.potential:
         found["potential"] = base / config.data.potential
     return config.model_copy(update={"data": config.data.model_copy(update=found)})
+
+
+def _with_start(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The values of the configuration `path` with all that its start file says; what disagrees with it is an error."""
+    start = parse(StartConfig, values["start"], f"{path}: start")
+    beside = path.resolve().parent / start.model
+    file = beside if beside.is_file() else find_model(start.model).resolve()
+    metadata = read_metadata(file)
+    if not isinstance(metadata, SymGNNMetadata):
+        raise wrong_kind(file, metadata.kind, "symgnn")
+    model = metadata.provenance.config.get("model")
+    if not isinstance(model, dict):
+        raise VitrifyError(
+            f"{file} does not say how its model was made (no configuration in its provenance), so that it cannot be "
+            "fine-tuned: give a file that vitrify export has made of a run"
+        )
+    name, unit = metadata.property.name, metadata.property.unit
+    data = {"species": list(metadata.species), "units": metadata.units, "unit": unit, "property": name}
+    given = {section: values.get(section, {}) for section in ("model", "data", "training")}
+    for section, found in given.items():
+        if not isinstance(found, Mapping):
+            raise VitrifyError(f"{path}: {section}: got {found!r}, wanted keys and values")
+    if given["data"].get("potential"):
+        raise VitrifyError(f"{path}: {file.name} holds its potential, or needs none: leave data.potential out")
+    fixed = {"model": {"variant": metadata.variant, **model}, "data": data}
+    fixed["training"] = {"precision": 64 if metadata.dtype == "float64" else 32}
+    for section, known in fixed.items():
+        for key, value in known.items():
+            if key in given[section] and given[section][key] != value:
+                raise VitrifyError(
+                    f"{path}: {section}.{key} is {given[section][key]}, but {file.name} has {value}: leave it out, or "
+                    "start from another file"
+                )
+    data["label"] = name
+    full = {section: {**known, **given[section]} for section, known in fixed.items()}
+    full["training"].setdefault("max_steps", 1)  # solved in closed form
+    return {**values, **full, "start": start.model_copy(update={"model": str(file)}).model_dump()}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], place: str = "") -> list[str]:

@@ -49,9 +49,9 @@ class ARTnSettings:
     home: atoms nearer than this to the start have come home.
     highest: a search that reaches this energy is given up.
 
-    The force tolerance is that of the SymGNN paper, A.5, and the Lanczos displacement that of ARTn's authors. Pushes
-    are shorter than theirs and relaxed further, and few atoms are pushed: more searches then end at a saddle that is
-    connected with the start (`benchmarks/artn_cost.py`).
+    The force tolerance is that of the SymGNN paper, A.5; the Lanczos displacement is usual in ARTn. Pushes are shorter
+    than usual (0.3 to 0.4 A) and relaxed further, and atoms beyond the nearest neighbours are not pushed. What this
+    costs beside longer pushes, and beside a dimer: benchmarks/results/artn/cost.md.
     """
 
     push: float = 0.2

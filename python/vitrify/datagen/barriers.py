@@ -150,7 +150,7 @@ def find_barriers(
     if searches < 1:
         raise VitrifyError(f"searches is {searches}, but must be at least 1")
     get_units(units)
-    commands = split_commands(potential)
+    commands = tuple(absolute(command) for command in split_commands(potential))
     names = tuple(species or species_of(commands))
     glass = read_glass(structure, names, units, commands)
     atoms = chosen_atoms(ids, number, len(glass), seed)
@@ -231,6 +231,11 @@ def potential_files(commands: Sequence[str]) -> dict[str, str]:
     """The sha256 of the files that the commands name, by file name."""
     words = [Path(word) for command in commands for word in command.split()]
     return {word.name: sha256(word) for word in words if word.is_file()}
+
+
+def absolute(command: str) -> str:
+    """The command with whole paths of the files that it names: workers may run in another folder."""
+    return " ".join(str(Path(w).resolve()) if Path(w).is_file() else w for w in command.split())
 
 
 def plain(command: str) -> str:

@@ -127,6 +127,10 @@ class SymGNN(nn.Module, ABC):
         return self
 
     @torch.jit.unused
+    def take_file_form(self) -> None:
+        """Gets the shape of what `exportable` returns, to take the weights of a model file."""
+
+    @torch.jit.unused
     def hyperparameters(self) -> dict[str, Any]:
         """What the native engine needs beside the weights; empty for a variant that only TorchScript can run."""
         return {}

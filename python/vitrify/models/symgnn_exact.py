@@ -277,17 +277,23 @@ class ExactSymGNN(SymGNN):
         """Sets centre, whitening and shell scales from the training structures."""
         described = [self.describe_all(graph).double() for graph in graphs]
         rows = torch.cat(described)
+        self.centre.copy_(rows.mean(0))
+        self.whiten.copy_(self.whitening(rows))
+        squares = torch.zeros(self.shells, dtype=torch.float64)
+        for graph in graphs:
+            squares += self.shell_functions(graph.edge_vectors.square().sum(1).sqrt()).double().square().sum(0)
+        self.shell_scale.copy_((len(rows) / squares.clamp_min(1e-12)).sqrt())
+
+    @torch.jit.unused
+    def whitening(self, rows: Tensor) -> Tensor:
+        """The matrix (D, D) that makes deviations of descriptors `rows` (n, D) from their mean equally important."""
         mean, std = rows.mean(0), rows.std(0, correction=0)
         std = torch.where(std > 1e-6 * std.max(), std, std.new_full((), float("inf")))  # constant ones say nothing
         standard = (rows - mean) / std
         values, vectors = torch.linalg.eigh(standard.T @ standard / len(rows))
         whiten = vectors / (values.clamp_min(0.0) + self.floor).sqrt() * (values > 1e-6)
-        self.centre.copy_(mean)
-        self.whiten.copy_(whiten / std.unsqueeze(1))
-        squares = torch.zeros(self.shells, dtype=torch.float64)
-        for graph in graphs:
-            squares += self.shell_functions(graph.edge_vectors.square().sum(1).sqrt()).double().square().sum(0)
-        self.shell_scale.copy_((len(rows) / squares.clamp_min(1e-12)).sqrt())
+        found: Tensor = whiten / std.unsqueeze(1)
+        return found
 
     @torch.jit.unused
     def prepare(self, graph: StructureGraph) -> tuple[Tensor, Tensor, Tensor]:
@@ -295,7 +301,9 @@ class ExactSymGNN(SymGNN):
         (shells N, N) with its transpose.
         """
         n = len(graph.types)
-        described = (self.describe_all(graph) - self.centre) @ self.whiten
+        described = self.describe_all(graph) - self.centre
+        if self.whiten.numel() > 0:
+            described = described @ self.whiten
         radial = self.shell_functions(graph.edge_vectors.square().sum(1).sqrt())
         edge, shell = radial.nonzero(as_tuple=True)
         rows, columns = shell * n + graph.edge_index[0, edge], graph.edge_index[1, edge]
@@ -306,23 +314,35 @@ class ExactSymGNN(SymGNN):
     @torch.jit.unused
     def standard_members(self, graph: StructureGraph, prepared: Any) -> Tensor:
         """Standardised predictions (N, members), from what `prepare` has made."""
+        return self.predict_members(*self.gather(graph, prepared), graph.types)
+
+    @torch.jit.unused
+    def gather(self, graph: StructureGraph, prepared: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """The own fields, their sums over the shells and the direct field: what `predict_members` takes."""
         described, forward, transposed = prepared
         fields = self.local_fields(nn.functional.dropout(described, self.dropout, self.training), graph.types)
         own = fields[:, :, : self.fields]
         smooth: Callable[[Tensor, Tensor, Tensor], Tensor] = _Smoothing.apply
         sums = smooth(own.flatten(1), forward, transposed)
         sums = sums.view(self.shells, -1, self.members, self.fields).transpose(0, 1)
-        return self.predict_members(own, sums, fields[:, :, self.fields], graph.types)
+        return own, sums, fields[:, :, self.fields]
 
     @torch.jit.unused
     def exportable(self) -> "ExactSymGNN":
         """A copy with the whitening multiplied into the fields: the same predictions from a small file."""
         model = copy.deepcopy(self)
+        if self.whiten.numel() == 0:
+            return model
         with torch.no_grad():
             folded = torch.einsum("ij,sjmc->simc", self.whiten.double(), self.field_weight.double())
             model.field_weight.copy_(folded)
-        model.whiten = self.whiten.new_zeros([0, 0])
+        model.take_file_form()
         return model
+
+    @torch.jit.unused
+    def take_file_form(self) -> None:
+        """Forgets the whitening."""
+        self.whiten = self.whiten.new_zeros([0, 0])
 
     @torch.jit.unused
     def hyperparameters(self) -> dict[str, Any]:

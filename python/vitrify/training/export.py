@@ -50,4 +50,6 @@ def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
         data[key] = [Path(name).name for name in data[key]]
     if data.get("potential"):
         data["potential"] = Path(data["potential"]).name
+    if config.get("start"):
+        config = {**config, "start": {**config["start"], "model": Path(config["start"]["model"]).name}}
     return {**config, "data": data}

@@ -16,15 +16,16 @@ import torch
 from lightning.fabric import Fabric
 from tqdm import tqdm
 
-from vitrify.config import AnyConfig, differences, load_config
+from vitrify.config import AnyConfig, SymGNNConfig, differences, load_config
 from vitrify.errors import VitrifyError
 from vitrify.models import ModelConfig, System, build_model, parse_model_config
-from vitrify.training import ogn, symgnn
+from vitrify.training import fine_tune, ogn, symgnn
 from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
 from vitrify.training.loop import Fit
 from vitrify.training.task import Prepared
 
 PREPARE: dict[str, Callable[[Any, ModelConfig], Prepared]] = {"ogn": ogn.prepare, "symgnn": symgnn.prepare}
+FINE_TUNE: dict[str, Callable[[Any, ModelConfig], Prepared]] = {"symgnn": fine_tune.prepare}
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def train(
         _prepare(folder, config, resume)
     fabric.barrier()
     torch.manual_seed(config.training.seed)
-    prepared = PREPARE[config.kind](config, model_config)
+    fine_tuned = isinstance(config, SymGNNConfig) and config.start is not None
+    prepared = (FINE_TUNE if fine_tuned else PREPARE)[config.kind](config, model_config)
     if any(parameter.requires_grad for parameter in prepared.task.parameters()):
         finished = Fit(fabric, prepared, config.training, folder).run()
     else:  # solved in closed form
@@ -95,6 +97,8 @@ def load_run(run_dir: str | Path) -> LoadedRun:
     model = build_model(config["kind"], config["model"], system)
     if config["training"]["precision"] == 64:
         model = model.double()
+    if config.get("start"):
+        model.take_file_form()
     weights = {name: tensor for name, tensor in content["averaged"].items() if name.startswith("model.")}
     model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in weights.items()})
     provenance = {
@@ -153,8 +157,11 @@ def _prepare(folder: Path, config: AnyConfig, resume: bool) -> None:
 def _keep_solved(folder: Path, prepared: Prepared) -> None:
     """The folder of a run for a model without trainable parameters."""
     task = prepared.task.eval()
-    rows = [task.statistics(task.collate([prepared.validation[index, 0]])) for index in prepared.validate_on]
-    progress = Progress(metrics=task.metrics(torch.stack(rows).mean(0)))
+    metrics = prepared.metrics
+    if metrics is None:
+        rows = [task.statistics(task.collate([prepared.validation[index, 0]])) for index in prepared.validate_on]
+        metrics = task.metrics(torch.stack(rows).mean(0))
+    progress = Progress(metrics=metrics)
     tqdm.write(Log(folder / LOG, 0).append({"step": 0, **progress.metrics}))
     for name in (BEST, LAST):
         save_checkpoint(folder / name, progress, {"averaged": task.state_dict()}, prepared.info)
@@ -168,4 +175,7 @@ def _identity(config: dict[str, Any]) -> dict[str, Any]:
         **config["data"],
         **{name: [Path(f).name for f in config["data"][name]] for name in ("train", "validation")},
     }
-    return {"kind": config["kind"], "model": config["model"], "data": data, "training": training}
+    start = config.get("start")
+    if start:
+        start = {"model": Path(start["model"]).name, "adapt": start["adapt"]}
+    return {"kind": config["kind"], "model": config["model"], "data": data, "training": training, "start": start}

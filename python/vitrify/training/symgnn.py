@@ -86,7 +86,8 @@ class Structures(Dataset[Sample]):
         sample = self.samples[key[0]]
         if self.pieces == 0:
             return sample
-        centre = int(np.random.default_rng(key[1]).integers(len(sample.labels)))
+        labelled = (~sample.labels.isnan()).nonzero().flatten()  # a piece without a label teaches nothing
+        centre = int(labelled[np.random.default_rng(key[1]).integers(len(labelled))])
         graph, atoms, complete = piece_of(sample.graph, centre, self.pieces)
         labels = torch.where(complete, sample.labels[atoms], torch.nan)
         return sample._replace(graph=graph, labels=labels)
@@ -150,12 +151,12 @@ class SymGNNTask(Task):
 def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
     """The task of a configuration, on its structures."""
     data = config.data
-    train = _load(config, data.train)
-    held_out = _load(config, data.validation) if data.validation else []
+    train = load_labelled(config, data.train)
+    held_out = load_labelled(config, data.validation) if data.validation else []
     dtype = torch.float64 if config.training.precision == 64 else torch.float32
     model: SymGNN = build_model(config.kind, model_config, System(data.species, (), data.units, 0.0))
     model = model.to(dtype)
-    graphs, labels = _graphs(train, model.cutoff, dtype)
+    graphs, labels = graphs_of(train, model.cutoff, dtype)
     types = torch.cat([graph.types for graph in graphs])
     every = torch.cat(labels)
     _use_potential(config, model, graphs)
@@ -173,12 +174,12 @@ def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
             f"data.pieces is {data.pieces}, but variant {config.model['variant']} computes its descriptors once, for "
             "whole structures: leave data.pieces out"
         )
-    validation = Structures(model, *_graphs(held_out, model.cutoff, dtype)) if held_out else whole
+    validation = Structures(model, *graphs_of(held_out, model.cutoff, dtype)) if held_out else whole
 
     def finish(folder: Path) -> None:
         measure_residual(folder, task.cpu(), validation)
 
-    info = _describe(config, train, model.cutoff)
+    info = describe(config, train, model.cutoff)
     return Prepared(task, samples, validation, list(range(len(validation))), info, finish)
 
 
@@ -253,19 +254,21 @@ def fit_variance(squares: Tensor, spreads: Tensor) -> tuple[Tensor, Tensor]:
     return variance, gain
 
 
-def _load(config: SymGNNConfig, paths: Sequence[Path]) -> list[LabelledStructure]:
-    data = config.data
-    return load_structures(paths, data.species, data.label, label_species=data.label_species)
+def load_labelled(config: SymGNNConfig, paths: Sequence[Path]) -> list[LabelledStructure]:
+    """The structures of some files; atoms may lack a label where a model file is fine-tuned."""
+    data, missing = config.data, config.start is not None
+    return load_structures(paths, data.species, data.label, label_species=data.label_species, allow_missing=missing)
 
 
-def _graphs(
+def graphs_of(
     structures: Sequence[LabelledStructure], cutoff: float, dtype: torch.dtype
 ) -> tuple[list[StructureGraph], list[Tensor]]:
+    """Their graphs and labels (N,), NaN where there is none."""
     graphs = [build_structure_graph(s.positions, s.cell, s.types, cutoff, dtype) for s in structures]
     return graphs, [torch.as_tensor(s.labels, dtype=dtype) for s in structures]
 
 
-def _describe(config: SymGNNConfig, structures: Sequence[LabelledStructure], cutoff: float) -> str:
+def describe(config: SymGNNConfig, structures: Sequence[LabelledStructure], cutoff: float) -> str:
     """All that a checkpoint must say about its model beside the weights, as JSON."""
     data = config.data
     labels = np.concatenate([s.labels[s.labelled] for s in structures])

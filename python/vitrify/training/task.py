@@ -41,6 +41,7 @@ class Prepared:
 
     train, validation: data sets, asked for samples as data[index, seed]; `validate_on` are indices of the latter.
     info: JSON, what rebuilds the model from a checkpoint. finish: called with the folder when the run is over.
+    metrics: figures of a model that is solved in closed form, if those on `validation` would be optimistic.
     """
 
     task: Task
@@ -49,3 +50,4 @@ class Prepared:
     validate_on: Sequence[int]
     info: str
     finish: Callable[[Path], None] | None = None
+    metrics: dict[str, float] | None = None
