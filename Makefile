@@ -17,6 +17,9 @@ SOURCES := $(shell find cpp -type f) CMakeLists.txt pyproject.toml
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1
 
+# Processes that run tests side by side; the tests of a file stay together.
+TESTERS ?= 2
+
 # In this order: tables of the README last, from what the others found.
 BENCHMARKS := startup md_systems native_engine ogn_vs_md readme_tables
 
@@ -39,7 +42,7 @@ demo: $(STAMPS)/vitrify
 	python examples/kalj/run.py
 
 test: $(STAMPS)/vitrify
-	python -m pytest tests
+	python -m pytest -n $(TESTERS) --dist loadfile tests
 
 lint: $(STAMPS)/vitrify
 	ruff check python tests benchmarks examples

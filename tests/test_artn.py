@@ -11,6 +11,7 @@ from ase.build import bulk
 from surfaces import PlaneLandscape, double_well, mueller_brown
 from vitrify.datagen.artn import ARTnSettings, Found, participation_ratio, search
 from vitrify.datagen.lanczos import lowest_mode
+from vitrify.datagen.local_sampling import SamplingSettings, string_barrier
 from vitrify.datagen.region import Boxes, Glass, Region, minimise_glass
 from vitrify.datagen.relax import largest, relax
 
@@ -97,6 +98,17 @@ def test_participation_ratio() -> None:
     one[2] = 3.0
     assert participation_ratio(one) == pytest.approx(1.0)
     assert participation_ratio(all_alike) == pytest.approx(5.0)
+
+
+def test_the_string_of_local_sampling_comes_down_to_the_saddle() -> None:
+    landscape = PlaneLandscape(double_well, np.array([-1.0, 0.5]))
+    plane = SamplingSettings(stiffness=15.0, longest=0.1, images=9)
+    end = np.array([[2.0, 0.0]])
+    straight, few, many = (
+        string_barrier(landscape, end, replace(plane, iterations=count))[0] for count in (0, 10, 300)
+    )
+    assert straight == pytest.approx(1.5) and straight > few > many  # the straight line passes half above the saddle
+    assert many == pytest.approx(1.0, abs=0.01)
 
 
 POTENTIAL = ("pair_style eam", "pair_coeff 1 1 {potentials/Cu_u3.eam}")
