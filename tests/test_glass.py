@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from interrupts import hear_interrupts
 from vitrify.cli import app
 from vitrify.data.structures import load_structures
 from vitrify.datagen.compositions import (
@@ -142,8 +143,9 @@ def _start(out: Path, rate: float, ranks: int) -> subprocess.Popen[str]:
     options = {"--atoms": 32, "--rate": rate, "--melt-time": 1, "--ranks": ranks, "--out": out}
     words = [str(word) for pair in options.items() for word in pair]
     return subprocess.Popen(
-        [sys.executable, "-m", "vitrify.cli", "data", "glass", "Si", *words], stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-m", "vitrify.cli", "data", "glass", "Si", *words], stderr=subprocess.PIPE, text=True,
+        preexec_fn=hear_interrupts,
+    )  # fmt: skip
 
 
 def _wait(until: Callable[[], bool], seconds: float = 120) -> None:

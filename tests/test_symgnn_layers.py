@@ -79,7 +79,7 @@ def test_egnn_moves_coordinates_as_its_paper_does() -> None:
             messages = near * torch.nn.functional.silu(block.message(messages))
             if index < 2:
                 x = x + (near * towards * block.shift(messages)).sum(1) / near.sum(1)
-            h = h + block.update(torch.cat([h, 0.1 * messages.sum(1)], dim=1))
+            h = h + block.update(torch.cat([h, block.norm(messages.sum(1))], dim=1))
     moves = (x - torch.tensor(positions)).numpy()
     assert np.abs(moves).max() > 0.05
     assert nodes[:, :3].numpy() == pytest.approx(moves, abs=1e-10)

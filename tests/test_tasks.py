@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from interrupts import hear_interrupts
 from toy_tasks import Setup, make, traces
 from vitrify.datagen.tasks import Interrupts, Job, run_tasks
 from vitrify.errors import VitrifyError
@@ -100,6 +101,7 @@ def interrupted(folder: Path, number: int, group: bool = False) -> tuple[int, st
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=hear_interrupts,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
     )
     assert process.stdout is not None
