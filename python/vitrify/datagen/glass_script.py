@@ -16,11 +16,11 @@ import numpy as np
 
 from vitrify.datagen.compositions import box_length, masses
 from vitrify.datagen.lammps_session import expand, potential_file
+from vitrify.units import get_units
 
 HISTORY = "history.csv"
 COLUMNS = "step,time,temperature,density,volume_per_atom,energy_per_atom,pressure,stage"
 RESTARTS = ("a", "b")
-BOLTZMANN = 8.617333e-5  # eV/K
 _WARM = 2.0  # ps at constant volume, after which a random start no longer boils at constant pressure
 
 
@@ -113,6 +113,7 @@ def _start(s: GlassSettings) -> str:
     edge = box_length(s.species, s.counts, s.density)
     seeds = _seeds(s)
     numbered = list(enumerate(s.species, 1))
+    strength = 100 * get_units("metal").boltz * s.melt_temperature
     # Soft spheres of this size fit into the box without overlap.
     reach = 0.9 * edge / s.n_atoms ** (1 / 3)
     lines = [
@@ -127,7 +128,7 @@ def _start(s: GlassSettings) -> str:
             for symbol, count, seed in zip(s.species, s.counts, seeds[1:], strict=True)
         ),
         f"pair_style    soft {reach:.4f}",
-        f"pair_coeff    * * {100 * BOLTZMANN * s.melt_temperature:.4f}",
+        f"pair_coeff    * * {strength:.4f}",
         "minimize      0 1e-3 1000 10000",
         "jump          SELF potential",
         "",

@@ -106,12 +106,7 @@ class LammpsSession:
 
     def run_commands(self, *commands: str) -> None:
         """Runs LAMMPS commands."""
-        for command in commands:
-            try:
-                self.lmp.command(expand(command))
-            except Exception as error:  # the LAMMPS module raises no narrower class
-                text = " ".join(str(error).split())
-                raise VitrifyError(f"LAMMPS refused {command!r}: {text}") from None
+        run_commands(self.lmp, commands)
 
     def set_state(self, positions: np.ndarray, velocities: np.ndarray | None = None) -> None:
         """Places the atoms at unwrapped positions (N,3) with velocities (N,3), those they have if None."""
@@ -150,6 +145,16 @@ class LammpsSession:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def run_commands(lmp: Any, commands: Sequence[str]) -> None:
+    """Runs commands in a LAMMPS instance; what it refuses is a VitrifyError with its message."""
+    for command in commands:
+        try:
+            lmp.command(expand(command))
+        except Exception as error:  # the LAMMPS module raises no narrower class
+            text = " ".join(str(error).split())
+            raise VitrifyError(f"LAMMPS refused {command!r}: {text}") from None
 
 
 def expand(command: str) -> str:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vitrify.datagen.lammps_session import expand, lammps_module
+from vitrify.datagen.lammps_session import lammps_module, run_commands
 from vitrify.errors import VitrifyError
 
-SKIN = 1.0  # of neighbour lists: few atoms of a region ever move that far
+SKIN = {"metal": 1.0, "lj": 0.3}  # of neighbour lists: few atoms of a region ever move that far
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Box:
             f"region cell {shape}",
             f"create_box {len(glass.masses)} cell",
             *(f"mass {number} {mass!r}" for number, mass in enumerate(glass.masses, 1)),
-            f"neighbor {SKIN if glass.units == 'metal' else 0.3} bin",
+            f"neighbor {SKIN[glass.units]} bin",
             "neigh_modify every 1 delay 0 check yes",
             "thermo_modify norm no lost error",
             "thermo 1",
@@ -90,18 +90,16 @@ class Box:
         self.prepared = False
 
     def run(self, *commands: str) -> None:
-        for command in commands:
-            try:
-                self.lmp.command(expand(command))
-            except Exception as error:  # the LAMMPS module raises no narrower class
-                text = " ".join(str(error).split())
-                raise VitrifyError(f"LAMMPS refused {command!r}: {text}") from None
+        """Runs LAMMPS commands."""
+        run_commands(self.lmp, commands)
 
     def place(self, positions: np.ndarray, types: np.ndarray) -> None:
         """Holds these atoms from now on: positions (n, 3), types (n,) from 0."""
         if self.prepared:
             self.run("delete_atoms group all")
         self.positions = np.array(positions, float)
+        if self.cell is not None:  # the image of the cell that each atom is placed in
+            self.first = np.floor(self.positions @ np.linalg.inv(self.cell))
         self.lmp.create_atoms(len(types), None, (types + 1).tolist(), self._wrapped(positions).ravel().tolist())
         if self.lmp.get_natoms() != len(types):
             raise VitrifyError(f"LAMMPS took {self.lmp.get_natoms()} of {len(types)} atoms: positions must be finite")
@@ -132,9 +130,7 @@ class Box:
         if self.cell is None:
             self._view()[:] = positions
         else:
-            images = np.array(self._images(), float)
-            first = np.floor(self.positions @ np.linalg.inv(self.cell))
-            self._view()[:] = positions - (images + first) @ self.cell
+            self._view()[:] = positions - (self._images() + self.first) @ self.cell
         # A step without an integrator: forces where the atoms are, new neighbour lists only where these are needed.
         self.run("run 1 pre no post no")
         forces = np.array(self.lmp.numpy.extract_atom("f")[: len(positions)])
@@ -243,7 +239,7 @@ def potential_range(box: Box, glass: Glass) -> float:
         found = re.search(r"master list distance cutoff = ([0-9.eE+-]+)", log.read_text())
     if not found:
         raise VitrifyError(f"the potential {'; '.join(glass.commands)} has no cutoff: give a pair_style with a range")
-    return float(found[1]) - (SKIN if glass.units == "metal" else 0.3)
+    return float(found[1]) - SKIN[glass.units]
 
 
 def minimise_glass(glass: Glass, tolerance: float) -> Glass:
@@ -254,8 +250,7 @@ def minimise_glass(glass: Glass, tolerance: float) -> Glass:
     box = Box(glass, None)
     box.place(glass.positions, glass.types)
     box.run("min_modify dmax 0.1 line quadratic", f"minimize 0 {tolerance / 10!r} 20000 200000")
-    images = box._images() + np.floor(glass.positions @ np.linalg.inv(glass.cell))
-    positions = np.array(box._view()) + images @ glass.cell
+    positions = np.array(box._view()) + (box._images() + box.first) @ glass.cell
     largest = float(np.linalg.norm(box.lmp.numpy.extract_atom("f")[: len(glass)], axis=1).max())
     box.close()
     if not largest <= tolerance:
