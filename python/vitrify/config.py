@@ -178,8 +178,44 @@ class SymGNNConfig(Config):
     start: StartConfig | None = None
 
 
-AnyConfig = OGNConfig | SymGNNConfig
-CONFIGS: dict[str, type[OGNConfig] | type[SymGNNConfig]] = {"ogn": OGNConfig, "symgnn": SymGNNConfig}
+class SamplesConfig(Section):
+    """Whole structures with properties of each, as `vitrify.data.samples.load_samples` reads them.
+
+    species: in the order of the model's types. properties: names in the files that the model is conditioned on. units:
+    LAMMPS's unit system, which gives lengths theirs. masses: of species that are no elements. charges: formal ones, for
+    compositions that must be neutral. held_out: without `validation`, this share of the simulations is
+    kept for it. validation_samples: validate on this many structures.
+    """
+
+    train: tuple[Path, ...] = Field(min_length=1)
+    validation: tuple[Path, ...] = ()
+    species: tuple[str, ...] = Field(min_length=1)
+    properties: tuple[str, ...] = ()
+    units: Literal["lj", "metal"] = "metal"
+    masses: dict[str, Annotated[float, Field(gt=0)]] | None = None
+    charges: dict[str, float] | None = None
+    held_out: float = Field(0.1, gt=0, lt=1)
+    validation_samples: int = Field(32, ge=1)
+
+    @model_validator(mode="after")
+    def _split_by_file(self) -> Self:
+        shared = set(self.train) & set(self.validation)
+        if shared:
+            raise ValueError(f"{shared.pop().name} is in both train and validation; keep it in one of the two")
+        for given in (self.masses, self.charges):
+            if given is not None and set(given) != set(self.species):
+                raise ValueError(f"masses and charges must name each of the species {', '.join(self.species)}")
+        return self
+
+
+class AMShortcutConfig(Config):
+    """The configuration of a generator."""
+
+    data: SamplesConfig
+
+
+AnyConfig = OGNConfig | SymGNNConfig | AMShortcutConfig
+CONFIGS: dict[str, type[AnyConfig]] = {"ogn": OGNConfig, "symgnn": SymGNNConfig, "amshortcut": AMShortcutConfig}
 
 
 def parse(section: type[Parsed], values: Any, place: str) -> Parsed:

@@ -10,7 +10,7 @@ import copy
 import io
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +27,13 @@ from vitrify.files import atomic_path
 from vitrify.modelfile import (
     METADATA_NAME,
     WEIGHTS_NAME,
+    AMShortcutMetadata,
     AnyMetadata,
     Metadata,
     OGNMetadata,
     Provenance,
     SymGNNMetadata,
+    Target,
     Validity,
     find_model,
     make_metadata,
@@ -41,11 +43,18 @@ from vitrify.modelfile import (
     read_metadata,
     shipped_models,
 )
-from vitrify.neighbours import build_graph, build_structure_graph
-from vitrify.reference import check_reference, make_reference, make_structure_reference, require_reference
+from vitrify.neighbours import build_graph, build_structure_graph, neighbour_list
+from vitrify.reference import (
+    check_reference,
+    make_denoising_reference,
+    make_reference,
+    make_structure_reference,
+    require_reference,
+)
 
 __all__ = [
     "Loaded",
+    "LoadedAMShortcut",
     "LoadedModel",
     "LoadedSymGNN",
     "Metadata",
@@ -61,15 +70,20 @@ __all__ = [
     "shipped_models",
 ]
 
-_METHODS = ("start", "layer", "finish", "forward")
+_METHODS = {
+    "ogn": ("start", "layer", "finish", "forward"),
+    "symgnn": ("start", "layer", "finish", "forward"),
+    "amshortcut": ("forward",),
+}
 _INPUTS = {
     "ogn": ("types", "velocities", "edge_index", "edge_vectors"),
     "symgnn": ("types", "edge_index", "edge_vectors"),
+    "amshortcut": ("elements", "sample", "edge_index", "edge_vectors", "time", "step", "properties", "known"),
 }
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-_M = TypeVar("_M", OGNMetadata, SymGNNMetadata)
+_M = TypeVar("_M", OGNMetadata, SymGNNMetadata, AMShortcutMetadata)
 
 
 @dataclass(frozen=True)
@@ -121,7 +135,34 @@ class LoadedSymGNN(_Module[SymGNNMetadata]):
         return self._run(build_structure_graph(positions, cell, types, cutoff, self.dtype, self.device))
 
 
-Loaded: TypeAlias = LoadedModel | LoadedSymGNN
+class LoadedAMShortcut(_Module[AMShortcutMetadata]):
+    """A generator's network, ready to run; `vitrify.models.amshortcut` says what it takes and returns."""
+
+    def answer(
+        self, positions: Any, cell: Any, elements: Any, time: float, step: float, properties: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The outputs (N, 3), (N, kinds) for one structure; elements (N, kinds); properties (P,), NaN: not asked for."""
+        edge_index, edge_vectors = neighbour_list(positions, cell, self.metadata.cutoff)
+        values = np.asarray(properties, float)[None]
+
+        def tensor(array: Any) -> torch.Tensor:
+            return torch.as_tensor(np.asarray(array)).to(self.device, self.dtype)
+
+        return self._run(
+            (
+                tensor(elements),
+                torch.zeros(len(elements), dtype=torch.int64, device=self.device),
+                torch.as_tensor(edge_index, device=self.device),
+                tensor(edge_vectors),
+                tensor([time]),
+                tensor([step]),
+                tensor(np.nan_to_num(values)),
+                tensor(~np.isnan(values)),
+            )
+        )
+
+
+Loaded: TypeAlias = LoadedModel | LoadedSymGNN | LoadedAMShortcut
 
 
 @contextmanager
@@ -174,6 +215,8 @@ def load_model(name: str | Path, device: str | torch.device = "cpu") -> Loaded:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise VitrifyError(f"{path} cannot be loaded as TorchScript ({reason}): export it again") from None
     _check_program(path, metadata, module)
+    if isinstance(metadata, AMShortcutMetadata):
+        return LoadedAMShortcut(path, metadata, module.eval(), place)
     if isinstance(metadata, SymGNNMetadata):
         return LoadedSymGNN(path, metadata, module.eval(), place)
     return LoadedModel(path, metadata, module.eval(), place)
@@ -218,7 +261,7 @@ def _check_entries(path: Path, archive: zipfile.ZipFile) -> bytes:
 def _check_program(path: Path, metadata: AnyMetadata, module: torch.jit.ScriptModule) -> None:
     """Refuses a module without the methods of its kind or with operators outside the allow-list."""
     methods = set(module._c._method_names())
-    missing = [name for name in _METHODS if name not in methods]
+    missing = [name for name in _METHODS[metadata.kind] if name not in methods]
     if missing:
         raise VitrifyError(
             f"{path} has no method {missing[0]} (found {', '.join(sorted(methods))}): export it again"
@@ -282,6 +325,9 @@ def export_model(
     base_timestep: float | None = None,
     stride: int | None = None,
     property: Mapping[str, str] | None = None,
+    properties: Sequence[Mapping[str, Any]] | None = None,
+    statistics: Mapping[str, Any] | None = None,
+    charges: Sequence[float] | None = None,
     provenance: Provenance | None = None,
     metrics: dict[str, Any] | None = None,
     citation: str = "",
@@ -289,7 +335,8 @@ def export_model(
     """Writes an eager `model` as a model file, loads it back, and replays its reference case.
 
     Kind ogn needs `masses`, `base_timestep` and `stride`; kind symgnn needs `property`, such as
-    {"name": "barrier", "unit": "eV"}. The model itself stays as it is.
+    {"name": "barrier", "unit": "eV"}; kind amshortcut needs `masses`, `properties` and `statistics`, as
+    `vitrify.modelfile.AMShortcutMetadata` has them. The model itself stays as it is.
 
     Raises VitrifyError if something is missing, or if the file does not reproduce the eager model.
     """
@@ -300,6 +347,8 @@ def export_model(
         own = _ogn_part(eager, species, units, validity, dtype, masses, base_timestep, stride)
     elif kind == "symgnn":
         own = _symgnn_part(eager, species, validity, dtype, property)
+    elif kind == "amshortcut":
+        own = _amshortcut_part(eager, species, validity, dtype, masses, properties, statistics, charges)
     else:
         raise VitrifyError(f"kind {kind!r} is unknown: use {' or '.join(_INPUTS)}")
     metadata = make_metadata(
@@ -356,4 +405,24 @@ def _symgnn_part(
     return {
         "property": dict(property),
         "reference": make_structure_reference(eager, species, eager.cutoff, validity, dtype),
+    }
+
+
+def _amshortcut_part(
+    eager: Any, species: tuple[str, ...], validity: Validity, dtype: str, masses: tuple[float, ...] | None,
+    properties: Sequence[Mapping[str, Any]] | None, statistics: Mapping[str, Any] | None,
+    charges: Sequence[float] | None,
+) -> dict[str, Any]:  # fmt: skip
+    """The metadata that only a generator has."""
+    if masses is None or properties is None or statistics is None:
+        raise VitrifyError("a model of kind amshortcut makes structures: give export_model masses, properties, statistics")
+    targets = [Target.model_validate(dict(found)) for found in properties]
+    return {
+        "process": eager.process,
+        "masses": masses,
+        "charges": charges,
+        "ghost_density": eager.ghost_density,
+        "properties": targets,
+        "statistics": dict(statistics),
+        "reference": make_denoising_reference(eager, species, eager.cutoff, validity, targets, dtype),
     }

@@ -104,6 +104,25 @@ class SymGNNReference(Reference):
     deviations: tuple[Annotated[float, Field(ge=0)], ...]
 
 
+class AMShortcutReference(Reference):
+    """The reference case of a generator: what it is asked, and the displacements (N, 3) that its network answers.
+
+    properties: None where a property is not asked for.
+    """
+
+    time: float = Field(ge=0, le=1)
+    step: float = Field(ge=0, le=1)
+    properties: tuple[float | None, ...]
+    vectors: Rows
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Self:
+        """Every array of atoms has one entry for each."""
+        if len({len(array) for array in (self.positions, self.species, self.vectors)}) != 1 or len(self.cell) != 3:
+            raise ValueError("the reference case needs three cell vectors and arrays of one length")
+        return self
+
+
 class Metadata(_Record):
     """`vitrify.json`, schema 1: what a host must know of a model of any kind before it runs it.
 
@@ -186,12 +205,74 @@ class SymGNNMetadata(Metadata):
     reference: SymGNNReference
 
 
-AnyMetadata: TypeAlias = OGNMetadata | SymGNNMetadata
-_CLASSES: dict[str, type[OGNMetadata] | type[SymGNNMetadata]] = {"ogn": OGNMetadata, "symgnn": SymGNNMetadata}
+class Target(_Record):
+    """A property that a generator can be asked for: its name, its unit ("" if it has none), the range of the data."""
+
+    name: str = Field(min_length=1)
+    unit: str
+    range: Range
+
+
+class Statistics(_Record):
+    """Means and covariance of number density, fractions of the species and properties, over the training data.
+
+    names: "number_density", "fraction:Si", ..., then the properties.
+    """
+
+    names: tuple[str, ...]
+    mean: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+
+    @model_validator(mode="after")
+    def _square(self) -> Self:
+        if {len(self.names), len(self.mean), len(self.covariance), *map(len, self.covariance)} != {len(self.names)}:
+            raise ValueError("the statistics need a mean and a row of covariances for each name")
+        return self
+
+
+class AMShortcutMetadata(Metadata):
+    """A generator: it makes structures from noise by a `process`.
+
+    masses (g/mol in metal units) and charges (in elementary charges, 0 for all where neutrality does not matter): one
+    for each species. ghost_density: atoms and ghosts together per volume, for models that choose their density.
+    """
+
+    kind: Literal["amshortcut"]
+    reverse_edges: Literal[False]
+    process: Literal["flow", "ode", "sde", "shortcut"]
+    masses: tuple[float, ...]
+    charges: tuple[float, ...] | None = None
+    ghost_density: float | None = Field(None, gt=0, exclude_if=_is_none)
+    properties: tuple[Target, ...] = ()
+    statistics: Statistics
+    reference: AMShortcutReference
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        n = len(self.species)
+        if len(self.masses) != n or min(self.masses) <= 0:
+            raise ValueError(f"masses {self.masses} must be positive, one for each of the species {self.species}")
+        if self.charges is not None and len(self.charges) != n:
+            raise ValueError(f"charges {self.charges} must be one for each of the species {self.species}")
+        names = ("number_density", *(f"fraction:{s}" for s in self.species), *(p.name for p in self.properties))
+        if self.statistics.names != names:
+            raise ValueError(f"the statistics are of {self.statistics.names}, not of {names}")
+        if len(self.reference.properties) != len(self.properties):
+            raise ValueError("the reference case needs a value or null for each property")
+        return self
+
+
+AnyMetadata: TypeAlias = OGNMetadata | SymGNNMetadata | AMShortcutMetadata
+_CLASSES: dict[str, type[AnyMetadata]] = {
+    "ogn": OGNMetadata,
+    "symgnn": SymGNNMetadata,
+    "amshortcut": AMShortcutMetadata,
+}
 KINDS = tuple(_CLASSES)
 _USES = {
     "ogn": "moves atoms: run it with OGNDynamics, or fix ogn in LAMMPS",
     "symgnn": "predicts a property of each atom: run it with GlassCalc(barriers=...), or compute symgnn/atom in LAMMPS",
+    "amshortcut": "makes structures: run it with vitrify generate, or create_glass in LAMMPS",
 }
 
 

@@ -49,3 +49,10 @@ def normal3(ids: NDArray[np.int64], step: int, seed: int, stream: int) -> NDArra
         ],
         axis=1,
     )
+
+
+def uniform(counters: NDArray[np.int64], seed: int, stream: int) -> NDArray[np.float64]:
+    """Numbers (n,) between 0 and 1, exclusively, for counters (n,) of one stream of one seed."""
+    full = np.zeros((len(counters), 4), dtype=np.uint64)
+    full[:, 0] = counters.astype(np.uint64) & _LOW
+    return (philox(full, (seed & 0xFFFFFFFF, stream))[:, 0].astype(np.float64) + 0.5) / 2.0**32

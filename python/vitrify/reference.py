@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from vitrify.errors import VitrifyError
 from vitrify.modelfile import (
     REFERENCE_TOLERANCE,
+    AMShortcutMetadata,
+    AMShortcutReference,
     OGNMetadata,
     OGNReference,
     SymGNNMetadata,
     SymGNNReference,
+    Target,
     Validity,
 )
 from vitrify.neighbours import build_graph, build_structure_graph
@@ -66,6 +69,29 @@ class StructurePredictor(Protocol):
         """The property and its standard deviation (N,); positions (N, 3), cell (3, 3) rows, types (N,) 0-based."""
         ...
 
+
+class DenoisingPredictor(Protocol):
+    """A generator's network in an engine: `vitrify.native.NativeAMShortcut` or `vitrify.export.LoadedAMShortcut`."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def metadata(self) -> AMShortcutMetadata: ...
+
+    @property
+    def runs_on(self) -> str:
+        """The engine and what it runs on, for messages."""
+        ...
+
+    def answer(
+        self, positions: Any, cell: Any, elements: Any, time: float, step: float, properties: Any
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The network's outputs (N, 3), (N, kinds); elements (N, kinds); properties (P,), NaN where none is asked."""
+        ...
+
+
+AnyPredictor = Predictor | StructurePredictor | DenoisingPredictor
 
 _FCC = np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [0.0, 0.5, 0.5]])
 # Tilted and unequal edges, in units of the cube root of the volume (the diagonal's product is 1).
@@ -175,12 +201,55 @@ def make_structure_reference(
     )
 
 
-def check_reference(model: Predictor | StructurePredictor) -> float:
+def make_denoising_reference(
+    module: Any, species: tuple[str, ...], cutoff: float, validity: Validity, targets: Sequence[Target], dtype: str
+) -> AMShortcutReference:
+    """The reference case of an eager generator `module` that computes in `dtype`: half-way, with half the properties."""
+    import torch
+
+    cell, positions, types = reference_structure(species, validity, np.random.default_rng(0))
+    real = getattr(torch, dtype)
+    graph = build_structure_graph(positions, cell, types, cutoff, real)
+    # What is embedded at random gives no case that can be checked.
+    left_out = range(1, len(targets), 2) if not module.condition.random else ()
+    values = [None if number in left_out else float(np.mean(target.range)) for number, target in enumerate(targets)]
+    asked = torch.tensor([[value or 0.0 for value in values]], dtype=real).reshape(1, len(values))
+    known = torch.tensor([[float(value is not None) for value in values]], dtype=real).reshape(1, len(values))
+    elements = torch.eye(module.kinds, dtype=real)[graph.types]
+    time, step = 0.5, 0.25
+    moments = (torch.tensor([x], dtype=real) for x in (time, step))
+    with torch.no_grad():
+        vectors, _ = module(
+            elements, torch.zeros_like(graph.types), graph.edge_index, graph.edge_vectors, *moments, asked, known
+        )
+    return AMShortcutReference.model_validate(
+        {
+            "cell": cell.tolist(),
+            "positions": positions.tolist(),
+            "species": [species[t] for t in types],
+            "time": time,
+            "step": step,
+            "properties": values,
+            "vectors": vectors.tolist(),
+            "tolerance": REFERENCE_TOLERANCE[dtype],
+        }
+    )
+
+
+def check_reference(model: AnyPredictor) -> float:
     """Replays the reference case: the largest deviation of either output over the rms of what is expected."""
     metadata = model.metadata
     case = metadata.reference
     types = [metadata.species.index(name) for name in case.species]
-    if isinstance(case, SymGNNReference):
+    expected: tuple[NDArray[np.float64], ...]
+    got: tuple[NDArray[np.float64], ...]
+    if isinstance(case, AMShortcutReference):
+        network = cast(DenoisingPredictor, model)
+        elements = np.eye(len(metadata.species) + (network.metadata.process != "flow"))[types]
+        values = np.array([np.nan if value is None else value for value in case.properties])
+        got = network.answer(case.positions, case.cell, elements, case.time, case.step, values)[:1]
+        expected = (np.array(case.vectors),)
+    elif isinstance(case, SymGNNReference):
         got = cast(StructurePredictor, model).predict(case.positions, case.cell, types)
         expected = np.array(case.values), np.array(case.deviations)
     else:
@@ -189,7 +258,7 @@ def check_reference(model: Predictor | StructurePredictor) -> float:
     return max(relative_error(g, e) for g, e in zip(got, expected, strict=True))
 
 
-def require_reference(model: Predictor | StructurePredictor) -> float:
+def require_reference(model: AnyPredictor) -> float:
     """`check_reference`, raising VitrifyError if the deviation exceeds the model's tolerance."""
     error, tolerance = check_reference(model), model.metadata.reference.tolerance
     if not error <= tolerance:

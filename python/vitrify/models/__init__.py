@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from torch import nn
 
 from vitrify.errors import VitrifyError, did_you_mean
+from vitrify.models.amshortcut_flow import FlowAMShortcut, FlowConfig
+from vitrify.models.amshortcut_paper import ODEConfig, PaperAMShortcut, PaperAMShortcutConfig, SDEConfig
 from vitrify.models.base import ModelConfig, System
 from vitrify.models.ogn import OGN
 from vitrify.models.ogn_pair import PairConfig, PairOGN
@@ -44,6 +46,12 @@ MODELS: dict[str, dict[str, tuple[type[ModelConfig], type[nn.Module]]]] = {
         "schnet": (SchNetConfig, SchNetSymGNN),
         "mgcn": (MGCNConfig, MGCNSymGNN),
         "faenet": (FAENetConfig, FAENetSymGNN),
+    },
+    "amshortcut": {
+        "flow": (FlowConfig, FlowAMShortcut),
+        "paper": (PaperAMShortcutConfig, PaperAMShortcut),
+        "sde": (SDEConfig, PaperAMShortcut),
+        "ode": (ODEConfig, PaperAMShortcut),
     },
 }
 

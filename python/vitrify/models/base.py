@@ -25,3 +25,4 @@ class System:
     masses: tuple[float, ...]
     units: str
     timestep: float
+    properties: tuple[str, ...] = ()

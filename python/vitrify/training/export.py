@@ -7,10 +7,10 @@ from typing import Any
 
 from vitrify.export import Loaded, Provenance, Validity, export_model
 from vitrify.modelfile import OGNValidity
-from vitrify.models import ogn, symgnn
+from vitrify.models import amshortcut, ogn, symgnn
 from vitrify.training.run import load_run
 
-CITATIONS = {"ogn": ogn.CITATION, "symgnn": symgnn.CITATION}
+CITATIONS = {"ogn": ogn.CITATION, "symgnn": symgnn.CITATION, "amshortcut": amshortcut.CITATION}
 
 
 def export_run(run_dir: str | Path, path: str | Path, dtype: str | None = None) -> Loaded:
@@ -25,6 +25,9 @@ def export_run(run_dir: str | Path, path: str | Path, dtype: str | None = None) 
     own: dict[str, Any]
     if run.kind == "ogn":
         own = {name: run.info[name] for name in ("base_timestep", "stride")} | {"masses": tuple(run.info["masses"])}
+    elif run.kind == "amshortcut":
+        own = {name: run.info[name] for name in ("properties", "statistics", "charges")}
+        own["masses"] = tuple(run.info["masses"])
     else:
         own = {"property": run.info["property"]}
     return export_model(

@@ -19,12 +19,16 @@ from tqdm import tqdm
 from vitrify.config import AnyConfig, SymGNNConfig, differences, load_config
 from vitrify.errors import VitrifyError
 from vitrify.models import ModelConfig, System, build_model, parse_model_config
-from vitrify.training import fine_tune, ogn, symgnn
+from vitrify.training import amshortcut, fine_tune, ogn, symgnn
 from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
 from vitrify.training.loop import Fit
 from vitrify.training.task import Prepared
 
-PREPARE: dict[str, Callable[[Any, ModelConfig], Prepared]] = {"ogn": ogn.prepare, "symgnn": symgnn.prepare}
+PREPARE: dict[str, Callable[[Any, ModelConfig], Prepared]] = {
+    "ogn": ogn.prepare,
+    "symgnn": symgnn.prepare,
+    "amshortcut": amshortcut.prepare,
+}
 FINE_TUNE: dict[str, Callable[[Any, ModelConfig], Prepared]] = {"symgnn": fine_tune.prepare}
 
 
@@ -93,7 +97,8 @@ def load_run(run_dir: str | Path) -> LoadedRun:
     info = json.loads(content["info"])
     config = info["config"]
     timestep = info.get("stride", 0) * info.get("base_timestep", 0.0)
-    system = System(tuple(info["species"]), tuple(info.get("masses", ())), info["units"], timestep)
+    properties = tuple(found["name"] for found in info.get("properties", ()))
+    system = System(tuple(info["species"]), tuple(info.get("masses", ())), info["units"], timestep, properties)
     model = build_model(config["kind"], config["model"], system)
     if config["training"]["precision"] == 64:
         model = model.double()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from vitrify.data.datasets import evenly_spread
+from vitrify.data.samples import Sample
 from vitrify.data.structures import LabelledStructure
 from vitrify.data.trajectories import Trajectory
 from vitrify.neighbours import neighbour_list
@@ -43,7 +44,7 @@ def validity(species: Sequence[str], trajectories: Sequence[Trajectory], frames:
 
 
 def structure_validity(
-    species: Sequence[str], structures: Sequence[LabelledStructure], cutoff: float
+    species: Sequence[str], structures: Sequence[LabelledStructure | Sample], cutoff: float
 ) -> dict[str, Any]:
     """The states that structures at rest cover: `validity` without temperature and displacement."""
     fractions = np.array([np.bincount(s.types, minlength=len(species)) / len(s) for s in structures])

@@ -1,0 +1,155 @@
+"""Whole structures with properties of each of them: what generators are trained on and compared with."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vitrify.checks import check_cell, check_vectors
+from vitrify.data.structures import load_structures
+from vitrify.errors import VitrifyError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A periodic structure: cell (3, 3) rows, positions (N, 3) in A or sigma, types (N,) 0-based.
+
+    properties: (P,), NaN where the file does not say. group: frames of one simulation share it.
+    """
+
+    cell: np.ndarray
+    positions: np.ndarray
+    types: np.ndarray
+    properties: np.ndarray
+    group: tuple[str, int]
+
+    def __len__(self) -> int:
+        return len(self.types)
+
+    @property
+    def volume(self) -> float:
+        """In the cube of the length unit."""
+        return abs(float(np.linalg.det(self.cell)))
+
+    @property
+    def number_density(self) -> float:
+        """Atoms per volume."""
+        return len(self.types) / self.volume
+
+
+def load_samples(
+    paths: Sequence[str | Path], species: Sequence[str], properties: Sequence[str] = ()
+) -> list[Sample]:
+    """All structures of some files, every frame of each.
+
+    Extended XYZ (.extxyz, .xyz, or those with .gz): properties and the number `sample`, which frames of one simulation
+    share, stand in the second line; without it, each frame is a simulation of its own. LAMMPS data and dump files, npz:
+    no properties, and all structures of a file are of one simulation.
+
+    Raises:
+        VitrifyError: what `load_structures` raises, an unknown element, a property that no structure of a file has, or
+            that is no number.
+    """
+    found: list[Sample] = []
+    for path in map(Path, paths):
+        name = path.name.removesuffix(".gz").lower()
+        if name.endswith((".extxyz", ".xyz")):
+            found += _from_extxyz(path, species, properties)
+            continue
+        if properties:
+            raise VitrifyError(f"{path} cannot say {properties[0]} of its structures: only extended XYZ files can")
+        # the frames of a dump are of one simulation
+        for structure in load_structures(path, species):
+            nothing = np.empty(0)
+            found.append(Sample(structure.cell, structure.positions, structure.types, nothing, (path.name, 0)))
+    if not found:
+        raise VitrifyError("no files with structures were given: give at least one")
+    return found
+
+
+def _from_extxyz(path: Path, species: Sequence[str], properties: Sequence[str]) -> list[Sample]:
+    from ase.io import iread
+
+    if not path.is_file():
+        raise VitrifyError(f"there is no file {path}: give a file with structures")
+    try:
+        # ASE goes back and forth in a file, which for a compressed one means to start again each time.
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        frames: list[Any] = list(iread(io.StringIO(content.decode()), index=":", format="extxyz"))
+    # ASE raises many kinds on damaged text
+    except Exception as error:
+        raise VitrifyError(f"{path} is no extended XYZ file, or a damaged one ({error}): write it again") from None
+    if not frames:
+        raise VitrifyError(f"{path} holds no structure: give a file with at least one frame")
+    _check_properties(path, [frame.info for frame in frames], properties)
+    index = {name: number for number, name in enumerate(species)}
+    found = []
+    for number, frame in enumerate(frames):
+        where = f"{path}, frame {number + 1}"
+        unknown = sorted(set(frame.get_chemical_symbols()) - set(species))
+        if unknown:
+            known = ", ".join(species)
+            raise VitrifyError(f"{where} holds {unknown[0]}, which is not among the species {known}: add it")
+        values = np.array([_number(frame.info.get(name, math.nan), name, where) for name in properties])
+        types = np.array([index[symbol] for symbol in frame.get_chemical_symbols()], dtype=np.int64)
+        group = (path.name, round(_number(frame.info.get("sample", number), "sample", where)))
+        try:
+            cell, positions = check_cell(np.asarray(frame.cell)), check_vectors("positions", frame.positions)
+        except VitrifyError as error:
+            raise VitrifyError(f"{where}: {error}") from None
+        found.append(Sample(cell, positions, types, values, group))
+    return found
+
+
+def _check_properties(path: Path, infos: Sequence[dict[str, Any]], properties: Sequence[str]) -> None:
+    known = sorted({name for info in infos for name in info if name != "sample"})
+    for name in properties:
+        if name not in known:
+            raise VitrifyError(
+                f"no structure of {path} has the property {name!r}{did_you_mean(name, known)}: "
+                f"it has {', '.join(known) if known else 'none'}"
+            )
+
+
+def _number(value: Any, name: str, where: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.inf
+    if math.isinf(number):
+        raise VitrifyError(f"{where}: {name} is {str(value)!r}, but must be a number")
+    return number
+
+
+def read_recipe(path: str | Path) -> dict[str, Any]:
+    """The record beside a file of samples (FILE.json): its recipe and the units of the properties; {} if none."""
+    path = Path(path)
+    for name in (path.with_name(path.name + ".json"), path.with_name(path.name.split(".")[0] + ".json")):
+        try:
+            record = json.loads(name.read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(record, dict):
+            return record
+    return {}
+
+
+def split_groups(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
+    """Training and validation samples: about `share` of the groups are held out, none is divided, and both have one.
+
+    Raises VitrifyError if there is one group only.
+    """
+    groups = sorted({sample.group for sample in samples})
+    if len(groups) < 2:
+        raise VitrifyError("all structures are of one simulation, so that none is left to validate on: add others")
+    order = np.random.default_rng([seed, 7]).permutation(len(groups))
+    held = {groups[int(i)] for i in order[: min(max(1, round(share * len(groups))), len(groups) - 1)]}
+    return [s for s in samples if s.group not in held], [s for s in samples if s.group in held]
