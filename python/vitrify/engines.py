@@ -6,13 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from vitrify.errors import VitrifyError
-from vitrify.modelfile import SymGNNMetadata, find_model, read_metadata, wrong_kind
-from vitrify.native import NativeModel, NativeSymGNN, has_native_weights
+from vitrify.modelfile import find_model, read_metadata, wrong_kind
+from vitrify.native import NativeAMShortcut, NativeModel, NativeSymGNN, has_native_weights
 
 if TYPE_CHECKING:
-    from vitrify.export import LoadedModel, LoadedSymGNN
+    from vitrify.export import Loaded, LoadedModel, LoadedSymGNN
 
 ENGINES = ("native", "torch")
+_NATIVE: dict[str, type[NativeModel | NativeSymGNN | NativeAMShortcut]] = {
+    "ogn": NativeModel,
+    "symgnn": NativeSymGNN,
+    "amshortcut": NativeAMShortcut,
+}
 Engine: TypeAlias = Literal["native", "torch"]
 
 
@@ -23,7 +28,7 @@ def engines_of(name: str | Path) -> tuple[str, ...]:
 
 def open_model(
     name: str | Path, engine: Engine | None = None, device: str = "cpu"
-) -> NativeModel | NativeSymGNN | LoadedModel | LoadedSymGNN:
+) -> NativeModel | NativeSymGNN | NativeAMShortcut | Loaded:
     """A model file in `engine`; by default the native one if the file has weights for it and `device` is cpu.
 
     Torch is imported for `engine` torch alone. Raises VitrifyError for an unknown engine, a device that the native
@@ -35,7 +40,7 @@ def open_model(
     if engine == "native" and device != "cpu":
         raise VitrifyError(f"engine native runs on the cpu, not on {device}: use engine torch, or device cpu")
     if engine == "native" or (engine is None and device == "cpu" and has_native_weights(path)):
-        return NativeSymGNN(path) if isinstance(read_metadata(path), SymGNNMetadata) else NativeModel(path)
+        return _NATIVE[read_metadata(path).kind](path)
     from vitrify.export import load_model
 
     return load_model(path, device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vitrify.engines import engines_of
-from vitrify.modelfile import AnyMetadata, Metadata, OGNMetadata, Range
+from vitrify.modelfile import AMShortcutMetadata, AnyMetadata, Metadata, OGNMetadata, Range, Target
 
 
 def describe(metadata: AnyMetadata, path: Path) -> list[tuple[str, str]]:
@@ -47,6 +47,8 @@ def _task(m: AnyMetadata) -> tuple[str, str]:
     """What one prediction gives."""
     if isinstance(m, OGNMetadata):
         return "timestep", f"{m.timestep:g} = {m.stride} x {m.base_timestep:g}"
+    if isinstance(m, AMShortcutMetadata):
+        return "makes", f"structures, by the process {m.process}"
     unit = f" ({m.property.unit})" if m.property.unit else ""
     return "property", f"{m.property.name}{unit} of each atom, with its standard deviation"
 
@@ -56,6 +58,7 @@ def _range(m: AnyMetadata) -> list[tuple[str, str]]:
     temperature, validity = m.validity.temperature, m.validity
     return [
         *([("temperature", _span(temperature))] if temperature else []),
+        *([("target", _target(found)) for found in m.properties] if isinstance(m, AMShortcutMetadata) else []),
         ("density", f"{_span(validity.number_density)} atoms per volume"),
         ("composition", ", ".join(f"{name} {_span(share)}" for name, share in validity.composition.items())),
     ]
@@ -66,7 +69,15 @@ def _lammps(m: AnyMetadata, path: Path) -> str:
     words = f"{path.name} {' '.join(m.species)}"
     if isinstance(m, OGNMetadata):
         return f"timestep {m.timestep:g}; fix 1 all ogn {words}"
+    if isinstance(m, AMShortcutMetadata):
+        if m.process != "flow":
+            return "no: vitrify generate runs it"
+        return f"create_glass {path.name} seed 1 steps 5 elements {' '.join(m.species)}"
     return f"compute 1 all symgnn/atom {words}"
+
+
+def _target(found: Target) -> str:
+    return f"{found.name}: {_span(found.range)}{' ' if found.unit else ''}{found.unit}"
 
 
 def table(rows: list[tuple[str, str]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrify.errors import VitrifyError
-from vitrify.modelfile import OGNMetadata, SymGNNMetadata, find_model, read_metadata, wrong_kind
+from vitrify.modelfile import AMShortcutMetadata, OGNMetadata, SymGNNMetadata, find_model, read_metadata, wrong_kind
 
 try:
     from vitrify import _core
@@ -17,6 +19,65 @@ except ImportError as missing:
     raise VitrifyError(f"vitrify's compiled part is missing ({missing}): build it with pip install .") from None
 
 Array = NDArray[np.float64]
+
+
+@contextmanager
+def core_errors() -> Iterator[None]:
+    """Turns errors of the compiled part into VitrifyError."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        if isinstance(error, VitrifyError):
+            raise
+        raise VitrifyError(str(error)) from None
+
+
+class NativeAMShortcut:
+    """The network of a generator of variant flow, ready to run on OMP_NUM_THREADS threads (default 1).
+
+    Raises VitrifyError for a file that is damaged, of another kind, or has no weights for this engine.
+    """
+
+    def __init__(self, name: str | Path) -> None:
+        self.path: Path = find_model(name)
+        metadata = read_metadata(self.path)
+        if not isinstance(metadata, AMShortcutMetadata):
+            raise wrong_kind(self.path, metadata.kind, "amshortcut")
+        if not has_native_weights(self.path):
+            raise VitrifyError(
+                f"{self.path} (variant {metadata.variant}) has no weights for the native engine: use engine torch"
+            )
+        self.metadata: AMShortcutMetadata = metadata
+        self.runs_on = f"the native engine ({instruction_set()})"
+        with core_errors():
+            self._network = _core.NativeDenoiser(str(self.path))
+
+    def answer(
+        self, positions: Any, cell: Any, elements: Any, time: float, step: float, properties: Any
+    ) -> tuple[Array, Array]:
+        """The mean velocity (N, 3) over a step, and zeros (N, kinds), for one-hot elements (N, kinds).
+
+        properties: (P,) in their units, NaN where a property is not asked for. Any cell.
+        """
+        kinds = np.asarray(elements, float)
+        values = np.asarray(properties, float)
+        known = (~np.isnan(values)).astype(float)
+        types = kinds.argmax(1).astype(np.int32)
+        with core_errors():
+            found = self._network.velocity(cell, positions, types, time, step, np.nan_to_num(values), known)
+        return np.asarray(found), np.zeros_like(kinds)
+
+
+def make_generator(path: Path) -> Any:
+    """The compiled sampler of a generator's file (`_core.Generator`)."""
+    with core_errors():
+        return _core.Generator(str(path))
+
+
+def push_apart(cell: Any, positions: Any, types: Any, min_distance: Sequence[float]) -> Array:
+    """Wrapped positions (N, 3) after pairs that were too close have been moved apart."""
+    moved, _ = _core.push_apart(cell, positions, types, list(min_distance))
+    return np.asarray(moved)
 
 
 def has_native_weights(name: str | Path) -> bool:

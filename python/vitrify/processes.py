@@ -51,7 +51,8 @@ def lattice(cell: np.ndarray, n: int, seed: int) -> np.ndarray:
             fractional[places, 1] = (row + phases[1 + layer]) / rows
             fractional[places, 2] = (layer + phases[0]) / layers
             first += k
-    return fractional @ cell
+    sites: np.ndarray = fractional @ cell
+    return sites
 
 
 def shuffled(types: np.ndarray, seed: int) -> np.ndarray:
@@ -63,7 +64,8 @@ def shuffled(types: np.ndarray, seed: int) -> np.ndarray:
 def minimum_image(vectors: np.ndarray, cell: np.ndarray) -> np.ndarray:
     """Vectors (..., 3) moved by cell vectors to lie within half a cell: the shortest, but in very oblique cells."""
     fractional = vectors @ np.linalg.inv(cell)
-    return (fractional - np.round(fractional)) @ cell
+    nearest: np.ndarray = (fractional - np.round(fractional)) @ cell
+    return nearest
 
 
 def matched(sites: np.ndarray, positions: np.ndarray, types: np.ndarray, cell: np.ndarray) -> np.ndarray:
@@ -71,11 +73,14 @@ def matched(sites: np.ndarray, positions: np.ndarray, types: np.ndarray, cell: n
     from scipy.optimize import linear_sum_assignment
 
     found = np.empty_like(positions)
+    rows, inverse = cell.astype(np.float32), np.linalg.inv(cell).astype(np.float32)
     for kind in np.unique(types):
         mine = np.flatnonzero(types == kind)
-        vectors = minimum_image(sites[mine][None] - positions[mine][:, None], cell)
-        rows, columns = linear_sum_assignment((vectors**2).sum(2).astype(np.float32))
-        found[mine[rows]] = vectors[rows, columns]
+        fractional = (sites[mine][None] - positions[mine][:, None]).astype(np.float32) @ inverse
+        fractional -= np.round(fractional)
+        vectors = fractional @ rows
+        order, chosen = linear_sum_assignment(np.einsum("ijk,ijk->ij", vectors, vectors))
+        found[mine[order]] = minimum_image(sites[mine[chosen]] - positions[mine[order]], cell)
     return found
 
 
@@ -96,17 +101,29 @@ class Process(ABC):
 
     def one_hot(self, types: np.ndarray) -> np.ndarray:
         """(N,) -> (N, kinds)"""
-        return np.eye(self.kinds)[types]
+        rows: np.ndarray = np.eye(self.kinds)[types]
+        return rows
 
     @abstractmethod
     def start(self, cell: np.ndarray, types: np.ndarray, seed: int) -> State:
         """Noise, at time 1, for atoms of these types (N,)."""
 
     @abstractmethod
+    def noise(
+        self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Noise for a glass: what the network shall answer at every time, for positions and elements."""
+
+    @abstractmethod
+    def along(self, glass: State, x: np.ndarray, e: np.ndarray, time: float) -> State:
+        """A glass with this noise as it is at a time."""
+
     def noised(
         self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, time: float, random: np.random.Generator
     ) -> tuple[State, np.ndarray, np.ndarray]:
         """A glass as it is at a time; what the network shall answer there, for positions and elements."""
+        x, e = self.noise(cell, positions, types, random)
+        return self.along(State(cell, positions, self.one_hot(types)), x, e, time), x, e
 
     @abstractmethod
     def velocity(self, state: State, time: float, dx: np.ndarray, de: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -159,15 +176,17 @@ class Flow(Process):
         noise = self.spread * normal3(np.arange(1, n + 1), 0, seed, START)
         return State(cell, lattice(cell, n, seed) + noise, self.one_hot(shuffled(types, seed)))
 
-    def noised(
-        self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, time: float, random: np.random.Generator
-    ) -> tuple[State, np.ndarray, np.ndarray]:
+    def noise(
+        self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         seed = int(random.integers(1, 2**32 - 1))
         sites = self.start(cell, types, seed).positions
         # `start` gives types to sites at random; which atom is which is free here, so the types go with the atoms.
         v = matched(sites[random.permutation(len(sites))], positions, types, cell)
-        elements = self.one_hot(types)
-        return State(cell, positions + time * v, elements), v, np.zeros_like(elements)
+        return v, np.zeros((len(types), self.kinds))
+
+    def along(self, glass: State, x: np.ndarray, e: np.ndarray, time: float) -> State:
+        return State(glass.cell, glass.positions + time * x, glass.elements)
 
     def velocity(self, state: State, time: float, dx: np.ndarray, de: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return dx, de
@@ -185,13 +204,15 @@ class MaterialODE(Process):
 
     scale_of_noise = 1.0
 
-    def noised(
-        self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, time: float, random: np.random.Generator
-    ) -> tuple[State, np.ndarray, np.ndarray]:
+    def noise(
+        self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         sites = random.random((len(types), 3)) @ cell
-        v, e = minimum_image(sites - positions, cell), self.one_hot(types)
-        w = random.normal(size=e.shape) - e
-        return State(cell, positions + time * v, e + time * w), v, w
+        v = minimum_image(sites - positions, cell)
+        return v, random.normal(size=(len(types), self.kinds)) - self.one_hot(types)
+
+    def along(self, glass: State, x: np.ndarray, e: np.ndarray, time: float) -> State:
+        return State(glass.cell, glass.positions + time * x, glass.elements + time * e)
 
     def velocity(self, state: State, time: float, dx: np.ndarray, de: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return dx, de
@@ -204,14 +225,15 @@ class MaterialSDE(MaterialODE):
     scale_of_noise = 1.5
     latest = 0.99  # the noise of the elements is singular at 1
 
-    def noised(
-        self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, time: float, random: np.random.Generator
-    ) -> tuple[State, np.ndarray, np.ndarray]:
-        e = self.one_hot(types)
-        of_x, of_e = random.normal(size=positions.shape), random.normal(size=e.shape)
+    def noise(
+        self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return random.normal(size=positions.shape), random.normal(size=(len(types), self.kinds))
+
+    def along(self, glass: State, x: np.ndarray, e: np.ndarray, time: float) -> State:
         angle = 0.5 * math.pi * time
-        elements = math.cos(angle) * e + self.scale_of_noise * math.sin(angle) * of_e
-        return State(cell, positions + self.spread * time * of_x, elements), of_x, of_e
+        elements = math.cos(angle) * glass.elements + self.scale_of_noise * math.sin(angle) * e
+        return State(glass.cell, glass.positions + self.spread * time * x, elements)
 
     def velocity(self, state: State, time: float, dx: np.ndarray, de: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # eq. 11: half of g^2 = 2 spread^2 t times the score, -dx / (spread t)

@@ -1,5 +1,6 @@
-"""Observables of trajectories, as pure functions of numpy arrays."""
+"""Observables of trajectories and of sets of structures, as pure functions."""
 
+from vitrify.analysis.angles import angle_counts
 from vitrify.analysis.dynamics import (
     diffusion_coefficient,
     logarithmic_slope,
@@ -9,6 +10,23 @@ from vitrify.analysis.dynamics import (
     velocity_autocorrelation,
     vibrational_spectrum,
 )
+from vitrify.analysis.ensembles import (
+    Curves,
+    adf,
+    closest_pairs,
+    coordination,
+    disjoint,
+    first_minima,
+    floor_rmsd,
+    low_q,
+    mass_densities,
+    mean_coordination,
+    rdf,
+    rmsd,
+    short_pairs,
+    structure_factors,
+)
+from vitrify.analysis.rings import mean_ring_size, ring_counts
 from vitrify.analysis.scores import (
     auc,
     calibration,
@@ -35,29 +53,46 @@ from vitrify.analysis.thermodynamics import energy_drift, species_temperatures
 
 __all__ = [
     "RDF",
+    "Curves",
+    "adf",
+    "angle_counts",
     "auc",
     "calibration",
     "calibration_curve",
+    "closest_pairs",
+    "coordination",
     "coordination_number",
     "diffusion_coefficient",
+    "disjoint",
     "energy_drift",
     "error_by_deviation",
+    "first_minima",
     "first_peak",
     "first_structure_peak",
+    "floor_rmsd",
     "logarithmic_slope",
+    "low_q",
+    "mass_densities",
+    "mean_coordination",
+    "mean_ring_size",
     "msd",
     "noise_ceiling",
     "over_seeds",
     "partial_rdf",
     "pearson",
+    "rdf",
     "rdf_difference",
+    "ring_counts",
+    "rmsd",
     "rmse",
     "score",
     "self_intermediate",
+    "short_pairs",
     "spearman",
     "species_temperatures",
     "spectrum_difference",
     "structure_factor",
+    "structure_factors",
     "tail",
     "velocity_autocorrelation",
     "vibrational_spectrum",

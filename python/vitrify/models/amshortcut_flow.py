@@ -27,7 +27,7 @@ class FlowConfig(ModelConfig):
     """Hyperparameters of the flow variant; lengths in the unit of the data.
 
     spread: standard deviation of the noise on the lattice that the flow starts from. shortcuts: share of the batches
-    that learn long steps from two halves of them (0: a plain flow). shortest: the shortest step that is learned so.
+    that learn long steps from two halves of them. shortest: the shortest step that is learned so.
     null: probability that training does not tell a property. middle: share of the times that prefer the middle.
     """
 
@@ -38,7 +38,7 @@ class FlowConfig(ModelConfig):
     splines: int = Field(20, ge=8, le=64)
     condition: int = Field(64, ge=8)
     spread: float = Field(1.2, gt=0)
-    shortcuts: float = Field(0.25, ge=0, le=1)
+    shortcuts: float = Field(0.25, gt=0, le=1)
     shortest: float = Field(1 / 32, gt=0, lt=1)
     null: float = Field(0.15, ge=0, le=1)
     middle: float = Field(0.6, ge=0, le=1)
@@ -150,6 +150,8 @@ def harmonics(vectors: Tensor) -> tuple[Tensor, Tensor]:
 class FlowAMShortcut(AMShortcut):
     """Source: K. Frans et al., One step diffusion via shortcut models (2025), on flows from a lattice to a glass."""
 
+    churn_spread: Tensor
+
     def __init__(self, config: FlowConfig, system: System) -> None:
         condition = Condition(len(system.properties), config.condition)
         super().__init__(system, config.cutoff, config.layers, config.width, condition)
@@ -183,4 +185,4 @@ class FlowAMShortcut(AMShortcut):
         """Sizes that the native engine reads."""
         c = self.config
         sizes = {"width": c.width, "splines": c.splines, "condition": c.condition}
-        return {**sizes, "spread": c.spread, "churn_spread": float(self.churn_spread)}
+        return {**sizes, "spread": c.spread, "churn_spread": float(self.churn_spread.item())}

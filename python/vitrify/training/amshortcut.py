@@ -52,31 +52,36 @@ class Draw:
 
 
 class Draws:
-    """Draws of samples, as the loop asks for them: data[index, seed].
+    """Draws of samples, as the loop asks for them: data[index, seed] are some draws of one sample and one noise.
 
-    shortcuts: share of the draws with a step. null: probability that a property is not told. density: of ghosts and
+    times: how many, since noise that is matched to a sample costs as much as the network does. shortcuts: share of the draws with a step. null: probability that a property is not told. density: of ghosts and
     atoms together, for processes that have ghosts.
     """
 
     def __init__(
         self, samples: Sequence[Sample], process: Process, *, shortcuts: float, shortest: float, null: float,
-        density: float | None, middle: float = 0.0,
+        density: float | None, middle: float = 0.0, times: int = 1,
     ) -> None:  # fmt: skip
-        self.samples, self.process, self.middle = samples, process, middle
+        self.samples, self.process, self.middle, self.times = samples, process, middle, times
         self.shortcuts, self.shortest, self.null, self.density = shortcuts, shortest, null, density
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, key: tuple[int, int]) -> Draw:
+    def __getitem__(self, key: tuple[int, int]) -> list[Draw]:
         index, seed = key
         random = np.random.default_rng([seed, index])
         sample = self.samples[index]
-        time, step = self._times(random)
         positions, types = self._with_ghosts(sample, random)
-        state, target_x, target_e = self.process.noised(sample.cell, positions, types, time, random)
-        known = ~np.isnan(sample.properties) & (random.random(len(sample.properties)) >= self.null)
-        return Draw(state, time, step, target_x, target_e, np.nan_to_num(sample.properties), known.astype(float))
+        glass = State(sample.cell, positions, self.process.one_hot(types))
+        x, e = self.process.noise(sample.cell, positions, types, random)
+        draws = []
+        for _ in range(self.times):
+            time, step = self._times(random)
+            known = ~np.isnan(sample.properties) & (random.random(len(sample.properties)) >= self.null)
+            state = self.process.along(glass, x, e, time)
+            draws.append(Draw(state, time, step, x, e, np.nan_to_num(sample.properties), known.astype(float)))
+        return draws
 
     def _times(self, random: np.random.Generator) -> tuple[float, float]:
         if random.random() >= self.shortcuts:
@@ -109,9 +114,9 @@ class AMShortcutTask(Task):
         self.model, self.process = model, process
 
     @staticmethod
-    def collate(samples: Sequence[Draw]) -> list[Draw]:
+    def collate(samples: Sequence[list[Draw]]) -> list[Draw]:
         """Structures stay apart until their graphs are built."""
-        return list(samples)
+        return [draw for draws in samples for draw in draws]
 
     def answers(self, draws: Sequence[Draw], states: Sequence[State], times: Any, steps: Any) -> tuple[Tensor, Tensor]:
         """The network's two outputs for structures at their times, all of them together."""
@@ -219,11 +224,11 @@ def prepare(config: AMShortcutConfig, model_config: ModelConfig) -> Prepared:
     if config.training.precision == 64:
         task = task.double()
     options: dict[str, Any] = {"density": model.ghost_density, "shortest": model.shortest}
-    drawn = Draws(train, process, shortcuts=model.shortcuts, null=model.null, middle=model.middle, **options)
+    drawn = Draws(train, process, shortcuts=model.shortcuts, null=model.null, middle=model.middle, times=data.times, **options)
     checked = Draws(held_out, process, shortcuts=0.0, null=0.0, **options)
     task.shortest = model.shortest
     if isinstance(model, FlowAMShortcut):
-        squares = [np.square(checked[index, 0].target_x).mean() for index in range(min(8, len(held_out)))]
+        squares = [np.square(checked[index, 0][0].target_x).mean() for index in range(min(8, len(held_out)))]
         model.churn_spread.fill_(float(np.mean(squares)) ** 0.5)
     step = max(1, len(held_out) // data.validation_samples)
     chosen = list(range(0, len(held_out), step))[: data.validation_samples]

@@ -1,0 +1,161 @@
+"""Glasses from a generator: `generate` gives one as ASE atoms, `generate_many` any number of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Literal
+
+from ase import Atoms
+from numpy.typing import ArrayLike
+
+from vitrify.errors import VitrifyError
+from vitrify.makers import Maker, make_maker
+from vitrify.modelfile import AMShortcutMetadata, find_model, read_metadata, wrong_kind
+
+
+@dataclass(frozen=True)
+class Corrector:
+    """What a pair style mends after generation: see `vitrify.corrector.correct`.
+
+    commands: LAMMPS commands of the potential, or separated by ";". iterations: of the minimisation; steps: of canonical
+    MD at `temperature` (K).
+    """
+
+    commands: str | Sequence[str]
+    iterations: int = 10
+    steps: int = 0
+    temperature: float | None = None
+
+
+def generate(model: str | Path, n_atoms: int | None = None, **options: Any) -> Atoms:
+    """One glass; options as for `generate_many`.
+
+    >>> atoms = generate("Si.amshortcut.pt", n_atoms=216, density=2.3, steps=5, seed=7)
+    """
+    return next(iter(generate_many(model, 1, n_atoms=n_atoms, **options)))
+
+
+def generate_many(
+    model: str | Path,
+    count: int,
+    *,
+    n_atoms: int | None = None,
+    density: float | None = None,
+    cell: ArrayLike | None = None,
+    composition: Mapping[str, float] | None = None,
+    target: Mapping[str, float] | None = None,
+    steps: int = 5,
+    churn: float = 0.0,
+    seed: int = 1,
+    engine: Literal["auto", "native", "torch"] = "auto",
+    device: str = "cpu",
+    corrector: Corrector | None = None,
+    workers: int = 1,
+) -> Iterator[Atoms]:
+    """`count` independent glasses, of the seeds seed, seed + 1, ...; a seed gives the same structure wherever it stands.
+
+    Args:
+        model: file of kind amshortcut, found as `vitrify.modelfile.find_model` does.
+        n_atoms, density, cell: two of the three, or n_atoms or cell alone, when the density is the model's for the
+            targets. density: g/cm^3 in metal units, atoms per sigma^3 in lj. cell (3, 3), (3,) or a length.
+        composition: shares of the elements, as in {"Si": 1, "O": 2}; default: the model's for the targets.
+        target: properties to have, in the model's units; those that are not named are free.
+        steps: looks of the network at the structure. churn: share of noise put back before each step but the first.
+        engine: "native" is compiled and quick; "torch" also runs models that have no native weights, and GPUs (`device`).
+        corrector: a short relaxation with a pair style, after generation.
+        workers: threads that make structures side by side; the structures come in order all the same.
+
+    Returns:
+        Atoms with periodic boundaries; info: "seed", "model", and the targets.
+
+    Raises:
+        VitrifyError: a request that makes no sense, a property or an element that the model does not have, a density or
+            composition that is impossible, too little memory, or a result that fails the gates (finite, no pair closer
+            than in the training data).
+    """
+    path = find_model(model)
+    metadata = read_metadata(path)
+    if not isinstance(metadata, AMShortcutMetadata):
+        raise wrong_kind(path, metadata.kind, "amshortcut")
+    if count < 1:
+        raise VitrifyError(f"count is {count}, but must be at least 1")
+    if not 0 <= seed <= 2**32 - count:
+        raise VitrifyError(f"seed is {seed}, but must lie between 0 and {2**32 - count}")
+    if workers < 1:
+        raise VitrifyError(f"workers is {workers}, but must be at least 1")
+    makers = [make_maker(path, metadata, engine, device) for _ in range(min(workers, count))]
+    plan = makers[0].plan(n_atoms, density, cell, composition, target or {}, steps, churn)
+    for message in makers[0].warnings(plan):
+        warnings.warn(message, stacklevel=2)
+
+    def one(maker: Maker, seed: int) -> Atoms:
+        positions, types = maker.make(plan, seed)
+        info = {"seed": seed, "model": path.name, "steps": steps, **(target or {})}
+        numbers = _numbers([metadata.species[t] for t in types])
+        return Atoms(numbers, positions=positions, cell=plan.cell, pbc=True, info=info)
+
+    structures = _in_order(one, makers, range(seed, seed + count))
+    return (_corrected(atoms, corrector, metadata) for atoms in structures) if corrector else structures
+
+
+def _in_order(one: Callable[[Maker, int], Atoms], makers: Sequence[Maker], seeds: range) -> Iterator[Atoms]:
+    """What `one` makes of each seed, in order; each maker has a thread, and none works far ahead of the reader."""
+    if len(makers) == 1:
+        yield from (one(makers[0], seed) for seed in seeds)
+        return
+    free: SimpleQueue[Maker] = SimpleQueue()
+    for maker in makers:
+        free.put(maker)
+
+    def work(seed: int) -> Atoms:
+        maker = free.get()
+        try:
+            return one(maker, seed)
+        finally:
+            free.put(maker)
+
+    with ThreadPoolExecutor(len(makers)) as pool:
+        waiting: deque[Future[Atoms]] = deque()
+        try:
+            for seed in seeds:
+                waiting.append(pool.submit(work, seed))
+                if len(waiting) > 2 * len(makers):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _numbers(symbols: Sequence[str]) -> list[int]:
+    """Atomic numbers; species that are no elements (reduced units) count as elements 1, 2, ... in the order of names."""
+    from ase.data import atomic_numbers
+
+    if all(symbol in atomic_numbers for symbol in symbols):
+        return [atomic_numbers[symbol] for symbol in symbols]
+    names = sorted(set(symbols))
+    return [1 + names.index(symbol) for symbol in symbols]
+
+
+def _corrected(atoms: Atoms, corrector: Corrector, metadata: AMShortcutMetadata) -> Atoms:
+    from vitrify.corrector import correct
+    from vitrify.datagen.compositions import potential_commands
+
+    if metadata.units != "metal":
+        raise VitrifyError("the corrector needs a model in metal units: relax the structure in LAMMPS instead")
+    text = corrector.commands
+    commands = potential_commands(text, metadata.species) if isinstance(text, str) else text
+    info = dict(atoms.info)
+    mended = correct(
+        atoms, commands, species=metadata.species, temperature=corrector.temperature, steps=corrector.steps,
+        iterations=corrector.iterations, seed=int(atoms.info["seed"]) or 1,
+    )  # fmt: skip
+    mended.info = {**info, **mended.info}
+    return mended
