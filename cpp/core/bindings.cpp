@@ -117,7 +117,9 @@ PYBIND11_MODULE(_core, module)
 {
   module.doc() = "What Python and the LAMMPS plugin share: the model file and the list of allowed operators.";
   module.attr("version") = VITRIFY_VERSION;
+  vitrify::bind_sampler(module);
   vitrify::bind_stage(module);
+  vitrify::bind_generator(module);
   module.def(
       "allowed_operators", [] { return vitrify::allowed_operators(); },
       "Names of the operators that a model may use, sorted.");

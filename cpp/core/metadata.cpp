@@ -40,6 +40,19 @@ std::vector<double> flattened(const json &rows)
   return values;
 }
 
+// What a generator is told beside the structure; a property that is not asked for is null.
+void parse_conditions(const json &document, const Metadata &metadata, ReferenceCase &reference)
+{
+  document.at("time").get_to(reference.time);
+  document.at("step").get_to(reference.step);
+  for (const json &value : document.at("properties")) {
+    reference.known.push_back(value.is_null() ? 0.0 : 1.0);
+    reference.properties.push_back(value.is_null() ? 0.0 : value.get<double>());
+  }
+  require(reference.known.size() == metadata.generator.properties.size(),
+          "the reference case must have one value for each property");
+}
+
 ReferenceCase parse_reference(const json &document, const Metadata &metadata)
 {
   ReferenceCase reference;
@@ -49,6 +62,9 @@ ReferenceCase parse_reference(const json &document, const Metadata &metadata)
     document.at("velocities").get_to(reference.velocities);
     reference.first = flattened(document.at("dr"));
     reference.second = flattened(document.at("dv"));
+  } else if (metadata.kind == "amshortcut") {
+    parse_conditions(document, metadata, reference);
+    reference.first = flattened(document.at("vectors"));
   } else {
     document.at("values").get_to(reference.first);
     document.at("deviations").get_to(reference.second);
@@ -62,7 +78,8 @@ ReferenceCase parse_reference(const json &document, const Metadata &metadata)
   const std::size_t n = reference.types.size();
   const std::size_t n_values = n * static_cast<std::size_t>(metadata.components());
   require(n > 0 && reference.positions.size() == n && reference.velocities.size() == (metadata.kind == "ogn" ? n : 0) &&
-              reference.first.size() == n_values && reference.second.size() == n_values,
+              reference.first.size() == n_values &&
+              reference.second.size() == (metadata.kind == "amshortcut" ? 0 : n_values),
           "the arrays of the reference case differ in length");
   require(reference.tolerance > 0.0, "the tolerance of the reference case is not positive");
   return reference;
@@ -78,7 +95,7 @@ void parse_validity_of_ogn(const json &document, Validity &validity)
   }
 }
 
-void parse_validity_of_symgnn(const json &document, const Metadata &metadata, Validity &validity)
+void parse_validity_at_rest(const json &document, const Metadata &metadata, Validity &validity)
 {
   document.at("number_density").get_to(validity.number_density);
   require(validity.number_density[1] > 0.0, "the number densities of the validity range are not positive");
@@ -97,7 +114,7 @@ Validity parse_validity(const json &document, const Metadata &metadata)
   if (metadata.kind == "ogn")
     parse_validity_of_ogn(document, validity);
   else
-    parse_validity_of_symgnn(document, metadata, validity);
+    parse_validity_at_rest(document, metadata, validity);
   // Older files lack some limits, and Python writes what is missing as null.
   if (document.contains("min_distance") && !document.at("min_distance").is_null()) {
     const std::size_t n_species = metadata.species.size();
@@ -108,15 +125,53 @@ Validity parse_validity(const json &document, const Metadata &metadata)
   return validity;
 }
 
+void parse_masses(const json &document, Metadata &metadata)
+{
+  document.at("masses").get_to(metadata.masses);
+  require(metadata.masses.size() == metadata.species.size(), "there must be one mass for each species");
+  for (const double mass : metadata.masses) require(mass > 0.0, "masses must be positive");
+}
+
 // What only an integrator has.
 void parse_motion(const json &document, Metadata &metadata)
 {
-  document.at("masses").get_to(metadata.masses);
   document.at("stride").get_to(metadata.stride);
   document.at("timestep").get_to(metadata.timestep);
-  require(metadata.masses.size() == metadata.species.size(), "there must be one mass for each species");
-  for (const double mass : metadata.masses) require(mass > 0.0, "masses must be positive");
   require(metadata.stride > 0 && metadata.timestep > 0.0, "stride and timestep must be positive");
+}
+
+Statistics parse_statistics(const json &document)
+{
+  Statistics statistics;
+  document.at("names").get_to(statistics.names);
+  document.at("mean").get_to(statistics.mean);
+  const std::size_t n = statistics.names.size();
+  const json &rows = document.at("covariance");
+  require(statistics.mean.size() == n && rows.size() == n, "the statistics differ in length");
+  for (const json &row : rows) {
+    require(row.size() == n, "the covariance of the statistics is not square");
+    for (const json &value : row) statistics.covariance.push_back(value.get<double>());
+  }
+  return statistics;
+}
+
+// What only a generator has.
+void parse_generator(const json &document, Metadata &metadata)
+{
+  GeneratorMetadata &generator = metadata.generator;
+  document.at("process").get_to(generator.process);
+  for (const json &entry : document.at("properties")) {
+    GlassProperty property{entry.at("name").get<std::string>(), entry.at("unit").get<std::string>(), {}};
+    entry.at("range").get_to(property.range);
+    const std::string &name = property.name;
+    require(property.range[0] <= property.range[1], "the range of property " + quoted(name) + " is empty");
+    generator.properties.push_back(property);
+  }
+  generator.statistics = parse_statistics(document.at("statistics"));
+  if (document.contains("charges") && !document.at("charges").is_null()) {
+    document.at("charges").get_to(generator.charges);
+    require(generator.charges.size() == metadata.species.size(), "there must be one charge for each species");
+  }
 }
 
 Metadata parse(const json &document)
@@ -126,7 +181,7 @@ Metadata parse(const json &document)
                                 std::to_string(SCHEMA) +
                                 (schema > SCHEMA ? ": update vitrify" : ": export the model again"));
   Metadata metadata;
-  metadata.kind = choice(document, "kind", {"ogn", "symgnn"});
+  metadata.kind = choice(document, "kind", {"ogn", "symgnn", "amshortcut"});
   document.at("variant").get_to(metadata.variant);
   metadata.units = choice(document, "units", {"lj", "metal"});
   metadata.dtype = choice(document, "dtype", {"float32", "float64"});
@@ -138,8 +193,11 @@ Metadata parse(const json &document)
   require(!metadata.species.empty(), "there must be at least one species");
   require(metadata.cutoff > 0.0, "cutoff must be positive");
   require(metadata.layers > 0 && metadata.node_width > 0, "layers and node_width must be positive");
+  if (metadata.kind != "symgnn") parse_masses(document, metadata);
   if (metadata.kind == "ogn") {
     parse_motion(document, metadata);
+  } else if (metadata.kind == "amshortcut") {
+    parse_generator(document, metadata);
   } else {
     document.at("property").at("name").get_to(metadata.property);
     document.at("property").at("unit").get_to(metadata.unit);
@@ -149,27 +207,19 @@ Metadata parse(const json &document)
   return metadata;
 }
 
-// Largest deviation of a value, relative to the rms of what is expected.
-double relative_error(const std::vector<double> &got, const std::vector<double> &expected)
-{
-  double square = 0.0;
-  double worst = 0.0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    const double error = std::fabs(got[i] - expected[i]);
-    // A NaN must not pass as a small error.
-    if (!(error <= worst)) worst = error;
-    square += expected[i] * expected[i];
-  }
-  const double rms = std::sqrt(square / static_cast<double>(expected.size()));
-  return worst / (rms > 0.0 ? rms : 1.0);
-}
-
 }    // namespace
 
 int Metadata::species_index(const std::string &name) const
 {
   const auto found = std::find(species.begin(), species.end(), name);
   return found == species.end() ? -1 : static_cast<int>(found - species.begin());
+}
+
+int GeneratorMetadata::property_index(const std::string &name) const
+{
+  for (std::size_t i = 0; i < properties.size(); ++i)
+    if (properties[i].name == name) return static_cast<int>(i);
+  return -1;
 }
 
 Metadata parse_metadata(const std::string &text, const std::string &path)
@@ -182,6 +232,20 @@ Metadata parse_metadata(const std::string &text, const std::string &path)
     throw Error("model file " + path + ": vitrify.json is damaged or incomplete (" + error.what() +
                 "): export the model again");
   }
+}
+
+double relative_error(const std::vector<double> &got, const std::vector<double> &expected)
+{
+  double square = 0.0;
+  double worst = 0.0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double error = std::fabs(got[i] - expected[i]);
+    // A NaN must not pass as a small error.
+    if (!(error <= worst)) worst = error;
+    square += expected[i] * expected[i];
+  }
+  const double rms = std::sqrt(square / static_cast<double>(expected.size()));
+  return worst / (rms > 0.0 ? rms : 1.0);
 }
 
 double reference_error(Engine &engine, const Metadata &metadata)

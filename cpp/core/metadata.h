@@ -12,10 +12,37 @@ namespace vitrify {
 /// A small periodic structure and what the model answers for it.
 struct ReferenceCase {
   std::array<Vector3, 3> cell{};
-  std::vector<Vector3> positions, velocities;    // no velocities for kind symgnn
+  std::vector<Vector3> positions, velocities;    // velocities for kind ogn alone
   std::vector<int> types;
-  std::vector<double> first, second;    // what Engine::finish must write
+  std::vector<double> first, second;    // what Engine::finish must write; Denoiser::velocity: the first
   double tolerance = 0.0;               // relative to the rms of the output
+  // kind amshortcut: what else the network is told
+  double time = 0.0, step = 0.0;
+  std::vector<double> properties, known;
+};
+
+/// A property of a whole glass that a generator can be asked for, with its range in the training data.
+struct GlassProperty {
+  std::string name, unit;
+  std::array<double, 2> range{};
+};
+
+/// Mean and covariance over the training data: "number_density", "fraction:X" of each species, and properties.
+struct Statistics {
+  std::vector<std::string> names;
+  std::vector<double> mean;
+  std::vector<double> covariance;    // a row for each name, one after the other
+};
+
+/// What only a generator has.
+struct GeneratorMetadata {
+  std::string process;
+  std::vector<GlassProperty> properties;
+  Statistics statistics;
+  std::vector<double> charges;    // of each species; empty if composition is free
+
+  /// Index of a property, or -1.
+  int property_index(const std::string &name) const;
 };
 
 /// The range of the training data, as far as hosts check it.
@@ -24,13 +51,15 @@ struct Validity {
   // kind ogn
   double temperature[2] = {0.0, 0.0};
   double max_displacement = 0.0;    // largest |dr| of an atom over one stride; 0 in older files
-  // kind symgnn
+  // kinds symgnn and amshortcut
   double number_density[2] = {0.0, 0.0};
   std::vector<std::array<double, 2>> composition;    // fraction of each species
-  double max_deviation = 0.0;                        // that 99% of the training atoms stay below; 0 if there is none
+  // kind symgnn
+  double max_deviation = 0.0;    // that 99% of the training atoms stay below; 0 if there is none
 };
 
-/// What vitrify.json says about a model, checked. Kind ogn: an integrator; kind symgnn: a property of atoms at rest.
+/// What vitrify.json says about a model, checked. Kind ogn: an integrator; kind symgnn: a property of atoms at rest;
+/// kind amshortcut: a generator of structures.
 struct Metadata {
   std::string kind, variant, units, dtype;
   std::vector<std::string> species;
@@ -38,23 +67,29 @@ struct Metadata {
   int layers = 0;
   int node_width = 0;
   bool reverse_edges = false;
-  // kind ogn
+  // kinds ogn and amshortcut
   std::vector<double> masses;
+  // kind ogn
   int stride = 0;
   double timestep = 0.0;
   // kind symgnn
   std::string property, unit;
+  // kind amshortcut
+  GeneratorMetadata generator;
   Validity validity;
   ReferenceCase reference;
 
   /// Number of values for each atom in each of the two arrays that Engine::finish writes.
-  int components() const { return kind == "ogn" ? 3 : 1; }
+  int components() const { return kind == "symgnn" ? 1 : 3; }
   /// Index of a species, or -1.
   int species_index(const std::string &name) const;
 };
 
 /// Parses and checks vitrify.json; throws Error that begins with `path`.
 Metadata parse_metadata(const std::string &text, const std::string &path);
+
+/// The largest deviation of a value, relative to the rms of what is expected.
+double relative_error(const std::vector<double> &got, const std::vector<double> &expected);
 
 /// Runs the reference case and returns the error relative to the rms of the output (the larger of its two arrays).
 double reference_error(Engine &engine, const Metadata &metadata);

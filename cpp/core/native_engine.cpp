@@ -15,8 +15,6 @@
 
 namespace vitrify {
 
-namespace {
-
 KernelSet choose_kernels()
 {
   std::vector<KernelSet> usable{default_kernels()};
@@ -36,6 +34,8 @@ KernelSet choose_kernels()
   }
   throw Error("VITRIFY_SIMD is " + std::string(wanted) + ": this machine can use " + names);
 }
+
+namespace {
 
 template <typename T> Kernels<T> kernels_for(const KernelSet &set);
 template <> Kernels<float> kernels_for<float>(const KernelSet &set)

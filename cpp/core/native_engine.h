@@ -8,6 +8,8 @@
 
 namespace vitrify {
 
+struct KernelSet;
+
 /// The engine for models of kind ogn, variant pair, and of kind symgnn, variant exact: compiled loops, the weights of
 /// weights.safetensors, and no libtorch.
 ///
@@ -17,7 +19,10 @@ namespace vitrify {
 /// that the processor has). Throws Error if the file has no native weights or they are damaged.
 std::unique_ptr<Engine> make_native_engine(const ModelFile &file);
 
-/// The instruction set that a native engine would use now; throws Error if VITRIFY_SIMD is not usable.
+/// The kernels that a native engine would use now; throws Error if VITRIFY_SIMD is not usable.
+KernelSet choose_kernels();
+
+/// The name of their instruction set; throws Error if VITRIFY_SIMD is not usable.
 const char *native_instruction_set();
 
 }    // namespace vitrify

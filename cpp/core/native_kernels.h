@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "core/moment_kernels.h"
 #include "core/structure_kernels.h"
 
 #include <cstdint>
@@ -104,6 +105,8 @@ template <typename T> struct Kernels {
   void (*update)(const NodeUpdate<T> &, std::int64_t first, std::int64_t last);
   /// For models of structures.
   StructureKernels<T> structure;
+  /// For generators.
+  MomentKernels<T> moments;
 };
 
 /// The kernels of one instruction set and both precisions.

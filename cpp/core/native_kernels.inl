@@ -23,13 +23,17 @@
 
 #include "core/native_structure.inl"
 
+#include "core/native_moments.inl"
+
+#include "core/native_mixing.inl"
+
 namespace vitrify {
 
 KernelSet VITRIFY_KERNELS()
 {
   return {VITRIFY_KERNELS_NAME,
-          {search<float>, pass<float>, update<float>, structure_kernels<float>()},
-          {search<double>, pass<double>, update<double>, structure_kernels<double>()}};
+          {search<float>, pass<float>, update<float>, structure_kernels<float>(), moment_kernels<float>()},
+          {search<double>, pass<double>, update<double>, structure_kernels<double>(), moment_kernels<double>()}};
 }
 
 }    // namespace vitrify

@@ -207,6 +207,7 @@ const std::vector<std::string> &allowed_operators()
       "aten::prelu",
       "aten::prod",
       "aten::rad2deg",
+      "aten::randn_like",
       "aten::reciprocal",
       "aten::relu",
       "aten::relu6",

@@ -16,24 +16,17 @@ namespace {
 // More images of one atom than this are a mistake in the cell or in its units.
 constexpr double MAX_IMAGES = 1e5;
 
-Vector3 cross(const Vector3 &a, const Vector3 &b)
-{ return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]}; }
-
-double dot(const Vector3 &a, const Vector3 &b)
-{ return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
-
 }    // namespace
 
 void PeriodicSystem::build(const std::array<Vector3, 3> &cell, std::size_t n, const double *positions,
                            const double *velocities, const int *types, double cutoff)
 {
   cell_ = cell;
-  const double volume = dot(cell[0], cross(cell[1], cell[2]));
+  const double volume = signed_volume(cell);
   if (!(std::fabs(volume) > 0.0)) throw Error("the cell has no volume: give three independent cell vectors");
+  reciprocal_ = reciprocal_cell(cell);
   double images = 1.0;
   for (int d = 0; d < 3; ++d) {
-    reciprocal_[d] = cross(cell[(d + 1) % 3], cell[(d + 2) % 3]);
-    for (double &component : reciprocal_[d]) component /= volume;
     // The fractional coordinate along cell vector d changes by at most |reciprocal vector d| times the distance.
     reach_[d] = cutoff * std::sqrt(dot(reciprocal_[d], reciprocal_[d]));
     images *= 1.0 + 2.0 * reach_[d];
@@ -107,6 +100,12 @@ Configuration PeriodicSystem::configuration() const
   configuration.positions = positions_.data();
   if (!velocities_.empty()) configuration.velocities = velocities_.data();
   return configuration;
+}
+
+std::size_t PeriodicSystem::bytes() const
+{
+  return (positions_.capacity() + velocities_.capacity() + buffer_.capacity()) * sizeof(double) +
+         (types_.capacity() + owners_.capacity()) * sizeof(int);
 }
 
 void PeriodicSystem::predict(Engine &engine, int layers, double *first, double *second)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/configuration.h"
+#include "core/geometry.h"
 #include "core/half_list.h"
 
 #include <array>
@@ -11,8 +12,6 @@
 namespace vitrify {
 
 class Engine;
-
-using Vector3 = std::array<double, 3>;
 
 /// A periodic structure as a host with ghosts sees it: atoms wrapped into the cell and their images around it, with
 /// a half list of pairs for engines that want one. O(N), for any cell, which may be triclinic and smaller than the
@@ -28,10 +27,14 @@ public:
   /// One prediction by `engine`, which has `layers` layers: what `Engine::finish` writes, in the order of `build`.
   void predict(Engine &engine, int layers, double *first, double *second);
 
+  /// The atoms and their images, without lists, valid until the next `build`; and of each node, the atom that it is.
+  Configuration configuration() const;
+  const int *owners() const { return owners_.data(); }
+  std::size_t bytes() const;
+
 private:
   void add_atoms(std::size_t n, const double *positions, const double *velocities, const int *types);
   void add_ghosts();
-  Configuration configuration() const;
   void append(int owner, const Vector3 &position);
 
   std::array<Vector3, 3> cell_{}, reciprocal_{};    // reciprocal_[d] . r is the fractional coordinate d

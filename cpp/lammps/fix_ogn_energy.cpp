@@ -5,7 +5,7 @@
 
 #include "fix_ogn.h"
 
-#include "counter_rng.h"
+#include "core/counter_rng.h"
 
 #include "atom.h"
 #include "compute.h"

@@ -145,6 +145,10 @@ std::string ModelHost::refuse_kind(const std::string &path) const
     return fmt::format("model file {} is of kind symgnn: it predicts the {} of atoms at rest and moves nothing; use "
                        "compute symgnn/atom for it, or give a model of kind {}",
                        path, model.property, kind);
+  if (model.kind == "amshortcut")
+    return fmt::format("model file {} is of kind amshortcut: it makes structures; use create_glass for it, or give a "
+                       "model of kind {}",
+                       path, kind);
   return fmt::format("model file {} is of kind ogn, an integrator: use fix ogn for it, or give a model of kind {}",
                      path, kind);
 }

@@ -4,6 +4,7 @@
 ------------------------------------------------------------------------- */
 
 #include "compute_symgnn_atom.h"
+#include "create_glass.h"
 #include "error.h"
 #include "fix_ogn.h"
 #include "library.h"
@@ -57,6 +58,12 @@ template <typename Style> static void *create(void *lmp, int narg, char **arg)
   return new Style(static_cast<LAMMPS *>(lmp), narg, arg);
 }
 
+template <typename Style> static void *create_command(void *lmp)
+{
+  check_host(static_cast<LAMMPS *>(lmp));
+  return new Style(static_cast<LAMMPS *>(lmp));
+}
+
 void lammpsplugin_init(void *lmp, void *handle, void *regfunc)
 {
   lammpsplugin_t plugin;
@@ -74,5 +81,11 @@ void lammpsplugin_init(void *lmp, void *handle, void *regfunc)
   plugin.name = "symgnn/atom";
   plugin.info = "vitrify compute symgnn/atom";
   plugin.creator.v2 = &create<ComputeSymGNNAtom>;
+  reinterpret_cast<lammpsplugin_regfunc>(regfunc)(&plugin, lmp);
+
+  plugin.style = "command";
+  plugin.name = "create_glass";
+  plugin.info = "vitrify create_glass";
+  plugin.creator.v1 = &create_command<CreateGlass>;
   reinterpret_cast<lammpsplugin_regfunc>(regfunc)(&plugin, lmp);
 }

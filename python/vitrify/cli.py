@@ -177,6 +177,12 @@ def evaluate_command(
         float | None, typer.Option(help="amshortcut: of plain MD from a random start and the corrector's MD, in K")
     ] = None,
     corrector_steps: Annotated[int, typer.Option(help="amshortcut: MD steps of the corrector")] = 25,
+    corrector_iterations: Annotated[
+        int, typer.Option(help="amshortcut: iterations of its minimisation; glasses at rest want 30")
+    ] = 10,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="amshortcut: ask all structures for it, as in log10_cooling_rate=13")
+    ] = None,
     timestep: Annotated[
         float | None, typer.Option(help="amshortcut: of that MD, in ps; default: 0.002, with oxygen or hydrogen 0.001")
     ] = None,
@@ -208,7 +214,8 @@ def evaluate_command(
 
         chosen_settings = generator_settings_from(
             samples=samples, sampling_steps=sampling_steps, seed=seed, potential=potential, temperature=temperature,
-            corrector_steps=corrector_steps, timestep=timestep, training=training, target=property_name,
+            corrector_steps=corrector_steps, corrector_iterations=corrector_iterations, timestep=timestep,
+            training=training, condition=condition, target=property_name,
             targets=targets, engine=engine, churn=churn, measured=measured,
         )  # fmt: skip
         typer.echo(f"{evaluate_generator(model, data, out, chosen_settings)}")

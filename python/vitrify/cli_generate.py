@@ -48,6 +48,7 @@ def generate_command(
 
     from tqdm import tqdm
 
+    from vitrify.evaluate.generator_settings import parse_values
     from vitrify.generate import Corrector, generate_many
     from vitrify.structure_writer import StructureWriter
 
@@ -60,7 +61,7 @@ def generate_command(
         warnings.simplefilter("always")
         made = generate_many(
             model, count, n_atoms=atoms, density=density, cell=_cell(cell), composition=_shares(elements),
-            target=_targets(target or []), steps=steps, churn=churn, seed=seed, engine=chosen, device=device,
+            target=parse_values("target", target or []), steps=steps, churn=churn, seed=seed, engine=chosen, device=device,
             corrector=corrector, workers=workers,
         )  # fmt: skip
     for message in caught:
@@ -70,19 +71,6 @@ def generate_command(
             writer.write(structure)
     for path in writer.paths if count <= 5 else [*writer.paths[:1], *writer.paths[-1:]]:
         typer.echo(f"{path}")
-
-
-def _targets(texts: list[str]) -> dict[str, float]:
-    found = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        try:
-            found[name.strip()] = float(value)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise VitrifyError(f"--target {text!r}: wanted NAME=VALUE, as in shear_modulus=30")
-    return found
 
 
 def _shares(text: str | None) -> dict[str, float] | None:
@@ -98,7 +86,7 @@ def _shares(text: str | None) -> dict[str, float] | None:
         try:
             found[name.strip()] = float(value)
         except ValueError:
-            raise VitrifyError(f"--elements {text!r}: wanted shares such as Si:1,O:2, or a formula such as SiO2") from None
+            raise VitrifyError(f"--elements {text!r}: wanted shares such as Si:1,O:2, or a formula, SiO2") from None
     return found
 
 

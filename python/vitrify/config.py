@@ -183,8 +183,8 @@ class SamplesConfig(Section):
 
     species: in the order of the model's types. properties: names in the files that the model is conditioned on. units:
     LAMMPS's unit system, which gives lengths theirs. masses: of species that are no elements. charges: formal ones, for
-    compositions that must be neutral. times: a structure with its noise is shown at so many times. held_out: without `validation`, this share of the simulations is
-    kept for it. validation_samples: validate on this many structures.
+    compositions that must be neutral. times: a structure with its noise is shown at so many times. held_out: without
+    `validation`, this share of the simulations is kept for it. validation_samples: validate on this many structures.
     """
 
     train: tuple[Path, ...] = Field(min_length=1)

@@ -40,7 +40,7 @@ def correct(
     iterations: int = 10,
     timestep: float | None = None,
     thermostat: str = "langevin",
-    damping: float = 0.02,
+    damping: float = 0.1,
     seed: int = 1,
     push_off: float | None = None,
 ) -> Atoms:

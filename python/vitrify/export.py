@@ -141,7 +141,7 @@ class LoadedAMShortcut(_Module[AMShortcutMetadata]):
     def answer(
         self, positions: Any, cell: Any, elements: Any, time: float, step: float, properties: Any
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The outputs (N, 3), (N, kinds) for one structure; elements (N, kinds); properties (P,), NaN: not asked for."""
+        """The outputs (N, 3), (N, kinds) of one structure; elements (N, kinds); properties (P,), NaN: not asked for."""
         edge_index, edge_vectors = neighbour_list(positions, cell, self.metadata.cutoff)
         values = np.asarray(properties, float)[None]
 
@@ -415,7 +415,7 @@ def _amshortcut_part(
 ) -> dict[str, Any]:  # fmt: skip
     """The metadata that only a generator has."""
     if masses is None or properties is None or statistics is None:
-        raise VitrifyError("a model of kind amshortcut makes structures: give export_model masses, properties, statistics")
+        raise VitrifyError("a model of kind amshortcut makes glasses: give export_model masses, properties and statistics")
     targets = [Target.model_validate(dict(found)) for found in properties]
     return {
         "process": eager.process,

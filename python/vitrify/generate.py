@@ -23,8 +23,8 @@ from vitrify.modelfile import AMShortcutMetadata, find_model, read_metadata, wro
 class Corrector:
     """What a pair style mends after generation: see `vitrify.corrector.correct`.
 
-    commands: LAMMPS commands of the potential, or separated by ";". iterations: of the minimisation; steps: of canonical
-    MD at `temperature` (K).
+    commands: LAMMPS commands of the potential, or separated by ";". iterations: of the minimisation; steps: of
+    canonical MD at `temperature` (K).
     """
 
     commands: str | Sequence[str]
@@ -58,7 +58,7 @@ def generate_many(
     corrector: Corrector | None = None,
     workers: int = 1,
 ) -> Iterator[Atoms]:
-    """`count` independent glasses, of the seeds seed, seed + 1, ...; a seed gives the same structure wherever it stands.
+    """`count` independent glasses, of the seeds seed, seed + 1, ...; a seed gives one structure wherever it stands.
 
     Args:
         model: file of kind amshortcut, found as `vitrify.modelfile.find_model` does.
@@ -67,7 +67,7 @@ def generate_many(
         composition: shares of the elements, as in {"Si": 1, "O": 2}; default: the model's for the targets.
         target: properties to have, in the model's units; those that are not named are free.
         steps: looks of the network at the structure. churn: share of noise put back before each step but the first.
-        engine: "native" is compiled and quick; "torch" also runs models that have no native weights, and GPUs (`device`).
+        engine: "native" is compiled and quick; "torch" runs models without native weights too, and GPUs (`device`).
         corrector: a short relaxation with a pair style, after generation.
         workers: threads that make structures side by side; the structures come in order all the same.
 
@@ -135,7 +135,7 @@ def _in_order(one: Callable[[Maker, int], Atoms], makers: Sequence[Maker], seeds
 
 
 def _numbers(symbols: Sequence[str]) -> list[int]:
-    """Atomic numbers; species that are no elements (reduced units) count as elements 1, 2, ... in the order of names."""
+    """Atomic numbers; species that are no elements (reduced units) become elements 1, 2, ... in the order of names."""
     from ase.data import atomic_numbers
 
     if all(symbol in atomic_numbers for symbol in symbols):

@@ -24,7 +24,7 @@ STOCHASTIC_FROM = 10  # steps, from which on processes with noise use it (AMShor
 
 @dataclass(frozen=True)
 class Plan:
-    """One structure to make, checked. counts: atoms of each species; values: (P,) properties, NaN where none is asked."""
+    """One structure to make, checked. counts: atoms of each species; values: (P,) properties, NaN: not asked for."""
 
     cell: np.ndarray
     counts: tuple[int, ...]
@@ -208,7 +208,7 @@ def make_maker(path: Path, metadata: AMShortcutMetadata, engine: str, device: st
         raise VitrifyError(f"engine {engine!r} is unknown: use auto, native or torch")
     if metadata.process != "flow":
         if engine == "native":
-            raise VitrifyError(f"{path.name} has the process {metadata.process}, which only torch runs: use engine torch")
+            raise VitrifyError(f"{path.name} is of the process {metadata.process}: only engine torch runs it")
         return TorchPaper(path, metadata, device)
     if engine == "torch" or (engine == "auto" and device != "cpu"):
         return TorchFlow(path, metadata, device)

@@ -204,7 +204,7 @@ def make_structure_reference(
 def make_denoising_reference(
     module: Any, species: tuple[str, ...], cutoff: float, validity: Validity, targets: Sequence[Target], dtype: str
 ) -> AMShortcutReference:
-    """The reference case of an eager generator `module` that computes in `dtype`: half-way, with half the properties."""
+    """The reference case of an eager generator that computes in `dtype`: half-way, with half the properties."""
     import torch
 
     cell, positions, types = reference_structure(species, validity, np.random.default_rng(0))

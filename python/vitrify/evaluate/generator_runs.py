@@ -134,7 +134,7 @@ class Runs:
         samples, cpu = self._each(
             self.like,
             f"{steps} steps",
-            lambda number, like: self.make(like, steps=steps, seed=seed + number, target=None),
+            lambda number, like: self.make(like, steps=steps, seed=seed + number, target=dict(self.settings.condition)),
         )
         return Run("generated", steps, samples, cpu, refused=len(self.like) - len(samples))
 
@@ -146,7 +146,7 @@ class Runs:
         def mend(number: int, atoms: Atoms) -> Atoms:
             return correct(
                 atoms, s.potential, species=self.species, temperature=s.temperature, steps=steps, timestep=s.timestep,
-                seed=s.seed + number,
+                iterations=s.corrector_iterations, seed=s.seed + number,
             )  # fmt: skip
 
         samples, cpu = self._each(run.samples, f"{run.steps} steps, corrector", mend)

@@ -25,7 +25,8 @@ class GeneratorSettings:
     model was trained on, to tell how new the generated ones are. energies, rings, novelty: samples of a run that are
     minimised, searched for rings, compared with the training structures; 0: none.
 
-    engine, churn: of the sampling, see `vitrify.generate.generate_many`.
+    corrector_iterations: of its minimisation. engine, churn: of the sampling, see `vitrify.generate.generate_many`.
+    condition: what all structures are asked for, as (name, value).
     target: name of a property to ask for, and targets (low, high, number): the values.
     """
 
@@ -35,6 +36,7 @@ class GeneratorSettings:
     potential: tuple[str, ...] = ()
     temperature: float | None = None
     corrector_steps: int = 25
+    corrector_iterations: int = 10
     timestep: float | None = None
     training: tuple[Path, ...] = ()
     energies: int = 20
@@ -44,6 +46,7 @@ class GeneratorSettings:
     targets: tuple[float, float, int] | None = None
     engine: str = "auto"
     churn: float = 0.0
+    condition: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         """Raises VitrifyError for numbers that make no sense."""
@@ -51,7 +54,7 @@ class GeneratorSettings:
             raise VitrifyError(f"samples is {self.samples}, but must be at least 2")
         if not self.sampling_steps or min(self.sampling_steps) < 1:
             raise VitrifyError(f"sampling steps {self.sampling_steps} must be positive: give for example 1,5,10,50")
-        for name in ("corrector_steps", "energies", "rings", "novelty"):
+        for name in ("corrector_steps", "corrector_iterations", "energies", "rings", "novelty"):
             if getattr(self, name) < 0:
                 raise VitrifyError(f"{name} is {getattr(self, name)}, but must not be negative")
         if self.temperature is not None and not self.temperature > 0:
@@ -72,6 +75,7 @@ def generator_settings_from(
     targets: str | None,
     training: Sequence[Path] | None,
     measured: str = "20,10,50",
+    condition: Sequence[str] | None = None,
     **options: Any,
 ) -> GeneratorSettings:
     """Settings from a command line, where lists are text: "1,5,10" and "low:high:number".
@@ -89,8 +93,23 @@ def generator_settings_from(
         potential=tuple(map(_found, split_commands(potential))) if potential else (),
         targets=_targets(targets) if targets is not None else None,
         training=tuple(training or ()),
+        condition=tuple(parse_values("condition", condition or []).items()),
         **options,
     )
+
+
+def parse_values(name: str, texts: Sequence[str]) -> dict[str, float]:
+    """Numbers by name from texts such as "shear_modulus=30"; `name` of the option, for messages."""
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        try:
+            found[key.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise VitrifyError(f"--{name} {text!r}: wanted NAME=VALUE, as in shear_modulus=30")
+    return found
 
 
 def _found(command: str) -> str:

@@ -54,8 +54,8 @@ class Draw:
 class Draws:
     """Draws of samples, as the loop asks for them: data[index, seed] are some draws of one sample and one noise.
 
-    times: how many, since noise that is matched to a sample costs as much as the network does. shortcuts: share of the draws with a step. null: probability that a property is not told. density: of ghosts and
-    atoms together, for processes that have ghosts.
+    times: how many, since noise that is matched to a sample costs as much as the network does. shortcuts: share of the
+    draws with a step. null: probability that a property is not told. density: of ghosts and atoms together, for processes that have ghosts.
     """
 
     def __init__(
@@ -224,7 +224,8 @@ def prepare(config: AMShortcutConfig, model_config: ModelConfig) -> Prepared:
     if config.training.precision == 64:
         task = task.double()
     options: dict[str, Any] = {"density": model.ghost_density, "shortest": model.shortest}
-    drawn = Draws(train, process, shortcuts=model.shortcuts, null=model.null, middle=model.middle, times=data.times, **options)
+    shares = {"shortcuts": model.shortcuts, "null": model.null, "middle": model.middle}
+    drawn = Draws(train, process, **shares, times=data.times, **options)
     checked = Draws(held_out, process, shortcuts=0.0, null=0.0, **options)
     task.shortest = model.shortest
     if isinstance(model, FlowAMShortcut):

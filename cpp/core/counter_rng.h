@@ -1,7 +1,5 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-
-#ifndef VITRIFY_COUNTER_RNG_H
-#define VITRIFY_COUNTER_RNG_H
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
 
 #include <array>
 #include <cmath>
@@ -9,9 +7,8 @@
 
 namespace vitrify {
 
-// Philox4x32-10 (Salmon et al., SC11): 4 random words that depend on nothing but a counter and a key,
-// so that an atom's noise does not depend on the rank that owns it
-
+/// Philox4x32-10 (Salmon et al., SC11): 4 random words that depend on nothing but a counter and a key, so that an
+/// atom's noise does not depend on the rank that owns it.
 inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key)
 {
   for (int round = 0; round < 10; ++round) {
@@ -25,8 +22,7 @@ inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
   return counter;
 }
 
-// 3 independent standard normal numbers (Box-Muller)
-
+/// 3 independent standard normal numbers (Box-Muller).
 inline std::array<double, 3> normal3(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key)
 {
   constexpr double SCALE = 1.0 / 4294967296.0;
@@ -39,6 +35,11 @@ inline std::array<double, 3> normal3(std::array<std::uint32_t, 4> counter, std::
   return {radius0 * std::cos(angle0), radius0 * std::sin(angle0), radius1 * std::cos(angle1)};
 }
 
-}    // namespace vitrify
+/// A number between 0 and 1, exclusively: the `counter`-th of one stream of one seed.
+inline double uniform(std::uint32_t counter, std::uint32_t seed, std::uint32_t stream)
+{
+  constexpr double SCALE = 1.0 / 4294967296.0;
+  return (philox({counter, 0, 0, 0}, {seed, stream})[0] + 0.5) * SCALE;
+}
 
-#endif
+}    // namespace vitrify

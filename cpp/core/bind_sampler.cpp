@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/bindings.h"
+#include "core/error.h"
+#include "core/generator.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <optional>
+
+namespace py = pybind11;
+
+namespace vitrify {
+
+namespace {
+
+using Reals = py::array_t<double, py::array::c_style | py::array::forcecast>;
+using Integers = py::array_t<int, py::array::c_style | py::array::forcecast>;
+using Values = std::vector<double>;
+
+std::array<Vector3, 3> cell_of(const Reals &cell)
+{
+  if (cell.ndim() != 2 || cell.shape(0) != 3 || cell.shape(1) != 3) throw Error("give a cell (3, 3), rows");
+  for (py::ssize_t k = 0; k < 9; ++k)
+    if (!std::isfinite(cell.data()[k])) throw Error("the cell holds NaN or infinity: give finite numbers");
+  std::array<Vector3, 3> rows;
+  std::copy_n(cell.data(), 9, rows[0].data());
+  return rows;
+}
+
+Reals matrix(const Values &values)
+{
+  Reals array({static_cast<py::ssize_t>(values.size() / 3), py::ssize_t(3)});
+  std::copy(values.begin(), values.end(), array.mutable_data());
+  return array;
+}
+
+Integers vector(const std::vector<int> &values)
+{
+  Integers array(static_cast<py::ssize_t>(values.size()));
+  std::copy(values.begin(), values.end(), array.mutable_data());
+  return array;
+}
+
+Reals sites(const Reals &cell, std::int64_t n, std::uint32_t seed)
+{
+  if (n < 1) throw Error("zero atoms were asked for: give at least one");
+  return matrix(lattice(cell_of(cell), static_cast<std::size_t>(n), seed));
+}
+
+Integers in_order(const Integers &types, std::uint32_t seed)
+{ return vector(shuffled(std::vector<int>(types.data(), types.data() + types.size()), seed)); }
+
+/// A generator for hosts that have a cell.
+class Sampler {
+public:
+  explicit Sampler(const std::string &path) : file_(path), generator_(file_) {}
+
+  py::tuple generate(const Reals &cell, const std::vector<std::int64_t> &counts, int steps, std::uint32_t seed,
+                     const Values &properties, const Values &known, double churn)
+  {
+    const GlassRequest request{cell_of(cell), counts, properties, known, steps, seed, churn};
+    Glass glass;
+    {
+      const py::gil_scoped_release release;
+      const std::lock_guard<std::mutex> lock(mutex_);    // one network, one structure at a time
+      glass = generator_.generate(request);
+      closest_ = glass.closest;
+      pushed_ = glass.pushed;
+    }
+    return py::make_tuple(matrix(glass.structure.positions), vector(glass.structure.types));
+  }
+
+  std::vector<std::string> warnings(const Reals &cell, const std::vector<std::int64_t> &counts,
+                                    const Values &properties, const Values &known) const
+  {
+    check_properties(properties, known);
+    if (counts.size() != file_.metadata().species.size()) throw Error("give a number of atoms for each species");
+    return generator_.warnings({cell_of(cell), counts, properties, known});
+  }
+
+  std::vector<std::int64_t> counts(std::optional<std::int64_t> n, double volume, const Values &properties,
+                                   const Values &known, const std::optional<Values> &fractions,
+                                   std::optional<double> density) const
+  {
+    check_properties(properties, known);
+    const Composition &composition = generator_.composition();
+    const Values given = fractions ? composition.checked_fractions(*fractions) : Values();
+    const Values shares = fractions ? given : composition.fractions(properties, known);
+    if (n) return composition.counts(*n, shares);
+    return composition.nearest_counts(volume * (density ? *density : composition.density(properties, known, given)),
+                                      shares);
+  }
+
+  double density(const Values &properties, const Values &known, const std::optional<Values> &fractions) const
+  {
+    check_properties(properties, known);
+    const Composition &composition = generator_.composition();
+    return composition.density(properties, known, fractions ? composition.checked_fractions(*fractions) : Values());
+  }
+
+  double reference_error()
+  {
+    const py::gil_scoped_release release;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return generator_.reference_error();
+  }
+
+  const Values &closest() const { return closest_; }
+  std::size_t pushed() const { return pushed_; }
+
+private:
+  void check_properties(const Values &properties, const Values &known) const
+  {
+    const std::size_t n = file_.metadata().generator.properties.size();
+    if (properties.size() != n || known.size() != n)
+      throw Error("got " + std::to_string(properties.size()) + " properties: the model has " + std::to_string(n));
+  }
+
+  ModelFile file_;
+  Generator generator_;
+  std::mutex mutex_;
+  Values closest_;
+  std::size_t pushed_ = 0;
+};
+
+py::tuple apart(const Reals &cell, const Reals &positions, const Integers &types, const Values &min_distance)
+{
+  const py::ssize_t n = types.size();
+  if (types.ndim() != 1 || positions.ndim() != 2 || positions.shape(0) != n || positions.shape(1) != 3)
+    throw Error("give positions (N, 3) and types (N,)");
+  for (py::ssize_t k = 0; k < positions.size(); ++k)
+    if (!std::isfinite(positions.data()[k])) throw Error("positions hold NaN or infinity: give finite numbers");
+  std::size_t n_species = 0;
+  while (n_species * (n_species + 1) / 2 < min_distance.size()) ++n_species;
+  if (n_species == 0 || n_species * (n_species + 1) / 2 != min_distance.size())
+    throw Error("give a least distance for each pair of species");
+  for (py::ssize_t i = 0; i < n; ++i)
+    if (types.data()[i] < 0 || static_cast<std::size_t>(types.data()[i]) >= n_species)
+      throw Error("atom " + std::to_string(i) + " has the type " + std::to_string(types.data()[i]) + ": there are " +
+                  std::to_string(n_species) + " species, counted from 0");
+  Structure structure{cell_of(cell), Values(positions.data(), positions.data() + positions.size()),
+                      std::vector<int>(types.data(), types.data() + n)};
+  std::size_t pushed = 0;
+  {
+    const py::gil_scoped_release release;
+    pushed = push_apart(structure, min_distance);
+  }
+  return py::make_tuple(matrix(structure.positions), pushed);
+}
+
+}    // namespace
+
+void bind_sampler(py::module_ &module)
+{
+  using namespace py::literals;
+  module.def("push_apart", &apart, "cell"_a, "positions"_a, "types"_a, "min_distance"_a,
+             "Wrapped positions (N, 3) after pairs closer than the min_distance of their species a >= b, at "
+             "a (a + 1) / 2 + b, were moved apart, and the number of these pairs; releases the GIL.");
+  py::class_<Sampler>(module, "Generator", "A model file of kind amshortcut as a generator of structures.")
+      .def(py::init<const std::string &>(), "path"_a)
+      .def("generate", &Sampler::generate, "cell"_a, "counts"_a, "steps"_a = 5, "seed"_a = 1, "properties"_a = Values(),
+           "known"_a = Values(), "churn"_a = 0.0,
+           "positions (N, 3), wrapped, and types (N,) of a glass with these numbers of atoms of each species; releases "
+           "the GIL.")
+      .def("warnings", &Sampler::warnings, "cell"_a, "counts"_a, "properties"_a = Values(), "known"_a = Values(),
+           "What of a request lies outside the range of the training data, in words.")
+      .def("counts", &Sampler::counts, "n"_a, "volume"_a = 0.0, "properties"_a = Values(), "known"_a = Values(),
+           "fractions"_a = py::none(), "density"_a = py::none(),
+           "Atoms of each species of exactly n atoms, or, if n is None, of as many as a volume holds at a density "
+           "(default: the model's).")
+      .def("density", &Sampler::density, "properties"_a = Values(), "known"_a = Values(), "fractions"_a = py::none(),
+           "Atoms per volume that go with the properties asked for.")
+      .def("reference_error", &Sampler::reference_error,
+           "Replays the reference case: the largest deviation relative to the rms of the output.")
+      .def_static("lattice", &sites, "cell"_a, "n"_a, "seed"_a, "The sites (n, 3) that the flow starts from.")
+      .def_static("shuffled", &in_order, "types"_a, "seed"_a, "The types (N,) in an order that follows from the seed.")
+      .def_property_readonly(
+          "closest", &Sampler::closest,
+          "Smallest distance in the last glass for each pair of species a >= b, at a (a + 1) / 2 + b.")
+      .def_property_readonly("pushed", &Sampler::pushed,
+                             "Pairs that were too close in the last glass, and were moved apart.");
+}
+
+}    // namespace vitrify

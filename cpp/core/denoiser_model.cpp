@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/denoiser_model.h"
+
+#include "core/error.h"
+#include "core/hyperparameters.h"
+#include "core/json.h"
+#include "core/weights.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace vitrify {
+
+namespace {
+
+constexpr int MAX_WIDTH_OF_ATOM = 1024, MAX_LAYERS = 64;
+// What embeds a time: python/vitrify/models/amshortcut.py.
+constexpr int OCTAVES = 8, WAVES = 2 * OCTAVES + 1;
+constexpr double PI = 3.14159265358979323846, MOST_STANDARD = 4.0;
+
+void append_waves(double value, std::vector<double> &to)
+{
+  to.push_back(value);
+  for (int k = 0; k < OCTAVES; ++k) to.push_back(std::sin(value * 0.5 * PI * std::pow(2.0, 0.75 * k)));
+  for (int k = 0; k < OCTAVES; ++k) to.push_back(std::cos(value * 0.5 * PI * std::pow(2.0, 0.75 * k)));
+}
+
+// weight (outputs, inputs) times x, plus bias
+std::vector<double> linear(const std::vector<double> &weight, const std::vector<double> &bias,
+                           const std::vector<double> &x)
+{
+  std::vector<double> y = bias;
+  for (std::size_t o = 0; o < y.size(); ++o)
+    for (std::size_t k = 0; k < x.size(); ++k) y[o] += weight[o * x.size() + k] * x[k];
+  return y;
+}
+
+void silu(std::vector<double> &values)
+{
+  for (double &value : values) value /= 1.0 + std::exp(-value);
+}
+
+}    // namespace
+
+DenoiserModel::DenoiserModel(const ModelFile &file)
+{
+  const Metadata &metadata = file.metadata();
+  if (metadata.kind != "amshortcut")
+    throw Error("model file " + file.path() + " is of kind " + metadata.kind + ", not amshortcut");
+  if (!file.has_native_weights() || metadata.variant != "flow")
+    throw Error("model file " + file.path() + " has no weights for the native engine (variant " + metadata.variant +
+                "): use engine torch, or a model of variant flow");
+  read_checked(file, [&] {
+    read_hyperparameters(file);
+    read_weights(file);
+  });
+}
+
+void DenoiserModel::read_hyperparameters(const ModelFile &file)
+{
+  const Metadata &metadata = file.metadata();
+  const json document = json::parse(file.metadata_text()).at("hyperparameters");
+  width = size_of(document, "width", 8, MAX_WIDTH_OF_ATOM);
+  splines = size_of(document, "splines", 1);
+  condition = size_of(document, "condition", 1);
+  cutoff = metadata.cutoff;
+  if (width % 8 != 0)
+    throw Error("the hyperparameter width is " + std::to_string(width) +
+                ", not a multiple of 8: export the model again");
+  if (metadata.species.size() > MAX_SIZE || metadata.generator.properties.size() > MAX_SIZE || metadata.layers < 1 ||
+      metadata.layers > MAX_LAYERS || !(cutoff > 0.0) || !std::isfinite(cutoff))
+    throw Error("its hyperparameters contradict one another: export the model again");
+  n_species = static_cast<int>(metadata.species.size());
+  n_properties = static_cast<int>(metadata.generator.properties.size());
+  layers.resize(static_cast<std::size_t>(metadata.layers));
+  check_node_width(metadata, width);
+}
+
+void DenoiserModel::read_weights(const ModelFile &file)
+{
+  const Weights weights(file.native_weights());
+  const std::size_t s = n_species, p = n_properties, w = width, c = condition;
+  embedding = weights.tensor("embedding", {s, w});
+  property_mean = weights.tensor("condition.property_mean", {p});
+  property_scale = weights.tensor("condition.property_scale", {p});
+  for (const double scale : property_scale)
+    if (!(scale > 0.0)) throw Error("the spread of a property is not positive: export the model again");
+  times = weights.tensor("condition.times.weight", {c, 2 * WAVES});
+  times_bias = weights.tensor("condition.times.bias", {c});
+  known = weights.tensor("condition.weight", {p, 2, c});
+  unknown = weights.tensor("condition.null", {p, c});
+  mix = weights.tensor("condition.mix.weight", {c, c});
+  mix_bias = weights.tensor("condition.mix.bias", {c});
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const std::string name = "blocks." + std::to_string(l) + ".";
+    const std::size_t scalars = l == 0 ? 5 : 6, vectors = l == 0 ? 1 : 3, filters = l == 0 ? w : 2 * w;
+    Layer &layer = layers[l];
+    layer.filters = weights.tensor(name + "filters.weight", {1, static_cast<std::size_t>(splines), filters});
+    layer.mix = weights.tensor(name + "mix", {vectors * w, 2 * w});
+    layer.hidden = weights.tensor(name + "hidden.weight", {2 * w, scalars * w});
+    layer.hidden_bias = weights.tensor(name + "hidden.bias", {2 * w});
+    layer.modulation = weights.tensor(name + "modulation.weight", {4 * w, c});
+    layer.modulation_bias = weights.tensor(name + "modulation.bias", {4 * w});
+    layer.out = weights.tensor(name + "out.weight", {3 * w, 2 * w});
+    layer.out_bias = weights.tensor(name + "out.bias", {3 * w});
+  }
+  gate = weights.tensor("gate.weight", {w, w});
+  gate_bias = weights.tensor("gate.bias", {w});
+}
+
+std::vector<double> DenoiserModel::condition_of(double time, double step, const double *properties,
+                                                const double *is_known) const
+{
+  std::vector<double> waves;
+  append_waves(time, waves);
+  append_waves(step, waves);
+  std::vector<double> found = linear(times, times_bias, waves);
+  const std::size_t c = found.size();
+  for (std::size_t p = 0; p < property_mean.size(); ++p) {
+    // What is not asked for may be anything, such as NaN.
+    const double value = is_known[p] != 0.0 ? properties[p] : property_mean[p];
+    const double standard = std::clamp((value - property_mean[p]) / property_scale[p], -MOST_STANDARD, MOST_STANDARD);
+    const double *line = known.data() + 2 * c * p, *bend = line + c, *null = unknown.data() + c * p;
+    for (std::size_t k = 0; k < c; ++k)
+      found[k] += is_known[p] * (standard * line[k] + std::tanh(standard) * bend[k]) + (1.0 - is_known[p]) * null[k];
+  }
+  silu(found);
+  std::vector<double> mixed = linear(mix, mix_bias, found);
+  silu(mixed);
+  return mixed;
+}
+
+std::vector<double> DenoiserModel::modulation(double time, double step, const double *properties,
+                                              const double *is_known) const
+{
+  const std::vector<double> embedded = condition_of(time, step, properties, is_known);
+  std::vector<double> values;
+  for (const Layer &layer : layers) {
+    const std::vector<double> both = linear(layer.modulation, layer.modulation_bias, embedded);
+    for (std::size_t k = 0; k < both.size(); ++k) values.push_back(2 * k < both.size() ? 1.0 + both[k] : both[k]);
+  }
+  return values;
+}
+
+}    // namespace vitrify
