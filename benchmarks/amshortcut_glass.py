@@ -23,7 +23,7 @@ from ase import Atoms
 
 from vitrify.analysis.ensembles import adf, coordination, low_q, mass_densities, mean_coordination, rdf, rmsd
 from vitrify.analysis.rings import ring_counts
-from vitrify.corrector import correct
+from vitrify.corrector import Frame, correct
 from vitrify.data.samples import read_recipe
 from vitrify.evaluate.generator import read_ensemble
 from vitrify.evaluate.generator_baselines import md_from_random
@@ -44,9 +44,13 @@ VARIANTS = (
 )  # fmt: skip
 
 
-def minimised(atoms: Atoms, seed: int) -> Atoms:
-    """The minimum at fixed cell."""
-    return correct(atoms, COMMANDS, species=["Si"], iterations=3000, seed=seed)
+def minimised(atoms: Atoms) -> Atoms:
+    """The minimum at fixed cell, to a largest force of 1e-3 eV/A."""
+    frame = Frame(correct(atoms, COMMANDS, species=["Si"], iterations=5), ["Si"])
+    with frame.session() as session:
+        session.run_commands(*COMMANDS, "min_modify dmax 0.1 norm max", "minimize 0 1e-3 5000 50000", "run 0 post no")
+        state = session.state()
+        return frame.atoms(state.positions, state.potential_energy)
 
 
 def annealed(atoms: Atoms, steps: int, kelvin: float, seed: int) -> Atoms:
@@ -63,7 +67,7 @@ def measure(make: Callable[[int], Atoms], count: int) -> tuple[list[Atoms], dict
     make(0)  # what is loaded once
     start, found = time.process_time(), []
     for number in range(count):
-        found.append(minimised(make(number), number + 1))
+        found.append(minimised(make(number)))
     cpu = (time.process_time() - start) / count
     energies = np.array([atoms.info["energy"] / len(atoms) for atoms in found])
     error = energies.std() / max(1, count - 1) ** 0.5

@@ -4,7 +4,7 @@
     python benchmarks/model_cards.py --check    # fails if a card does not hold what the results say
 
 Numbers come from the model file (`vitrify info`), its configuration, and benchmarks/results/*/metrics.json, which
-`vitrify evaluate` has written. What no number says stands in NOTES and BARRIERS below.
+`vitrify evaluate` has written. What no number says stands in NOTES, BARRIERS and GENERATORS below.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vitrify.modelfile import OGNMetadata, SymGNNMetadata, read_metadata
+from vitrify.modelfile import AMShortcutMetadata, OGNMetadata, SymGNNMetadata, read_metadata
 from vitrify.models.stiffness import HOPS
 from vitrify.units import get_units
 
@@ -104,6 +104,26 @@ BARRIERS = {
     ),
 }  # fmt: skip
 
+GENERATORS = {
+    "Si": Note(
+        "amorphous silicon at 300 K as a quench at 1e13 to 1e15 K/s leaves it, in the Stillinger-Weber potential",
+        "a minimisation or a few hundred MD steps in that potential after it (in.si-glass)",
+        "slower quenches than 1e13 K/s, surfaces, crystals, other densities",
+        ("glass_1e13.md", "big.md"),
+        "si-glass",
+        "The glasses of these rates are dense and defective: half of their atoms have five neighbours or more. What "
+        "the generator saves beside other quick routes stands in the tables: read them before you use it.",
+    ),
+    "SiO2": Note(
+        "amorphous silica (Tersoff potential), quenched at once from 3500 K, of a given shear modulus or ring size",
+        "a minimisation in that potential after it (in.sio2-glass)",
+        "annealed silica, other potentials, the liquid",
+        ("sio2.md",),
+        "sio2-glass",
+        "130 samples of 80 to 250 atoms are few; the density that goes with a shear modulus is most of what sets it.",
+    ),
+}  # fmt: skip
+
 METHODS = {
     "model": "this model",
     "verlet_stride": "Verlet, 1 stride",
@@ -183,6 +203,42 @@ def barrier_card(name: str, note: Note) -> str:
     return "\n".join(text)
 
 
+def generator_card(name: str, note: Note, results: Path) -> str:
+    """The text of the card of a generator."""
+    path = POTENTIALS / f"{name}.amshortcut.pt"
+    model = read_metadata(path)
+    assert isinstance(model, AMShortcutMetadata)
+    units, validity, training = get_units(model.units), model.validity, model.provenance.config["training"]
+    targets = "; ".join(f"{p.name} {_range(p.range)} {p.unit}".strip() for p in model.properties)
+    closest = ", ".join(f"{value:.3g}" for value in validity.min_distance or ())
+    rows = [
+        ("makes", f"{', '.join(model.species)}, {_range(validity.number_density)} atoms per {units.length}³"),
+        ("can be asked for", targets or "nothing"),
+        ("use with", note.use),
+        ("not for", note.not_for),
+        ("network", f"`variant: {model.variant}`, cutoff {model.cutoff:g} {units.length}, {model.layers} layers, "
+         f"width {model.node_width}, {path.stat().st_size // 1000} kB, {model.dtype}"),
+        ("closest pairs", f"{closest} {units.length}: nearer ones are pushed apart"),
+        ("licence", "BSD-3-Clause"),
+    ]  # fmt: skip
+    text = [f"# {path.name}\n\nA generator (`create_glass`, `vitrify generate`) of {note.title}.\n"]
+    text.append("| | |\n| --- | --- |\n" + "".join(f"| {key} | {value} |\n" for key, value in rows))
+    commands = [*_commands(note), f"vitrify export runs/{name} -o potentials/{path.name}"]
+    text.append(
+        f"**Training.** [examples/{note.config}/config.yaml](../examples/{note.config}/config.yaml), "
+        f"{model.provenance.steps} steps in {training['max_time'] / 60:g} minutes of a core; "
+        f"[log]({path.stem}.log.csv)."
+        "\n\n```\n" + "\n".join(dict.fromkeys(commands)) + "\n```\n"
+    )
+    for file in note.results:
+        found = results / "amshortcut" / file
+        if found.is_file():
+            title, _, rest = found.read_text().partition("\n")
+            text.append(f"**{title.lstrip('# ')}**\n{rest.rstrip()}\n")
+    text.append(f"**Remarks.** {note.remarks}\n")
+    return "\n".join(text)
+
+
 def _commands(note: Note) -> list[str]:
     """The commands that stand in the configuration of a model."""
     config = HERE.parent / "examples" / note.config / "config.yaml"
@@ -245,6 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     cards = {f"{name}.ogn": card(name, note, chosen.results) for name, note in NOTES.items()}
     cards |= {f"{name}.symgnn": barrier_card(name, note) for name, note in BARRIERS.items()}
+    cards |= {f"{name}.amshortcut": generator_card(name, note, chosen.results) for name, note in GENERATORS.items()}
     stale = []
     for name, text in cards.items():
         file = POTENTIALS / f"{name}.md"

@@ -1,4 +1,4 @@
-"""`vitrify generate` and `vitrify.generate`: what comes out, where it is written, and what is refused."""
+"""`vitrify generate` and `vitrify.generator`: what comes out, where it is written, and what is refused."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from ase.io import read
 
 from toy_generators import PROPERTY, silica, silicon
 from vitrify.errors import VitrifyError
-from vitrify.generate import generate, generate_many
+from vitrify.generator import generate, generate_many
 from vitrify.structure_writer import StructureWriter, lammps_data
 
 
@@ -96,7 +96,7 @@ def test_engines_agree(sio2, churn):
 
 
 def test_corrector_lowers_the_energy(si, tmp_path):
-    from vitrify.generate import Corrector
+    from vitrify.generator import Corrector
 
     commands = "pair_style sw; pair_coeff * * {potentials/Si.sw} Si"
     few, many = (generate(si, n_atoms=64, corrector=Corrector(commands, n)) for n in (0, 50))

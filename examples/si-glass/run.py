@@ -12,7 +12,7 @@ from ase.io import write
 
 from vitrify.analysis.ensembles import adf, rdf, rmsd
 from vitrify.evaluate.generator import read_ensemble
-from vitrify.generate import Corrector, generate_many
+from vitrify.generator import Corrector, generate_many
 from vitrify.plots import PALETTE, new_figure, save, style
 
 POTENTIAL = "pair_style sw; pair_coeff * * {potentials/Si.sw} Si"
@@ -43,7 +43,8 @@ def main() -> None:
             found = [of(structures) for _, structures in curves]
             for (name, _), curve, colour in zip(curves, found, PALETTE, strict=False):
                 axes.plot(curve.x, curve.mean(), color=colour, label=name)
-            print(label, *(f"{name}: RMSD {rmsd(c, found[0])['total']:.4g}" for (name, _), c in zip(curves, found, strict=True)))
+            errors = [rmsd(curve, found[0])["total"] for curve in found]
+            print(label, *(f"{name}: RMSD {error:.4g}" for (name, _), error in zip(curves, errors, strict=True)))
             axes.set_xlabel(label)
         figure.axes[0].legend(frameon=False, fontsize=7)
         figure.axes[0].set_ylabel("g(r)")

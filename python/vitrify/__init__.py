@@ -8,8 +8,13 @@ from typing import Any
 __version__ = "0.1.0"
 
 # Public names are resolved on first use, so that `import vitrify` (which every `lmp` start-up pays for) stays cheap.
-_LAZY = {"GlassCalc": "vitrify.calculator", "OGNDynamics": "vitrify.ase", "VitrifyError": "vitrify.errors"}
-__all__ = ["GlassCalc", "OGNDynamics", "VitrifyError", "__version__"]
+_LAZY = {
+    "GlassCalc": "vitrify.calculator",
+    "OGNDynamics": "vitrify.ase",
+    "VitrifyError": "vitrify.errors",
+    "generate": "vitrify.generator",
+}
+__all__ = ["GlassCalc", "OGNDynamics", "VitrifyError", "__version__", "generate"]
 
 
 def __getattr__(name: str) -> Any:

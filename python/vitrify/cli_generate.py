@@ -49,7 +49,7 @@ def generate_command(
     from tqdm import tqdm
 
     from vitrify.evaluate.generator_settings import parse_values
-    from vitrify.generate import Corrector, generate_many
+    from vitrify.generator import Corrector, generate_many
     from vitrify.structure_writer import StructureWriter
 
     if potential is None and (md or temperature is not None):
@@ -61,8 +61,8 @@ def generate_command(
         warnings.simplefilter("always")
         made = generate_many(
             model, count, n_atoms=atoms, density=density, cell=_cell(cell), composition=_shares(elements),
-            target=parse_values("target", target or []), steps=steps, churn=churn, seed=seed, engine=chosen, device=device,
-            corrector=corrector, workers=workers,
+            target=parse_values("target", target or []), steps=steps, churn=churn, seed=seed, engine=chosen,
+            device=device, corrector=corrector, workers=workers,
         )  # fmt: skip
     for message in caught:
         typer.echo(f"warning: {message.message}", err=True)

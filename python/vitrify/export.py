@@ -415,7 +415,7 @@ def _amshortcut_part(
 ) -> dict[str, Any]:  # fmt: skip
     """The metadata that only a generator has."""
     if masses is None or properties is None or statistics is None:
-        raise VitrifyError("a model of kind amshortcut makes glasses: give export_model masses, properties and statistics")
+        raise VitrifyError("kind amshortcut makes structures: give export_model masses, properties and statistics")
     targets = [Target.model_validate(dict(found)) for found in properties]
     return {
         "process": eager.process,

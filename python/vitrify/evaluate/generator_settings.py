@@ -25,7 +25,7 @@ class GeneratorSettings:
     model was trained on, to tell how new the generated ones are. energies, rings, novelty: samples of a run that are
     minimised, searched for rings, compared with the training structures; 0: none.
 
-    corrector_iterations: of its minimisation. engine, churn: of the sampling, see `vitrify.generate.generate_many`.
+    corrector_iterations: of its minimisation. engine, churn: of the sampling, see `vitrify.generator.generate_many`.
     condition: what all structures are asked for, as (name, value).
     target: name of a property to ask for, and targets (low, high, number): the values.
     """

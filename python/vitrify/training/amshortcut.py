@@ -55,7 +55,8 @@ class Draws:
     """Draws of samples, as the loop asks for them: data[index, seed] are some draws of one sample and one noise.
 
     times: how many, since noise that is matched to a sample costs as much as the network does. shortcuts: share of the
-    draws with a step. null: probability that a property is not told. density: of ghosts and atoms together, for processes that have ghosts.
+    draws with a step. null: probability that a property is not told. density: of ghosts and atoms together, for
+    processes that have ghosts.
     """
 
     def __init__(
