@@ -1,6 +1,6 @@
 """A large cell from a generator that knows small ones: a-Si of 10,000 atoms beside cells of 256 and a melt-quench.
 
-    python benchmarks/amshortcut_big.py --model Si.amshortcut.pt --data si_glass_1e14_test.extxyz.gz
+    python benchmarks/amshortcut_big.py --model Si.amshortcut.pt --data examples/si-glass/data/si_glass_1e15_test.extxyz.gz
 
 Prints and writes to benchmarks/results/amshortcut/big.json and big.md: the time of one cell on two cores; RDF against
 Prints and writes to benchmarks/results/amshortcut/big.json and big.md: time of a cell on two cores; RDF against
@@ -51,6 +51,7 @@ def timed(model: str, atoms: int, steps: int, rate: float) -> float:
 def melt_quench(atoms: int, rate: float, cache: Path) -> Atoms:
     """A glass of the same size by MD, kept for the next time."""
     if not cache.exists():
+        cache.parent.mkdir(parents=True, exist_ok=True)
         recipe = RECIPES["si-glass"](rate=10.0**rate, atoms=atoms, frames=1)
         simulation, frames = recipe.simulate(np.random.default_rng(1))
         simulation.close()
@@ -81,9 +82,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="Si.amshortcut.pt")
     parser.add_argument("--data", type=Path, required=True, help="frames of 256 atoms at the same rate")
-    parser.add_argument("--rate", type=float, default=14.0, help="log10 of K/s")
+    parser.add_argument("--rate", type=float, default=15.0, help="log10 of K/s")
     parser.add_argument("--atoms", type=int, default=10_000)
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--cache", type=Path, default=Path("runs"), help="folder that keeps the melt-quench")
     parser.add_argument("--cells", type=int, default=10, help="large cells whose S(q) is averaged")
     a = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
@@ -92,7 +94,7 @@ def main() -> None:
     target_curve = rdf(reference)
     big = list(generate_many(model, a.cells, n_atoms=a.atoms, target=target, steps=a.steps))
     small = list(generate_many(model, max(2, a.atoms // 256), n_atoms=256, target=target, steps=a.steps))
-    glass = melt_quench(a.atoms, a.rate, OUT / f".md-{a.atoms}-{a.rate:g}.extxyz")
+    glass = melt_quench(a.atoms, a.rate, a.cache / f"md-{a.atoms}-{a.rate:g}.extxyz")
     drift, heat = nve(big[0])
     drift_md, heat_md = nve(glass)
     found = {

@@ -114,14 +114,6 @@ GENERATORS = {
         "The glasses of these rates are dense and defective: half of their atoms have five neighbours or more. What "
         "the generator saves beside other quick routes stands in the tables: read them before you use it.",
     ),
-    "SiO2": Note(
-        "amorphous silica (Tersoff potential), quenched at once from 3500 K, of a given shear modulus or ring size",
-        "a minimisation in that potential after it (in.sio2-glass)",
-        "annealed silica, other potentials, the liquid",
-        ("sio2.md",),
-        "sio2-glass",
-        "130 samples of 80 to 250 atoms are few; the density that goes with a shear modulus is most of what sets it.",
-    ),
 }  # fmt: skip
 
 METHODS = {

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from vitrify.errors import VitrifyError
-from vitrify.modelfile import AnyMetadata, OGNMetadata, find_model, read_metadata, shipped_models
+from vitrify.modelfile import AMShortcutMetadata, AnyMetadata, OGNMetadata, find_model, read_metadata, shipped_models
 
 _REINSTALL = "pip install --force-reinstall --no-deps vitrify  (in a checkout: make clean all)"
 _TIMEOUT = 120.0
+# What runs each kind of model in LAMMPS.
+_STYLES = {"ogn": "fix ogn", "symgnn": "compute symgnn/atom", "amshortcut": "create_glass"}
 
 
 @dataclass(frozen=True)
@@ -155,11 +157,11 @@ def _plugin_files() -> str:
 
 
 def _plugin_loads() -> str:
-    done = _run([_program("lmp", "lammps"), "-log", "none"], "plugin list\ninfo styles fix\ninfo styles compute\n")
-    for kind, style in (("fix", "ogn"), ("compute", "symgnn/atom")):
-        if not re.search(rf"(^|\s){style}(\s|$)", done.stdout, re.MULTILINE):
-            raise Broken(f"{kind} {style} is unknown to lmp: {_first_error(done.stdout)}", _REINSTALL)
-    return "fix ogn and compute symgnn/atom are known"
+    done = _run([_program("lmp", "lammps"), "-log", "none"], "plugin list\ninfo styles fix\ninfo styles compute\ninfo styles command\n")
+    for name in _STYLES.values():
+        if not re.search(rf"(^|\s){name.split()[-1]}(\s|$)", done.stdout, re.MULTILINE):
+            raise Broken(f"{name} is unknown to lmp: {_first_error(done.stdout)}", _REINSTALL)
+    return f"{', '.join(_STYLES.values())} are known"
 
 
 def _engines(name: str) -> tuple[str, ...]:
@@ -185,7 +187,7 @@ def _model_in_lammps(name: str, engine: str) -> str:
     done = _run([_program("lmp", "lammps"), "-log", "none"], _check_script(path, metadata, engine))
     found = re.search(r"reference case reproduced, relative error (\S+)", done.stdout)
     if done.returncode or not found:
-        style = "fix ogn" if isinstance(metadata, OGNMetadata) else "compute symgnn/atom"
+        style = _STYLES[metadata.kind]
         raise Broken(
             f"{style} ... engine {engine} check yes fails: {_first_error(done.stdout)}", "vitrify export RUN -o MODEL"
         )
@@ -200,6 +202,9 @@ def _check_script(path: Path, metadata: AnyMetadata, engine: str) -> str:
         style = [f"timestep {metadata.timestep!r}", f"fix 1 all ogn {arguments}"]
     else:
         masses, style = ["mass * 1.0"], [f"compute 1 all symgnn/atom {arguments}"]
+    if isinstance(metadata, AMShortcutMetadata):
+        counted = f"elements {' '.join(metadata.species)} check yes"
+        style = [f'create_glass "{path.resolve()}" steps 1 {counted}']
     size = 3 * metadata.cutoff
     return "\n".join(
         [

@@ -19,6 +19,7 @@ from vitrify.processes import Flow, make_process
 from vitrify.sampler import Steps, sample
 
 GRAMS = 1.66053907  # g/cm^3 in a unit of u/A^3
+IMPOSSIBLE = 0.2  # further than this outside the training data, relatively, no density is tried
 STOCHASTIC_FROM = 10  # steps, from which on processes with noise use it (AMShortcut paper, appendix B.3)
 
 
@@ -64,9 +65,22 @@ class Maker:
         shares = self._shares(composition)
         box = None if cell is None else _cell_of(cell)
         counts, per_volume = self._counts(n_atoms, density, box, values, shares)
+        self._check_density(sum(counts) / abs(float(np.linalg.det(box))) if box is not None else per_volume, counts)
         if box is None:
             box = np.eye(3) * (sum(counts) / per_volume) ** (1 / 3)
         return Plan(box, counts, values, steps, churn)
+
+    def _check_density(self, per_volume: float, counts: tuple[int, ...]) -> None:
+        """Refuses a density that is far outside the training data; what is a little outside is warned of."""
+        low, high = self.metadata.validity.number_density
+        if (1 - IMPOSSIBLE) * low <= per_volume <= (1 + IMPOSSIBLE) * high:
+            return
+        mass = self._mass(np.array(counts) / sum(counts))
+        unit = " g/cm^3" if self.metadata.units == "metal" else ""
+        raise VitrifyError(
+            f"a density of {per_volume * mass:.3g}{unit} is impossible for this model, which knows {low * mass:.3g} to "
+            f"{high * mass:.3g}{unit}: change the density, the number of atoms or the cell"
+        )
 
     def _values(self, target: Mapping[str, float]) -> np.ndarray:
         names = [found.name for found in self.metadata.properties]

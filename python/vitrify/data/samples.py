@@ -130,7 +130,7 @@ def _number(value: Any, name: str, where: str) -> float:
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
-    """The record beside a file of samples (FILE.json): its recipe and the units of the properties; {} if none."""
+    """The record beside a file of samples (FILE.json): its recipe and the `property_units`; {} if none."""
     path = Path(path)
     for name in (path.with_name(path.name + ".json"), path.with_name(path.name.split(".")[0] + ".json")):
         try:

@@ -24,8 +24,7 @@ from torch import Tensor, nn
 from vitrify.models.base import System
 
 CITATION = (
-    "Y. Lin, J. Finkler et al., AMShortcut: an inference- and training-efficient inverse design model for amorphous "
-    "materials (2026)"
+    "AMShortcut: an inference- and training-efficient probabilistic generative model for amorphous materials (2026)"
 )
 _FREQUENCIES = 8
 

@@ -242,7 +242,7 @@ def describe(config: AMShortcutConfig, samples: Sequence[Sample], cutoff: float)
     data = config.data
     units: dict[str, str] = {}
     for path in data.train:
-        units |= read_recipe(path).get("units", {})
+        units |= read_recipe(path).get("property_units", {})
     return json.dumps(
         {
             "config": json.loads(config.model_dump_json()),
