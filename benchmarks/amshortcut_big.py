@@ -1,11 +1,11 @@
 """A large cell from a generator that knows small ones: a-Si of 10,000 atoms beside cells of 256 and a melt-quench.
 
-    python benchmarks/amshortcut_big.py --model Si.amshortcut.pt --data examples/si-glass/data/si_glass_1e15_test.extxyz.gz
+    python benchmarks/amshortcut_big.py --data examples/si-glass/data/si_glass_1e15_test.extxyz.gz
 
-Prints and writes to benchmarks/results/amshortcut/big.json and big.md: the time of one cell on two cores; RDF against
-Prints and writes to benchmarks/results/amshortcut/big.json and big.md: time of a cell on two cores; RDF against
-that of a melt-quench of the same size; and the energy of a 10 ps NVE run at 300 K after minimisation, beside the
-same run of the melt-quench.
+Writes benchmarks/results/amshortcut/big.json and big.md: the time of a cell on two cores; RDF against the data, beside
+that of as many atoms in cells of 256; the closest pair; S(q) at small q, as a mean of ten cells, beside that of a
+melt-quench of the same size; and the energy of a 10 ps NVE run at 300 K after minimisation, beside the same run of the
+melt-quench.
 """
 
 from __future__ import annotations

@@ -157,7 +157,8 @@ def _plugin_files() -> str:
 
 
 def _plugin_loads() -> str:
-    done = _run([_program("lmp", "lammps"), "-log", "none"], "plugin list\ninfo styles fix\ninfo styles compute\ninfo styles command\n")
+    listed = "\n".join(("plugin list", *(f"info styles {kind}" for kind in ("fix", "compute", "command")), ""))
+    done = _run([_program("lmp", "lammps"), "-log", "none"], listed)
     for name in _STYLES.values():
         if not re.search(rf"(^|\s){name.split()[-1]}(\s|$)", done.stdout, re.MULTILINE):
             raise Broken(f"{name} is unknown to lmp: {_first_error(done.stdout)}", _REINSTALL)
