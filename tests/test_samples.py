@@ -131,7 +131,7 @@ def test_files_that_are_not_there_or_cut(tmp_path):
 
 def test_recipes(tmp_path):
     write_crystals(tmp_path / "c.extxyz.gz")
-    assert read_recipe(tmp_path / "c.extxyz.gz")["units"] == {"spacing": "A", "ring_size": ""}
+    assert read_recipe(tmp_path / "c.extxyz.gz")["property_units"] == {"spacing": "A", "ring_size": ""}
     assert read_recipe(tmp_path / "other.extxyz") == {}
     (tmp_path / "other.extxyz.json").write_text("{")
     assert read_recipe(tmp_path / "other.extxyz") == {}

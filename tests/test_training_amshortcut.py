@@ -49,7 +49,7 @@ def mean_loss(model, samples: list[Sample], seeds: range, **options) -> float:
     settings = {"shortcuts": 0.0, "shortest": model.shortest, "null": 0.0, "density": None, **options}
     draws = Draws(samples, process, **settings)
     task = AMShortcutTask(model, process)
-    batch = [draws[index, seed] for index in range(len(draws)) for seed in seeds]
+    batch = [draws[index, seed][0] for index in range(len(draws)) for seed in seeds]
     return float(task.statistics(batch)[0])
 
 
@@ -66,7 +66,7 @@ def test_each_variant_learns(name, folder, tmp_path):
     seeds = range(1000, 1012)
     before, after = (mean_loss(model, samples, seeds) for model in (fresh, run.model))
     process = process_of(run.model)
-    draws = [Draws(samples, process, shortcuts=0.0, shortest=1.0, null=0.0, density=None)[0, s] for s in seeds]
+    draws = [Draws(samples, process, shortcuts=0.0, shortest=1.0, null=0.0, density=None)[0, s][0] for s in seeds]
     nothing = np.mean([(d.target_x**2).sum(1) + 0.5 * (d.target_e**2).sum(1) for d in draws])
     assert after < 0.95 * before
     if name != "ode":  # the atoms of the material ODE come from anywhere, so that there is little to be learned
@@ -96,7 +96,7 @@ def test_the_model_file_answers_as_the_run(name, folder, tmp_path):
     elements = np.eye(model.kinds)[structure.types]
     got = loaded.answer(structure.positions, structure.cell, elements, 0.5, 0.25, np.array([3.0, np.nan]))
     task = AMShortcutTask(model, process_of(model))
-    draw = Draws([structure], task.process, shortcuts=0, shortest=1, null=0, density=None)[0, 0]
+    draw = Draws([structure], task.process, shortcuts=0, shortest=1, null=0, density=None)[0, 0][0]
     state = type(draw.state)(structure.cell, structure.positions, elements)
     asked = type(draw)(state, 0.5, 0.25, draw.target_x, draw.target_e, np.array([3.0, 0.0]), np.array([1.0, 0.0]))
     with torch.no_grad():
@@ -113,10 +113,10 @@ def make_draws(samples: list[Sample], variant: str = "paper", **options) -> Draw
 def test_draws_follow_from_their_seed_and_have_the_shares_that_were_asked_for(folder):
     samples = load_samples([folder / "gap.extxyz"], ["Si", "O"], ["spacing", "ring_size"])
     draws = make_draws(samples)
-    one, again, other = draws[2, 5], draws[2, 5], draws[2, 6]
+    one, again, other = draws[2, 5][0], draws[2, 5][0], draws[2, 6][0]
     np.testing.assert_array_equal(one.state.positions, again.state.positions)
     assert not np.array_equal(one.state.positions, other.state.positions)
-    many = [draws[2, seed] for seed in range(2000)]
+    many = [draws[2, seed][0] for seed in range(2000)]
     steps = np.array([d.step for d in many])
     assert np.mean(steps > 0) == pytest.approx(0.25, abs=0.04)
     assert all(d.time - d.step >= 0 and d.time <= 0.99 for d in many)
@@ -126,7 +126,7 @@ def test_draws_follow_from_their_seed_and_have_the_shares_that_were_asked_for(fo
     np.testing.assert_allclose(known.mean(0), 0.7, atol=0.05)
     assert abs(np.corrcoef(known.T)[0, 1]) < 0.1
     # what the file does not say is never told
-    missing = [draws[1, seed] for seed in range(50)]
+    missing = [draws[1, seed][0] for seed in range(50)]
     assert all(d.known[0] == 0 and d.properties[0] == 0 for d in missing)
     assert any(d.known[1] == 1 for d in missing)
 
@@ -134,18 +134,18 @@ def test_draws_follow_from_their_seed_and_have_the_shares_that_were_asked_for(fo
 def test_ghosts_fill_the_cell_to_a_density(folder):
     samples = load_samples([folder / "c.extxyz.gz"], ["Si", "O"])
     for index in (0, len(samples) - 1):
-        draw = make_draws(samples, density=0.15)[index, 1]
+        draw = make_draws(samples, density=0.15)[index, 1][0]
         n = len(draw.state.positions)
         assert n == int(0.15 * samples[index].volume)
         # at time 0 the kinds would be 8 of each species, and ghosts
         draws, kinds = make_draws(samples, density=0.15), []
         for seed in range(100):
-            found = draws[index, seed]
+            found = draws[index, seed][0]
             angle = 0.5 * np.pi * found.time
             kinds.append((found.state.elements - 1.5 * np.sin(angle) * found.target_e) / np.cos(angle))
         np.testing.assert_allclose(np.sum(kinds, axis=1), np.tile([8, 8, n - 16], (100, 1)), atol=1e-6)
-    assert len(make_draws(samples, density=0.01)[0, 1].state.positions) == 16
-    assert len(make_draws(samples, "flow", density=0.15)[0, 1].state.positions) == 16
+    assert len(make_draws(samples, density=0.01)[0, 1][0].state.positions) == 16
+    assert len(make_draws(samples, "flow", density=0.15)[0, 1][0].state.positions) == 16
 
 
 def test_a_checkpoint_says_what_the_data_are(folder, tmp_path):
@@ -187,3 +187,13 @@ def test_wrong_configurations_are_one_clear_error(folder, tmp_path):
     assert "did you mean" in refused("data.propertis=[spacing]")
     write_crystals(folder / "single.extxyz", groups=1)
     assert "of one simulation" in refused("data.train=[single.extxyz]")
+
+
+def test_one_noise_is_shown_at_several_times(folder):
+    samples = load_samples([folder / "c.extxyz.gz"], ["Si", "O"])
+    process = make_process("flow", 2, 1.2)
+    draws = Draws(samples, process, shortcuts=0.0, shortest=1.0, null=0.0, density=None, times=3)[0, 1]
+    assert len({draw.time for draw in draws}) == 3
+    for draw in draws:
+        np.testing.assert_array_equal(draw.target_x, draws[0].target_x)
+        np.testing.assert_allclose(draw.state.positions - draw.time * draw.target_x, samples[0].positions, atol=1e-12)

@@ -101,4 +101,4 @@ def write_crystals(path: Path, groups: int = 4, frames: int = 2, missing: int | 
     if missing is not None:
         del found[missing].info["spacing"]
     write(path, found, format="extxyz")
-    path.with_name(path.name + ".json").write_text(json.dumps({"units": {"spacing": "A", "ring_size": ""}}))
+    path.with_name(path.name + ".json").write_text(json.dumps({"property_units": {"spacing": "A", "ring_size": ""}}))
