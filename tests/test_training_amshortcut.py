@@ -14,6 +14,7 @@ from toy_samples import CONFIGS, SYSTEM, process_of, write_crystals
 from vitrify.data.samples import Sample, load_samples
 from vitrify.errors import VitrifyError
 from vitrify.models import build_model
+from vitrify.processes import Flow
 from vitrify.training.amshortcut import AMShortcutTask, Draws
 from vitrify.training.checkpoint import LAST, load_checkpoint
 from vitrify.training.export import export_run
@@ -191,7 +192,7 @@ def test_wrong_configurations_are_one_clear_error(folder, tmp_path):
 
 def test_one_noise_is_shown_at_several_times(folder):
     samples = load_samples([folder / "c.extxyz.gz"], ["Si", "O"])
-    process = make_process("flow", 2, 1.2)
+    process = Flow(2, 1.2)
     draws = Draws(samples, process, shortcuts=0.0, shortest=1.0, null=0.0, density=None, times=3)[0, 1]
     assert len({draw.time for draw in draws}) == 3
     for draw in draws:
