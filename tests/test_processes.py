@@ -337,8 +337,10 @@ class Exact(AMShortcutTask):
     """A task whose network is a function of the states."""
 
     def __init__(self, process, network, shortest: float) -> None:
-        super().__init__(torch.nn.Linear(1, 1).double(), process)
-        self.network, self.shortest, self.asked = network, shortest, []
+        model = torch.nn.Linear(1, 1).double()
+        model.shortest = shortest
+        super().__init__(model, process)
+        self.network, self.asked = network, []
 
     def answers(self, draws, states, times, steps):
         self.asked += list(steps)

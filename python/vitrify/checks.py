@@ -1,6 +1,8 @@
-"""Checks of the arrays that describe atoms in a periodic cell."""
+"""Checks of the arrays that describe atoms in a periodic cell, and of numbers that users give by name."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,3 +38,17 @@ def check_vectors(name: str, values: ArrayLike, n_atoms: int | None = None) -> N
             "give finite numbers; if a run made them, it had left the range in which its model is valid"
         )
     return vectors
+
+
+def parse_values(name: str, texts: Sequence[str]) -> dict[str, float]:
+    """Numbers by name from texts such as "shear_modulus=30"; `name` of the option, for messages."""
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        try:
+            found[key.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise VitrifyError(f"--{name} {text!r}: wanted NAME=VALUE, as in shear_modulus=30")
+    return found

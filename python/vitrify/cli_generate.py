@@ -48,7 +48,7 @@ def generate_command(
 
     from tqdm import tqdm
 
-    from vitrify.evaluate.generator_settings import parse_values
+    from vitrify.checks import parse_values
     from vitrify.generator import Corrector, generate_many
     from vitrify.structure_writer import StructureWriter
 

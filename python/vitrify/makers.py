@@ -17,8 +17,8 @@ from vitrify.modelfile import AMShortcutMetadata
 from vitrify.native import core_errors, make_generator, push_apart
 from vitrify.processes import Flow, make_process
 from vitrify.sampler import Steps, sample
+from vitrify.units import GRAMS
 
-GRAMS = 1.66053907  # g/cm^3 in a unit of u/A^3
 IMPOSSIBLE = 0.2  # further than this outside the training data, relatively, no density is tried
 STOCHASTIC_FROM = 10  # steps, from which on processes with noise use it (AMShortcut paper, appendix B.3)
 

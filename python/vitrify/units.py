@@ -44,6 +44,7 @@ class Units:
 # ASE's time unit is A sqrt(amu/eV) = 10.1805... fs (CODATA 2014, ase.units), i.e. 1 ps = 98.2269... of them.
 _ASE_PER_PS = 98.22694788464062
 
+GRAMS = 1.66053907  # g/cm^3 in a unit of u/A^3
 _SYSTEMS = {
     "lj": Units("lj", 1.0, 1.0, 1.0, "sigma", "tau", "epsilon", "T*", 1.0, 1.0),
     "metal": Units(

@@ -13,9 +13,9 @@ from vesin import NeighborList
 from vitrify.analysis.angles import angle_counts
 from vitrify.analysis.structure import first_structure_peak, partial_rdf, structure_factor
 from vitrify.errors import VitrifyError
+from vitrify.units import GRAMS
 
 TOTAL = "total"
-_GRAMS = 1.66053907  # g/cm^3 in a unit of u/A^3
 _BY_SHELL = 0.2  # 1/A: bins of S(k) that all samples share
 
 
@@ -228,7 +228,7 @@ def mean_coordination(shares: np.ndarray) -> float:
 
 def mass_densities(samples: Sequence[Atoms]) -> np.ndarray:
     """(S,) densities in g/cm^3."""
-    return np.array([_GRAMS * atoms.get_masses().sum() / volume(atoms) for atoms in samples])
+    return np.array([GRAMS * atoms.get_masses().sum() / volume(atoms) for atoms in samples])
 
 
 def volume(atoms: Atoms) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols, covalent_radii, reference_states
 
 from vitrify.errors import VitrifyError
+from vitrify.units import GRAMS
 
 # A^3 for each atom, in oxides and glasses, of elements whose pure state says little about them.
 _VOLUMES = {
@@ -21,7 +22,6 @@ _VOLUMES = {
     "Se": 29.0, "Br": 33.0, "Te": 34.0, "I": 43.0,
 }  # fmt: skip
 _PER_CELL = {"fcc": 4, "bcc": 2, "sc": 1, "diamond": 8}
-_GRAMS = 1.66053907  # g/cm^3 in a unit of u/A^3
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,13 @@ def masses(species: Sequence[str]) -> tuple[float, ...]:
 def start_density(species: Sequence[str], counts: Sequence[int]) -> float:
     """Density (g/cm^3) from the volumes of the elements."""
     volume = sum(n * _volume(symbol) for symbol, n in zip(species, counts, strict=True))
-    return _GRAMS * sum(n * m for n, m in zip(counts, masses(species), strict=True)) / volume
+    return GRAMS * sum(n * m for n, m in zip(counts, masses(species), strict=True)) / volume
 
 
 def box_length(species: Sequence[str], counts: Sequence[int], density: float) -> float:
     """Edge (A) of the cube that holds the atoms at a density (g/cm^3)."""
     total = sum(n * m for n, m in zip(counts, masses(species), strict=True))
-    return float((_GRAMS * total / density) ** (1 / 3))
+    return float((GRAMS * total / density) ** (1 / 3))
 
 
 def _volume(symbol: str) -> float:

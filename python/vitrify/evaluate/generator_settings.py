@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vitrify.checks import parse_values
 from vitrify.datagen.lammps_session import potential_file
 from vitrify.datagen.region import split_commands
 from vitrify.errors import VitrifyError
@@ -96,20 +97,6 @@ def generator_settings_from(
         condition=tuple(parse_values("condition", condition or []).items()),
         **options,
     )
-
-
-def parse_values(name: str, texts: Sequence[str]) -> dict[str, float]:
-    """Numbers by name from texts such as "shear_modulus=30"; `name` of the option, for messages."""
-    found = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        try:
-            found[key.strip()] = float(value)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise VitrifyError(f"--{name} {text!r}: wanted NAME=VALUE, as in shear_modulus=30")
-    return found
 
 
 def _found(command: str) -> str:

@@ -108,11 +108,12 @@ class AMShortcutTask(Task):
     """A generator together with what training and validation ask of it."""
 
     model: AMShortcut
-    n_statistics = 2
+    n_statistics = 1
 
     def __init__(self, model: AMShortcut, process: Process) -> None:
         super().__init__()
         self.model, self.process = model, process
+        self.shortest = model.shortest
 
     @staticmethod
     def collate(samples: Sequence[list[Draw]]) -> list[Draw]:
@@ -170,8 +171,6 @@ class AMShortcutTask(Task):
         x, e = (torch.as_tensor(np.concatenate(part)).to(like) for part in (of_x, of_e))
         return x, e
 
-    shortest = 1 / 32
-
     def _joined(self, draw: Draw, middle: State, later: float, first: Pair, second: Pair) -> Pair:
         """The answer of one step, which means the mean velocity of its two halves."""
         v, w = self.process.velocity(draw.state, draw.time, *first)
@@ -192,15 +191,13 @@ class AMShortcutTask(Task):
         return (dx - x).square().sum(1) + _ELEMENTS * (de - e).square().sum(1)
 
     def forward(self, batch: list[Draw]) -> Tensor:
-        """The loss of a training batch, dimensionless."""
-        return self._losses(batch).mean() / self.scale
-
-    scale = 1.0
+        """The loss of a training batch, in the square of the length unit."""
+        return self._losses(batch).mean()
 
     @torch.no_grad()
     def statistics(self, batch: list[Draw]) -> Tensor:
-        """[loss of the velocity, its number of draws]: (2,)."""
-        return torch.stack([self._losses(batch).mean() / self.scale, torch.ones(())])
+        """[mean squared error of the answer]: (1,)."""
+        return self._losses(batch).mean().unsqueeze(0)
 
     def metrics(self, means: Tensor) -> dict[str, float]:
         """val_loss: mean squared error of the velocity."""
@@ -228,7 +225,6 @@ def prepare(config: AMShortcutConfig, model_config: ModelConfig) -> Prepared:
     shares = {"shortcuts": model.shortcuts, "null": model.null, "middle": model.middle}
     drawn = Draws(train, process, **shares, times=data.times, **options)
     checked = Draws(held_out, process, shortcuts=0.0, null=0.0, **options)
-    task.shortest = model.shortest
     if isinstance(model, FlowAMShortcut):
         squares = [np.square(checked[index, 0][0].target_x).mean() for index in range(min(8, len(held_out)))]
         model.churn_spread.fill_(float(np.mean(squares)) ** 0.5)
