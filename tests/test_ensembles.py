@@ -138,8 +138,9 @@ def test_a_simulation_that_blows_up_is_one_failure_and_no_crash(tmp_path: Path) 
         (["si-glass", "--rate", "0"], "rate is 0, but must be above 0"),
         (["si-liquid", "--rate", "1e13"], "si-liquid has no setting 'rate'"),
         (["si-glass", "--set", "hod=2"], "no setting 'hod' (did you mean 'hold'?)"),
-        (["si-glass", "--set", "hold"], "the setting 'hold' is no name=number"),
+        (["si-glass", "--set", "hold"], "--set 'hold': wanted NAME=VALUE, as in melt_time=20"),
         (["si-glass", "--set", "frames=1.5"], "frames is 1.5, but must be a whole number"),
+        (["sio2", "--set", "least_pressure=11"], "least_pressure 11 and most_pressure 10 GPa must rise"),
         (["sio2", "--set", "largest=70"], "no multiple of 3 lies between smallest 80 and largest 70"),
     ],
 )
@@ -172,6 +173,15 @@ def test_silica_is_stoichiometric_and_has_its_properties() -> None:
         assert len(symbols) in (36, 39, 42, 45, 48) and 2 * symbols.count("Si") == symbols.count("O")
         assert 0 < atoms.info["shear_modulus"] < 60 and 2 < atoms.info["ring_size"] < 12
         assert -6.6 < atoms.info["inherent_energy"] < -5.0  # eV/atom; cristobalite has less than -6.5
+
+
+def test_silica_of_a_compressed_melt_stays_denser() -> None:
+    def density(pressure: float) -> float:
+        recipe = Silica(smallest=72, largest=74, melt_time=1.0, hold=0.2, least_pressure=pressure, most_pressure=pressure)
+        _, frames = recipe.simulate(np.random.default_rng(5))
+        return len(frames[-1]) / frames[-1].get_volume()
+
+    assert density(10.0) > 1.15 * density(0.0)
 
 
 def test_compositions_of_aluminosilicates_are_neutral_and_as_wide_as_they_should_be() -> None:

@@ -15,7 +15,7 @@ from vitrify.errors import VitrifyError
 from vitrify.export import load_model
 from vitrify.modelfile import Validity
 from vitrify.neighbours import neighbour_list
-from vitrify.processes import Flow, State, lattice, shuffled
+from vitrify.processes import Flow, State, lattice
 from vitrify.sampler import Steps, sample
 
 LEFT_HANDED = np.array([[0, 9.0, 0], [9.0, 2.0, 0], [1.0, 3.0, 12.0]])
@@ -56,13 +56,9 @@ def shortest(positions: np.ndarray, types: np.ndarray, cell: np.ndarray, reach: 
 @pytest.mark.parametrize("n", [1, 2, 7, 97, 1000])
 def test_lattice(cell, n):
     for seed in (0, 3, SEED):
-        np.testing.assert_allclose(_core.Generator.lattice(cell, n, seed), lattice(cell, n, seed), rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("seed", [0, 1, SEED])
-def test_types_are_shuffled_alike(seed):
-    types = np.repeat([0, 1, 2], [50, 1, 149])
-    np.testing.assert_array_equal(_core.Generator.shuffled(types, seed), shuffled(types, seed))
+        for species in (0, 5):
+            found = _core.Generator.lattice(cell, n, seed, species)
+            np.testing.assert_allclose(found, lattice(cell, n, seed, species), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("make", [cube, oblique])

@@ -22,7 +22,6 @@ from vitrify.processes import (
     lattice,
     matched,
     minimum_image,
-    shuffled,
 )
 from vitrify.sampler import Steps, sample
 from vitrify.training.amshortcut import AMShortcutTask, Draw
@@ -82,15 +81,16 @@ def test_the_lattice_fills_any_cell_evenly(shape, n):
     assert found == pytest.approx(np.mean(1 - np.exp(-(1.2**2) * (waves**2).sum(1))), rel=0.5)
 
 
-def test_types_are_shuffled_and_counted():
-    types = np.repeat([0, 1], [30, 70])
-    one, other = shuffled(types, 1), shuffled(types, 2)
-    np.testing.assert_array_equal(np.sort(one), types)
-    np.testing.assert_array_equal(one, shuffled(types, 1))
-    assert (one != other).any()
-    assert (one != types).any()
-    state = Flow(2, 1.0).start(np.eye(3) * 12, types, 1)
-    np.testing.assert_array_equal(state.elements.sum(0), [30, 70])
+def test_each_species_starts_evenly_wherever_its_atoms_stand_in_the_list():
+    types = np.random.default_rng(0).permutation(np.repeat([0, 2], [300, 700]))
+    cell = scaled("cube", len(types))
+    state = Flow(3, 1e-9).start(cell, types, 1)
+    np.testing.assert_array_equal(state.elements.sum(0), [300, 0, 700])
+    np.testing.assert_array_equal(state.elements.argmax(1), types)
+    for kind in (0, 2):
+        assert structure_factor(state.positions[types == kind], cell) < 0.02
+    one, other = lattice(cell, 300, 1, species=0), lattice(cell, 300, 1, species=2)
+    assert np.abs(minimum_image(one - other, cell)).mean() > 0.1
 
 
 def images(vector: np.ndarray, cell: np.ndarray) -> float:

@@ -46,14 +46,11 @@ Integers vector(const std::vector<int> &values)
   return array;
 }
 
-Reals sites(const Reals &cell, std::int64_t n, std::uint32_t seed)
+Reals sites(const Reals &cell, std::int64_t n, std::uint32_t seed, std::uint32_t species)
 {
   if (n < 1) throw Error("zero atoms were asked for: give at least one");
-  return matrix(lattice(cell_of(cell), static_cast<std::size_t>(n), seed));
+  return matrix(lattice(cell_of(cell), static_cast<std::size_t>(n), seed, species));
 }
-
-Integers in_order(const Integers &types, std::uint32_t seed)
-{ return vector(shuffled(std::vector<int>(types.data(), types.data() + types.size()), seed)); }
 
 /// A generator for hosts that have a cell.
 class Sampler {
@@ -177,8 +174,8 @@ void bind_sampler(py::module_ &module)
            "Atoms per volume that go with the properties asked for.")
       .def("reference_error", &Sampler::reference_error,
            "Replays the reference case: the largest deviation relative to the rms of the output.")
-      .def_static("lattice", &sites, "cell"_a, "n"_a, "seed"_a, "The sites (n, 3) that the flow starts from.")
-      .def_static("shuffled", &in_order, "types"_a, "seed"_a, "The types (N,) in an order that follows from the seed.")
+      .def_static("lattice", &sites, "cell"_a, "n"_a, "seed"_a, "species"_a = 0,
+                  "The sites (n, 3) of a species that the flow starts from.")
       .def_property_readonly(
           "closest", &Sampler::closest,
           "Smallest distance in the last glass for each pair of species a >= b, at a (a + 1) / 2 + b.")

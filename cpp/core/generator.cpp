@@ -21,7 +21,8 @@ namespace vitrify {
 namespace {
 
 // Streams of random numbers of one seed; 0 and 1 belong to fix ogn (vitrify.processes).
-enum Stream : std::uint32_t { SITES = 2, SPECIES = 3, START = 4, CHURN = 5 };
+enum Stream : std::uint32_t { SITES = 2, START = 4, CHURN = 5 };
+constexpr std::uint32_t EACH_SPECIES = 8;    // between the streams of the sites of one species and of the next
 
 constexpr double MAX_STRETCH = 0.2;    // how far a density may lie outside that of the training data
 constexpr double GATE = 0.98;          // of the closest distance in the training data
@@ -88,7 +89,8 @@ const ModelFile &checked_model(const ModelFile &file)
 
 }    // namespace
 
-std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, std::uint32_t seed)
+std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, std::uint32_t seed,
+                            std::uint32_t species)
 {
   const double spacing = std::cbrt(volume_of(cell) / static_cast<double>(n));
   const auto number = [&](int d) {
@@ -96,7 +98,8 @@ std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, s
     return static_cast<std::size_t>(std::min(wanted, static_cast<double>(n)));
   };
   const std::size_t layers = number(2), rows = number(1);
-  const auto phase = [&](std::size_t index) { return uniform(static_cast<std::uint32_t>(index), seed, SITES); };
+  const std::uint32_t stream = SITES + EACH_SPECIES * species;
+  const auto phase = [&](std::size_t index) { return uniform(static_cast<std::uint32_t>(index), seed, stream); };
   std::vector<double> sites;
   sites.reserve(3 * n);
   for (std::size_t layer = 0; layer < layers; ++layer) {
@@ -113,20 +116,6 @@ std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, s
     }
   }
   return sites;
-}
-
-std::vector<int> shuffled(const std::vector<int> &types, std::uint32_t seed)
-{
-  std::vector<double> keys(types.size());
-  std::vector<std::size_t> order(types.size());
-  for (std::size_t i = 0; i < types.size(); ++i) {
-    keys[i] = uniform(static_cast<std::uint32_t>(i), seed, SPECIES);
-    order[i] = i;
-  }
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return keys[a] < keys[b]; });
-  std::vector<int> found(types.size());
-  for (std::size_t i = 0; i < types.size(); ++i) found[i] = types[order[i]];
-  return found;
 }
 
 double free_memory()
@@ -225,13 +214,15 @@ std::vector<std::string> Generator::warnings(const GlassRequest &request) const
 
 Structure Generator::start(const GlassRequest &request) const
 {
-  const std::size_t n = total(request.counts);
   Structure structure;
   structure.cell = request.cell;
-  for (std::size_t s = 0; s < request.counts.size(); ++s)
-    structure.types.insert(structure.types.end(), static_cast<std::size_t>(request.counts[s]), static_cast<int>(s));
-  structure.types = shuffled(structure.types, request.seed);
-  structure.positions = lattice(request.cell, n, request.seed);
+  for (std::size_t s = 0; s < request.counts.size(); ++s) {
+    const auto n = static_cast<std::size_t>(request.counts[s]);
+    if (n == 0) continue;
+    structure.types.insert(structure.types.end(), n, static_cast<int>(s));
+    const auto sites = lattice(request.cell, n, request.seed, static_cast<std::uint32_t>(s));
+    structure.positions.insert(structure.positions.end(), sites.begin(), sites.end());
+  }
   add_noise(structure, spread_, 0, request.seed, START);
   return structure;
 }

@@ -14,11 +14,9 @@
 
 namespace vitrify {
 
-/// n sites (n, 3) spread evenly over a cell (vectors as rows), as `vitrify.processes.lattice` says.
-std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, std::uint32_t seed);
-
-/// The types in an order that follows from the seed.
-std::vector<int> shuffled(const std::vector<int> &types, std::uint32_t seed);
+/// n sites (n, 3) of a species, spread evenly over a cell (vectors as rows), as `vitrify.processes.lattice` says.
+std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, std::uint32_t seed,
+                            std::uint32_t species);
 
 /// Bytes of memory that this process may still take; infinity where the system does not say.
 double free_memory();

@@ -40,8 +40,8 @@ def check_vectors(name: str, values: ArrayLike, n_atoms: int | None = None) -> N
     return vectors
 
 
-def parse_values(name: str, texts: Sequence[str]) -> dict[str, float]:
-    """Numbers by name from texts such as "shear_modulus=30"; `name` of the option, for messages."""
+def parse_values(name: str, texts: Sequence[str], example: str = "shear_modulus=30") -> dict[str, float]:
+    """Numbers by name from texts such as the example; `name` of the option, for messages."""
     found = {}
     for text in texts:
         key, equals, value = text.partition("=")
@@ -50,5 +50,5 @@ def parse_values(name: str, texts: Sequence[str]) -> dict[str, float]:
         except ValueError:
             equals = ""
         if not equals:
-            raise VitrifyError(f"--{name} {text!r}: wanted NAME=VALUE, as in shear_modulus=30")
+            raise VitrifyError(f"--{name} {text!r}: wanted NAME=VALUE, as in {example}")
     return found

@@ -126,9 +126,11 @@ def data_structures(
     Each finished sample is on disk at once. Started again, an interrupted run goes on where it stopped; with a larger
     count, a finished one goes on too. The file does not depend on the number of workers.
     """
-    from vitrify.datagen.ensembles import make_ensemble, parse_settings
+    from vitrify.checks import parse_values
+    from vitrify.datagen.ensembles import make_ensemble
 
-    chosen: dict[str, Any] = parse_settings(settings or [])
+    given = parse_values("set", settings or [], "melt_time=20")
+    chosen: dict[str, Any] = {name.replace("-", "_"): value for name, value in given.items()}
     chosen |= {k: v for k, v in {"rate": rate, "atoms": atoms, "melt_time": melt_time}.items() if v is not None}
     try:
         path = make_ensemble(system, out, count=count, seed=seed, workers=workers, **chosen)

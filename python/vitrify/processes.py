@@ -16,7 +16,8 @@ from vitrify.errors import VitrifyError, did_you_mean
 from vitrify.noise import normal3, uniform
 
 # Streams of random numbers of one seed (`vitrify.noise`); 0 and 1 belong to fix ogn.
-SITES, SPECIES, START, CHURN, ELEMENTS = range(2, 7)
+SITES, START, CHURN, ELEMENTS = 2, 4, 5, 6
+_EACH_SPECIES = 8  # between the streams of the sites of one species and of the next
 
 
 @dataclass
@@ -28,8 +29,8 @@ class State:
     elements: np.ndarray
 
 
-def lattice(cell: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """n sites (n, 3) spread evenly over a periodic cell of any shape: layers of rows of equidistant sites.
+def lattice(cell: np.ndarray, n: int, seed: int, species: int = 0) -> np.ndarray:
+    """n sites (n, 3) of a species, spread evenly over any periodic cell: layers of rows of equidistant sites.
 
     The numbers of layers and rows are those of a simple cubic lattice, as nearly as the cell allows; phases of layers
     and rows are random. However many atoms a cell holds, no part of it gets more than its share of them, which is what
@@ -39,7 +40,7 @@ def lattice(cell: np.ndarray, n: int, seed: int) -> np.ndarray:
     spacing = (volume / n) ** (1 / 3)
     heights = [volume / float(np.linalg.norm(np.cross(cell[(k + 1) % 3], cell[(k + 2) % 3]))) for k in range(3)]
     layers, rows = (min(n, max(1, math.floor(heights[k] / spacing + 0.5))) for k in (2, 1))
-    phases = uniform(np.arange(1 + layers + layers * rows), seed, SITES)
+    phases = uniform(np.arange(1 + layers + layers * rows), seed, SITES + _EACH_SPECIES * species)
     fractional = np.empty((n, 3))
     first = 0
     for layer in range(layers):
@@ -53,12 +54,6 @@ def lattice(cell: np.ndarray, n: int, seed: int) -> np.ndarray:
             first += k
     sites: np.ndarray = fractional @ cell
     return sites
-
-
-def shuffled(types: np.ndarray, seed: int) -> np.ndarray:
-    """The types (N,) in an order that follows from the seed."""
-    order = np.argsort(uniform(np.arange(len(types)), seed, SPECIES), kind="stable")
-    return np.asarray(types)[order]
 
 
 def minimum_image(vectors: np.ndarray, cell: np.ndarray) -> np.ndarray:
@@ -161,8 +156,9 @@ class Noise:
 class Flow(Process):
     """Straight lines from a lattice with noise to a glass, each atom to the site that suits all of them best.
 
-    The species of the atoms are given, so that stoichiometry holds. With consistency, the network's answer is the mean
-    velocity over a step of any length (K. Frans et al., 2025, on optimal transport).
+    Each species has a lattice of its own, so that it is spread evenly from the start, and stoichiometry holds. With
+    consistency, the network's answer is the mean velocity over a step of any length (K. Frans et al., 2025, on optimal
+    transport).
     """
 
     consistent = True
@@ -172,17 +168,17 @@ class Flow(Process):
         self.spread = spread
 
     def start(self, cell: np.ndarray, types: np.ndarray, seed: int) -> State:
-        n = len(types)
-        noise = self.spread * normal3(np.arange(1, n + 1), 0, seed, START)
-        return State(cell, lattice(cell, n, seed) + noise, self.one_hot(shuffled(types, seed)))
+        positions = self.spread * normal3(np.arange(1, len(types) + 1), 0, seed, START)
+        for species, n in enumerate(np.bincount(types)):
+            if n > 0:
+                positions[types == species] += lattice(cell, int(n), seed, species)
+        return State(cell, positions, self.one_hot(types))
 
     def noise(
         self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         seed = int(random.integers(1, 2**32 - 1))
-        sites = self.start(cell, types, seed).positions
-        # `start` gives types to sites at random; which atom is which is free here, so the types go with the atoms.
-        v = matched(sites[random.permutation(len(sites))], positions, types, cell)
+        v = matched(self.start(cell, types, seed).positions, positions, types, cell)
         return v, np.zeros((len(types), self.kinds))
 
     def along(self, glass: State, x: np.ndarray, e: np.ndarray, time: float) -> State:

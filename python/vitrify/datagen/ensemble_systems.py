@@ -22,7 +22,7 @@ from vitrify.errors import VitrifyError
 from vitrify.units import get_units
 
 _PUSH_OFF = 0.9  # range of the soft repulsion, in units of the edge of the cube that an atom has
-_BATHS = "0.1 iso 0 0 1.0"  # the end of a Nose-Hoover fix: damping times (ps) and pressure
+_BARS = 1e4  # in a GPa
 
 
 class Simulation(LammpsSession):
@@ -65,9 +65,9 @@ class Simulation(LammpsSession):
         )
         self.heat(temperature)
 
-    def npt(self, start: float, end: float, time: float) -> None:
-        """Nose-Hoover dynamics at zero pressure for `time` ps, from temperature `start` to `end`."""
-        self._run(f"npt temp {start!r} {end!r} {_BATHS}", time)
+    def npt(self, start: float, end: float, time: float, pressure: float = 0.0) -> None:
+        """Nose-Hoover dynamics at a pressure (GPa) for `time` ps, from temperature `start` to `end`."""
+        self._run(f"npt {_baths(start, end, pressure)}", time)
 
     def nvt(self, temperature: float, time: float) -> None:
         """Langevin dynamics at constant volume for `time` ps: what takes the heat out of a random start."""
@@ -89,7 +89,7 @@ class Simulation(LammpsSession):
 
         The thermostat and the barostat go on from frame to frame.
         """
-        self.run_commands(f"fix sample all npt temp {temperature!r} {temperature!r} {_BATHS}")
+        self.run_commands(f"fix sample all npt {_baths(temperature, temperature)}")
         found = []
         for number in range(frames):
             self.run(self.steps(every), fresh=number == 0)
@@ -128,6 +128,12 @@ class Simulation(LammpsSession):
         return found
 
 
+def _baths(start: float, end: float, pressure: float = 0.0) -> str:
+    """Arguments of a Nose-Hoover fix: temperatures, pressure (GPa), and damping times of 0.1 and 1 ps."""
+    bars = pressure * _BARS
+    return f"temp {start!r} {end!r} 0.1 iso {bars!r} {bars!r} 1.0"
+
+
 class Recipe(ABC):
     """A material and how a sample of it is made; subclasses are frozen dataclasses of its settings."""
 
@@ -150,6 +156,8 @@ class Recipe(ABC):
         """Raises VitrifyError for settings that make no sense."""
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
+            if field.name.endswith("_pressure"):
+                continue
             if not (np.isfinite(value) and value > 0):
                 raise VitrifyError(f"{field.name} is {value:g}, but must be above 0")
 
@@ -228,8 +236,9 @@ def _quench_time(recipe: Any) -> float:
 class Silica(Recipe):
     """Stoichiometric amorphous silica: a melt of `melt_time` ps, its minimum, and `hold` ps at the final temperature.
 
-    The number of atoms is drawn between `smallest` and `largest`, in multiples of 3. There is no quench: a minimum of
-    the melt is heated.
+    The number of atoms is drawn between `smallest` and `largest`, in multiples of 3, and the pressure of the melt (GPa)
+    between `least_pressure` and `most_pressure`: glasses of compressed melts stay denser and stiffer. There is no
+    quench: a minimum of the melt, at zero pressure, is heated.
     """
 
     name: ClassVar[str] = "sio2"
@@ -246,6 +255,8 @@ class Silica(Recipe):
     largest: int = 250
     temperature: float = 3500.0
     melt_time: float = 20.0
+    least_pressure: float = -2.0
+    most_pressure: float = 10.0
     final_temperature: float = 300.0
     hold: float = 10.0
     timestep: float = 0.001
@@ -253,11 +264,12 @@ class Silica(Recipe):
 
     def simulate(self, rng: np.random.Generator) -> tuple[Simulation, list[Atoms]]:
         units = int(rng.integers(-(-self.smallest // 3), self.largest // 3 + 1))
+        pressure = rng.uniform(self.least_pressure, self.most_pressure)
         run = Simulation(
             self.species, (units, 2 * units), self.density, self.commands, self.timestep, self.temperature, rng
         )
         run.nvt(self.temperature, 2.0)
-        run.npt(self.temperature, self.temperature, self.melt_time)
+        run.npt(self.temperature, self.temperature, self.melt_time, pressure)
         run.minimise_volume()
         run.heat(self.final_temperature)
         return run, run.sample(self.final_temperature, 1, self.hold)
@@ -272,6 +284,11 @@ class Silica(Recipe):
 
     def check(self) -> None:
         super().check()
+        if not -4 <= self.least_pressure <= self.most_pressure <= 100:
+            raise VitrifyError(
+                f"least_pressure {self.least_pressure:g} and most_pressure {self.most_pressure:g} GPa must rise, from "
+                "-4, where a melt tears, up to 100"
+            )
         if self.smallest // 3 < 1 or self.largest // 3 < -(-self.smallest // 3):
             raise VitrifyError(f"no multiple of 3 lies between smallest {self.smallest} and largest {self.largest}")
 

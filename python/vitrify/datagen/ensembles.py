@@ -105,20 +105,6 @@ def make_recipe(system: str, settings: dict[str, Any]) -> Recipe:
     return recipe
 
 
-def parse_settings(texts: Sequence[str]) -> dict[str, float]:
-    """Settings from texts such as "melt_time=20"."""
-    found = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        try:
-            found[name.strip().replace("-", "_")] = float(value)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise VitrifyError(f"the setting {text!r} is no name=number, as in melt_time=20")
-    return found
-
-
 class Maker:
     """Simulates samples in one process."""
 
