@@ -177,7 +177,7 @@ def test_silica_is_stoichiometric_and_has_its_properties() -> None:
 
 def test_silica_of_a_compressed_melt_stays_denser() -> None:
     def density(pressure: float) -> float:
-        recipe = Silica(smallest=72, largest=74, melt_time=1.0, hold=0.2, least_pressure=pressure, most_pressure=pressure)
+        recipe = Silica(72, 74, melt_time=1.0, hold=0.2, least_pressure=pressure, most_pressure=pressure)
         _, frames = recipe.simulate(np.random.default_rng(5))
         return len(frames[-1]) / frames[-1].get_volume()
 
