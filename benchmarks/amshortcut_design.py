@@ -1,0 +1,272 @@
+"""Inverse design: what glasses have that were asked for a property, beside others that were asked for nothing.
+
+    python benchmarks/amshortcut_design.py SiO2.amshortcut.pt --system sio2 \\
+        --data examples/sio2-glass/data/silica_train.extxyz.gz --properties shear_modulus,ring_size
+
+Targets go over 5 to 95% of the data. Each glass is generated, corrected (push-off, minimisation, MD at 300 K) and
+measured with LAMMPS; none is rejected. Beside them stand glasses of the same model that were asked for nothing, and
+plain MD: random positions in the cell and of the composition that go with the target, melted for the same CPU time.
+Every finished glass is in FILE.part: started again, an interrupted run goes on. Writes design_MODEL.json, .md and .png
+to benchmarks/results/amshortcut.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from vitrify.corrector import correct
+from vitrify.data.samples import load_samples
+from vitrify.datagen.ensemble_systems import RECIPES
+from vitrify.datagen.tasks import run_tasks
+from vitrify.errors import VitrifyError
+from vitrify.evaluate.generator_baselines import md_from_random, steps_for
+from vitrify.evaluate.generator_design import calculator, errors
+from vitrify.files import atomic_path
+from vitrify.makers import make_maker
+from vitrify.modelfile import find_model, read_metadata
+from vitrify.plots import PALETTE, new_figure, save, style
+
+OUT = Path(__file__).parent / "results" / "amshortcut"
+ITERATIONS = 100  # of the minimisation, in every row
+MELT = {"sio2": 3500.0, "meg": 3000.0}  # K, of plain MD
+ASKED, NOTHING, PLAIN = "asked", "asked for nothing", "plain MD"
+PROBE = 200  # MD steps whose time is taken
+
+
+@dataclass(frozen=True)
+class Task:
+    """One glass. steps: of the sampler, or of plain MD; target: what it is compared with."""
+
+    method: str
+    property: str
+    target: float
+    steps: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all glasses share."""
+
+    model: str
+    system: str
+    atoms: int
+    md_steps: int  # of the corrector
+
+
+class Measurer:
+    """Makes and measures glasses in one process."""
+
+    def __init__(self, setup: Setup) -> None:
+        recipe = RECIPES[setup.system]
+        path = find_model(setup.model)
+        self.setup, self.species = setup, recipe.species
+        self.maker = make_maker(path, read_metadata(path), "auto", "cpu")
+        charges = [f"set type {number + 1} charge {charge}" for number, charge in enumerate(recipe.charges or ())]
+        self.commands = (*charges, *recipe.commands)
+
+    def __call__(self, task: Task) -> dict[str, Any]:
+        """The value (NaN: it failed) and the CPU seconds that the glass took, its measurement excluded."""
+        try:
+            start = time.process_time()
+            atoms = self.made(task)
+            cpu = time.process_time() - start
+            value = calculator(task.property, self.commands, self.species)(atoms)
+        except VitrifyError as error:
+            return {"value": None, "cpu_seconds": None, "failure": str(error)}
+        return {"value": value, "cpu_seconds": cpu, "failure": None}
+
+    def made(self, task: Task) -> Atoms:
+        """The glass, before its measurement."""
+        asked = {} if task.method == NOTHING else {task.property: task.target}
+        plan = self.maker.plan(self.setup.atoms, None, None, None, asked, max(1, task.steps), 0.0)
+        if task.method == PLAIN:
+            counts = {name: n for name, n in zip(self.species, plan.counts, strict=True) if n}
+            made = md_from_random(
+                [plan.cell], [counts], self.species, self.commands, MELT[self.setup.system], task.steps, None,
+                task.seed, iterations=ITERATIONS,
+            )  # fmt: skip
+            return made.samples[0]
+        positions, types = self.maker.make(plan, task.seed)
+        atoms = Atoms([self.species[t] for t in types], positions=positions, cell=plan.cell, pbc=True)
+        return correct(
+            atoms, self.commands, species=self.species, iterations=ITERATIONS, steps=self.setup.md_steps,
+            temperature=300.0, seed=task.seed,
+        )  # fmt: skip
+
+
+def md_steps_of_equal_time(setup: Setup, name: str, target: float, steps: int) -> int:
+    """Steps of plain MD that take as long as a glass of `steps` sampling steps and its corrector."""
+    measurer, seconds = Measurer(setup), {}
+    for _ in range(2):  # the first loads what stays loaded
+        for key, method, n in (("asked", ASKED, steps), ("rest", PLAIN, 0), ("probe", PLAIN, PROBE)):
+            start = time.process_time()
+            measurer.made(Task(method, name, target, n, 1))
+            seconds[key] = time.process_time() - start
+    return steps_for(seconds["asked"], seconds["rest"], seconds["probe"], PROBE)
+
+
+def tasks_of(setup: Setup, name: str, targets: np.ndarray, sampling: list[int]) -> list[Task]:
+    """All glasses of a property."""
+    plain = md_steps_of_equal_time(setup, name, float(targets[len(targets) // 2]), sampling[-1])
+    rows = [*((ASKED, steps) for steps in sampling), (NOTHING, sampling[-1]), (PLAIN, plain)]
+    return [
+        Task(method, name, float(target), steps, seed + 1)
+        for method, steps in rows
+        for seed, target in enumerate(targets)
+    ]
+
+
+def finished_in(journal: Path) -> dict[tuple[str, str, int, float], dict[str, Any]]:
+    """Glasses of an interrupted run; MD steps of equal time are those that it had."""
+    if not journal.exists():
+        return {}
+    rows = [json.loads(line) for line in journal.read_text().splitlines() if line.endswith("}")]
+    return {(row["method"], row["property"], row["steps"], row["target"]): row for row in rows}
+
+
+def measure_all(setup: Setup, tasks: list[Task], journal: Path, workers: int) -> list[dict[str, Any]]:
+    """Rows of all tasks; those in the journal are not made again."""
+    found = finished_in(journal)
+
+    def key(task: Task) -> tuple[str, str, int, float]:
+        same = [k for k in found if k[:2] == (task.method, task.property) and k[3] == task.target]
+        return same[0] if task.method == PLAIN and same else (task.method, task.property, task.steps, task.target)
+
+    def record(task: Task, result: dict[str, Any]) -> None:
+        found[key(task)] = {**asdict(task), **result}
+        with journal.open("a") as file:
+            file.write(json.dumps(found[key(task)]) + "\n")
+
+    waiting = [task for task in tasks if key(task) not in found]
+    run_tasks(
+        Measurer, setup, waiting, record=record, workers=workers, progress="glasses",
+        lost=lambda task, reason: {"value": None, "cpu_seconds": None, "failure": reason},
+    )  # fmt: skip
+    return [found[key(task)] for task in tasks]
+
+
+def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Errors of each method of each property."""
+    found = []
+    for group in dict.fromkeys((row["property"], row["method"], row["steps"]) for row in rows):
+        mine = [row for row in rows if (row["property"], row["method"], row["steps"]) == group]
+        values = np.array([np.nan if row["value"] is None else row["value"] for row in mine])
+        targets = np.array([row["target"] for row in mine])
+        good = np.isfinite(values)
+        slope = float(np.polyfit(targets[good], values[good], 1)[0]) if good.sum() > 2 else float("nan")
+        cpu = float(np.mean([row["cpu_seconds"] for row in mine if row["cpu_seconds"] is not None] or [np.nan]))
+        found.append(
+            {
+                "property": group[0], "method": group[1], "steps": group[2], "count": len(mine), "slope": slope,
+                "cpu_seconds": cpu, **errors(values, targets),
+            }
+        )  # fmt: skip
+    return found
+
+
+def report(found: dict[str, Any]) -> str:
+    """The table as Markdown."""
+    setup = found["setup"]
+    lines = [
+        f"# Inverse design with {setup['model']}: {setup['atoms']} atoms, one glass for each target, none rejected",
+        "",
+        f"`python benchmarks/amshortcut_design.py`. Corrector: push-off, {ITERATIONS} iterations of minimisation and "
+        f"{setup['md_steps']} MD steps at 300 K. Properties are measured with LAMMPS after relaxation. Slope: of what "
+        "came out over what was asked for. CPU-s: of one thread, for making a glass.",
+        "",
+        "| property | targets | method | steps | glasses | failed | MAE | RMSE | MAPE | slope | CPU-s |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in found["summary"]:
+        low, high = found["targets"][row["property"]]
+        lines.append(
+            f"| {row['property']} | {low:.3g} to {high:.3g} | {row['method']} | {row['steps']} | {row['count']} "
+            f"| {row['failed']} | {row['mae']:.3g} | {row['rmse']:.3g} | {row['mape']:.1f}% | {row['slope']:.2f} "
+            f"| {row['cpu_seconds']:.2f} |"
+        )
+    for name, spread in found["data"].items():
+        lines += [
+            "",
+            f"{name} in the data: {spread['mean']:.3g} ± {spread['std']:.2g}; a line in the density leaves "
+            f"{spread['given_density']:.2g}.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def draw(found: dict[str, Any], path: Path) -> None:
+    """What came out over what was asked for."""
+    names = list(found["targets"])
+    with style():
+        figure = new_figure(3.2 * len(names), 2.9)
+        for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
+            rows = [row for row in found["rows"] if row["property"] == name and row["value"] is not None]
+            groups = list(dict.fromkeys((row["method"], row["steps"]) for row in rows))
+            for (method, steps), colour in zip(groups, PALETTE, strict=False):
+                mine = [row for row in rows if (row["method"], row["steps"]) == (method, steps)]
+                x, y = [row["target"] for row in mine], [row["value"] for row in mine]
+                axes.plot(x, y, "o", color=colour, markersize=3, label=f"{method}, {steps} steps")
+            axes.plot(found["targets"][name], found["targets"][name], color="0.5", linewidth=0.8)
+            axes.set_xlabel(f"{name}, asked")
+            axes.set_ylabel("measured")
+        figure.axes[0].legend(frameon=False, fontsize=6)
+    save(figure, path)
+
+
+def spreads(files: list[Path], species: tuple[str, ...], names: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Targets (5% and 95% of the data) and the spread of each property, with what a line in the density leaves."""
+    samples = load_samples(files, species, names)
+    density = np.array([sample.number_density for sample in samples])
+    targets, data = {}, {}
+    for number, name in enumerate(names):
+        values = np.array([sample.properties[number] for sample in samples])
+        left = values - np.polyval(np.polyfit(density, values, 1), density)
+        targets[name] = [float(value) for value in np.nanpercentile(values, (5, 95))]
+        data[name] = {"mean": float(values.mean()), "std": float(values.std()), "given_density": float(left.std())}
+    return targets, data
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--system", choices=sorted(MELT), required=True)
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="whose range gives the targets")
+    parser.add_argument("--properties", required=True, help="as in shear_modulus,ring_size")
+    parser.add_argument("--atoms", type=int, default=198)
+    parser.add_argument("--count", type=int, default=25, help="targets of each property")
+    parser.add_argument("--steps", default="1,10", help="of the sampler")
+    parser.add_argument("--md-steps", type=int, default=100, help="of the corrector")
+    parser.add_argument("--workers", type=int)
+    a = parser.parse_args()
+    setup = Setup(a.model, a.system, a.atoms, a.md_steps)
+    names = a.properties.split(",")
+    targets, data = spreads(a.data, RECIPES[a.system].species, names)
+    sampling = [int(word) for word in a.steps.split(",")]
+    OUT.mkdir(parents=True, exist_ok=True)
+    stem = f"design_{Path(a.model).name.split('.')[0]}"
+    journal = OUT / f"{stem}.part"
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        tasks = tasks_of(setup, name, np.linspace(*targets[name], a.count), sampling)
+        rows += measure_all(setup, tasks, journal, a.workers)
+    setup_shown = {**asdict(setup), "model": Path(a.model).name}
+    found = {"setup": setup_shown, "targets": targets, "data": data, "summary": summary(rows), "rows": rows}
+    with atomic_path(OUT / f"{stem}.json") as work:
+        work.write_text(json.dumps(found, indent=1) + "\n")
+    with atomic_path(OUT / f"{stem}.md") as work:
+        work.write_text(report(found))
+    draw(found, OUT / f"{stem}.png")
+    journal.unlink(missing_ok=True)
+    print(report(found))
+
+
+if __name__ == "__main__":
+    main()
