@@ -84,16 +84,20 @@ public:
                                    const Values &known, const std::optional<Values> &fractions,
                                    std::optional<double> density) const
   {
-    check_properties(properties, known);
     const Composition &composition = generator_.composition();
-    const Values given = fractions ? composition.checked_fractions(*fractions) : Values();
-    const Values shares = fractions ? given : composition.fractions(properties, known);
+    const Values shares = shares_of(properties, known, fractions);
     if (n) return composition.counts(*n, shares);
-    return composition.nearest_counts(volume * (density ? *density : composition.density(properties, known, given)),
-                                      shares);
+    return composition.nearest_counts(volume * (density ? *density : density_of(properties, known, fractions)), shares);
   }
 
-  double density(const Values &properties, const Values &known, const std::optional<Values> &fractions) const
+  Values shares_of(const Values &properties, const Values &known, const std::optional<Values> &fractions) const
+  {
+    check_properties(properties, known);
+    const Composition &composition = generator_.composition();
+    return fractions ? composition.checked_fractions(*fractions) : composition.fractions(properties, known);
+  }
+
+  double density_of(const Values &properties, const Values &known, const std::optional<Values> &fractions) const
   {
     check_properties(properties, known);
     const Composition &composition = generator_.composition();
@@ -170,7 +174,10 @@ void bind_sampler(py::module_ &module)
            "fractions"_a = py::none(), "density"_a = py::none(),
            "Atoms of each species of exactly n atoms, or, if n is None, of as many as a volume holds at a density "
            "(default: the model's).")
-      .def("density", &Sampler::density, "properties"_a = Values(), "known"_a = Values(), "fractions"_a = py::none(),
+      .def("fractions", &Sampler::shares_of, "properties"_a = Values(), "known"_a = Values(),
+           "fractions"_a = py::none(),
+           "The share of each species that goes with the properties asked for, or those given, adding up to 1.")
+      .def("density", &Sampler::density_of, "properties"_a = Values(), "known"_a = Values(), "fractions"_a = py::none(),
            "Atoms per volume that go with the properties asked for.")
       .def("reference_error", &Sampler::reference_error,
            "Replays the reference case: the largest deviation relative to the rms of the output.")

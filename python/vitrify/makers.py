@@ -113,7 +113,7 @@ class Maker:
         asked, known = np.nan_to_num(values).tolist(), (~np.isnan(values)).astype(float).tolist()
         given = None if shares is None else shares.tolist()
         with core_errors():
-            fractions = self._fractions(asked, known, given)
+            fractions = np.array(self.core.fractions(asked, known, given))
             if density is None:
                 per_volume = float(self.core.density(asked, known, given))
             else:
@@ -123,11 +123,6 @@ class Maker:
             volume = 0.0 if cell is None else abs(float(np.linalg.det(cell)))
             counts = tuple(self.core.counts(n_atoms, volume, asked, known, given, per_volume))
         return counts, per_volume
-
-    def _fractions(self, asked: list[float], known: list[float], given: list[float] | None) -> np.ndarray:
-        counts = np.array(self.core.counts(None, 1e6, asked, known, given, 1.0), dtype=float)
-        fractions: np.ndarray = counts / counts.sum()
-        return fractions
 
     def _mass(self, fractions: np.ndarray) -> float:
         """What one atom per volume weighs in the unit of densities."""
