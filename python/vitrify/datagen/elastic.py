@@ -17,9 +17,10 @@ from vitrify.errors import VitrifyError
 _VOIGT = ((0, 0), (1, 1), (2, 2), (2, 1), (2, 0), (1, 0))  # xx yy zz yz xz xy, below the diagonal
 _GPA = 1e-4  # GPa in a bar
 _STRESS = 0.01  # GPa that a relaxed cell may keep
-_WORST_STRESS = 0.3  # GPa, where a kink of the potential keeps the cell from its minimum
+_WORST_STRESS = 1.0  # GPa, where a kink of the potential keeps the cell from its minimum
 _STRAINS = 6  # of the cell until it is free of stress
-_FORCE = 0.05  # eV/A: a minimisation that leaves larger forces has failed
+_FORCE = 0.05  # eV/A: a minimisation that leaves larger forces begins anew
+_WORST_FORCE = 0.3  # eV/A, where a kink of the potential keeps an atom from its minimum
 _KINKED = 1e-3  # eV/A: where conjugate gradients end at the best
 _NEWTON = 1000  # atoms: with more, a Hessian is dearer than conjugate gradients
 _STEP = 1e-5  # A, of the differences that make the Hessian
@@ -202,8 +203,8 @@ class Solid(LammpsSession):
                 break
         self.run_commands("min_style cg")
         self._place(self.state().positions)
-        if not largest < _FORCE:
-            raise VitrifyError(f"a minimisation has left forces of {largest:.3g} eV/A, above {_FORCE:g}")
+        if not largest < _WORST_FORCE:
+            raise VitrifyError(f"a minimisation has left forces of {largest:.3g} eV/A, above {_WORST_FORCE:g}")
 
     def _descend(self, force: float) -> bool:
         """Whether steps have led to the minimum, where the atoms then are.
