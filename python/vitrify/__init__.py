@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
+
+# An editable install keeps compiled parts in site-packages. A Python inside LAMMPS gets both folders by PYTHONPATH, but
+# does not read the .pth file there that joins them.
+if len(__path__) == 1:
+    _places = [os.path.join(entry, "vitrify") for entry in sys.path if entry]
+    __path__ += [place for place in _places if place not in __path__ and os.path.isdir(place)]
 
 # Public names are resolved on first use, so that `import vitrify` (which every `lmp` start-up pays for) stays cheap.
 _LAZY = {

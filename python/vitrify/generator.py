@@ -97,7 +97,7 @@ def generate_many(
     def one(maker: Maker, seed: int) -> Atoms:
         positions, types = maker.make(plan, seed)
         info = {"seed": seed, "model": path.name, "steps": steps, **(target or {})}
-        numbers = _numbers([metadata.species[t] for t in types])
+        numbers = numbers_of([metadata.species[t] for t in types])
         return Atoms(numbers, positions=positions, cell=plan.cell, pbc=True, info=info)
 
     structures = _in_order(one, makers, range(seed, seed + count))
@@ -134,7 +134,7 @@ def _in_order(one: Callable[[Maker, int], Atoms], makers: Sequence[Maker], seeds
                 future.cancel()
 
 
-def _numbers(symbols: Sequence[str]) -> list[int]:
+def numbers_of(symbols: Sequence[str]) -> list[int]:
     """Atomic numbers; species that are no elements (reduced units) become elements 1, 2, ... in the order of names."""
     from ase.data import atomic_numbers
 
