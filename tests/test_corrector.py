@@ -83,6 +83,18 @@ def test_md_has_the_temperature_and_the_seed() -> None:
     assert not np.allclose(again.positions, runs[0].positions)
 
 
+def test_an_anneal_ends_at_its_final_temperature() -> None:
+    """The harmonic crystal: 3/2 k T of potential energy for each atom."""
+    options = {"species": ["Si"], "steps": 3000, "minimise": False, "temperature": 800.0}
+    energies = [
+        [correct(silicon(), SILICON, seed=seed, **options, **end).info["energy"] / 64 for seed in range(1, 4)]
+        for end in ({}, {"final_temperature": 100.0})
+    ]
+    hot, cold = (np.mean(found) - CRYSTAL for found in energies)
+    assert hot == pytest.approx(1.5 * 8.617e-5 * 800, rel=0.3)
+    assert cold == pytest.approx(1.5 * 8.617e-5 * 100, rel=0.5)
+
+
 def test_species_in_the_order_of_the_potential() -> None:
     """Silica whose atoms are not sorted by type keeps their order."""
     atoms = bulk("SiO2", "fluorite", a=5.0, cubic=True)[np.random.default_rng(1).permutation(12)]

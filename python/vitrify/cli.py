@@ -82,11 +82,19 @@ def export_command(
     dtype: Annotated[
         str | None, typer.Option(help="float32 or float64; default: the precision of the training")
     ] = None,
+    response: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="amshortcut: NAME=INTERCEPT,SLOPE of a property that comes out over what is asked for, as `vitrify "
+            "evaluate --property` finds it: the file then asks for what brings the target"
+        ),
+    ] = None,
 ) -> None:
     """Write the best model of a run as a file for LAMMPS and ASE, and check that it computes the same."""
     from vitrify.training.export import export_run
+    from vitrify.training.responses import parse_responses
 
-    loaded = export_run(run, out, dtype)
+    loaded = export_run(run, out, dtype, parse_responses(response or []))
     typer.echo(f"{loaded.path}")
 
 
@@ -176,6 +184,9 @@ def evaluate_command(
     temperature: Annotated[
         float | None, typer.Option(help="amshortcut: of plain MD from a random start and the corrector's MD, in K")
     ] = None,
+    final_temperature: Annotated[
+        float | None, typer.Option(help="amshortcut: where that temperature goes to, in K; default: it stays")
+    ] = None,
     corrector_steps: Annotated[int, typer.Option(help="amshortcut: MD steps of the corrector")] = 25,
     corrector_iterations: Annotated[
         int, typer.Option(help="amshortcut: iterations of its minimisation; glasses at rest want 30")
@@ -214,7 +225,8 @@ def evaluate_command(
 
         chosen_settings = generator_settings_from(
             samples=samples, sampling_steps=sampling_steps, seed=seed, potential=potential, temperature=temperature,
-            corrector_steps=corrector_steps, corrector_iterations=corrector_iterations, timestep=timestep,
+            final_temperature=final_temperature, corrector_steps=corrector_steps,
+            corrector_iterations=corrector_iterations, timestep=timestep,
             training=training, condition=condition, target=property_name,
             targets=targets, engine=engine, churn=churn, measured=measured,
         )  # fmt: skip

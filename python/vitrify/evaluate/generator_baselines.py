@@ -34,11 +34,14 @@ def md_from_random(
     timestep: float | None,
     seed: int,
     *,
+    final_temperature: float | None = None,
     iterations: int = 20,
     damping: float = 0.1,
     progress: bool = False,
 ) -> Made:
     """MD from atoms anywhere: push-off, `iterations` of minimisation, then `steps` at `temperature`, cell fixed.
+
+    With `final_temperature` the MD goes there.
 
     cells: (3,3) each, with counts of atoms by element; species: in the order of the types of the LAMMPS `commands`
     (metal units); timestep: ps, None for what they bear. The seed of a sample follows from `seed` and its number alone.
@@ -50,7 +53,7 @@ def md_from_random(
     samples = [
         correct(
             atoms, commands, species=species, temperature=temperature, steps=steps, timestep=timestep, seed=own,
-            iterations=iterations, damping=damping, push_off=_reach(atoms),
+            final_temperature=final_temperature, iterations=iterations, damping=damping, push_off=_reach(atoms),
         )
         for atoms, own in tqdm(starts, desc=f"MD, {steps} steps", unit="sample", disable=not progress)
     ]  # fmt: skip

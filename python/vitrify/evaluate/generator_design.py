@@ -56,8 +56,9 @@ def design(
 ) -> dict[str, Any]:
     """A structure for each target, and as many that were asked for nothing; with what they turn out to have.
 
-    Each has as many atoms as one of `like`. With a potential, structures go through the corrector's push-off and
-    minimisation first. values, unconditional: (T,), NaN for what could not be calculated.
+    Each has as many atoms as one of `like`. With a potential, structures go through the corrector first. values,
+    unconditional: (T,), NaN for what could not be calculated. response: intercept and slope of the values over what was
+    asked for, which `vitrify export --response` takes.
     """
     assert settings.target is not None
     of = calculator(settings.target, settings.potential, species)
@@ -74,6 +75,7 @@ def design(
         "targets": targets.tolist(),
         "values": conditional.tolist(),
         "unconditional": null.tolist(),
+        "response": response(conditional, targets),
         "errors": errors(conditional, targets),
         "unconditional_errors": errors(null, targets),
     }
@@ -86,10 +88,24 @@ def _one(
     try:
         atoms = make(like, steps=steps, seed=settings.seed + number, target=asked, free=True)
         if settings.potential:
-            atoms = correct(atoms, settings.potential, species=species, iterations=100, seed=settings.seed + number)
+            atoms = correct(
+                atoms, settings.potential, species=species, temperature=settings.temperature,
+                final_temperature=settings.final_temperature, timestep=settings.timestep,
+                steps=settings.corrector_steps if settings.temperature else 0,
+                iterations=max(100, settings.corrector_iterations), seed=settings.seed + number,
+            )  # fmt: skip
         return of(atoms)
     except VitrifyError:
         return float("nan")
+
+
+def response(values: np.ndarray, targets: np.ndarray) -> list[float] | None:
+    """[intercept, slope] of the line through what came out over what was asked for; None for less than three values."""
+    good = np.isfinite(values)
+    if good.sum() < 3:
+        return None
+    slope, intercept = np.polyfit(targets[good], values[good], 1)
+    return [float(intercept), float(slope)]
 
 
 def errors(values: np.ndarray, targets: np.ndarray) -> dict[str, float | int]:

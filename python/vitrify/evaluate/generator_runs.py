@@ -145,7 +145,8 @@ class Runs:
 
         def mend(number: int, atoms: Atoms) -> Atoms:
             return correct(
-                atoms, s.potential, species=self.species, temperature=s.temperature, steps=steps, timestep=s.timestep,
+                atoms, s.potential, species=self.species, temperature=s.temperature,
+                final_temperature=s.final_temperature, steps=steps, timestep=s.timestep,
                 iterations=s.corrector_iterations, seed=s.seed + number,
             )  # fmt: skip
 
@@ -182,8 +183,9 @@ class Runs:
             raise VitrifyError("MD from a random start needs a temperature: give --temperature")
         cells, counts = [atoms.cell[:] for atoms in like], [counts_of(atoms) for atoms in like]
         return md_from_random(
-            cells, counts, self.species, s.potential, s.temperature, steps, s.timestep, s.seed, progress=progress
-        )
+            cells, counts, self.species, s.potential, s.temperature, steps, s.timestep, s.seed,
+            final_temperature=s.final_temperature, progress=progress,
+        )  # fmt: skip
 
     def _md_speed(self) -> tuple[float, float]:
         """CPU seconds of a sample without MD steps and with _PROBE of them."""

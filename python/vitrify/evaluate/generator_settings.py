@@ -21,10 +21,11 @@ class GeneratorSettings:
 
     samples: structures of each run, in the cells of as many reference samples. sampling_steps: one run for each.
     potential: LAMMPS commands in metal units; they bring the corrector, energies and MD from a random start.
-    temperature: K, of that MD and of the corrector's; without it the corrector only minimises. corrector_steps: MD
-    steps of the corrector. timestep: ps, None for what the species bear. training: files of the structures that the
-    model was trained on, to tell how new the generated ones are. energies, rings, novelty: samples of a run that are
-    minimised, searched for rings, compared with the training structures; 0: none.
+    temperature: K, of that MD and of the corrector's; without it the corrector only minimises. final_temperature: K,
+    where both go to; None: they stay. corrector_steps: MD steps of the corrector. timestep: ps, None for what the
+    species bear. training: files of the structures that the model was trained on, to tell how new the generated ones
+    are. energies, rings, novelty: samples of a run that are minimised, searched for rings, compared with the training
+    structures; 0: none.
 
     corrector_iterations: of its minimisation. engine, churn: of the sampling, see `vitrify.generator.generate_many`.
     condition: what all structures are asked for, as (name, value).
@@ -36,6 +37,7 @@ class GeneratorSettings:
     seed: int = 1
     potential: tuple[str, ...] = ()
     temperature: float | None = None
+    final_temperature: float | None = None
     corrector_steps: int = 25
     corrector_iterations: int = 10
     timestep: float | None = None
@@ -58,8 +60,10 @@ class GeneratorSettings:
         for name in ("corrector_steps", "corrector_iterations", "energies", "rings", "novelty"):
             if getattr(self, name) < 0:
                 raise VitrifyError(f"{name} is {getattr(self, name)}, but must not be negative")
-        if self.temperature is not None and not self.temperature > 0:
-            raise VitrifyError(f"temperature {self.temperature:g} must be above zero, in K")
+        for name in ("temperature", "final_temperature"):
+            kelvin = getattr(self, name)
+            if kelvin is not None and not kelvin > 0:
+                raise VitrifyError(f"{name} {kelvin:g} must be above zero, in K")
         if (self.target is None) != (self.targets is None):
             raise VitrifyError("a property and its targets go together: give --property NAME --targets low:high:number")
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from vitrify.export import Loaded, Provenance, Validity, export_model
 from vitrify.modelfile import OGNValidity
 from vitrify.models import amshortcut, ogn, symgnn
+from vitrify.training.responses import Response, apply_responses
 from vitrify.training.run import load_run
 
 CITATIONS = {"ogn": ogn.CITATION, "symgnn": symgnn.CITATION, "amshortcut": amshortcut.CITATION}
 
 
-def export_run(run_dir: str | Path, path: str | Path, dtype: str | None = None) -> Loaded:
+def export_run(
+    run_dir: str | Path, path: str | Path, dtype: str | None = None, responses: Mapping[str, Response] | None = None
+) -> Loaded:
     """Exports the best checkpoint of a training run, finished or not; `dtype` defaults to the run's
-    precision.
+    precision. responses: of a generator to its targets, by property, see `vitrify.training.responses`.
 
     Raises VitrifyError if the folder holds no run, or the file would not reproduce the model.
     """
     run = load_run(run_dir)
+    if responses:
+        apply_responses(run, responses)
     trained_in = "float64" if run.config["training"]["precision"] == 64 else "float32"
     validity = (OGNValidity if run.kind == "ogn" else Validity).model_validate(run.info["validity"])
     own: dict[str, Any]
