@@ -1,13 +1,13 @@
 """Inverse design: what glasses have that were asked for a property, beside others that were asked for nothing.
 
     python benchmarks/amshortcut_design.py SiO2.amshortcut.pt --system sio2 \\
-        --data examples/sio2-glass/data/silica_train.extxyz.gz --properties shear_modulus,ring_size
+        --data examples/sio2-glass/data/silica_train.extxyz.gz --property shear_modulus
 
 Targets go over 5 to 95% of the data. Each glass is generated, corrected (push-off, minimisation, MD that cools it to
 300 K) and measured with LAMMPS; none is rejected. Beside them stand glasses of the same model that were asked for
 nothing, and plain MD: random positions in the cell and of the composition that go with the target, and the same
 minimisation and cooling for the same CPU time. Every finished glass is in FILE.part: started again, an interrupted run
-goes on. Writes design_MODEL.json, .md and .png to benchmarks/results/amshortcut.
+goes on. Writes design_MODEL_PROPERTY.json, .md and .png to benchmarks/results/amshortcut.
 
 With --response it makes only glasses that are asked for something, of other seeds, and prints what `vitrify export
 --response` wants.
@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from vitrify.checks import parse_values
 from vitrify.corrector import correct
 from vitrify.data.samples import load_samples
 from vitrify.datagen.ensemble_systems import RECIPES
@@ -65,6 +66,7 @@ class Setup:
     system: str
     atoms: int
     md_steps: int  # of the corrector
+    also: tuple[tuple[str, float], ...]  # what is asked for beside the property
 
 
 class Measurer:
@@ -91,7 +93,7 @@ class Measurer:
 
     def made(self, task: Task) -> Atoms:
         """The glass, before its measurement."""
-        asked = {} if task.method == NOTHING else {task.property: task.target}
+        asked = {} if task.method == NOTHING else {**dict(self.setup.also), task.property: task.target}
         plan = self.maker.plan(self.setup.atoms, None, None, None, asked, max(1, task.steps), 0.0)
         if task.method == PLAIN:
             counts = {name: n for name, n in zip(self.species, plan.counts, strict=True) if n}
@@ -132,13 +134,14 @@ def respond(setup: Setup, name: str, targets: np.ndarray, steps: int, workers: i
 
 
 def tasks_of(setup: Setup, name: str, targets: np.ndarray, sampling: list[int]) -> list[Task]:
-    """All glasses of a property."""
+    """All glasses of a property; plain MD gets every second target."""
     plain = md_steps_of_equal_time(setup, name, float(targets[len(targets) // 2]), sampling[-1])
     rows = [*((ASKED, steps) for steps in sampling), (NOTHING, sampling[-1]), (PLAIN, plain)]
     return [
         Task(method, name, float(target), steps, seed + 1)
         for method, steps in rows
         for seed, target in enumerate(targets)
+        if method != PLAIN or seed % 2 == 0
     ]
 
 
@@ -172,19 +175,18 @@ def measure_all(setup: Setup, tasks: list[Task], journal: Path, workers: int) ->
 
 
 def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Errors of each method of each property."""
+    """Errors of each method."""
     found = []
-    for group in dict.fromkeys((row["property"], row["method"], row["steps"]) for row in rows):
-        mine = [row for row in rows if (row["property"], row["method"], row["steps"]) == group]
+    for method, steps in dict.fromkeys((row["method"], row["steps"]) for row in rows):
+        mine = [row for row in rows if (row["method"], row["steps"]) == (method, steps)]
         values = np.array([np.nan if row["value"] is None else row["value"] for row in mine])
         targets = np.array([row["target"] for row in mine])
-        good = np.isfinite(values)
-        slope = float(np.polyfit(targets[good], values[good], 1)[0]) if good.sum() > 2 else float("nan")
-        cpu = float(np.mean([row["cpu_seconds"] for row in mine if row["cpu_seconds"] is not None] or [np.nan]))
+        line = response(values, targets)
         found.append(
             {
-                "property": group[0], "method": group[1], "steps": group[2], "count": len(mine), "slope": slope,
-                "cpu_seconds": cpu, **errors(values, targets),
+                "method": method, "steps": steps, "count": len(mine), **errors(values, targets),
+                "slope": line[1] if line else None,
+                "cpu_seconds": float(np.mean([row["cpu_seconds"] for row in mine if row["value"] is not None] or [0])),
             }
         )  # fmt: skip
     return found
@@ -192,63 +194,59 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def report(found: dict[str, Any]) -> str:
     """The table as Markdown."""
-    setup = found["setup"]
+    setup, data = found["setup"], found["data"]
+    low, high = data["targets"]
     lines = [
-        f"# Inverse design with {setup['model']}: {setup['atoms']} atoms, one glass for each target, none rejected",
+        f"# {setup['model']} asked for {found['property']} from {low:.3g} to {high:.3g}"
+        + "".join(f", and for {name} {value:g}" for name, value in setup["also"])
+        + f": {setup['atoms']} atoms, one glass for each target, none rejected",
         "",
         f"`python benchmarks/amshortcut_design.py`. Corrector: push-off, {ITERATIONS} iterations of minimisation and "
-        f"{setup['md_steps']} MD steps from {MELT[setup['system']]:g} to {FINAL:g} K. Properties are measured with "
-        "LAMMPS after relaxation. Slope: of what came out over what was asked for. CPU-s: of one thread, a glass.",
+        f"{setup['md_steps']} MD steps from {MELT[setup['system']]:g} to {FINAL:g} K. Measured with LAMMPS after "
+        f"relaxation. Slope: of what came out over what was asked for. CPU-s: of one thread, a glass. The data have "
+        f"{data['mean']:.3g} ± {data['std']:.2g}; a line in the density leaves {data['given_density']:.2g}.",
         "",
-        "| property | targets | method | steps | glasses | failed | MAE | RMSE | MAPE | slope | CPU-s |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| method | steps | glasses | failed | MAE | RMSE | MAPE | slope | CPU-s |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in found["summary"]:
-        low, high = found["targets"][row["property"]]
+        slope = "-" if row["slope"] is None else f"{row['slope']:.2f}"
         lines.append(
-            f"| {row['property']} | {low:.3g} to {high:.3g} | {row['method']} | {row['steps']} | {row['count']} "
-            f"| {row['failed']} | {row['mae']:.3g} | {row['rmse']:.3g} | {row['mape']:.1f}% | {row['slope']:.2f} "
-            f"| {row['cpu_seconds']:.2f} |"
+            f"| {row['method']} | {row['steps']} | {row['count']} | {row['failed']} | {row['mae']:.3g} "
+            f"| {row['rmse']:.3g} | {row['mape']:.1f}% | {slope} | {row['cpu_seconds']:.2f} |"
         )
-    for name, spread in found["data"].items():
-        lines += [
-            "",
-            f"{name} in the data: {spread['mean']:.3g} ± {spread['std']:.2g}; a line in the density leaves "
-            f"{spread['given_density']:.2g}.",
-        ]
     return "\n".join(lines) + "\n"
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
     """What came out over what was asked for."""
-    names = list(found["targets"])
     with style():
-        figure = new_figure(3.2 * len(names), 2.9)
-        for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
-            rows = [row for row in found["rows"] if row["property"] == name and row["value"] is not None]
-            groups = list(dict.fromkeys((row["method"], row["steps"]) for row in rows))
-            for (method, steps), colour in zip(groups, PALETTE, strict=False):
-                mine = [row for row in rows if (row["method"], row["steps"]) == (method, steps)]
-                x, y = [row["target"] for row in mine], [row["value"] for row in mine]
-                axes.plot(x, y, "o", color=colour, markersize=3, label=f"{method}, {steps} steps")
-            axes.plot(found["targets"][name], found["targets"][name], color="0.5", linewidth=0.8)
-            axes.set_xlabel(f"{name}, asked")
-            axes.set_ylabel("measured")
-        figure.axes[0].legend(frameon=False, fontsize=6)
+        figure = new_figure(3.4, 3.0)
+        axes = figure.subplots()
+        rows = [row for row in found["rows"] if row["value"] is not None]
+        groups = dict.fromkeys((row["method"], row["steps"]) for row in rows)
+        for (method, steps), colour in zip(groups, PALETTE, strict=False):
+            mine = [row for row in rows if (row["method"], row["steps"]) == (method, steps)]
+            x, y = [row["target"] for row in mine], [row["value"] for row in mine]
+            axes.plot(x, y, "o", color=colour, markersize=3, label=f"{method}, {steps} steps")
+        axes.plot(found["data"]["targets"], found["data"]["targets"], color="0.5", linewidth=0.8)
+        axes.set_xlabel(f"{found['property']}, asked")
+        axes.set_ylabel("measured")
+        axes.legend(frameon=False, fontsize=6)
     save(figure, path)
 
 
-def spreads(files: list[Path], species: tuple[str, ...], names: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Targets (5% and 95% of the data) and the spread of each property, with what a line in the density leaves."""
-    samples = load_samples(files, species, names)
+def spread(files: list[Path], species: tuple[str, ...], name: str) -> dict[str, Any]:
+    """Targets (5% and 95% of the data), mean and spread of a property, with what a line in the density leaves."""
+    samples = load_samples(files, species, [name])
     density = np.array([sample.number_density for sample in samples])
-    targets, data = {}, {}
-    for number, name in enumerate(names):
-        values = np.array([sample.properties[number] for sample in samples])
-        left = values - np.polyval(np.polyfit(density, values, 1), density)
-        targets[name] = [float(value) for value in np.nanpercentile(values, (5, 95))]
-        data[name] = {"mean": float(values.mean()), "std": float(values.std()), "given_density": float(left.std())}
-    return targets, data
+    values = np.array([sample.properties[0] for sample in samples])
+    left = values - np.polyval(np.polyfit(density, values, 1), density)
+    low, high = np.percentile(values, (5, 95))
+    return {
+        "targets": [float(low), float(high)], "mean": float(values.mean()), "std": float(values.std()),
+        "given_density": float(left.std()),
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -256,31 +254,28 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--system", choices=sorted(MELT), required=True)
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="whose range gives the targets")
-    parser.add_argument("--properties", required=True, help="as in shear_modulus,ring_size")
+    parser.add_argument("--property", required=True, help="as in shear_modulus")
     parser.add_argument("--atoms", type=int, default=198)
-    parser.add_argument("--count", type=int, default=25, help="targets of each property")
+    parser.add_argument("--count", type=int, default=25, help="targets")
     parser.add_argument("--steps", default="1,10", help="of the sampler")
-    parser.add_argument("--md-steps", type=int, default=100, help="of the corrector")
+    parser.add_argument("--md-steps", type=int, default=1000, help="of the corrector")
+    parser.add_argument("--also", action="append", default=[], help="to ask for as well, as in li_fraction=0.1")
     parser.add_argument("--response", action="store_true", help="measure how the model responds, write nothing")
     parser.add_argument("--workers", type=int)
     a = parser.parse_args()
-    setup = Setup(a.model, a.system, a.atoms, a.md_steps)
-    names = a.properties.split(",")
-    targets, data = spreads(a.data, RECIPES[a.system].species, names)
+    setup = Setup(a.model, a.system, a.atoms, a.md_steps, tuple(parse_values("also", a.also).items()))
+    data = spread(a.data, RECIPES[a.system].species, a.property)
+    targets = np.linspace(*data["targets"], a.count)
     sampling = [int(word) for word in a.steps.split(",")]
     if a.response:
-        for name in names:
-            print(respond(setup, name, np.linspace(*targets[name], a.count), sampling[-1], a.workers))
+        print(respond(setup, a.property, targets, sampling[-1], a.workers))
         return
     OUT.mkdir(parents=True, exist_ok=True)
-    stem = f"design_{Path(a.model).name.split('.')[0]}"
+    stem = f"design_{Path(a.model).name.split('.')[0]}_{a.property}"
     journal = OUT / f"{stem}.part"
-    rows: list[dict[str, Any]] = []
-    for name in names:
-        tasks = tasks_of(setup, name, np.linspace(*targets[name], a.count), sampling)
-        rows += measure_all(setup, tasks, journal, a.workers)
-    setup_shown = {**asdict(setup), "model": Path(a.model).name}
-    found = {"setup": setup_shown, "targets": targets, "data": data, "summary": summary(rows), "rows": rows}
+    rows = measure_all(setup, tasks_of(setup, a.property, targets, sampling), journal, a.workers)
+    shown = {**asdict(setup), "model": Path(a.model).name}
+    found = {"setup": shown, "property": a.property, "data": data, "summary": summary(rows), "rows": rows}
     with atomic_path(OUT / f"{stem}.json") as work:
         work.write_text(json.dumps(found, indent=1) + "\n")
     with atomic_path(OUT / f"{stem}.md") as work:

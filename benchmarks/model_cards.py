@@ -114,6 +114,29 @@ GENERATORS = {
         "The glasses of these rates are dense and defective: half of their atoms have five neighbours or more. What "
         "the generator saves beside other quick routes stands in the tables: read them before you use it.",
     ),
+    "SiO2": Note(
+        "amorphous silica as an instant quench of a melt at 3500 K and -2 to 10 GPa leaves it, in the Tersoff "
+        "potential of Munetoh et al. (2007)",
+        "a minimisation and 1000 MD steps from 5000 to 300 K in that potential after it (in.sio2-glass, run.py)",
+        "silica that was annealed, whose network has fewer defects by far; other potentials and compositions",
+        ("design_SiO2_shear_modulus.md", "design_SiO2_ring_size.md", "silica.md"),
+        "sio2-glass",
+        "These glasses are what the quench makes of them: half of their silicon atoms have four neighbours, and one "
+        "bond in ten is between atoms of one element. Targets act through the density above all: plain MD in a cell of "
+        "the density that this model chooses is the baseline in the tables. How glasses respond to targets is measured "
+        "and part of the file (`vitrify export --response`).",
+    ),
+    "LiAlSiO": Note(
+        "lithium aluminosilicate glass (SiO2, up to 40% Li2O or Al2O3) at 300 K, quenched at 2e14 K/s in the BMP-shrm "
+        "potential",
+        "a minimisation and 1000 MD steps from 3000 to 300 K in that potential after it",
+        "other oxides, slower quenches, quantitative moduli: samples of 90 atoms scatter by 15 GPa at one composition "
+        "and density",
+        ("design_LiAlSiO_youngs_modulus.md", "design_LiAlSiO_li_fraction.md"),
+        "las-glass",
+        "A small model of 69 samples. Composition follows from the targets and is exact and neutral; moduli follow "
+        "from density and composition.",
+    ),
 }  # fmt: skip
 
 METHODS = {

@@ -33,7 +33,7 @@ def main() -> None:
     data, _ = read_ensemble([DATA])
     known = np.array([atoms.info["shear_modulus"] for atoms in data])
     targets = np.linspace(*np.percentile(known, (10, 90)), a.count)
-    corrector = Corrector(COMMANDS, iterations=100, steps=100, temperature=300.0)
+    corrector = Corrector(COMMANDS, iterations=100, steps=1000, temperature=5000.0, final_temperature=300.0)
     glasses = []
     for number, target in enumerate(targets):
         atoms = generate(

@@ -17,10 +17,10 @@ from vitrify.errors import VitrifyError
 _VOIGT = ((0, 0), (1, 1), (2, 2), (2, 1), (2, 0), (1, 0))  # xx yy zz yz xz xy, below the diagonal
 _GPA = 1e-4  # GPa in a bar
 _STRESS = 0.01  # GPa that a relaxed cell may keep
-_WORST_STRESS = 1.0  # GPa, where a kink of the potential keeps the cell from its minimum
+_WORST_STRESS = 3.0  # GPa, where it keeps the cell from its minimum
 _STRAINS = 6  # of the cell until it is free of stress
 _FORCE = 0.05  # eV/A: a minimisation that leaves larger forces begins anew
-_WORST_FORCE = 0.3  # eV/A, where a kink of the potential keeps an atom from its minimum
+_WORST_FORCE = 1.0  # eV/A, where a kink or a step of the potential keeps an atom from its minimum
 _KINKED = 1e-3  # eV/A: where conjugate gradients end at the best
 _NEWTON = 1000  # atoms: with more, a Hessian is dearer than conjugate gradients
 _STEP = 1e-5  # A, of the differences that make the Hessian
@@ -196,7 +196,7 @@ class Solid(LammpsSession):
             if self._descend(force):
                 return
         largest = np.inf
-        for style in ("cg", "cg", "fire", "cg", "cg"):  # what is stuck begins anew
+        for style in ("cg", "fire", "cg"):  # what is stuck begins anew
             self.run_commands(f"min_style {style}", f"minimize 0 {max(force, _KINKED)!r} 500 5000")
             largest = float(np.abs(self.forces()).max())
             if largest < _FORCE:
