@@ -119,7 +119,7 @@ GENERATORS = {
         "potential of Munetoh et al. (2007)",
         "a minimisation and 1000 MD steps from 5000 to 300 K in that potential after it (in.sio2-glass, run.py)",
         "silica that was annealed, whose network has fewer defects by far; other potentials and compositions",
-        ("design_SiO2_shear_modulus.md", "design_SiO2_ring_size.md", "silica.md"),
+        ("design_SiO2_shear_modulus.md", "design_SiO2_ring_size.md"),
         "sio2-glass",
         "These glasses are what the quench makes of them: half of their silicon atoms have four neighbours, and one "
         "bond in ten is between atoms of one element. Targets act through the density above all: plain MD in a cell of "
@@ -238,12 +238,11 @@ def generator_card(name: str, note: Note, results: Path) -> str:
     ]  # fmt: skip
     text = [f"# {path.name}\n\nA generator (`create_glass`, `vitrify generate`) of {note.title}.\n"]
     text.append("| | |\n| --- | --- |\n" + "".join(f"| {key} | {value} |\n" for key, value in rows))
-    commands = [*_commands(note), f"vitrify export runs/{name} -o potentials/{path.name}"]
     text.append(
         f"**Training.** [examples/{note.config}/config.yaml](../examples/{note.config}/config.yaml), "
         f"{model.provenance.steps} steps in {training['max_time'] / 60:g} minutes of a core; "
         f"[log]({path.stem}.log.csv)."
-        "\n\n```\n" + "\n".join(dict.fromkeys(commands)) + "\n```\n"
+        "\n\n```\n" + "\n".join(_commands(note)) + "\n```\n"
     )
     for file in note.results:
         found = results / "amshortcut" / file
