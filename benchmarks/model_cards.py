@@ -109,7 +109,7 @@ GENERATORS = {
         "amorphous silicon at 300 K as a quench at 1e13 to 1e15 K/s leaves it, in the Stillinger-Weber potential",
         "a minimisation or a few hundred MD steps in that potential after it (in.si-glass)",
         "slower quenches than 1e13 K/s, surfaces, crystals, other densities",
-        ("glass_1e13.md", "big.md"),
+        ("glass_1e13.md", "glass_1e14.md", "big.md"),
         "si-glass",
         "The glasses of these rates are dense and defective: half of their atoms have five neighbours or more. What "
         "the generator saves beside other quick routes stands in the tables: read them before you use it.",
