@@ -110,6 +110,7 @@ def test_doctor_goes_on_past_what_is_broken_and_says_what_mends_it(monkeypatch: 
     monkeypatch.setattr(doctor, "_torch", missing)
     monkeypatch.setattr(doctor, "_core", crash)
     monkeypatch.setattr(doctor, "shipped_models", dict)
+    monkeypatch.setattr(doctor, "lmp_programs", list)
     for name in ("_lammps", "_mpi", "_plugin_files", "_plugin_loads"):
         monkeypatch.setattr(doctor, name, lambda: "fine")
     result = runner.invoke(app, ["doctor"])

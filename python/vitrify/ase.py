@@ -19,6 +19,7 @@ from vitrify.checks import check_cell
 from vitrify.engines import open_ogn
 from vitrify.errors import VitrifyError
 from vitrify.integrator import (
+    MASS_TOLERANCE,
     Langevin,
     OGNStepper,
     kinetic_energy,
@@ -28,9 +29,6 @@ from vitrify.integrator import (
 from vitrify.modelfile import Metadata, OGNMetadata
 from vitrify.noise import normal3
 from vitrify.reference import Predictor, require_reference
-
-# Element masses of different tables differ in the fourth digit; another element is 2% away at the least.
-MASS_TOLERANCE = 1e-3
 
 
 class OGNDynamics(MolecularDynamics):

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata as packages
 from pathlib import Path
@@ -43,8 +43,8 @@ class Broken(Exception):
 
 
 def diagnose(models: Sequence[str] = ()) -> Iterator[Finding]:
-    """Findings one by one: Python, torch, LAMMPS, MPI, the plugin, then each shipped model and each of
-    `models`.
+    """Findings one by one: Python, torch, LAMMPS, MPI, the plugin, what each `lmp` offers, then each shipped model and
+    each of `models`.
 
     Every check runs by itself, so that one broken part does not hide another.
     """
@@ -57,6 +57,7 @@ def diagnose(models: Sequence[str] = ()) -> Iterator[Finding]:
         ("plugin", _plugin_files),
         ("lmp loads the plugin", _plugin_loads),
     ]
+    checks += [(f"routes of {place}", lambda p=place: _routes(p)) for place in lmp_programs()]  # type: ignore[misc]
     for name, check in checks:
         yield _examine(name, check)
     named = {
@@ -160,9 +161,54 @@ def _plugin_loads() -> str:
     listed = "\n".join(("plugin list", *(f"info styles {kind}" for kind in ("fix", "compute", "command")), ""))
     done = _run([_program("lmp", "lammps"), "-log", "none"], listed)
     for name in _STYLES.values():
-        if not re.search(rf"(^|\s){name.split()[-1]}(\s|$)", done.stdout, re.MULTILINE):
+        if not _knows(done.stdout, name.split()[-1]):
             raise Broken(f"{name} is unknown to lmp: {_first_error(done.stdout)}", _REINSTALL)
     return f"{', '.join(_STYLES.values())} are known"
+
+
+def lmp_programs() -> list[str]:
+    """Every different program of LAMMPS in this environment, the PATH and the system's folders."""
+    paths = os.environ.get("PATH", "").split(os.pathsep)
+    folders = [str(Path(sys.executable).parent), *paths, "/usr/bin", "/usr/local/bin"]
+    found: dict[str, str] = {}
+    for folder, name in ((folder, name) for folder in folders for name in ("lmp", "lmp_mpi", "lmp_serial")):
+        place = shutil.which(name, path=folder)
+        if place is not None:
+            found.setdefault(os.path.realpath(place), place)
+    return list(found.values())
+
+
+def _routes(program: str) -> str:
+    """The routes from docs/routes.md that an `lmp` offers, and what they need."""
+    told = _run([program, "-help"]).stdout
+    version = re.search(r"Simulator - (.*)", told)
+    styles = _run([program, "-log", "none"], "info styles fix\n").stdout
+    offers = []
+    if _knows(styles, "ogn"):
+        offers.append("plugin")
+    elif _knows(told, "PLUGIN"):
+        offers.append("plugin, once it is built for this version (README, Another LAMMPS)")
+    if _knows(told, "python/move"):
+        offers.append(_python_route(program))
+    none = "no route: it has neither the package PLUGIN nor PYTHON; its library may do for vitrify.lammps.attach"
+    return f"LAMMPS {version[1] if version else 'of unknown version'}: {'; '.join(offers) or none}"
+
+
+def _python_route(program: str) -> str:
+    """Whether the Python inside an `lmp` imports vitrify."""
+    from vitrify.lammps import python_path
+
+    script = 'python OGN here """\nfrom vitrify.lammps import OGN\n"""\n'
+    done = _run([program, "-log", "none"], script, {"PYTHONPATH": python_path()})
+    if done.returncode:
+        errors = [line for line in done.stdout.splitlines() if re.match(r"\w*Error: ", line)]
+        return f"no Python route: its Python does not import vitrify ({(errors or [_last_line(done.stdout)])[0]})"
+    return f"Python route, with PYTHONPATH={python_path()}"
+
+
+def _knows(listed: str, style: str) -> bool:
+    """Whether a style or package is a word of what LAMMPS lists."""
+    return re.search(rf"(^|\s){re.escape(style)}(\s|$)", listed, re.MULTILINE) is not None
 
 
 def _engines(name: str) -> tuple[str, ...]:
@@ -232,7 +278,9 @@ def _program(name: str, package: str) -> str:
     return found
 
 
-def _run(command: list[str], script: str | None = None) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: list[str], script: str | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs `command` in an empty folder, with `script` as a LAMMPS input file; stdout and stderr together."""
     with tempfile.TemporaryDirectory() as folder:
         if script is not None:
@@ -247,6 +295,7 @@ def _run(command: list[str], script: str | None = None) -> subprocess.CompletedP
                 stderr=subprocess.STDOUT,
                 text=True,
                 timeout=_TIMEOUT,
+                env={**os.environ, **(environment or {})},
             )
         except subprocess.TimeoutExpired:
             raise Broken(

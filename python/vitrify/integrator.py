@@ -13,6 +13,8 @@ from vitrify.reference import Predictor
 from vitrify.units import Units, get_units
 
 Array = NDArray[np.float64]
+# Element masses of different tables differ in the fourth digit; another element is 2% away at the least.
+MASS_TOLERANCE = 1e-3
 
 
 class OGNStepper:
