@@ -13,6 +13,8 @@ import pytest
 from lammps_runner import Result
 from vitrify.lammps import python_path
 
+SYSTEM = "/usr/bin:/bin"  # so that PYTHONPATH alone leads to vitrify
+
 
 @functools.cache
 def program() -> str | None:
@@ -43,7 +45,7 @@ def run_python_lmp(script: str, folder: Path, ranks: int = 1, timeout: float = 1
     if ranks > 1:
         command = [str(mpiexec()), "--oversubscribe", "-n", str(ranks), *command]
     environment = {
-        **os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1",
+        **os.environ, "PATH": SYSTEM, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1",
         "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     }  # fmt: skip
     done = subprocess.run(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lammps_runner import Array, run_ok
-from python_lmp import needs_python_lmp, program, python_ok, run_python_lmp
+from python_lmp import SYSTEM, needs_python_lmp, program, python_ok, run_python_lmp
 from vitrify import doctor
 from vitrify.analysis.structure import RDF, partial_rdf, rdf_difference
 from vitrify.datagen.lammps_session import potential_file
@@ -317,4 +317,5 @@ def test_doctor_tells_the_routes_of_each_lmp(monkeypatch: pytest.MonkeyPatch) ->
     assert any(told.endswith(": plugin") for told in found.values())
     # An environment without vitrify, or of another Python.
     monkeypatch.setattr("vitrify.lammps.python_path", lambda: "/nowhere")
+    monkeypatch.setenv("PATH", SYSTEM)  # a Python inside LAMMPS takes the environment whose python3 comes first
     assert "no Python route: its Python does not import vitrify (ModuleNotFoundError" in doctor._routes(str(program()))

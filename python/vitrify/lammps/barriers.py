@@ -151,7 +151,8 @@ class BarrierField:
     def _motion(self, atoms: Atoms, seen: Any) -> str:
         """What shows that this is no minimum: forces of this rank's atoms, or the temperature without forces."""
         units = get_units(self.metadata.units)
-        forces = self.library.rows("f")
+        # Before the first run, LAMMPS has chosen no ghosts, and what stands in the array of forces is no force.
+        forces = self.library.rows("f") if self.library.setting("nghost") > 0 else np.zeros((0, 3))
         largest = float(np.abs(forces).max(initial=0.0))
         limit, unit = LARGEST_FORCE[units.name]
         what = f"a force component of {largest:.3g} {unit}, above {limit}" if largest > limit else ""
