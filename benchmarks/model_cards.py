@@ -121,8 +121,8 @@ GENERATORS = {
         "silica that was annealed, whose network has fewer defects by far; other potentials and compositions",
         ("design_SiO2_shear_modulus.md", "design_SiO2_ring_size.md"),
         "sio2-glass",
-        "These glasses are what the quench makes of them: half of their silicon atoms have four neighbours, and one "
-        "bond in ten is between atoms of one element. Targets act through the density above all: plain MD in a cell of "
+        "These glasses are what an instant quench makes of them: many silicon atoms do not have four neighbours, and "
+        "there are bonds between atoms of one element. Targets act through the density above all: plain MD in a cell of "
         "the density that this model chooses is the baseline in the tables. How glasses respond to targets is measured "
         "and part of the file (`vitrify export --response`).",
     ),
@@ -130,8 +130,7 @@ GENERATORS = {
         "lithium aluminosilicate glass (SiO2, up to 40% Li2O or Al2O3) at 300 K, quenched at 2e14 K/s in the BMP-shrm "
         "potential",
         "a minimisation and 1000 MD steps from 3000 to 300 K in that potential after it",
-        "other oxides, slower quenches, quantitative moduli: samples of 90 atoms scatter by 15 GPa at one composition "
-        "and density",
+        "other oxides, slower quenches, quantitative moduli: those of samples of 90 atoms scatter",
         ("design_LiAlSiO_youngs_modulus.md", "design_LiAlSiO_li_fraction.md"),
         "las-glass",
         "A small model of 69 samples. Composition follows from the targets and is exact and neutral; moduli follow "
