@@ -122,8 +122,8 @@ GENERATORS = {
         ("design_SiO2_shear_modulus.md", "design_SiO2_ring_size.md"),
         "sio2-glass",
         "These glasses are what an instant quench makes of them: many silicon atoms do not have four neighbours, and "
-        "there are bonds between atoms of one element. Targets act through the density above all: plain MD in a cell of "
-        "the density that this model chooses is the baseline in the tables. How glasses respond to targets is measured "
+        "there are bonds between atoms of one element. Targets act through the density above all: plain MD in a cell "
+        "of the density that this model chooses is the baseline in the tables. How glasses respond is measured "
         "and part of the file (`vitrify export --response`).",
     ),
     "LiAlSiO": Note(
