@@ -11,6 +11,7 @@ from vitrify.errors import VitrifyError, did_you_mean
 from vitrify.models.amshortcut_flow import FlowAMShortcut, FlowConfig
 from vitrify.models.amshortcut_paper import ODEConfig, PaperAMShortcut, PaperAMShortcutConfig, SDEConfig
 from vitrify.models.base import ModelConfig, System
+from vitrify.models.glassvae_equivariant import EquivariantConfig, EquivariantGlassVAE
 from vitrify.models.ogn import OGN
 from vitrify.models.ogn_pair import PairConfig, PairOGN
 from vitrify.models.ogn_paper import PaperConfig, PaperOGN
@@ -52,6 +53,9 @@ MODELS: dict[str, dict[str, tuple[type[ModelConfig], type[nn.Module]]]] = {
         "paper": (PaperAMShortcutConfig, PaperAMShortcut),
         "sde": (SDEConfig, PaperAMShortcut),
         "ode": (ODEConfig, PaperAMShortcut),
+    },
+    "glassvae": {
+        "equivariant": (EquivariantConfig, EquivariantGlassVAE),
     },
 }
 
