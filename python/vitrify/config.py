@@ -264,7 +264,7 @@ class GlassVAEConfig(Config):
     """The configuration of a latent model with energies."""
 
     data: FramesConfig
-    loss: LossConfig = LossConfig()
+    loss: LossConfig = Field(default_factory=LossConfig)
 
 
 AnyConfig = OGNConfig | SymGNNConfig | AMShortcutConfig | GlassVAEConfig

@@ -18,6 +18,7 @@ at once, with the structure of each atom in `sample`.
 # No postponed annotations here: TorchScript must see the real types.
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -89,6 +90,11 @@ class GlassVAE(nn.Module, ABC):
             if len(values) > 1:
                 self.property_mean[number] = values.mean()
                 self.property_scale[number] = values.std().clamp_min(1e-12)
+
+    @torch.jit.unused
+    def latent_space(self, species: Sequence[str], energy: str) -> dict[str, Any]:
+        """What a model file says of the density of z and its `energy`; empty for a variant that has none."""
+        return {}
 
     @torch.jit.unused
     def exportable(self) -> "GlassVAE":

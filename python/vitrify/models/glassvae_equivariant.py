@@ -7,12 +7,15 @@ is exchanged between atoms but the totals. What is decoded sees z and, for speci
 
 # No postponed annotations here: TorchScript must see the real types.
 
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from vitrify.errors import VitrifyError
+from vitrify.latents import Density
 from vitrify.models.amshortcut_flow import FlowAMShortcut, FlowConfig, contracted
 from vitrify.models.base import ModelConfig, System
 from vitrify.models.edge_basis import EdgeBasis
@@ -24,7 +27,7 @@ class DecoderConfig(ModelConfig):
     """The flow that makes positions of z; settings as in `vitrify.models.amshortcut_flow.FlowConfig`."""
 
     cutoff: float = Field(5.0, gt=0)
-    width: int = Field(48, ge=8, le=256, multiple_of=8)
+    width: int = Field(40, ge=8, le=256, multiple_of=8)
     layers: int = Field(3, ge=1, le=8)
     splines: int = Field(20, ge=8, le=64)
     condition: int = Field(64, ge=8)
@@ -52,7 +55,7 @@ class EquivariantConfig(ModelConfig):
     summary: int = Field(16, ge=1)
     bins: int = Field(50, ge=10)
     components: int = Field(6, ge=1)
-    decoder: DecoderConfig = DecoderConfig()
+    decoder: DecoderConfig = Field(default_factory=DecoderConfig)
 
     @model_validator(mode="after")
     def _lengths_agree(self) -> Self:
@@ -177,11 +180,12 @@ class EquivariantGlassVAE(GlassVAE):
         pairs = n * (n + 1) // 2
         self.read_energies = perceptron(c.latent, c.hidden, 2)
         self.read_rdf = perceptron(c.latent, c.hidden, pairs * c.bins)
-        self.unlabelled = Invariants(1, self.basis_of_one(), c.width // 2)
+        self.blind_basis = EdgeBasis(1, c.splines, c.start, c.cutoff)  # does not tell species apart
+        self.unlabelled = Invariants(1, self.blind_basis, c.width // 2)
         self.read_species = perceptron(self.unlabelled.size + c.latent, c.hidden, n)
-        names = tuple(f"z{number}" for number in range(c.latent))
         flow = FlowConfig(**c.decoder.model_dump(), null=0.0)
-        self.decoder = FlowAMShortcut(flow, System(system.species, system.masses, system.units, 0.0, names))
+        of_flow = System(system.species, system.masses, system.units, 0.0, self.latent_names())
+        self.decoder = FlowAMShortcut(flow, of_flow)
         # Smallest distance of each pair of species (n, n) in the training data: below, atoms repel each other.
         self.register_buffer("least", torch.zeros(n, n))
         # Mean and spread of the pooled pair distances over the training data.
@@ -196,11 +200,6 @@ class EquivariantGlassVAE(GlassVAE):
         self.register_buffer("density_covariance", torch.zeros(c.components, size, size))
         self.register_buffer("state_mean", torch.zeros(states))
         self.register_buffer("state_covariance", torch.zeros(states, states))
-
-    @torch.jit.unused
-    def basis_of_one(self) -> EdgeBasis:
-        """The basis that does not tell species apart."""
-        return EdgeBasis(1, self.basis.size, self.basis.start, self.cutoff)
 
     def atoms(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int) -> tuple[Tensor, Tensor]:
         """See `vitrify.models.glassvae`."""
@@ -238,22 +237,55 @@ class EquivariantGlassVAE(GlassVAE):
         local = self.energy(x, types, sample, mu) + core
         return self.reference[types] + self.energy_scale * (local + common[sample])
 
+    @torch.jit.export
     def decode_energies(self, z: Tensor) -> Tensor:
         """Energy and inherent energy for each atom, of z (S, latent): (S, 2)."""
         return self.property_mean + self.property_scale * self.read_energies(z)
 
+    @torch.jit.export
     def decode_rdf(self, z: Tensor) -> Tensor:
         """Partial g(r) of z (S, latent): (S, pairs, bins), pairs a >= b at a (a + 1) / 2 + b."""
         return self.rdf_mean + self.read_rdf(z).view(z.shape[0], self.rdf_mean.shape[0], self.rdf_mean.shape[1])
 
-    def decode_species(self, sums: Tensor, sample: Tensor, z: Tensor) -> Tensor:
-        """Logits (n, species) of atoms whose neighbours' species are not told: A (n, 1, size, 9), z (S, latent)."""
-        x = self.unlabelled(sums, torch.zeros_like(sample))
+    @torch.jit.export
+    def decode_species(self, sample: Tensor, edge_index: Tensor, edge_vectors: Tensor, z: Tensor) -> Tensor:
+        """Logits (N, species) of the atoms of S structures, from positions and z (S, latent) alone."""
+        nothing = torch.zeros_like(sample)
+        x = self.unlabelled(self.blind_basis(nothing, edge_index, edge_vectors, sample.shape[0]), nothing)
         return self.read_species(torch.cat([x, z[sample]], dim=1))
+
+    @torch.jit.unused
+    def density(self) -> Density:
+        """The density of (z, energy); VitrifyError if none was fitted."""
+        if not bool(self.density_weight.sum() > 0.0):
+            raise VitrifyError("no density of the latent vectors was fitted: finish the training of the model first")
+        parts = (self.density_weight, self.density_mean, self.density_covariance)
+        weights, means, covariances = (part.double().cpu().numpy() for part in parts)
+        return Density(weights / weights.sum(), means, covariances)
+
+    @torch.jit.unused
+    def latent_space(self, species: Sequence[str], energy: str) -> dict[str, Any]:
+        """See `vitrify.models.glassvae`; empty before the training has come to its end."""
+        if not bool(self.density_weight.sum() > 0.0):
+            return {}
+        low, high = self.density().quantiles((0.01, 0.99)).tolist()
+        names = ["number_density", *(f"fraction:{name}" for name in species), *self.latent_names()]
+        mean, covariance = self.state_mean.tolist(), self.state_covariance.tolist()
+        return {
+            "latent_energy": energy,
+            "latent_energy_range": (low, high),
+            "statistics": {"names": names, "mean": mean, "covariance": covariance},
+        }
+
+    @torch.jit.unused
+    def latent_names(self) -> tuple[str, ...]:
+        """What the decoder calls the numbers of z."""
+        return tuple(f"z{number}" for number in range(self.latent))
 
     @torch.jit.unused
     def hyperparameters(self) -> dict[str, Any]:
         """Sizes that the native engine reads."""
         c = self.config
         sizes = {name: getattr(c, name) for name in ("start", "splines", "width", "hidden", "latent", "summary")}
-        return {**sizes, "bins": c.bins, "decoder": self.decoder.hyperparameters()}
+        decoder = {**self.decoder.hyperparameters(), "cutoff": self.decoder.cutoff, "layers": self.decoder.layers}
+        return {**sizes, "bins": c.bins, "decoder": decoder}

@@ -183,7 +183,6 @@ class GlassVAETask(Task):
         super().__init__()
         self.model, self.weights = model, weights.model_dump()
         self.positions = AMShortcutTask(model.decoder, Flow(model.n_species, model.decoder.spread))
-        self.of_one = model.basis_of_one()
         self.register_buffer("scales", torch.ones(3))
         self.register_buffer("rdf_scale", torch.ones(()))
 
@@ -202,9 +201,7 @@ class GlassVAETask(Task):
         parts["kl"] = 0.5 * (mu.square() + log_variance.exp() - 1.0 - log_variance).sum(1).mean()
         z = mu + (0.5 * log_variance).exp() * batch.noise if train else mu
         parts["rdf"] = (model.decode_rdf(z) - batch.rdf).square().mean() / self.rdf_scale
-        with torch.no_grad():
-            blind = self.of_one(torch.zeros_like(batch.types), batch.pairs, batch.vectors, len(batch.types))
-        logits = model.decode_species(blind, batch.sample, z)
+        logits = model.decode_species(batch.sample, batch.pairs, batch.vectors, z)
         parts["node"] = nn.functional.cross_entropy(logits, batch.types)
         said = (model.decode_energies(z) - batch.properties) / model.property_scale
         parts["latent"] = torch.nan_to_num(said).square().mean()
@@ -331,7 +328,7 @@ def calibrate(task: GlassVAETask, frames: Sequence[Frame], least: Sequence[float
     sums = model.basis(batch.types, batch.pairs, batch.vectors, len(batch.types))
     model.invariants.observe(sums, batch.types)
     blind = torch.zeros_like(batch.types)
-    model.unlabelled.observe(task.of_one(blind, batch.pairs, batch.vectors, len(batch.types)), blind)
+    model.unlabelled.observe(model.blind_basis(blind, batch.pairs, batch.vectors, len(blind)), blind)
     contributions = model.described(sums, batch.types, torch.zeros_like(sums[:, 0, 0, 0]))[1]
     pooled = graph_sums(contributions, batch.sample, len(items))[:, 2 * model.latent :] / batch.counts.unsqueeze(1)
     model.pooled_shift.copy_(pooled.mean(0))
