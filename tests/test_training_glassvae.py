@@ -126,7 +126,7 @@ def test_it_learns_a_potential(run):
     metrics = load_run(run).metrics
     assert metrics["force_rmse_over_rms"] < 0.5
     assert metrics["energy_r2"] > 0.9
-    assert metrics["species_cross_entropy"] < 0.69
+    assert metrics["position_loss"] < 1.2
 
 
 def test_a_run_that_continues_has_the_weights_of_one_that_did_not_stop(folder, tmp_path):
@@ -164,7 +164,7 @@ def test_the_file_is_the_run_and_the_calculator_gives_it(folder, run, tmp_path):
     assert calc.get_property("energies", atoms).sum() == pytest.approx(atoms.get_potential_energy())
     np.testing.assert_allclose(encode(found.model, [frame])[0], want.latent, atol=1e-4)
     text = CliRunner().invoke(app, ["info", str(path)]).output
-    assert "energy, forces, stress and a latent vector of 4 numbers" in text and "inherent energy -" in text
+    assert "energy, forces, stress and a latent vector of 4 numbers" in text and "inherent energy " in text
 
 
 def test_a_finished_run_knows_the_density_of_its_latent_vectors(folder, run):
@@ -229,6 +229,6 @@ def test_bad_data_are_one_clear_error(folder, tmp_path):
         train(tmp_path / "c.yaml", tmp_path / "run")
     with pytest.raises(VitrifyError, match="start 5.0 is not below the cutoff 4.5"):
         train(folder / "c.yaml", tmp_path / "run", overrides=["model.start=5.0"])
-    with pytest.raises(VitrifyError, match="unknown key 'loss.energies', did you mean 'energy'"):
+    with pytest.raises(VitrifyError, match=r"unknown key 'loss\.energies' \(did you mean 'energy'"):
         train(folder / "c.yaml", tmp_path / "run", overrides=["loss.energies=5.0"])
     assert GlassVAETask.n_statistics == 9

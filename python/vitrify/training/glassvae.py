@@ -176,7 +176,6 @@ class GlassVAETask(Task):
     model: EquivariantGlassVAE
     scales: Tensor
     rdf_scale: Tensor
-    # the parts of the loss, and the mean square of the energy's error within one temperature is not known here
     n_statistics = len(PARTS) + 1
 
     def __init__(self, model: EquivariantGlassVAE, weights: LossConfig) -> None:
@@ -215,7 +214,7 @@ class GlassVAETask(Task):
             for draw in item.draws
         ]
         losses = self.positions(draws) if train else self.positions.statistics(draws)[0]
-        parts["edge"] = losses / model.decoder.spread**2
+        parts["edge"] = losses / (3.0 * model.decoder.churn_spread.square())
         return parts
 
     def _of_potential(self, found: Answer, batch: Batch) -> dict[str, Tensor]:
@@ -249,7 +248,7 @@ class GlassVAETask(Task):
         return torch.stack([self.weights[name] / whole * parts[name] for name in PARTS]).sum()
 
     def statistics(self, batch: list[Item]) -> Tensor:
-        """The parts of the loss, in their order, and their weighted mean without what z does not decide."""
+        """The parts of the loss, in their order, and their weighted mean."""
         parts = {name: value.detach() for name, value in self.parts(batch, train=False).items()}
         return torch.stack([*(parts[name] for name in PARTS), self._total(parts)])
 
@@ -334,6 +333,8 @@ def calibrate(task: GlassVAETask, frames: Sequence[Frame], least: Sequence[float
     model.pooled_shift.copy_(pooled.mean(0))
     model.pooled_scale.copy_(pooled.std(0).clamp_min(1e-6))
     model.rdf_mean.copy_(batch.rdf.mean(0))
+    squares = [np.square(item.draws[0].target_x).mean() for item in items]
+    model.decoder.churn_spread.fill_(float(np.mean(squares)) ** 0.5)
     task.rdf_scale.copy_((batch.rdf - batch.rdf.mean(0)).square().mean().clamp_min(1e-12))
 
 
