@@ -75,7 +75,7 @@ def test_every_part_of_the_energy_has_a_say(model):
         changed = toy_glassvae.make()
         part = getattr(changed, name)
         with torch.no_grad():
-            (part[-1] if name == "fusion" else part.latent).weight.zero_()
+            (part.out if name == "fusion" else part.latent).weight.zero_()
         assert np.abs(predict(changed, atoms).forces - whole.forces).max() > 1e-3
 
 
@@ -261,7 +261,8 @@ def test_the_file_answers_as_the_eager_model(dtype, tmp_path):
     real = {"dtype": loaded.dtype}
     want_moved = model.decoder(
         torch.tensor(elements, **real), torch.zeros(len(atoms), dtype=torch.int64), near.edge_index, near.edge_vectors,
-        torch.tensor([0.5], **real), torch.tensor([0.25], **real), torch.tensor(z, **real)[None], torch.ones(1, 4, **real),
+        torch.tensor([0.5], **real), torch.tensor([0.25], **real), torch.tensor(z, **real)[None],
+        torch.ones(1, 4, **real),
     )[0]  # fmt: skip
     np.testing.assert_allclose(moved, want_moved.detach().numpy(), atol=1e-5)
 

@@ -33,7 +33,7 @@ def make(dtype: torch.dtype = torch.float64, density: bool = True) -> Equivarian
         model.reference.copy_(torch.tensor([-3.5, -3.8]))
         model.invariants.scale.fill_(0.5)
         model.pooled_scale.fill_(2.0)
-        model.fusion[-1].weight.normal_(0.0, 0.3)
+        model.fusion.out.weight.normal_(0.0, 0.3)
         model.energy.latent.weight.mul_(10.0)
         model.least.copy_(torch.tensor([[1.9, 2.0], [2.0, 2.1]]))
         model.decoder.gate.weight.mul_(0.1)

@@ -55,7 +55,7 @@ def data_trajectories(
         unused = [name for name, value in given.items() if value is not None]
         if unused:
             option = unused[0].replace("_", "-")
-            raise VitrifyError(f"--{option} does not go with {system}: settings of a quench are given as --set NAME=VALUE")
+            raise VitrifyError(f"--{option} does not go with {system}: give settings of a quench as --set NAME=VALUE")
         chosen: dict[str, Any] = parse_settings(settings or [])
         chosen |= {name: value for name, value in {"frames": frames, "atoms": atoms}.items() if value is not None}
         try:

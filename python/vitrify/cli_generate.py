@@ -26,7 +26,7 @@ def generate_command(
         list[str] | None, typer.Option(help="property to have, as in shear_modulus=30 (vitrify info MODEL lists them)")
     ] = None,
     energy: Annotated[
-        str | None, typer.Option(help="glassvae: energy at rest for each atom, low:high (vitrify info MODEL: the range)")
+        str | None, typer.Option(help="glassvae: energy at rest for each atom, low:high (range: vitrify info MODEL)")
     ] = None,
     steps: Annotated[int, typer.Option(help="steps of the sampler")] = 5,
     churn: Annotated[float, typer.Option(help="share of noise that is put back before each step but the first")] = 0.0,
@@ -64,8 +64,8 @@ def generate_command(
         warnings.simplefilter("always")
         made = generate_many(
             model, count, n_atoms=atoms, density=density, cell=_cell(cell), composition=_shares(elements),
-            target=parse_values("target", target or []), energy=_window(energy), steps=steps, churn=churn, seed=seed, engine=chosen,
-            device=device, corrector=corrector, workers=workers,
+            target=parse_values("target", target or []), energy=_window(energy), steps=steps, churn=churn,
+            seed=seed, engine=chosen, device=device, corrector=corrector, workers=workers,
         )  # fmt: skip
     for message in caught:
         typer.echo(f"warning: {message.message}", err=True)

@@ -250,14 +250,14 @@ class LossConfig(Section):
     latent: energy and inherent energy from z alone. The paper's: 1, 100, 300, -, -, 1e-4, 10, -.
     """
 
-    node: float = Field(1.0, ge=0)
-    edge: float = Field(100.0, ge=0)
-    energy: float = Field(300.0, ge=0)
-    forces: float = Field(300.0, ge=0)
-    stress: float = Field(30.0, ge=0)
-    kl: float = Field(1e-4, ge=0)
-    rdf: float = Field(10.0, ge=0)
-    latent: float = Field(10.0, ge=0)
+    node: float = Field(default=1.0, ge=0)
+    edge: float = Field(default=100.0, ge=0)
+    energy: float = Field(default=300.0, ge=0)
+    forces: float = Field(default=300.0, ge=0)
+    stress: float = Field(default=30.0, ge=0)
+    kl: float = Field(default=1e-4, ge=0)
+    rdf: float = Field(default=10.0, ge=0)
+    latent: float = Field(default=10.0, ge=0)
 
 
 class GlassVAEConfig(Config):

@@ -64,11 +64,10 @@ class LatentMaker:
 
     def make_latent(self, seed: int) -> np.ndarray:
         """z (latent,) of a seed, of the energies that are asked for."""
-        if self.request.energy is None:
-            drawn: np.ndarray = self.latents.sample(1, seed)[0]
-            return drawn
-        drawn = self.latents.sample_between(*self.request.energy, 1, seed)[0]
-        return drawn
+        asked = self.request.energy
+        drawn = self.latents.sample(1, seed) if asked is None else self.latents.sample_between(*asked, 1, seed)
+        z: np.ndarray = drawn[0]
+        return z
 
     def make(self, seed: int) -> tuple[Atoms, np.ndarray]:
         """The structure of a seed, and its z."""
@@ -114,9 +113,7 @@ class LatentMaker:
         return float(np.clip(mean[0] + slope @ (z - mean[n:]), low, high))
 
 
-def _shares(
-    metadata: GlassVAEMetadata, composition: Mapping[str, float] | None, statistics: Statistics
-) -> np.ndarray:
+def _shares(metadata: GlassVAEMetadata, composition: Mapping[str, float] | None, statistics: Statistics) -> np.ndarray:
     if composition is None:
         return np.array(statistics.mean[1 : 1 + len(metadata.species)])
     for name in composition:
@@ -135,6 +132,6 @@ def _shares(
 def _counts(shares: np.ndarray, n: int) -> np.ndarray:
     """Atoms of each species, n together; the largest remainders get what rounding down leaves over."""
     exact = shares / shares.sum() * n
-    counts = np.floor(exact + 1e-9).astype(int)
+    counts: np.ndarray = np.floor(exact + 1e-9).astype(int)
     counts[np.argsort(counts - exact, kind="stable")[: n - counts.sum()]] += 1
     return counts

@@ -56,7 +56,8 @@ class Density:
         for number, (k, energy) in enumerate(zip(chosen, energies, strict=True)):
             across = self.covariances[k, :-1, -1] / spread[k] ** 2
             rest = self.covariances[k, :-1, :-1] - np.outer(across, across) * spread[k] ** 2
-            found[number] = self.means[k, :-1] + across * (energy - mean[k]) + _root(rest) @ random.normal(size=len(rest))
+            noise = _root(rest) @ random.normal(size=len(rest))
+            found[number] = self.means[k, :-1] + across * (energy - mean[k]) + noise
         return found
 
     def quantiles(self, shares: tuple[float, ...]) -> np.ndarray:

@@ -133,7 +133,7 @@ def soft_rdf(
     """Partial g(r) of one frame (P, bins), pairs a >= b at a (a + 1) / 2 + b, in bins that are cubic B-splines.
 
     types (N,); pairs (2, E): every directed pair within `stop`, of all periodic images; distances (E,); volume of the
-    cell. Smooth in the distances; bin k looks at `soft_bins(start, stop, bins)[k]`, and g is 0 for a pair without atoms.
+    cell. Smooth in the distances; bin k looks at `soft_bins(start, stop, bins)[k]`, and g is 0 for pairs without atoms.
     """
     width = (stop - start) / bins
     t = np.clip((distances - start) / width, 0.0, bins)

@@ -89,7 +89,8 @@ def _frame(sample: Sample, atoms: Any, where: str, forces: bool) -> Frame:
 
 def _matrix(voigt: np.ndarray) -> np.ndarray:
     """xx, yy, zz, yz, xz, xy -> (3, 3)."""
-    return voigt[np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])]
+    matrix: np.ndarray = voigt[np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])]
+    return matrix
 
 
 def _scalar(value: Any, name: str, where: str) -> float:

@@ -28,9 +28,9 @@ def relabel(run: Simulation, atoms: Atoms, force: float = 1e-3) -> tuple[Atoms, 
     Both get info["inherent_energy"], the energy of the minimum (eV/atom). Moves the atoms of the run. The cell must be
     orthogonal. force: eV/A, that of the whole cell at which the minimisation ends.
     """
-    edges = atoms.cell.lengths()  # type: ignore[no-untyped-call]
-    run.cell = np.diag(edges)
-    run.run_commands("change_box all " + " ".join(f"{x} final 0 {edge!r}" for x, edge in zip("xyz", edges.tolist())))
+    run.cell = np.diag(np.diag(atoms.cell[:]))
+    edges = zip("xyz", np.diag(run.cell).tolist(), strict=True)
+    run.run_commands("change_box all " + " ".join(f"{x} final 0 {edge!r}" for x, edge in edges))
     run.set_state(atoms.positions, np.zeros((len(atoms), 3)))
     run.run(0)
     frame = _labelled(run, atoms)
@@ -45,7 +45,7 @@ def relabel(run: Simulation, atoms: Atoms, force: float = 1e-3) -> tuple[Atoms, 
 
 def _labelled(run: Simulation, atoms: Atoms) -> Atoms:
     """A copy with the results of the run's last step, where nothing moves."""
-    found = atoms.copy()  # type: ignore[no-untyped-call]
+    found: Atoms = atoms.copy()  # type: ignore[no-untyped-call]
     stress = [-_BAR * float(run.lmp.get_thermo(name)) for name in _VOIGT]
     found.calc = SinglePointCalculator(  # type: ignore[no-untyped-call]
         found, energy=float(run.lmp.get_thermo("pe")), forces=run.forces(), stress=np.array(stress)
@@ -103,9 +103,7 @@ class _Quench(Recipe):
         slow = np.arange(self.top - _SLOW, min(self.ladder) - 1e-6, -_SLOW)
         return [(float(t), self.fast) for t in fast] + [(float(t), self.slow) for t in slow]
 
-    def _taken(
-        self, run: Simulation, temperature: float, frames: int, segment: str, time: float = 0.0
-    ) -> list[Atoms]:
+    def _taken(self, run: Simulation, temperature: float, frames: int, segment: str, time: float = 0.0) -> list[Atoms]:
         found = run.sample(temperature, frames, self.every)
         for number, atoms in enumerate(found, 1):
             atoms.info.update(temperature=temperature, segment=segment, time=round(time + number * self.every, 6))
@@ -192,7 +190,7 @@ class CuZrExternal(_Quench):
     """The external test of the GlassVAE paper: 960 and 720 K, which the ladder has not, from other starts."""
 
     name: ClassVar[str] = "CuZr-external"
-    title: ClassVar[str] = "Cu50Zr50 at 960 and 720 K, stepwise quench from 2000 K, embedded-atom method (Mendelev 2007)"
+    title: ClassVar[str] = "Cu50Zr50 at 960 and 720 K, stepwise quench, embedded-atom method (Mendelev 2007)"
     ladder: ClassVar[tuple[float, ...]] = (960.0, 720.0)
 
     def simulate(self, rng: np.random.Generator) -> tuple[Simulation, list[Atoms]]:

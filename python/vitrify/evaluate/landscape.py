@@ -87,7 +87,8 @@ def evaluate_landscape(
     sources = [{"name": file.name, "sha256": sha256(file)} for file in files if file.is_file()]
     _check_unseen(sources, metadata)
     parts = [load_frames([file], metadata.species, forces=False) for file in files]
-    frames, file = sum(parts, []), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    frames = [frame for part in parts for frame in part]
+    file = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     known = load_frames(list(training), metadata.species, forces=False) if training else []
     loaded: Any = load_model(path, device)
 
@@ -117,7 +118,7 @@ def evaluate_landscape(
         said_rdf = None
     generated = None
     if metadata.statistics is not None and structures is not None and structures.count:
-        metrics["decoded"] = decoded_structures(loaded, frames, answers, segments, rdf, true_rdf, structures, progress)
+        metrics["decoded"] = decoded_structures(loaded, frames, answers, rdf, true_rdf, structures, progress)
         if structures.potential:
             generated = generated_structures(loaded, [*known, *frames], rdf, structures, progress)
             metrics["generated"] = generated.metrics
@@ -159,7 +160,7 @@ def _potential(
     """Scores of the frames of a file: of all that have a temperature together, and of each part."""
 
     def scores(where: np.ndarray) -> dict[str, Any]:
-        numbers = np.flatnonzero(where)
+        numbers = np.flatnonzero(where).tolist()
         return potential_scores([frames[i] for i in numbers], [answers[i] for i in numbers])
 
     thermal = chosen & np.array([frame.thermal for frame in frames])
@@ -177,8 +178,7 @@ def _baselines(
         return {}
     energies = np.array([frame.energy_per_atom for frame in known])
     true = np.array([frame.energy_per_atom for frame in frames])
-    of_known = segments_of(known)
-    mean = means_of(energies, of_known, segments, energies.mean())
+    mean = means_of(energies, known, frames)
     warm = np.array([frame.thermal for frame in known])
     linear = LinearBaseline(known_rdf[warm], np.array([f.number_density for f in known])[warm], energies[warm])
     said = {"mean": mean, "linear": linear.predict(true_rdf, np.array([frame.number_density for frame in frames]))}
@@ -214,15 +214,15 @@ def latent_of(
     z = np.array([answer.latent for answer in answers])
     other = shuffled_between(segments)
     said, said_energies = decode(loaded, z)
-    own, own_segments = (known_rdf, segments_of(known)) if len(known) else (true_rdf, segments)
-    mean = means_of(own, own_segments, segments, own.mean(0))
+    own, of_own = (known_rdf, known) if len(known) else (true_rdf, frames)
+    mean = means_of(own, of_own, frames)
     thermal = np.array([frame.thermal for frame in frames])
     rdf_errors = {"z": said, "shuffled z": said[other], "mean of the temperature": mean}
     logits = [species_logits(loaded, frame, z[number]) for number, frame in enumerate(frames)]
     mixed = [species_logits(loaded, frame, z[other[number]]) for number, frame in enumerate(frames)]
     share = np.bincount(np.concatenate([frame.types for frame in frames])) / sum(map(len, frames))
     true = np.array([[frame.energy_per_atom, frame.inherent_energy] for frame in frames])
-    parts = [part for part in dict.fromkeys(segments[thermal].tolist())]
+    parts = list(dict.fromkeys(segments[thermal].tolist()))
     metrics: dict[str, Any] = {
         "numbers": z.shape[1],
         "rdf": {name: float(rdf.error(g, true_rdf)[thermal].mean()) for name, g in rdf_errors.items()},

@@ -86,7 +86,8 @@ def potential_scores(frames: Sequence[Frame], found: Sequence[Landscape]) -> dic
     known = [(f, a) for f, a in zip(frames, found, strict=True) if np.isfinite(f.forces).all()]
     forces = np.concatenate([f.forces.ravel() for f, _ in known]) if known else np.zeros(0)
     errors = np.concatenate([(a.forces - f.forces).ravel() for f, a in known]) if known else np.zeros(0)
-    stressed = [(a.stress - f.stress).ravel() for f, a in zip(frames, found, strict=True) if np.isfinite(f.stress).all()]
+    both = zip(frames, found, strict=True)
+    stressed = [(a.stress - f.stress).ravel() for f, a in both if np.isfinite(f.stress).all()]
     span = float(np.ptp(true))
     return {
         "frames": len(frames),
@@ -130,10 +131,27 @@ class LinearBaseline:
         return np.column_stack([g.reshape(len(g), -1), density])
 
 
-def means_of(values: np.ndarray, segments: np.ndarray, of: np.ndarray, overall: np.ndarray) -> np.ndarray:
-    """For each of `of` (F,), the mean of `values` (T, ...) of its segment; `overall` for a segment that has none."""
-    means = {name: values[segments == name].mean(0) for name in set(segments.tolist())}
-    return np.array([means.get(name, overall) for name in of])
+def means_of(values: np.ndarray, known: Sequence[Frame], frames: Sequence[Frame]) -> np.ndarray:
+    """For each of `frames` (F, ...), what `values` (T, ...) of the known ones are on average at its temperature.
+
+    Between the temperatures of the known frames, the mean is interpolated; a part of a simulation that is not at a
+    temperature of its own has the mean of this part, or of all.
+    """
+    parts, own = segments_of(known), segments_of(frames)
+    means = {name: values[parts == name].mean(0) for name in dict.fromkeys(parts.tolist())}
+    at = {name: {f.temperature for f, part in zip(known, parts, strict=True) if part == name and f.thermal}
+          for name in means}  # fmt: skip
+    ladder = sorted((min(t), name) for name, t in at.items() if len(t) == 1 and np.isfinite(min(t)))
+    overall, found = values.mean(0), []
+    for frame, name in zip(frames, own, strict=True):
+        if name in means or not (ladder and frame.thermal and np.isfinite(frame.temperature)):
+            found.append(means.get(name, overall))
+            continue
+        below = max((step for step in ladder if step[0] <= frame.temperature), default=ladder[0])
+        above = min((step for step in ladder if step[0] >= frame.temperature), default=ladder[-1])
+        share = (frame.temperature - below[0]) / (above[0] - below[0]) if above[0] > below[0] else 0.0
+        found.append((1 - share) * means[below[1]] + share * means[above[1]])
+    return np.array(found)
 
 
 def shuffled_between(segments: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -154,10 +154,9 @@ def _decoded(report: Report, found: Mapping[str, Any]) -> None:
     ]
     report.table(
         ["", "error of partial g(r)", "Wasserstein distance (mA)"], rows, model="decoded",
-        note=f"{found['structures']} structures, {found['steps']} steps of the flow from a lattice, in the cells of the "
-        "encoded ones; distances are those of the decoded positions. A structure of so few atoms fluctuates, decoded "
-        "or not: the mean over structures is off by "
-        f"{number(found['rdf_of_all'])} only.",
+        note=f"{found['structures']} structures, {found['steps']} steps of the flow from a lattice, in the cells of "
+        "the encoded ones; distances are those of the decoded positions. A structure of so few atoms fluctuates, "
+        f"decoded or not: the mean over structures is off by {number(found['rdf_of_all'])} only.",
     )  # fmt: skip
     if "inherent_energy" in found:
         rest = found["inherent_energy"]
@@ -182,8 +181,8 @@ def _generated(report: Report, evaluation: LandscapeEvaluation, folder: Path) ->
     report.table(
         ["", "hits", "energy at rest (eV/atom)", "spread (meV/atom)", "failed"], rows, model="conditional",
         note=f"{found['count']} structures of each kind, minimised in the reference potential at fixed cell. Windows: "
-        f"quintiles of the data at rest ({edges}); structure k asks for window k modulo 5, and a hit lies in it: 20% is "
-        "chance for the distribution of the data.",
+        f"quintiles of the data at rest ({edges}); structure k asks for window k modulo 5, and a hit lies in it: 20% "
+        "is chance for the distribution of the data.",
     )  # fmt: skip
     report.text(
         f"Mean g(r) of the random structures, before minimisation, against the data: {number(found['rdf'])}. Mean "
@@ -224,7 +223,8 @@ def parity_figure(evaluation: LandscapeEvaluation) -> Figure:
             for index, part in enumerate(parts):
                 mine = thermal & (evaluation.segments == part)
                 if part in shown:
-                    axes.scatter(true[mine], said[mine], s=6, color=plots.PALETTE[index % len(plots.PALETTE)], label=part)
+                    color = plots.PALETTE[index % len(plots.PALETTE)]
+                    axes.scatter(true[mine], said[mine], s=6, color=color, label=part)
             low, high = axes.get_xlim()
             axes.plot([low, high], [low, high], color=plots.REFERENCE, linewidth=0.8, linestyle="--")
             axes.set(xlabel="true energy (eV/atom)", ylabel="predicted energy (eV/atom)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,7 @@ class StructureSettings:
     seed: int = 1
 
 
-def structure_settings_from(
-    count: int, *, sampling_steps: str, potential: str | None, seed: int
-) -> StructureSettings:
+def structure_settings_from(count: int, *, sampling_steps: str, potential: str | None, seed: int) -> StructureSettings:
     """Settings from a command line; of the sampling steps "10,50", the first is taken."""
     if count < 0:
         raise VitrifyError(f"{count} structures were asked for: give 0 or more")
@@ -62,8 +61,8 @@ class Generated:
 
 
 def decoded_structures(
-    loaded: LoadedGlassVAE, frames: Sequence[Frame], answers: Sequence[Landscape], segments: np.ndarray, rdf: Rdf,
-    true_rdf: np.ndarray, settings: StructureSettings, progress: bool,
+    loaded: LoadedGlassVAE, frames: Sequence[Frame], answers: Sequence[Landscape], rdf: Rdf, true_rdf: np.ndarray,
+    settings: StructureSettings, progress: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """Positions decoded from z in the cell of the frame, scored by distances of the decoded positions alone."""
     thermal = np.flatnonzero([frame.thermal for frame in frames])
@@ -77,11 +76,14 @@ def decoded_structures(
         if settings.potential:
             energies.append(_at_rest(loaded, as_atoms(loaded, positions, types, frame.cell), settings))
     g, true = np.array(found), true_rdf[chosen]
-    mean = means_of(true_rdf, segments, segments[chosen], true_rdf.mean(0))
+    mean = means_of(true_rdf, frames, [frames[number] for number in chosen])
     metrics: dict[str, Any] = {
         "structures": len(chosen),
         "steps": settings.steps,
-        "rdf": {"decoded": float(rdf.error(g, true).mean()), "mean of the temperature": float(rdf.error(mean, true).mean())},
+        "rdf": {
+            "decoded": float(rdf.error(g, true).mean()),
+            "mean of the temperature": float(rdf.error(mean, true).mean()),
+        },
         "rdf_of_all": float(rdf.error(g.mean(0)[None], true.mean(0)[None])[0]),
         "wasserstein": {
             "decoded": float(rdf.wasserstein(g, true).mean()),
@@ -139,7 +141,7 @@ def generated_structures(
     free = LatentMaker(path, metadata, LatentRequest(n_atoms=size, steps=settings.steps))
     asked = [
         LatentMaker(path, metadata, LatentRequest(n_atoms=size, steps=settings.steps, energy=(low, high)))
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
+        for low, high in pairwise(edges.tolist())
     ]
     for number in tqdm(range(n), desc="generated", unit="structure", disable=not progress):
         seed = settings.seed + number
@@ -161,12 +163,14 @@ def generated_structures(
         "windows": edges.tolist(),
         "hits": {
             "conditional": float(np.mean((window["conditional"] == wanted) & inside["conditional"])),
-            **{
-                name: float(np.mean((window[name] == wanted) & inside[name])) for name in ("random", "random packing")
-            },
+            **{name: float(np.mean((window[name] == wanted) & inside[name])) for name in ("random", "random packing")},
         },
         "energy": {
-            name: {"mean": float(np.nanmean(values)), "std": float(np.nanstd(values)), "failed": int(np.isnan(values).sum())}
+            name: {
+                "mean": float(np.nanmean(values)),
+                "std": float(np.nanstd(values)),
+                "failed": int(np.isnan(values).sum()),
+            }
             for name, values in {**found, "data": known}.items()
         },
         "rdf": float(rdf.error(g[None], reference[None])[0]),
@@ -191,8 +195,9 @@ def _packed(loaded: LoadedGlassVAE, like: Atoms, settings: StructureSettings, ra
     """Energy (eV/atom) of random positions, pushed apart and minimised, in a cube of the volume of `like`."""
     species = loaded.metadata.species
     counts = np.bincount(_types(like, species), minlength=len(species)).tolist()
+    density = len(like) / abs(float(np.linalg.det(like.cell[:])))
     try:
-        with Simulation(species, counts, len(like) / like.get_volume(), settings.potential, 0.001, 300.0, random) as run:
+        with Simulation(species, counts, density, settings.potential, 0.001, 300.0, random) as run:
             return run.minimise(1e-3)
     except VitrifyError:
         return float("nan")

@@ -12,6 +12,12 @@ from vitrify.models.amshortcut_flow import FlowAMShortcut, FlowConfig
 from vitrify.models.amshortcut_paper import ODEConfig, PaperAMShortcut, PaperAMShortcutConfig, SDEConfig
 from vitrify.models.base import ModelConfig, System
 from vitrify.models.glassvae_equivariant import EquivariantConfig, EquivariantGlassVAE
+from vitrify.models.glassvae_paper import (
+    DistanceGlassVAE,
+    DistanceGlassVAEConfig,
+    PaperGlassVAE,
+    PaperGlassVAEConfig,
+)
 from vitrify.models.ogn import OGN
 from vitrify.models.ogn_pair import PairConfig, PairOGN
 from vitrify.models.ogn_paper import PaperConfig, PaperOGN
@@ -56,6 +62,8 @@ MODELS: dict[str, dict[str, tuple[type[ModelConfig], type[nn.Module]]]] = {
     },
     "glassvae": {
         "equivariant": (EquivariantConfig, EquivariantGlassVAE),
+        "paper": (PaperGlassVAEConfig, PaperGlassVAE),
+        "distance": (DistanceGlassVAEConfig, DistanceGlassVAE),
     },
 }
 

@@ -92,6 +92,11 @@ class GlassVAE(nn.Module, ABC):
                 self.property_scale[number] = values.std().clamp_min(1e-12)
 
     @torch.jit.unused
+    def rdf_bins(self) -> tuple[float, float, int]:
+        """Start, end and number of the bins of g(r) that the loss compares."""
+        return 1.5, self.cutoff, 50
+
+    @torch.jit.unused
     def latent_space(self, species: Sequence[str], energy: str) -> dict[str, Any]:
         """What a model file says of the density of z and its `energy`; empty for a variant that has none."""
         return {}

@@ -26,15 +26,15 @@ from vitrify.nn import CubicSplines
 class DecoderConfig(ModelConfig):
     """The flow that makes positions of z; settings as in `vitrify.models.amshortcut_flow.FlowConfig`."""
 
-    cutoff: float = Field(5.0, gt=0)
-    width: int = Field(40, ge=8, le=256, multiple_of=8)
-    layers: int = Field(3, ge=1, le=8)
-    splines: int = Field(20, ge=8, le=64)
-    condition: int = Field(64, ge=8)
-    spread: float = Field(1.2, gt=0)
-    shortcuts: float = Field(0.25, gt=0, le=1)
-    shortest: float = Field(1 / 32, gt=0, lt=1)
-    middle: float = Field(0.6, ge=0, le=1)
+    cutoff: float = Field(default=5.0, gt=0)
+    width: int = Field(default=40, ge=8, le=256, multiple_of=8)
+    layers: int = Field(default=3, ge=1, le=8)
+    splines: int = Field(default=20, ge=8, le=64)
+    condition: int = Field(default=40, ge=8)
+    spread: float = Field(default=1.2, gt=0)
+    shortcuts: float = Field(default=0.25, gt=0, le=1)
+    shortest: float = Field(default=1 / 32, gt=0, lt=1)
+    middle: float = Field(default=0.6, ge=0, le=1)
 
 
 class EquivariantConfig(ModelConfig):
@@ -52,7 +52,7 @@ class EquivariantConfig(ModelConfig):
     width: int = Field(32, ge=8, le=256, multiple_of=8)
     hidden: int = Field(64, ge=8)
     latent: int = Field(16, ge=1, le=32)
-    summary: int = Field(16, ge=1)
+    summary: int = Field(24, ge=1)
     bins: int = Field(50, ge=10)
     components: int = Field(6, ge=1)
     decoder: DecoderConfig = Field(default_factory=DecoderConfig)
@@ -94,8 +94,8 @@ class Invariants(nn.Module):
         zeroth, first, second = moments[:, 0], moments[:, 1:4], moments[:, 4:]
         a, b = (first @ self.mix[0]).chunk(2, dim=2)
         c, d = (second @ self.mix[1]).chunk(2, dim=2)
-        angles = [(a * b).sum(1), (c * d).sum(1), (b * contracted(c, a)).sum(1)]
-        return torch.cat([zeroth] + angles, dim=1)
+        products = (a * b).sum(1), (c * d).sum(1), (b * contracted(c, a)).sum(1)
+        return torch.cat([zeroth, products[0], products[1], products[2]], dim=1)
 
     @torch.jit.unused
     def observe(self, sums: Tensor, types: Tensor) -> None:
@@ -126,14 +126,25 @@ class Residual(nn.Module):
         self.inner, self.outer = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.outer(nn.functional.silu(self.inner(x)))
+        """(n, width) -> (n, width)"""
+        found: Tensor = x + self.outer(nn.functional.silu(self.inner(x)))
+        return found
 
 
-def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """Two hidden layers."""
-    return nn.Sequential(
-        nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, outputs)
-    )
+class Perceptron(nn.Module):
+    """A linear map and, added to it, two hidden layers: what is linear is learned at once."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs)
+        self.first, self.second = nn.Linear(inputs, hidden), nn.Linear(hidden, hidden)
+        self.out = nn.Linear(hidden, outputs, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, inputs) -> (n, outputs)"""
+        y = nn.functional.silu(self.second(nn.functional.silu(self.first(x))))
+        found: Tensor = self.linear(x) + self.out(y)
+        return found
 
 
 class AtomicEnergy(nn.Module):
@@ -151,7 +162,8 @@ class AtomicEnergy(nn.Module):
     def forward(self, x: Tensor, types: Tensor, sample: Tensor, mu: Tensor) -> Tensor:
         """x (n, inputs), types and structure (n,), mu (S, latent) -> (n,)"""
         y = nn.functional.silu(self.first(x) + self.species[types] + self.latent(mu)[sample])
-        return (self.linear(x) + self.out(nn.functional.silu(self.second(y)))).squeeze(1)
+        energies: Tensor = self.linear(x) + self.out(nn.functional.silu(self.second(y)))
+        return energies.squeeze(1)
 
 
 class EquivariantGlassVAE(GlassVAE):
@@ -161,6 +173,11 @@ class EquivariantGlassVAE(GlassVAE):
     pooled_shift: Tensor
     pooled_scale: Tensor
     rdf_mean: Tensor
+    density_weight: Tensor
+    density_mean: Tensor
+    density_covariance: Tensor
+    state_mean: Tensor
+    state_covariance: Tensor
 
     def __init__(self, config: EquivariantConfig, system: System) -> None:
         super().__init__(system, config.cutoff, 1, 4 * config.width + 1, config.latent)
@@ -169,20 +186,19 @@ class EquivariantGlassVAE(GlassVAE):
         self.basis = EdgeBasis(n, c.splines, c.start, c.cutoff)
         self.invariants = Invariants(n, self.basis, c.width)
         self.energy = AtomicEnergy(self.invariants.size, n, c.latent, c.hidden)
-        self.graph_path = perceptron(self.invariants.size, c.hidden, 2 * c.latent)
+        self.graph_path = Perceptron(self.invariants.size, c.hidden, 2 * c.latent)
         self.edge_path = CubicSplines(n * n, c.summary, c.start, c.cutoff, c.splines)
         self.edge_blocks = nn.Sequential(Residual(c.summary), Residual(c.summary))
-        self.posterior = perceptron(2 * c.latent + c.summary, c.hidden, 2 * c.latent)
-        self.fusion = perceptron(c.latent + c.summary, c.hidden, 1)
-        last: Any = self.fusion[-1]
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        self.posterior = Perceptron(2 * c.latent + c.summary, c.hidden, 2 * c.latent)
+        self.fusion = Perceptron(c.latent + c.summary, c.hidden, 1)
+        for last in (self.fusion.linear, self.fusion.out):
+            nn.init.zeros_(last.weight)
         pairs = n * (n + 1) // 2
-        self.read_energies = perceptron(c.latent, c.hidden, 2)
-        self.read_rdf = perceptron(c.latent, c.hidden, pairs * c.bins)
+        self.read_energies = Perceptron(c.latent, c.hidden, 2)
+        self.read_rdf = Perceptron(c.latent, c.hidden, pairs * c.bins)
         self.blind_basis = EdgeBasis(1, c.splines, c.start, c.cutoff)  # does not tell species apart
         self.unlabelled = Invariants(1, self.blind_basis, c.width // 2)
-        self.read_species = perceptron(self.unlabelled.size + c.latent, c.hidden, n)
+        self.read_species = Perceptron(self.unlabelled.size + c.latent, c.hidden, n)
         flow = FlowConfig(**c.decoder.model_dump(), null=0.0)
         of_flow = System(system.species, system.masses, system.units, 0.0, self.latent_names())
         self.decoder = FlowAMShortcut(flow, of_flow)
@@ -235,24 +251,28 @@ class EquivariantGlassVAE(GlassVAE):
         x, core = features[:, :-1], features[:, -1]
         common = self.fusion(torch.cat([mu, summary], dim=1)).squeeze(1)
         local = self.energy(x, types, sample, mu) + core
-        return self.reference[types] + self.energy_scale * (local + common[sample])
+        found: Tensor = self.reference[types] + self.energy_scale * (local + common[sample])
+        return found
 
     @torch.jit.export
     def decode_energies(self, z: Tensor) -> Tensor:
         """Energy and inherent energy for each atom, of z (S, latent): (S, 2)."""
-        return self.property_mean + self.property_scale * self.read_energies(z)
+        found: Tensor = self.property_mean + self.property_scale * self.read_energies(z)
+        return found
 
     @torch.jit.export
     def decode_rdf(self, z: Tensor) -> Tensor:
         """Partial g(r) of z (S, latent): (S, pairs, bins), pairs a >= b at a (a + 1) / 2 + b."""
-        return self.rdf_mean + self.read_rdf(z).view(z.shape[0], self.rdf_mean.shape[0], self.rdf_mean.shape[1])
+        found: Tensor = self.read_rdf(z).view(z.shape[0], self.rdf_mean.shape[0], self.rdf_mean.shape[1])
+        return self.rdf_mean + found
 
     @torch.jit.export
     def decode_species(self, sample: Tensor, edge_index: Tensor, edge_vectors: Tensor, z: Tensor) -> Tensor:
         """Logits (N, species) of the atoms of S structures, from positions and z (S, latent) alone."""
         nothing = torch.zeros_like(sample)
         x = self.unlabelled(self.blind_basis(nothing, edge_index, edge_vectors, sample.shape[0]), nothing)
-        return self.read_species(torch.cat([x, z[sample]], dim=1))
+        found: Tensor = self.read_species(torch.cat([x, z[sample]], dim=1))
+        return found
 
     @torch.jit.unused
     def density(self) -> Density:
@@ -262,6 +282,11 @@ class EquivariantGlassVAE(GlassVAE):
         parts = (self.density_weight, self.density_mean, self.density_covariance)
         weights, means, covariances = (part.double().cpu().numpy() for part in parts)
         return Density(weights / weights.sum(), means, covariances)
+
+    @torch.jit.unused
+    def rdf_bins(self) -> tuple[float, float, int]:
+        """See `vitrify.models.glassvae`."""
+        return self.config.start, self.cutoff, self.config.bins
 
     @torch.jit.unused
     def latent_space(self, species: Sequence[str], energy: str) -> dict[str, Any]:
