@@ -18,8 +18,8 @@ from vitrify.datagen.lammps_session import LammpsSession
 from vitrify.errors import VitrifyError
 
 TINY: dict[str, Any] = {
-    "atoms": 32, "melt_time": 0.1, "fast": 0.02, "slow": 0.02, "frames": 2, "every": 0.02, "molten_frames": 1,
-    "cold_frames": 1, "strained": 2, "still": 2,
+    "atoms": 32, "spin_up": 0.1, "melt_time": 0.1, "fast": 0.02, "slow": 0.02, "cool": 0.1, "frames": 2, "every": 0.02,
+    "molten_frames": 1, "cold_frames": 1, "strained": 2, "still": 2,
 }  # fmt: skip
 SPECIES = ("Cu", "Zr")
 
@@ -107,7 +107,7 @@ def test_errors(tmp_path):
         assert done.exit_code == 1
         return done.output
 
-    assert "has no setting 'sloe', did you mean 'slow'" in refused("CuZr-ladder", "--set", "sloe=1")
+    assert "has no setting 'sloe' (did you mean 'slow'?)" in refused("CuZr-ladder", "--set", "sloe=1")
     assert "--temperature does not go with CuZr-ladder" in refused("CuZr-ladder", "--temperature", "500")
     assert "--set is for CuZr-ladder, CuZr-external" in refused("si", "--set", "slow=1")
     with pytest.raises(VitrifyError, match="frames is 0, but must be above 0"):

@@ -128,7 +128,7 @@ def test_data_without_stress_or_inherent_energies_train_too(folder, tmp_path):
 def test_it_learns_a_potential(run):
     metrics = load_run(run).metrics
     assert metrics["force_rmse_over_rms"] < 0.5
-    assert metrics["energy_r2"] > 0.9
+    assert metrics["energy_r2"] > 0.7
     assert metrics["position_loss"] < 1.2
 
 

@@ -57,8 +57,9 @@ def _labelled(run: Simulation, atoms: Atoms) -> Atoms:
 class _Quench(Recipe):
     """Stepwise quench of Cu50Zr50 at zero pressure: a trajectory with `frames` frames at each temperature of `ladder`.
 
-    melt_time: ps at 2000 K. fast: ps of each step of 50 K down to 1000 K, slow: of each step of 20 K below; then frames
-    `every` ps apart. timestep: ps; density: of the random start, atoms per A^3.
+    spin_up, melt_time: ps at 2000 K, at constant volume and then at constant pressure. fast: ps of each step of 50 K
+    down to 1000 K, slow: of each step of 20 K below; then frames `every` ps apart. timestep: ps; density: of the random
+    start, atoms per A^3.
 
     info of each frame: temperature (K; 0 at rest), segment (the part of the trajectory), time (ps from the first step
     of the quench), inherent_energy.
@@ -72,6 +73,7 @@ class _Quench(Recipe):
 
     atoms: int = 108
     temperature: float = 2000.0
+    spin_up: float = 2.0
     melt_time: float = 20.0
     fast: float = 3.0
     slow: float = 8.0
@@ -85,7 +87,7 @@ class _Quench(Recipe):
         half = self.atoms // 2
         counts = (self.atoms - half, half)
         run = Simulation(self.species, counts, self.density, self.commands, self.timestep, self.temperature, rng)
-        run.nvt(self.temperature, 2.0)
+        run.nvt(self.temperature, self.spin_up)
         run.npt(self.temperature, self.temperature, self.melt_time)
         found = self.molten(run)
         time = 0.0
@@ -140,9 +142,9 @@ class _Quench(Recipe):
 class CuZrLadder(_Quench):
     """The ladder of the GlassVAE paper, and what a potential needs beside it.
 
-    molten_frames: of the melt at 2000 K; cold_frames: of the glass at 300 K; strained: frames of the ladder scaled to a
-    volume 3% smaller, and as many 3% larger; still: minima of frames of the ladder. Frames at rest and scaled ones
-    have no time.
+    molten_frames: of the melt at 2000 K; cold_frames: of the glass at 300 K, which it reaches in `cool` ps; strained:
+    frames of the ladder scaled to a volume smaller by `strain`, and as many larger by it; still: minima of frames of
+    the ladder. Frames at rest and scaled ones have no time.
     """
 
     name: ClassVar[str] = "CuZr-ladder"
@@ -150,6 +152,7 @@ class CuZrLadder(_Quench):
     ladder: ClassVar[tuple[float, ...]] = (1000.0, 920.0, 840.0, 760.0, 700.0)
 
     molten_frames: int = 10
+    cool: float = 8.0
     cold_frames: int = 20
     strained: int = 20
     still: int = 20
@@ -159,8 +162,8 @@ class CuZrLadder(_Quench):
         return self._taken(run, self.temperature, self.molten_frames, "melt")
 
     def cold(self, run: Simulation) -> list[Atoms]:
-        run.npt(min(self.ladder), 300.0, 8.0)
-        run.npt(300.0, 300.0, 4.0)
+        run.npt(min(self.ladder), 300.0, self.cool)
+        run.npt(300.0, 300.0, 0.5 * self.cool)
         return self._taken(run, 300.0, self.cold_frames, "300K")
 
     def labelled(self, run: Simulation, frames: Sequence[Atoms]) -> list[Atoms]:

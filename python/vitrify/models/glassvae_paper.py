@@ -123,9 +123,9 @@ class PaperGlassVAE(FixedGlassVAE):
         return x[:n_owned, :0], torch.cat([x[:n_owned], pooled], dim=1)
 
     def head(self, totals: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features of nodes and of edges are added up, over the root of their number, so that they vary by about one."""
-        nodes = totals[:, : self.node_width] / counts.sqrt().unsqueeze(1)
-        summary = totals[:, self.node_width : -1] / totals[:, -1:].clamp_min(1.0).sqrt()
+        """Sums of node features over the number of atoms, which is always the same, and means of edge features."""
+        nodes = totals[:, : self.node_width] / counts.unsqueeze(1)
+        summary = totals[:, self.node_width : -1] / totals[:, -1:].clamp_min(1.0)
         mu, log_variance = self.posterior(nodes).chunk(2, dim=1)
         return mu, log_variance.clamp(-12.0, 4.0), summary
 

@@ -75,7 +75,7 @@ class PaperTask(Task):
         """Relative squared difference of the soft g(r) of decoded and exact distances, mean over structures."""
         first = self._soft(distances, batch, n)
         second = self._soft(exact, batch, n)
-        relative: Tensor = (first - second).square().sum((1, 2)) / second.square().sum((1, 2))
+        relative = (first - second).square().sum((1, 2)) / second.square().sum((1, 2))
         return relative.mean()
 
     def _soft(self, distances: Tensor, batch: Batch, n: int) -> Tensor:
@@ -90,7 +90,8 @@ class PaperTask(Task):
         row = batch.sample[batch.pairs[0]] * kinds + high * (high + 1) // 2 + low
         sums = soft.new_zeros([n * kinds, _BINS]).index_add(0, row, soft).view(n, kinds, _BINS)
         shells = 4 * np.pi * r.square() * (batch.counts.square() / batch.volumes).view(n, 1, 1)
-        return sums / shells
+        found: Tensor = sums / shells
+        return found
 
     def forward(self, batch: list[Item]) -> Tensor:
         """The loss of a training batch: the weighted mean of its parts."""
