@@ -67,7 +67,7 @@ def test_barriers_are_the_eager_models_and_the_files(shape: str, units: str, dty
     assert [g.shape for g in got] == [(len(c.types),)] * 2 and got[0].dtype == np.float64
     assert close(got, toy_symgnn.predict(make_toy(units, dtype), c), TOLERANCE[dtype])
     assert close(got, load_model(path).predict(c.positions, c.cell, c.types), 1e-14)
-    assert calc.model.metadata.property.name == {"lj": "propensity", "metal": "barrier"}[units]
+    assert calc.barriers.metadata.property.name == {"lj": "propensity", "metal": "barrier"}[units]
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
@@ -98,8 +98,8 @@ def test_one_calculation_gives_both_and_is_kept_until_atoms_change(
 ) -> None:
     calc, atoms = GlassCalc(barriers=model), as_atoms(glass())
     runs = []
-    predict = calc.model.predict
-    monkeypatch.setattr(type(calc.model), "predict", lambda self, *args: runs.append(1) or predict(*args))
+    predict = calc.barriers.predict
+    monkeypatch.setattr(type(calc.barriers), "predict", lambda self, *args: runs.append(1) or predict(*args))
     atoms.calc = calc
     first, spread = both(calc, atoms)
     assert set(calc.results) == {"barriers", "barriers_std", "barriers_outside"}
@@ -238,7 +238,7 @@ def test_overlapping_atoms_that_break_the_model_are_told(model: Path, monkeypatc
     calc, atoms = GlassCalc(barriers=model), as_atoms(glass())
     answer = np.ones(len(atoms))
     answer[3] = np.inf
-    monkeypatch.setattr(type(calc.model), "predict", lambda self, *args: (answer, answer))
+    monkeypatch.setattr(type(calc.barriers), "predict", lambda self, *args: (answer, answer))
     with pytest.raises(VitrifyError, match=r"predicted barrier of atom 3 is inf \(1 such atoms\): do atoms overlap"):
         calc.get_property("barriers", atoms)
     assert calc.results == {}
@@ -263,8 +263,8 @@ def test_models_of_another_kind_are_refused(model: Path, tmp_path: Path) -> None
         assert "\n" not in str(caught.value)
 
     refused(r"ogn\.pt holds a model of kind ogn, not symgnn; kind ogn moves atoms: run it with OGNDyn", barriers=ogn)
-    refused(r"kind symgnn, not an energy model, of which this version .* GlassCalc\(barriers=\.\.\.\)", model)
-    refused("kind ogn, not an energy model", ogn, barriers=model)
+    refused(r"kind symgnn, not glassvae; kind symgnn predicts .* GlassCalc\(barriers=\.\.\.\)", model)
+    refused("kind ogn, not glassvae", ogn, barriers=model)
     refused("no model file nowhere.pt", barriers="nowhere.pt")
     refused("no model file nowhere.pt", "nowhere.pt")
     refused(r"GlassCalc has no model: .* GlassCalc\(barriers=MODEL\)")

@@ -1,4 +1,4 @@
-"""Models of glasses as an ASE calculator: the numbers of `compute symgnn/atom`, asked for from Python."""
+"""Models of glasses as an ASE calculator: energies, forces and latent vectors; barriers as in LAMMPS."""
 
 # mypy: allow-untyped-calls
 
@@ -16,23 +16,30 @@ from numpy.typing import NDArray
 
 from vitrify.ase import check_periodic, types_of
 from vitrify.checks import check_vectors
-from vitrify.engines import Engine, open_symgnn
+from vitrify.engines import Engine, open_glassvae, open_symgnn
 from vitrify.errors import VitrifyError
-from vitrify.modelfile import SymGNNMetadata, Validity, find_model, read_metadata, wrong_kind
-from vitrify.reference import StructurePredictor, require_reference
+from vitrify.modelfile import SymGNNMetadata, Validity
+from vitrify.reference import LandscapePredictor, StructurePredictor, require_reference
 
 Array = NDArray[np.float64]
 # A density that was written and read again may differ in its last digits.
 _ROUNDING = 1e-6
+_ENERGIES = ("energy", "free_energy", "energies", "forces", "stress", "latent")
+_BARRIERS = ("barriers", "barriers_std", "barriers_outside")
+_VOIGT = (np.array([0, 1, 2, 1, 0, 0]), np.array([0, 1, 2, 2, 2, 1]))  # xx, yy, zz, yz, xz, xy
 
 
 class GlassCalc(Calculator):
-    """An ASE calculator of learned properties; so far the per-atom energy barriers of a SymGNN.
+    """An ASE calculator of learned properties: energies of a GlassVAE, per-atom energy barriers of a SymGNN.
 
-        atoms.calc = GlassCalc(barriers="Cu64Zr36.symgnn.pt")
-        barriers = atoms.calc.get_property("barriers", atoms)          # (N,), eV
-        spread = atoms.calc.get_property("barriers_std", atoms)        # (N,), standard deviation, eV
-        outside = atoms.calc.get_property("barriers_outside", atoms)   # (N,), bool: unlike the training data
+        atoms.calc = GlassCalc("Cu50Zr50.glassvae.pt")
+        atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress()
+        latent = atoms.calc.get_property("latent", atoms)              # (L,), z of the structure
+
+        calc = GlassCalc(barriers="Cu64Zr36.symgnn.pt")
+        barriers = calc.get_property("barriers", atoms)                # (N,), eV
+        spread = calc.get_property("barriers_std", atoms)              # (N,), standard deviation, eV
+        outside = calc.get_property("barriers_outside", atoms)         # (N,), bool: unlike the training data
 
     Barriers belong to structures at rest: minimise first, with the potential of the labels. Beside a calculator of
     energies, leave `atoms.calc` to that one and ask this one directly; it caches by the atoms that it is given:
@@ -45,15 +52,16 @@ class GlassCalc(Calculator):
     (`ase.calculators.mixing` is no help here: it adds up what all its calculators have in common.)
 
     A model of another per-atom property, such as a propensity, gives it under the same names; what it is,
-    and its unit, stands in `calc.model.metadata.property`. Models in reduced units take positions as they stand.
+    and its unit, stands in `calc.barriers.metadata.property`. Models in reduced units take positions as they stand.
 
     Args:
-        model: an energy model. No kind of model in this version gives energies, so this is an error that says so.
+        model: model file of kind glassvae, name of a shipped model, or what `vitrify.engines.open_glassvae` returned:
+            energy, free_energy, energies of the atoms (E = their sum), forces, stress and latent.
         barriers: model file of kind symgnn, name of a shipped model, or what `vitrify.engines.open_symgnn` returned.
         species: the model's species of each chemical symbol, {"Ar": "A", "Kr": "B"}; by default the same name.
         engine: "native" or "torch"; by default the native one where the file has weights for it and device is "cpu".
         device: "cpu" or "cuda:0".
-        check: replay the model's reference case first.
+        check: replay the reference cases of the models first.
 
     An atom is "outside" if its standard deviation is larger than that of 99% of the atoms of the training data, so that
     the members of the ensemble disagree as they hardly do there; for a model without an ensemble no atom is.
@@ -65,31 +73,36 @@ class GlassCalc(Calculator):
             three directions, none at all, positions that are not finite.
     """
 
-    implemented_properties = ["barriers", "barriers_std", "barriers_outside"]  # noqa: RUF012 (ASE's interface)
     # These models know neither spins nor charges.
     ignored_changes = {"initial_magmoms", "initial_charges"}  # noqa: RUF012
 
     def __init__(
         self,
-        model: str | Path | None = None,
+        model: str | Path | LandscapePredictor | None = None,
         barriers: str | Path | StructurePredictor | None = None,
         species: Mapping[str, str] | None = None,
         engine: Engine | None = None,
         device: str = "cpu",
         check: bool = False,
     ) -> None:
-        if model is not None:
-            raise _no_energy(model)
-        if barriers is None:
-            raise VitrifyError("GlassCalc has no model: give a model of kind symgnn, GlassCalc(barriers=MODEL)")
-        self.model = open_symgnn(barriers, engine, device) if isinstance(barriers, str | Path) else barriers
+        if model is None and barriers is None:
+            raise VitrifyError(
+                "GlassCalc has no model: give one of kind glassvae, GlassCalc(MODEL), or of kind symgnn, "
+                "GlassCalc(barriers=MODEL)"
+            )
+        self.landscape = open_glassvae(model, engine, device) if isinstance(model, str | Path) else model
+        self.barriers = open_symgnn(barriers, engine, device) if isinstance(barriers, str | Path) else barriers
         self._species = species
-        self._warned: set[str] = set()
-        if check:
-            require_reference(self.model)
+        self._warned: set[tuple[Path, str]] = set()
+        # ASE asks whether a property is among these; a class attribute in other calculators.
+        self.implemented_properties = [*(_ENERGIES if self.landscape else ()), *(_BARRIERS if self.barriers else ())]
         super().__init__()
-        # Trajectories keep the parameters of the calculator that computed what they hold.
-        self.parameters["barriers"] = self.model.path.name
+        for name, found in (("model", self.landscape), ("barriers", self.barriers)):
+            if found is not None:
+                if check:
+                    require_reference(found)
+                # Trajectories keep the parameters of the calculator that computed what they hold.
+                self.parameters[name] = found.path.name
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
         """Refuses what would have no effect."""
@@ -100,36 +113,59 @@ class GlassCalc(Calculator):
     def calculate(
         self,
         atoms: Atoms | None = None,
-        properties: Iterable[str] = ("barriers",),
+        properties: Iterable[str] = (),
         system_changes: Iterable[str] = tuple(all_changes),
     ) -> None:
-        """ASE's entry point: all properties of `atoms`, (N,) each, into `results`."""
-        super().calculate(atoms, list(properties), list(system_changes))
+        """ASE's entry point: into `results`, all that the models say that are asked (by default, all of them)."""
+        wanted = set(properties) or set(self.implemented_properties)
+        super().calculate(atoms, list(wanted), list(system_changes))
         if self.atoms is None:
             raise VitrifyError("there are no atoms: attach the calculator, atoms.calc = ..., or give atoms")
-        metadata = self.model.metadata
+        if system_changes:
+            self.results = {}
         check_periodic(self.atoms)
-        types = types_of(self.atoms.get_chemical_symbols(), metadata, self._species)
         positions = check_vectors("positions", self.atoms.positions)
-        self._warn(types, self.atoms.get_volume())
-        values, deviations = self.model.predict(positions, self.atoms.cell.array, types)
-        self.results = {
-            "barriers": _finite(values, metadata),
-            "barriers_std": _finite(deviations, metadata),
-            "barriers_outside": deviations > (metadata.validity.max_deviation or np.inf),
+        if self.landscape is not None and wanted & set(_ENERGIES):
+            self.results |= self._energies(self.landscape, self.atoms, positions)
+        if self.barriers is not None and wanted & set(_BARRIERS):
+            self.results |= self._barriers(self.barriers, self.atoms, positions)
+
+    def _energies(self, model: LandscapePredictor, atoms: Atoms, positions: Array) -> dict[str, Any]:
+        found = model.predict(positions, atoms.cell.array, self._types(model, atoms))
+        _finite(found.energies, "energy")
+        _finite(found.forces.sum(1), "force")
+        return {
+            "energy": found.energy,
+            "free_energy": found.energy,
+            "energies": found.energies,
+            "forces": found.forces,
+            "stress": found.stress[_VOIGT],
+            "latent": found.latent,
         }
 
-    def _warn(self, types: NDArray[np.int64], volume: float) -> None:
-        """Says what of the structure lies outside the training data, each thing once."""
-        found = outside(types, volume, self.model.metadata.species, self.model.metadata.validity)
-        new = {what: text for what, text in found.items() if what not in self._warned}
+    def _barriers(self, model: StructurePredictor, atoms: Atoms, positions: Array) -> dict[str, Any]:
+        values, deviations = model.predict(positions, atoms.cell.array, self._types(model, atoms))
+        name = model.metadata.property.name
+        return {
+            "barriers": _finite(values, name),
+            "barriers_std": _finite(deviations, name),
+            "barriers_outside": deviations > (model.metadata.validity.max_deviation or np.inf),
+        }
+
+    def _types(self, model: LandscapePredictor | StructurePredictor, atoms: Atoms) -> NDArray[np.int64]:
+        """The model's types (N,); says what of the structure lies outside its training data, each thing once."""
+        metadata = model.metadata
+        types = types_of(atoms.get_chemical_symbols(), metadata, self._species)
+        found = outside(types, atoms.get_volume(), metadata.species, metadata.validity)
+        new = {what: text for what, text in found.items() if (model.path, what) not in self._warned}
         if new:
-            self._warned.update(new)
-            name = self.model.metadata.property.name
+            self._warned.update((model.path, what) for what in new)
+            name = metadata.property.name if isinstance(metadata, SymGNNMetadata) else "energy"
             warnings.warn(
-                f"{self.model.path.name}: {'; '.join(new.values())}: the {name} of these atoms is an extrapolation",
-                stacklevel=2,
+                f"{model.path.name}: {'; '.join(new.values())}: the {name} of these atoms is an extrapolation",
+                stacklevel=4,
             )
+        return types
 
 
 def outside(types: NDArray[np.int64], volume: float, species: tuple[str, ...], validity: Validity) -> dict[str, str]:
@@ -149,17 +185,10 @@ def outside(types: NDArray[np.int64], volume: float, species: tuple[str, ...], v
     return found
 
 
-def _no_energy(model: str | Path) -> VitrifyError:
-    """The error for a model file where an energy model should be."""
-    path = find_model(model)
-    return wrong_kind(path, read_metadata(path).kind, "an energy model, of which this version of vitrify has no kind")
-
-
-def _finite(values: Array, metadata: SymGNNMetadata) -> Array:
+def _finite(values: Array, name: str) -> Array:
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise VitrifyError(
-            f"the predicted {metadata.property.name} of atom {bad[0]} is {values[bad[0]]} ({len(bad)} such atoms): "
-            "do atoms overlap?"
+            f"the predicted {name} of atom {bad[0]} is {values[bad[0]]} ({len(bad)} such atoms): do atoms overlap?"
         )
     return values

@@ -208,13 +208,17 @@ def evaluate_command(
     ] = None,
     targets: Annotated[str | None, typer.Option(help="amshortcut: its values, low:high:number")] = None,
     churn: Annotated[float, typer.Option(help="amshortcut: noise put back before each step but the first")] = 0.0,
-    seed: Annotated[int, typer.Option(help="amshortcut: seed of all random numbers")] = 1,
+    seed: Annotated[int, typer.Option(help="amshortcut, glassvae: seed of all random numbers")] = 1,
+    decode: Annotated[
+        int, typer.Option(help="glassvae: structures decoded from z, and with --potential generated, of each kind")
+    ] = 20,
 ) -> None:
     """Compare a model with what is true: an integrator (ogn) with Verlet and MD, barriers (symgnn) with their labels,
-    generated structures (amshortcut) with simulated ones.
+    generated structures (amshortcut) with simulated ones, a latent model (glassvae) with its potential.
 
     Writes metrics.json, figures and one report.html. Options that name no kind are those of ogn, but for engine,
-    which all have, and device, which symgnn has too.
+    which all have, and device, which symgnn and glassvae have too. glassvae takes --data several times (the test, then
+    external ones), --training for baselines, --potential for energies at rest, and the first of --sampling-steps.
     """
     from vitrify.modelfile import read_metadata
 
@@ -231,6 +235,15 @@ def evaluate_command(
             targets=targets, engine=engine, churn=churn, measured=measured,
         )  # fmt: skip
         typer.echo(f"{evaluate_generator(model, data, out, chosen_settings)}")
+        return
+    if kind == "glassvae":
+        from vitrify.evaluate.landscape import evaluate_landscape
+        from vitrify.evaluate.landscape_structures import structure_settings_from
+
+        made = structure_settings_from(decode, sampling_steps=sampling_steps, potential=potential, seed=seed)
+        typer.echo(
+            f"{evaluate_landscape(model, data, out, training=training or [], structures=made, device=device)}"
+        )
         return
     if kind == "symgnn":
         from vitrify.evaluate.barriers import evaluate_structures

@@ -7,16 +7,29 @@ from typing import Annotated, Any
 
 import typer
 
+from vitrify.errors import VitrifyError
+
 data = typer.Typer(no_args_is_help=True, help="Make the data that models are trained and tested on.")
 
 
 @data.command("trajectories")
 def data_trajectories(
-    system: Annotated[str, typer.Argument(help="kalj, kalj-glass, sio2, si, si-snap, cuzr or cuzr-glass")],
-    out: Annotated[Path, typer.Option(help="HDF5 file (H5MD layout) to write")],
+    system: Annotated[
+        str,
+        typer.Argument(
+            help="kalj, kalj-glass, sio2, si, si-snap, cuzr or cuzr-glass; or CuZr-ladder (a stepwise quench with "
+            "energies, forces and stresses) or CuZr-external (its test at other temperatures)"
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="HDF5 file (H5MD layout) to write; of a quench, extended XYZ: FILE.extxyz.gz")
+    ],
     trajectories: Annotated[int, typer.Option(help="independent trajectories")] = 10,
-    frames: Annotated[int, typer.Option(help="frames of each trajectory")] = 1000,
-    every: Annotated[int, typer.Option(help="base steps between frames")] = 1,
+    frames: Annotated[
+        int | None,
+        typer.Option(help="frames of each trajectory, default 1000; of a quench, at each temperature, default 60"),
+    ] = None,
+    every: Annotated[int | None, typer.Option(help="base steps between frames; default: 1")] = None,
     atoms: Annotated[
         int | None, typer.Option(help="atoms, at the density of the system; default: the paper's")
     ] = None,
@@ -27,16 +40,40 @@ def data_trajectories(
     density: Annotated[float | None, typer.Option(help="factor of the system's number density")] = None,
     seed: Annotated[int, typer.Option(help="seed of all random numbers")] = 1,
     workers: Annotated[int | None, typer.Option(help="processes; default: one for each core")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="a quench: change a setting of the recipe, as in slow=20; a wrong name lists them"),
+    ] = None,
 ) -> None:
     """Simulate trajectories with LAMMPS. Started again, an interrupted run goes on where it stopped."""
+    from vitrify.checks import parse_values
+    from vitrify.datagen.ensembles import make_ensemble
     from vitrify.datagen.generate import generate
+    from vitrify.datagen.ladder import LADDERS
 
+    if system in LADDERS:
+        given = {"temperature": temperature, "density": density, "md_timestep": md_timestep, "every": every}
+        unused = [name for name, value in given.items() if value is not None]
+        if unused:
+            option = unused[0].replace("_", "-")
+            raise VitrifyError(f"--{option} does not go with {system}: give settings of a quench as --set NAME=VALUE")
+        chosen: dict[str, Any] = parse_values("set", settings or [], "slow=20")
+        chosen |= {name: value for name, value in {"frames": frames, "atoms": atoms}.items() if value is not None}
+        try:
+            path = make_ensemble(system, out, count=trajectories, seed=seed, workers=workers, **chosen)
+        except KeyboardInterrupt:
+            typer.echo("stopped; the same command continues the run", err=True)
+            raise typer.Exit(130) from None
+        typer.echo(f"{path}")
+        return
+    if settings:
+        raise VitrifyError(f"--set is for {', '.join(LADDERS)}: {system} has the options that --help lists")
     path = generate(
         system,
         out,
         trajectories=trajectories,
-        frames=frames,
-        every=every,
+        frames=1000 if frames is None else frames,
+        every=1 if every is None else every,
         atoms=atoms,
         md_timestep=md_timestep,
         temperature=temperature,

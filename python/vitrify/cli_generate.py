@@ -11,7 +11,7 @@ from vitrify.errors import VitrifyError
 
 
 def generate_command(
-    model: Annotated[str, typer.Argument(help="model file of kind amshortcut, or name of a shipped model")],
+    model: Annotated[str, typer.Argument(help="model file of kind amshortcut or glassvae, or name of a shipped model")],
     atoms: Annotated[int | None, typer.Option(help="atoms of each structure")] = None,
     density: Annotated[
         float | None, typer.Option(help="g/cm^3, in lj units atoms per sigma^3; default: the model's")
@@ -24,6 +24,9 @@ def generate_command(
     ] = None,
     target: Annotated[
         list[str] | None, typer.Option(help="property to have, as in shear_modulus=30 (vitrify info MODEL lists them)")
+    ] = None,
+    energy: Annotated[
+        str | None, typer.Option(help="glassvae: energy at rest for each atom, low:high (range: vitrify info MODEL)")
     ] = None,
     steps: Annotated[int, typer.Option(help="steps of the sampler")] = 5,
     churn: Annotated[float, typer.Option(help="share of noise that is put back before each step but the first")] = 0.0,
@@ -64,8 +67,8 @@ def generate_command(
         warnings.simplefilter("always")
         made = generate_many(
             model, count, n_atoms=atoms, density=density, cell=_cell(cell), composition=_shares(elements),
-            target=parse_values("target", target or []), steps=steps, churn=churn, seed=seed, engine=chosen,
-            device=device, corrector=corrector, workers=workers,
+            target=parse_values("target", target or []), energy=_window(energy), steps=steps, churn=churn,
+            seed=seed, engine=chosen, device=device, corrector=corrector, workers=workers,
         )  # fmt: skip
     for message in caught:
         typer.echo(f"warning: {message.message}", err=True)
@@ -91,6 +94,16 @@ def _shares(text: str | None) -> dict[str, float] | None:
         except ValueError:
             raise VitrifyError(f"--elements {text!r}: wanted shares such as Si:1,O:2, or a formula, SiO2") from None
     return found
+
+
+def _window(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        low, high = (float(word) for word in text.split(":"))
+    except ValueError:
+        raise VitrifyError(f"--energy {text!r}: wanted low:high, as in -4.95:-4.94") from None
+    return low, high
 
 
 def _cell(text: str | None) -> list[list[float]] | list[float] | float | None:

@@ -65,8 +65,9 @@ def diagnose(models: Sequence[str] = ()) -> Iterator[Finding]:
         **{Path(m).name: m for m in models},
     }
     for name, place in named.items():
+        hosts = [("Python", _model_in_python), *([("lmp", _model_in_lammps)] if _in_lammps(place) else [])]
         for engine in _engines(place):
-            for host, replay in (("Python", _model_in_python), ("lmp", _model_in_lammps)):
+            for host, replay in hosts:
                 label = f"{name} in {host}, {engine}"
                 yield _examine(label, lambda r=replay, p=place, e=engine: r(p, e))  # type: ignore[misc]
     if not named:
@@ -219,6 +220,14 @@ def _engines(name: str) -> tuple[str, ...]:
         return engines_of(name)
     except VitrifyError:
         return ("torch",)
+
+
+def _in_lammps(name: str) -> bool:
+    """Whether a style runs models of this kind; yes for what is no model file, so that its check says what is wrong."""
+    try:
+        return read_metadata(name).kind in _STYLES
+    except VitrifyError:
+        return True
 
 
 def _model_in_python(name: str, engine: Any) -> str:

@@ -10,7 +10,7 @@ from vitrify.modelfile import find_model, read_metadata, wrong_kind
 from vitrify.native import NativeAMShortcut, NativeModel, NativeSymGNN, has_native_weights
 
 if TYPE_CHECKING:
-    from vitrify.export import Loaded, LoadedModel, LoadedSymGNN
+    from vitrify.export import Loaded, LoadedGlassVAE, LoadedModel, LoadedSymGNN
 
 ENGINES = ("native", "torch")
 _NATIVE: dict[str, type[NativeModel | NativeSymGNN | NativeAMShortcut]] = {
@@ -23,7 +23,11 @@ Engine: TypeAlias = Literal["native", "torch"]
 
 def engines_of(name: str | Path) -> tuple[str, ...]:
     """The engines that can run a model file; the first is the one that is taken by default on a CPU."""
-    return ENGINES if has_native_weights(name) else ("torch",)
+    return ENGINES if _runs_natively(name) else ("torch",)
+
+
+def _runs_natively(name: str | Path) -> bool:
+    return read_metadata(name).kind in _NATIVE and has_native_weights(name)
 
 
 def open_model(
@@ -39,8 +43,11 @@ def open_model(
     path = find_model(name)
     if engine == "native" and device != "cpu":
         raise VitrifyError(f"engine native runs on the cpu, not on {device}: use engine torch, or device cpu")
-    if engine == "native" or (engine is None and device == "cpu" and has_native_weights(path)):
-        return _NATIVE[read_metadata(path).kind](path)
+    kind = read_metadata(path).kind
+    if engine == "native" and kind not in _NATIVE:
+        raise VitrifyError(f"engine native runs no model of kind {kind}, as {path} is: use engine torch")
+    if engine == "native" or (engine is None and device == "cpu" and _runs_natively(path)):
+        return _NATIVE[kind](path)
     from vitrify.export import load_model
 
     return load_model(path, device)
@@ -56,6 +63,12 @@ def open_symgnn(name: str | Path, engine: Engine | None = None, device: str = "c
     """`open_model` for a model of a per-atom property; VitrifyError if the file holds another kind."""
     _require_kind(name, "symgnn")
     return cast("NativeSymGNN | LoadedSymGNN", open_model(name, engine, device))
+
+
+def open_glassvae(name: str | Path, engine: Engine | None = None, device: str = "cpu") -> LoadedGlassVAE:
+    """`open_model` for a latent model with energies; VitrifyError if the file holds another kind."""
+    _require_kind(name, "glassvae")
+    return cast("LoadedGlassVAE", open_model(name, engine, device))
 
 
 def _require_kind(name: str | Path, wanted: str) -> None:

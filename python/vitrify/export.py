@@ -24,11 +24,14 @@ from torch.jit._fuser import optimized_execution
 
 from vitrify.errors import VitrifyError
 from vitrify.files import atomic_path
+from vitrify.graph import StructureGraph
+from vitrify.latents import Density
 from vitrify.modelfile import (
     METADATA_NAME,
     WEIGHTS_NAME,
     AMShortcutMetadata,
     AnyMetadata,
+    GlassVAEMetadata,
     Metadata,
     OGNMetadata,
     Provenance,
@@ -45,8 +48,11 @@ from vitrify.modelfile import (
 )
 from vitrify.neighbours import build_graph, build_structure_graph, neighbour_list
 from vitrify.reference import (
+    Landscape,
     check_reference,
+    landscape,
     make_denoising_reference,
+    make_landscape_reference,
     make_reference,
     make_structure_reference,
     require_reference,
@@ -55,6 +61,7 @@ from vitrify.reference import (
 __all__ = [
     "Loaded",
     "LoadedAMShortcut",
+    "LoadedGlassVAE",
     "LoadedModel",
     "LoadedSymGNN",
     "Metadata",
@@ -74,16 +81,18 @@ _METHODS = {
     "ogn": ("start", "layer", "finish", "forward"),
     "symgnn": ("start", "layer", "finish", "forward"),
     "amshortcut": ("forward",),
+    "glassvae": ("atoms", "head", "energies", "forward"),
 }
 _INPUTS = {
     "ogn": ("types", "velocities", "edge_index", "edge_vectors"),
     "symgnn": ("types", "edge_index", "edge_vectors"),
     "amshortcut": ("elements", "sample", "edge_index", "edge_vectors", "time", "step", "properties", "known"),
+    "glassvae": ("types", "edge_index", "edge_vectors"),
 }
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-_M = TypeVar("_M", OGNMetadata, SymGNNMetadata, AMShortcutMetadata)
+_M = TypeVar("_M", OGNMetadata, SymGNNMetadata, AMShortcutMetadata, GlassVAEMetadata)
 
 
 @dataclass(frozen=True)
@@ -162,7 +171,46 @@ class LoadedAMShortcut(_Module[AMShortcutMetadata]):
         )
 
 
-Loaded: TypeAlias = LoadedModel | LoadedSymGNN | LoadedAMShortcut
+class LoadedGlassVAE(_Module[GlassVAEMetadata]):
+    """A latent model, ready to run: `module(types, edge_index, edge_vectors) -> (energies, latent)`."""
+
+    def predict(self, positions: Any, cell: Any, types: Any) -> Landscape:
+        """Energies of the atoms, forces, stress and latent vector, float64, in the model's units.
+
+        positions (N, 3), cell (3, 3) rows, any cell; types (N,) 0-based.
+        """
+        with optimized_execution(False):
+            return landscape(self.module, cell, self.graph(positions, cell, types))
+
+    def density(self) -> Density:
+        """The density of (z, energy for each atom) of the training data; only files with statistics have one."""
+        names = ("density_weight", "density_mean", "density_covariance")
+        weights, means, covariances = (getattr(self.module, name).double().cpu().numpy() for name in names)
+        return Density(weights / weights.sum(), means, covariances)
+
+    def decode(
+        self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the decoder of positions answers, (N, 3) and (N, kinds), to one-hot elements (N, kinds) and z (L,)."""
+        edge_index, edge_vectors = neighbour_list(positions, cell, self.metadata.hyperparameters["decoder"]["cutoff"])
+
+        def tensor(array: Any) -> torch.Tensor:
+            return torch.as_tensor(np.asarray(array)).to(self.device, self.dtype)
+
+        sample = torch.zeros(len(elements), dtype=torch.int64, device=self.device)
+        index = torch.as_tensor(edge_index, device=self.device)
+        asked = tensor(z).unsqueeze(0)
+        graph = tensor(elements), sample, index, tensor(edge_vectors), tensor([time]), tensor([step])
+        with torch.inference_mode(), optimized_execution(False):
+            moved, kinds = self.module.decoder(*graph, asked, torch.ones_like(asked))
+        return moved.double().cpu().numpy(), kinds.double().cpu().numpy()
+
+    def graph(self, positions: Any, cell: Any, types: Any) -> StructureGraph:
+        """What the module reads."""
+        return build_structure_graph(positions, cell, types, self.metadata.cutoff, self.dtype, self.device)
+
+
+Loaded: TypeAlias = LoadedModel | LoadedSymGNN | LoadedAMShortcut | LoadedGlassVAE
 
 
 @contextmanager
@@ -217,6 +265,8 @@ def load_model(name: str | Path, device: str | torch.device = "cpu") -> Loaded:
     _check_program(path, metadata, module)
     if isinstance(metadata, AMShortcutMetadata):
         return LoadedAMShortcut(path, metadata, module.eval(), place)
+    if isinstance(metadata, GlassVAEMetadata):
+        return LoadedGlassVAE(path, metadata, module.eval(), place)
     if isinstance(metadata, SymGNNMetadata):
         return LoadedSymGNN(path, metadata, module.eval(), place)
     return LoadedModel(path, metadata, module.eval(), place)
@@ -328,6 +378,7 @@ def export_model(
     properties: Sequence[Mapping[str, Any]] | None = None,
     statistics: Mapping[str, Any] | None = None,
     charges: Sequence[float] | None = None,
+    latent_energy: str | None = None,
     provenance: Provenance | None = None,
     metrics: dict[str, Any] | None = None,
     citation: str = "",
@@ -336,7 +387,8 @@ def export_model(
 
     Kind ogn needs `masses`, `base_timestep` and `stride`; kind symgnn needs `property`, such as
     {"name": "barrier", "unit": "eV"}; kind amshortcut needs `masses`, `properties` and `statistics`, as
-    `vitrify.modelfile.AMShortcutMetadata` has them. The model itself stays as it is.
+    `vitrify.modelfile.AMShortcutMetadata` has them; kind glassvae needs `masses`, and to make structures
+    `latent_energy`. The model itself stays as it is.
 
     Raises VitrifyError if something is missing, or if the file does not reproduce the eager model.
     """
@@ -349,6 +401,8 @@ def export_model(
         own = _symgnn_part(eager, species, validity, dtype, property)
     elif kind == "amshortcut":
         own = _amshortcut_part(eager, species, validity, dtype, masses, properties, statistics, charges)
+    elif kind == "glassvae":
+        own = _glassvae_part(eager, species, validity, dtype, masses, latent_energy)
     else:
         raise VitrifyError(f"kind {kind!r} is unknown: use {' or '.join(_INPUTS)}")
     metadata = make_metadata(
@@ -425,4 +479,19 @@ def _amshortcut_part(
         "properties": targets,
         "statistics": dict(statistics),
         "reference": make_denoising_reference(eager, species, eager.cutoff, validity, targets, dtype),
+    }
+
+
+def _glassvae_part(
+    eager: Any, species: tuple[str, ...], validity: Validity, dtype: str, masses: tuple[float, ...] | None,
+    latent_energy: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """The metadata that only a latent model has."""
+    if masses is None:
+        raise VitrifyError("kind glassvae has energies of given elements: give export_model masses")
+    return {
+        "masses": masses,
+        "latent": eager.latent,
+        **(eager.latent_space(species, latent_energy) if latent_energy else {}),
+        "reference": make_landscape_reference(eager, species, eager.cutoff, validity, dtype),
     }

@@ -9,14 +9,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ase import Atoms
 from numpy.typing import ArrayLike
 
 from vitrify.errors import VitrifyError
-from vitrify.makers import Maker, make_maker
-from vitrify.modelfile import AMShortcutMetadata, find_model, read_metadata, wrong_kind
+from vitrify.latent_generator import LatentMaker, LatentRequest
+from vitrify.makers import Maker, make_maker, numbers_of
+from vitrify.modelfile import AMShortcutMetadata, GlassVAEMetadata, Metadata, find_model, read_metadata, wrong_kind
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def generate_many(
     cell: ArrayLike | None = None,
     composition: Mapping[str, float] | None = None,
     target: Mapping[str, float] | None = None,
+    energy: tuple[float, float] | None = None,
     steps: int = 5,
     churn: float = 0.0,
     seed: int = 1,
@@ -62,11 +64,13 @@ def generate_many(
     """`count` independent glasses, of the seeds seed, seed + 1, ...; a seed gives one structure wherever it stands.
 
     Args:
-        model: file of kind amshortcut, found as `vitrify.modelfile.find_model` does.
+        model: file of kind amshortcut or glassvae, found as `vitrify.modelfile.find_model` does.
         n_atoms, density, cell: two of the three, or n_atoms or cell alone, when the density is the model's for the
             targets. density: g/cm^3 in metal units, atoms per sigma^3 in lj. cell (3, 3), (3,) or a length.
         composition: shares of the elements, as in {"Si": 1, "O": 2}; default: the model's for the targets.
         target: properties to have, in the model's units; those that are not named are free.
+        energy: low and high, for each atom, that a glassvae's structures shall have at rest (`latent_energy` in its
+            file says if it is another energy); default: any, as in its data.
         steps: looks of the network at the structure. churn: share of noise put back before each step but the first.
         engine: "native" is compiled and quick; "torch" runs models without native weights too, and GPUs (`device`).
         corrector: a short relaxation with a pair style, after generation.
@@ -82,7 +86,7 @@ def generate_many(
     """
     path = find_model(model)
     metadata = read_metadata(path)
-    if not isinstance(metadata, AMShortcutMetadata):
+    if not isinstance(metadata, AMShortcutMetadata | GlassVAEMetadata):
         raise wrong_kind(path, metadata.kind, "amshortcut")
     if count < 1:
         raise VitrifyError(f"count is {count}, but must be at least 1")
@@ -90,6 +94,15 @@ def generate_many(
         raise VitrifyError(f"seed is {seed}, but must lie between 0 and {2**32 - count}")
     if workers < 1:
         raise VitrifyError(f"workers is {workers}, but must be at least 1")
+    if isinstance(metadata, GlassVAEMetadata):
+        if target or churn or engine == "native":
+            what = "a target" if target else "churn" if churn else "engine native"
+            raise VitrifyError(f"{path.name} is of kind glassvae, which knows no {what}: leave it out, or give energy")
+        request = LatentRequest(n_atoms, density, cell, composition, energy, steps)
+        decoded = _decoded(path, metadata, request, device, range(seed, seed + count), workers)
+        return (_corrected(atoms, corrector, metadata) for atoms in decoded) if corrector else decoded
+    if energy is not None:
+        raise VitrifyError(f"{path.name} is of kind amshortcut, which knows no energy: give a target")
     makers = [make_maker(path, metadata, engine, device) for _ in range(min(workers, count))]
     plan = makers[0].plan(n_atoms, density, cell, composition, target or {}, steps, churn)
     for message in makers[0].warnings(plan):
@@ -105,12 +118,29 @@ def generate_many(
     return (_corrected(atoms, corrector, metadata) for atoms in structures) if corrector else structures
 
 
-def _in_order(one: Callable[[Maker, int], Atoms], makers: Sequence[Maker], seeds: range) -> Iterator[Atoms]:
+def _decoded(
+    path: Path, metadata: GlassVAEMetadata, request: LatentRequest, device: str, seeds: range, workers: int
+) -> Iterator[Atoms]:
+    """Structures of a latent model, whose z stands in info["latent"]."""
+    makers = [LatentMaker(path, metadata, request, device) for _ in range(min(workers, len(seeds)))]
+
+    def one(maker: LatentMaker, seed: int) -> Atoms:
+        atoms, z = maker.make(seed)
+        atoms.info = {"seed": seed, "model": path.name, "steps": request.steps, "latent": z}
+        return atoms
+
+    return _in_order(one, makers, seeds)
+
+
+_AnyMaker = TypeVar("_AnyMaker", Maker, LatentMaker)
+
+
+def _in_order(one: Callable[[_AnyMaker, int], Atoms], makers: Sequence[_AnyMaker], seeds: range) -> Iterator[Atoms]:
     """What `one` makes of each seed, in order; each maker has a thread, and none works far ahead of the reader."""
     if len(makers) == 1:
         yield from (one(makers[0], seed) for seed in seeds)
         return
-    free: SimpleQueue[Maker] = SimpleQueue()
+    free: SimpleQueue[_AnyMaker] = SimpleQueue()
     for maker in makers:
         free.put(maker)
 
@@ -135,17 +165,7 @@ def _in_order(one: Callable[[Maker, int], Atoms], makers: Sequence[Maker], seeds
                 future.cancel()
 
 
-def numbers_of(symbols: Sequence[str]) -> list[int]:
-    """Atomic numbers; species that are no elements (reduced units) become elements 1, 2, ... in the order of names."""
-    from ase.data import atomic_numbers
-
-    if all(symbol in atomic_numbers for symbol in symbols):
-        return [atomic_numbers[symbol] for symbol in symbols]
-    names = sorted(set(symbols))
-    return [1 + names.index(symbol) for symbol in symbols]
-
-
-def _corrected(atoms: Atoms, corrector: Corrector, metadata: AMShortcutMetadata) -> Atoms:
+def _corrected(atoms: Atoms, corrector: Corrector, metadata: Metadata) -> Atoms:
     from vitrify.corrector import correct
     from vitrify.datagen.compositions import potential_commands
 

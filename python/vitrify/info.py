@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vitrify.engines import engines_of
-from vitrify.modelfile import AMShortcutMetadata, AnyMetadata, Metadata, OGNMetadata, Range, Target
+from vitrify.modelfile import AMShortcutMetadata, AnyMetadata, GlassVAEMetadata, Metadata, OGNMetadata, Range, Target
 
 
 def describe(metadata: AnyMetadata, path: Path) -> list[tuple[str, str]]:
@@ -49,6 +49,8 @@ def _task(m: AnyMetadata) -> tuple[str, str]:
         return "timestep", f"{m.timestep:g} = {m.stride} x {m.base_timestep:g}"
     if isinstance(m, AMShortcutMetadata):
         return "makes", f"structures, by the process {m.process}"
+    if isinstance(m, GlassVAEMetadata):
+        return "gives", f"energy, forces, stress and a latent vector of {m.latent} numbers"
     unit = f" ({m.property.unit})" if m.property.unit else ""
     return "property", f"{m.property.name}{unit} of each atom, with its standard deviation"
 
@@ -59,13 +61,22 @@ def _range(m: AnyMetadata) -> list[tuple[str, str]]:
     return [
         *([("temperature", _span(temperature))] if temperature else []),
         *([("target", _target(found)) for found in m.properties] if isinstance(m, AMShortcutMetadata) else []),
+        *([("latent", _latent(m))] if isinstance(m, GlassVAEMetadata) and m.latent_energy_range else []),
         ("density", f"{_span(validity.number_density)} atoms per volume"),
         ("composition", ", ".join(f"{name} {_span(share)}" for name, share in validity.composition.items())),
     ]
 
 
+def _latent(m: GlassVAEMetadata) -> str:
+    """What the density of the latent vectors spans."""
+    name = (m.latent_energy or "").replace("_", " ")
+    return f"{name} {_span(m.latent_energy_range or (0.0, 0.0))} for each atom: vitrify generate --energy low:high"
+
+
 def _lammps(m: AnyMetadata, path: Path) -> str:
     """The commands that use the model."""
+    if isinstance(m, GlassVAEMetadata):
+        return "no: GlassCalc runs it in ASE"
     words = f"{path.name} {' '.join(m.species)}"
     if isinstance(m, OGNMetadata):
         return f"timestep {m.timestep:g}; fix 1 all ogn {words}"

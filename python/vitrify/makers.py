@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from vitrify.checks import check_cell
 from vitrify.errors import VitrifyError, did_you_mean
-from vitrify.modelfile import AMShortcutMetadata
+from vitrify.modelfile import AMShortcutMetadata, Metadata
 from vitrify.native import core_errors, make_generator, push_apart
 from vitrify.processes import Flow, make_process
 from vitrify.sampler import Steps, sample
@@ -63,7 +63,7 @@ class Maker:
             raise VitrifyError("the size of the structure is not given: give n_atoms or cell")
         values = self._values(target)
         shares = self._shares(composition)
-        box = None if cell is None else _cell_of(cell)
+        box = None if cell is None else cell_of(cell)
         counts, per_volume = self._counts(n_atoms, density, box, values, shares)
         self._check_density(sum(counts) / abs(float(np.linalg.det(box))) if box is not None else per_volume, counts)
         if box is None:
@@ -161,7 +161,7 @@ class TorchFlow(Maker):
         network = _network(self.loaded, plan.values)
         steps = Steps(plan.steps, churn=plan.churn, spread=float(hyper["churn_spread"]))
         state = sample(network, process, process.start(plan.cell, plan.types, seed), steps, seed)
-        return _mended(state.positions, state.elements.argmax(1), plan.cell, self.metadata)
+        return mended(state.positions, state.elements.argmax(1), plan.cell, self.metadata)
 
 
 class TorchPaper(Maker):
@@ -209,7 +209,7 @@ class TorchPaper(Maker):
         real = types < n_species
         if not real.any():
             raise VitrifyError("the structure came out empty, all ghosts: train longer, or give more steps")
-        return _mended(state.positions[real], types[real], plan.cell, self.metadata)
+        return mended(state.positions[real], types[real], plan.cell, self.metadata)
 
 
 def make_maker(path: Path, metadata: AMShortcutMetadata, engine: str, device: str) -> Maker:
@@ -234,8 +234,8 @@ def _network(loaded: Any, values: np.ndarray) -> Any:
     return answer
 
 
-def _mended(
-    positions: np.ndarray, types: np.ndarray, cell: np.ndarray, metadata: AMShortcutMetadata
+def mended(
+    positions: np.ndarray, types: np.ndarray, cell: np.ndarray, metadata: Metadata
 ) -> tuple[np.ndarray, np.ndarray]:
     """Wrapped positions after push-off; raises VitrifyError if they are not finite, or pairs stay too close."""
     if not np.isfinite(positions).all():
@@ -248,7 +248,8 @@ def _mended(
     return moved, types
 
 
-def _cell_of(cell: ArrayLike) -> np.ndarray:
+def cell_of(cell: ArrayLike) -> np.ndarray:
+    """A cell (3, 3) from itself, three edges or one."""
     array = np.asarray(cell, dtype=float)
     if array.ndim == 0:
         array = np.eye(3) * array
@@ -256,3 +257,12 @@ def _cell_of(cell: ArrayLike) -> np.ndarray:
         array = np.diag(array)
     return check_cell(array)
 
+
+def numbers_of(symbols: Sequence[str]) -> list[int]:
+    """Atomic numbers; species that are no elements (reduced units) become elements 1, 2, ... in the order of names."""
+    from ase.data import atomic_numbers
+
+    if all(symbol in atomic_numbers for symbol in symbols):
+        return [atomic_numbers[symbol] for symbol in symbols]
+    names = sorted(set(symbols))
+    return [1 + names.index(symbol) for symbol in symbols]

@@ -123,6 +123,23 @@ class AMShortcutReference(Reference):
         return self
 
 
+class GlassVAEReference(Reference):
+    """The reference case of a latent model: the energy of the cell, forces (N, 3), stress (3, 3), latent vector."""
+
+    energy: float
+    forces: Rows
+    stress: Rows
+    latent: tuple[float, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Self:
+        """Every array of atoms has one entry for each."""
+        atoms = {len(array) for array in (self.positions, self.species, self.forces)}
+        if len(atoms) != 1 or (len(self.cell), len(self.stress)) != (3, 3):
+            raise ValueError("the reference case needs three cell vectors, a stress and arrays of one length")
+        return self
+
+
 class Metadata(_Record):
     """`vitrify.json`, schema 1: what a host must know of a model of any kind before it runs it.
 
@@ -262,17 +279,48 @@ class AMShortcutMetadata(Metadata):
         return self
 
 
-AnyMetadata: TypeAlias = OGNMetadata | SymGNNMetadata | AMShortcutMetadata
+class GlassVAEMetadata(Metadata):
+    """A latent model of a glass: energy, forces, stress and a latent vector of a structure; perhaps new structures.
+
+    latent: length of the latent vector z. latent_energy: what the density of z is joint with, for each atom; its range
+    holds 98% of the density. statistics: number density, fractions of the species and z, which tell the cell that goes
+    with a z. These three may be missing, in a model that makes no structures.
+    """
+
+    kind: Literal["glassvae"]
+    reverse_edges: Literal[False]
+    masses: tuple[float, ...]
+    latent: int = Field(ge=1)
+    latent_energy: Literal["inherent_energy", "energy"] | None = Field(None, exclude_if=_is_none)
+    latent_energy_range: Range | None = Field(None, exclude_if=_is_none)
+    statistics: Statistics | None = Field(None, exclude_if=_is_none)
+    reference: GlassVAEReference
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if len(self.masses) != len(self.species) or min(self.masses) <= 0:
+            raise ValueError(f"masses {self.masses} must be positive, one for each of the species {self.species}")
+        if len(self.reference.latent) != self.latent:
+            raise ValueError(f"the reference case has {len(self.reference.latent)} latent numbers, not {self.latent}")
+        names = ("number_density", *(f"fraction:{s}" for s in self.species), *(f"z{i}" for i in range(self.latent)))
+        if self.statistics is not None and self.statistics.names != names:
+            raise ValueError(f"the statistics are of {self.statistics.names}, not of {names}")
+        return self
+
+
+AnyMetadata: TypeAlias = OGNMetadata | SymGNNMetadata | AMShortcutMetadata | GlassVAEMetadata
 _CLASSES: dict[str, type[AnyMetadata]] = {
     "ogn": OGNMetadata,
     "symgnn": SymGNNMetadata,
     "amshortcut": AMShortcutMetadata,
+    "glassvae": GlassVAEMetadata,
 }
 KINDS = tuple(_CLASSES)
 _USES = {
     "ogn": "moves atoms: run it with OGNDynamics, or fix ogn in LAMMPS",
     "symgnn": "predicts a property of each atom: run it with GlassCalc(barriers=...), or compute symgnn/atom in LAMMPS",
     "amshortcut": "makes structures: run it with vitrify generate, or create_glass in LAMMPS",
+    "glassvae": "gives energies, forces and a latent vector: run it with GlassCalc(MODEL) in ASE",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -14,6 +15,8 @@ from vitrify.modelfile import (
     REFERENCE_TOLERANCE,
     AMShortcutMetadata,
     AMShortcutReference,
+    GlassVAEMetadata,
+    GlassVAEReference,
     OGNMetadata,
     OGNReference,
     SymGNNMetadata,
@@ -91,7 +94,44 @@ class DenoisingPredictor(Protocol):
         ...
 
 
-AnyPredictor = Predictor | StructurePredictor | DenoisingPredictor
+@dataclass(frozen=True)
+class Landscape:
+    """What a latent model says of a structure: energies (N,) of the atoms, forces (N, 3), stress (3, 3), latent (L,).
+
+    The stress is the derivative of the energy by the strain, over the volume.
+    """
+
+    energies: NDArray[np.float64]
+    forces: NDArray[np.float64]
+    stress: NDArray[np.float64]
+    latent: NDArray[np.float64]
+
+    @property
+    def energy(self) -> float:
+        """Of the whole cell."""
+        return float(self.energies.sum())
+
+
+class LandscapePredictor(Protocol):
+    """A latent model in an engine: `vitrify.export.LoadedGlassVAE`."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def metadata(self) -> GlassVAEMetadata: ...
+
+    @property
+    def runs_on(self) -> str:
+        """The engine and what it runs on, for messages."""
+        ...
+
+    def predict(self, positions: Any, cell: Any, types: Any) -> Landscape:
+        """Energies, forces, stress and z; positions (N, 3), cell (3, 3) rows, types (N,) 0-based."""
+        ...
+
+
+AnyPredictor = Predictor | StructurePredictor | DenoisingPredictor | LandscapePredictor
 
 _FCC = np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [0.0, 0.5, 0.5]])
 # Tilted and unequal edges, in units of the cube root of the volume (the diagonal's product is 1).
@@ -236,6 +276,46 @@ def make_denoising_reference(
     )
 
 
+def landscape(module: Any, cell: Any, graph: Any) -> Landscape:
+    """What a latent model, eager or TorchScript, says of a periodic graph (`vitrify.graph.StructureGraph`)."""
+    import torch
+
+    vectors = graph.edge_vectors.detach().requires_grad_()
+    with torch.enable_grad():
+        energies, latent = module(graph.types, graph.edge_index, vectors)
+        (by_edge,) = torch.autograd.grad(energies.double().sum(), vectors)
+    centres, neighbours = graph.edge_index
+    zero = torch.zeros([len(graph.types), 3], dtype=torch.float64, device=vectors.device)
+    by_edge = by_edge.double()
+    forces = zero.index_add(0, centres, by_edge).index_add(0, neighbours, -by_edge)
+    virial = vectors.detach().double().T @ by_edge
+    stress = 0.5 * (virial + virial.T) / abs(float(np.linalg.det(cell)))
+    found = (tensor.detach().double().cpu().numpy() for tensor in (energies, forces, stress, latent))
+    return Landscape(*found)
+
+
+def make_landscape_reference(
+    module: Any, species: tuple[str, ...], cutoff: float, validity: Validity, dtype: str
+) -> GlassVAEReference:
+    """The reference case of an eager latent model that computes in `dtype`, as `make_reference` for OGN."""
+    import torch
+
+    cell, positions, types = reference_structure(species, validity, np.random.default_rng(0))
+    found = landscape(module, cell, build_structure_graph(positions, cell, types, cutoff, getattr(torch, dtype)))
+    return GlassVAEReference.model_validate(
+        {
+            "cell": cell.tolist(),
+            "positions": positions.tolist(),
+            "species": [species[t] for t in types],
+            "energy": found.energy,
+            "forces": found.forces.tolist(),
+            "stress": found.stress.tolist(),
+            "latent": found.latent.tolist(),
+            "tolerance": REFERENCE_TOLERANCE[dtype],
+        }
+    )
+
+
 def check_reference(model: AnyPredictor) -> float:
     """Replays the reference case: the largest deviation of either output over the rms of what is expected."""
     metadata = model.metadata
@@ -249,6 +329,10 @@ def check_reference(model: AnyPredictor) -> float:
         values = np.array([np.nan if value is None else value for value in case.properties])
         got = network.answer(case.positions, case.cell, elements, case.time, case.step, values)[:1]
         expected = (np.array(case.vectors),)
+    elif isinstance(case, GlassVAEReference):
+        found = cast(LandscapePredictor, model).predict(case.positions, case.cell, types)
+        got = np.array([found.energy]), found.forces, found.stress, found.latent
+        expected = np.array([case.energy]), np.array(case.forces), np.array(case.stress), np.array(case.latent)
     elif isinstance(case, SymGNNReference):
         got = cast(StructurePredictor, model).predict(case.positions, case.cell, types)
         expected = np.array(case.values), np.array(case.deviations)

@@ -124,3 +124,42 @@ def coordination_number(rdf: RDF, pair: tuple[int, int], density: float, r_cut: 
     a, b = sorted(pair)
     inside = rdf.r < r_cut
     return float(4 * np.pi * density * np.sum(rdf.g[a, b][inside] * rdf.r[inside] ** 2) * (rdf.r[1] - rdf.r[0]))
+
+
+def soft_rdf(
+    types: np.ndarray, pairs: np.ndarray, distances: np.ndarray, volume: float, n_species: int,
+    start: float, stop: float, bins: int,
+) -> np.ndarray:  # fmt: skip
+    """Partial g(r) of one frame (P, bins), pairs a >= b at a (a + 1) / 2 + b, in bins that are cubic B-splines.
+
+    types (N,); pairs (2, E): every directed pair within `stop`, of all periodic images; distances (E,); volume of the
+    cell. Smooth in the distances; bin k looks at `soft_bins(start, stop, bins)[k]`, and g is 0 for pairs without atoms.
+    """
+    width = (stop - start) / bins
+    t = np.clip((distances - start) / width, 0.0, bins)
+    first = np.minimum(t.astype(int), bins - 1)
+    t = t - first
+    s = 1.0 - t
+    splines = np.stack([s**3, 4 + t * t * (3 * t - 6), 4 + s * s * (3 * s - 6), t**3]) / 6
+    a, b = np.maximum(types[pairs[0]], types[pairs[1]]), np.minimum(types[pairs[0]], types[pairs[1]])
+    kinds = n_species * (n_species + 1) // 2
+    rows = (a * (a + 1) // 2 + b) * (bins + 3) + first
+    sums = np.zeros(kinds * (bins + 3))
+    for k in range(4):
+        sums += np.bincount(rows + k, splines[k], len(sums))
+    count = np.bincount(types, minlength=n_species)
+    r = soft_bins(start, stop, bins)
+    shells = 4 * np.pi * width * (r**2 + width**2 / 3)
+    g = sums.reshape(kinds, bins + 3)[:, :bins]
+    for high in range(n_species):
+        for low in range(high + 1):
+            directed = count[high] * (count[high] - 1) if high == low else 2 * count[high] * count[low]
+            g[high * (high + 1) // 2 + low] /= max(1, directed) / volume * shells
+    return g
+
+
+def soft_bins(start: float, stop: float, bins: int) -> np.ndarray:
+    """Where the bins of `soft_rdf` have their centres (bins,)."""
+    width = (stop - start) / bins
+    centres: np.ndarray = start + width * (np.arange(bins) - 1)
+    return centres

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -45,6 +45,9 @@ class Sample:
         return len(self.types) / self.volume
 
 
+Kind = TypeVar("Kind", bound=Sample)
+
+
 def load_samples(
     paths: Sequence[str | Path], species: Sequence[str], properties: Sequence[str] = ()
 ) -> list[Sample]:
@@ -76,6 +79,13 @@ def load_samples(
 
 
 def _from_extxyz(path: Path, species: Sequence[str], properties: Sequence[str]) -> list[Sample]:
+    frames = read_extxyz(path)
+    _check_properties(path, [frame.info for frame in frames], properties)
+    return [as_sample(frame, path, number, species, properties) for number, frame in enumerate(frames)]
+
+
+def read_extxyz(path: Path) -> list[Any]:
+    """All frames of an extended XYZ file, .gz too, as ASE atoms; VitrifyError if it is damaged, missing or empty."""
     from ase.io import iread
 
     if not path.is_file():
@@ -89,24 +99,25 @@ def _from_extxyz(path: Path, species: Sequence[str], properties: Sequence[str]) 
         raise VitrifyError(f"{path} is no extended XYZ file, or a damaged one ({error}): write it again") from None
     if not frames:
         raise VitrifyError(f"{path} holds no structure: give a file with at least one frame")
-    _check_properties(path, [frame.info for frame in frames], properties)
-    index = {name: number for number, name in enumerate(species)}
-    found = []
-    for number, frame in enumerate(frames):
-        where = f"{path}, frame {number + 1}"
-        unknown = sorted(set(frame.get_chemical_symbols()) - set(species))
-        if unknown:
-            known = ", ".join(species)
-            raise VitrifyError(f"{where} holds {unknown[0]}, which is not among the species {known}: add it")
-        values = np.array([_number(frame.info.get(name, math.nan), name, where) for name in properties])
-        types = np.array([index[symbol] for symbol in frame.get_chemical_symbols()], dtype=np.int64)
-        group = (path.name, round(_number(frame.info.get("sample", number), "sample", where)))
-        try:
-            cell, positions = check_cell(np.asarray(frame.cell)), check_vectors("positions", frame.positions)
-        except VitrifyError as error:
-            raise VitrifyError(f"{where}: {error}") from None
-        found.append(Sample(cell, positions, types, values, group))
-    return found
+    return frames
+
+
+def as_sample(frame: Any, path: Path, number: int, species: Sequence[str], properties: Sequence[str]) -> Sample:
+    """ASE atoms, frame `number` (from 0) of a file, as a sample; VitrifyError for what a sample cannot be."""
+    where = f"{path}, frame {number + 1}"
+    index = {name: place for place, name in enumerate(species)}
+    unknown = sorted(set(frame.get_chemical_symbols()) - set(species))
+    if unknown:
+        known = ", ".join(species)
+        raise VitrifyError(f"{where} holds {unknown[0]}, which is not among the species {known}: add it")
+    values = np.array([_number(frame.info.get(name, math.nan), name, where) for name in properties])
+    types = np.array([index[symbol] for symbol in frame.get_chemical_symbols()], dtype=np.int64)
+    group = (path.name, round(_number(frame.info.get("sample", number), "sample", where)))
+    try:
+        cell, positions = check_cell(np.asarray(frame.cell)), check_vectors("positions", frame.positions)
+    except VitrifyError as error:
+        raise VitrifyError(f"{where}: {error}") from None
+    return Sample(cell, positions, types, values, group)
 
 
 def _check_properties(path: Path, infos: Sequence[dict[str, Any]], properties: Sequence[str]) -> None:
@@ -142,7 +153,7 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     return {}
 
 
-def split_groups(samples: Sequence[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
+def split_groups(samples: Sequence[Kind], share: float, seed: int) -> tuple[list[Kind], list[Kind]]:
     """Training and validation samples: about `share` of the groups are held out, none is divided, and both have one.
 
     Raises VitrifyError if there is one group only.

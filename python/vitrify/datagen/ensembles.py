@@ -21,12 +21,15 @@ import ase.io
 import numpy as np
 
 import vitrify
-from vitrify.datagen.ensemble_systems import RECIPES, Recipe
+from vitrify.datagen import ensemble_systems
+from vitrify.datagen.ensemble_systems import Recipe
+from vitrify.datagen.ladder import LADDERS
 from vitrify.datagen.lammps_session import lammps_version
 from vitrify.datagen.tasks import run_tasks
 from vitrify.errors import VitrifyError, did_you_mean
 from vitrify.files import atomic_path
 
+RECIPES: dict[str, type[Recipe]] = {**ensemble_systems.RECIPES, **LADDERS}
 _SUFFIXES = (".extxyz", ".extxyz.gz")
 _SAME = ("system", "settings", "seed", "commands")  # what must not differ where a campaign goes on
 
@@ -130,7 +133,9 @@ class Maker:
 
 def _as_text(frames: Sequence[ase.Atoms]) -> str:
     buffer = io.StringIO()
-    ase.io.write(buffer, list(frames), format="extxyz", columns=["symbols", "positions"])
+    for atoms in frames:
+        columns = ["symbols", "positions"] if atoms.calc is None else None  # None: and what was calculated of each atom
+        ase.io.write(buffer, atoms, format="extxyz", columns=columns)
     return buffer.getvalue()
 
 

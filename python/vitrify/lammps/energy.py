@@ -11,9 +11,9 @@ import numpy as np
 from ase import Atoms
 
 from vitrify.checks import check_vectors
-from vitrify.generator import numbers_of
 from vitrify.lammps.library import Array, Library, doubles
 from vitrify.lammps.system import System
+from vitrify.makers import numbers_of
 from vitrify.units import get_units
 
 Answer: TypeAlias = Mapping[str, Any]

@@ -105,7 +105,7 @@ def _check_elements(system: System, elements: Sequence[str], species: tuple[str,
 
 def _names(atoms: Atoms, species: tuple[str, ...]) -> list[str]:
     """The species of each atom; names that are no chemical symbols are elements 1, 2, ... in `generate`'s answer."""
-    from vitrify.generator import numbers_of
+    from vitrify.makers import numbers_of
 
     names = dict(zip(numbers_of(species), species, strict=True))
     return [names[number] for number in atoms.numbers.tolist()]

@@ -11,6 +11,13 @@ from vitrify.errors import VitrifyError, did_you_mean
 from vitrify.models.amshortcut_flow import FlowAMShortcut, FlowConfig
 from vitrify.models.amshortcut_paper import ODEConfig, PaperAMShortcut, PaperAMShortcutConfig, SDEConfig
 from vitrify.models.base import ModelConfig, System
+from vitrify.models.glassvae_equivariant import EquivariantConfig, EquivariantGlassVAE
+from vitrify.models.glassvae_paper import (
+    DistanceGlassVAE,
+    DistanceGlassVAEConfig,
+    PaperGlassVAE,
+    PaperGlassVAEConfig,
+)
 from vitrify.models.ogn import OGN
 from vitrify.models.ogn_pair import PairConfig, PairOGN
 from vitrify.models.ogn_paper import PaperConfig, PaperOGN
@@ -52,6 +59,11 @@ MODELS: dict[str, dict[str, tuple[type[ModelConfig], type[nn.Module]]]] = {
         "paper": (PaperAMShortcutConfig, PaperAMShortcut),
         "sde": (SDEConfig, PaperAMShortcut),
         "ode": (ODEConfig, PaperAMShortcut),
+    },
+    "glassvae": {
+        "equivariant": (EquivariantConfig, EquivariantGlassVAE),
+        "paper": (PaperGlassVAEConfig, PaperGlassVAE),
+        "distance": (DistanceGlassVAEConfig, DistanceGlassVAE),
     },
 }
 

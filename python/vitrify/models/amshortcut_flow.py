@@ -85,7 +85,7 @@ class MomentLayer(nn.Module):
         mixed = _normal(vectors @ self.mix)
         a, b = mixed[:, :, :w], mixed[:, :, w:]
         second = _normal(second)
-        turned = _apply(second, a)
+        turned = contracted(second, a)
         scalars += [(a * b).sum(1), second.square().sum(1), (a * turned).sum(1)]
         x = torch.cat(scalars, dim=1)
         x = nn.functional.layer_norm(x, [x.shape[1]])
@@ -121,7 +121,7 @@ def _normal(x: Tensor) -> Tensor:
     return x * torch.rsqrt(1.0 + x.square().sum(1, keepdim=True).mean(2, keepdim=True))
 
 
-def _apply(second: Tensor, a: Tensor) -> Tensor:
+def contracted(second: Tensor, a: Tensor) -> Tensor:
     """Symmetric traceless tensors (N, 5, W), as `harmonics` orders them, times vectors (N, 3, W)."""
     xy, yz, zz, xz, xx_yy = second.unbind(1)
     x, y, z = a.unbind(1)

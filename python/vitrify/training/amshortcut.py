@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import vitrify
-from vitrify.config import AMShortcutConfig, SamplesConfig
+from vitrify.config import AMShortcutConfig, FramesConfig, SamplesConfig
 from vitrify.data.samples import Sample, load_samples, read_recipe, split_groups
 from vitrify.errors import VitrifyError
 from vitrify.files import sha256
@@ -255,7 +255,7 @@ def describe(config: AMShortcutConfig, samples: Sequence[Sample], cutoff: float)
     )
 
 
-def masses_of(data: SamplesConfig) -> list[float]:
+def masses_of(data: SamplesConfig | FramesConfig) -> list[float]:
     """Those of the configuration, or of the elements; VitrifyError for a species that is none and has none."""
     from ase.data import atomic_masses, atomic_numbers
 

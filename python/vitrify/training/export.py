@@ -8,11 +8,11 @@ from typing import Any
 
 from vitrify.export import Loaded, Provenance, Validity, export_model
 from vitrify.modelfile import OGNValidity
-from vitrify.models import amshortcut, ogn, symgnn
+from vitrify.models import amshortcut, glassvae, ogn, symgnn
 from vitrify.training.responses import Response, apply_responses
 from vitrify.training.run import load_run
 
-CITATIONS = {"ogn": ogn.CITATION, "symgnn": symgnn.CITATION, "amshortcut": amshortcut.CITATION}
+CITATIONS = {kind.__name__.rpartition(".")[2]: kind.CITATION for kind in (ogn, symgnn, amshortcut, glassvae)}
 
 
 def export_run(
@@ -34,6 +34,8 @@ def export_run(
     elif run.kind == "amshortcut":
         own = {name: run.info[name] for name in ("properties", "statistics", "charges")}
         own["masses"] = tuple(run.info["masses"])
+    elif run.kind == "glassvae":
+        own = {"masses": tuple(run.info["masses"]), "latent_energy": run.info["latent_energy"]}
     else:
         own = {"property": run.info["property"]}
     return export_model(

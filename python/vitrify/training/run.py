@@ -19,7 +19,7 @@ from tqdm import tqdm
 from vitrify.config import AnyConfig, SymGNNConfig, differences, load_config
 from vitrify.errors import VitrifyError
 from vitrify.models import ModelConfig, System, build_model, parse_model_config
-from vitrify.training import amshortcut, fine_tune, ogn, symgnn
+from vitrify.training import amshortcut, fine_tune, glassvae, ogn, symgnn
 from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
 from vitrify.training.loop import Fit
 from vitrify.training.task import Prepared
@@ -28,6 +28,7 @@ PREPARE: dict[str, Callable[[Any, ModelConfig], Prepared]] = {
     "ogn": ogn.prepare,
     "symgnn": symgnn.prepare,
     "amshortcut": amshortcut.prepare,
+    "glassvae": glassvae.prepare,
 }
 FINE_TUNE: dict[str, Callable[[Any, ModelConfig], Prepared]] = {"symgnn": fine_tune.prepare}
 
@@ -183,4 +184,5 @@ def _identity(config: dict[str, Any]) -> dict[str, Any]:
     start = config.get("start")
     if start:
         start = {"model": Path(start["model"]).name, "adapt": start["adapt"]}
-    return {"kind": config["kind"], "model": config["model"], "data": data, "training": training, "start": start}
+    found = {"kind": config["kind"], "model": config["model"], "data": data, "training": training, "start": start}
+    return {**found, "loss": config["loss"]} if "loss" in config else found

@@ -1,0 +1,131 @@
+"""The ablations of the GlassVAE paper's Table 1 and its scan of the latent dimension (Fig. 6), at equal budgets.
+
+    python benchmarks/glassvae_table.py --data ladder_train.extxyz.gz --test ladder_test.extxyz.gz --minutes 20
+    python benchmarks/glassvae_table.py --data ... --test ... --runs equivariant paper --seeds 1
+    python benchmarks/glassvae_table.py --data ... --test ... --runs z2 z4 z8 z16 z32 --seeds 1
+    python benchmarks/glassvae_table.py --report                          # table.md from what is there
+
+Every fit is one `vitrify train` on one core, stopped after --minutes, and one `vitrify evaluate`; one that is on disk
+is not made again. Means and spreads are over seeds. The paper's error is in percent of the range of the energies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vitrify.evaluate.landscape import evaluate_landscape
+from vitrify.files import atomic_path
+from vitrify.training.export import export_run
+from vitrify.training.run import train
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "glassvae"
+# What each run is called, the settings that make it, and what the paper calls it.
+RUNS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "distance": ("distance VAE", {"variant": "distance"}, {}),
+    "gnn-mlp": ("GNN + MLP", {"variant": "paper", "ablation": "gnn-mlp"}, {}),
+    "single": ("single graph-VAE", {"variant": "paper", "ablation": "single"}, {}),
+    "no-rdf": ("GraphVAE, no RDF", {"variant": "paper"}, {"rdf": 0.0}),
+    "paper": ("GlassVAE", {"variant": "paper"}, {}),
+    "equivariant": ("equivariant", {"variant": "equivariant"}, {}),
+    "equivariant-energies": ("equivariant, energies alone", {"variant": "equivariant"}, {"forces": 0.0, "stress": 0.0}),
+    **{f"z{n}": (f"equivariant, {n} numbers", {"variant": "equivariant", "latent": n}, {}) for n in (2, 4, 8, 16, 32)},
+}
+ABLATIONS = tuple(name for name in RUNS if not name.startswith("z"))
+
+
+def configuration(name: str, data: Path, seed: int, seconds: float) -> dict[str, Any]:
+    """The training configuration of a run."""
+    _, model, loss = RUNS[name]
+    pace = {"batch_size": 4, "learning_rate": 3e-3} if model["variant"] == "equivariant" else {"batch_size": 16}
+    return {
+        "kind": "glassvae",
+        "data": {"train": [str(data.resolve())], "species": ["Cu", "Zr"], "validation_samples": 48},
+        "model": model,
+        "loss": loss,
+        "training": {"seed": seed, "max_time": seconds, "validate_every": 200, "device": "cpu", **pace},
+    }
+
+
+def fit(name: str, seed: int, options: argparse.Namespace) -> None:
+    """Trains, exports and evaluates one run, unless its numbers are there."""
+    folder = options.work / f"{name}-{seed}"
+    if (folder / "evaluation" / "metrics.json").is_file():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "config.yaml"
+    config.write_text(yaml.safe_dump(configuration(name, options.data, seed, 60 * options.minutes)))
+    if not train(config, folder / "run"):
+        raise SystemExit("stopped; the same command goes on")
+    model = export_run(folder / "run", folder / f"{name}.glassvae.pt").path
+    evaluate_landscape(model, options.test, folder / "evaluation", training=[options.data])
+
+
+def numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    """The columns of the table, of one evaluation."""
+    found = next(iter(metrics["potential"].values()))
+    thermal, latent, rebuilt = found["thermal"], metrics.get("latent"), metrics.get("reconstruction")
+    parts = [scores["energy_r2"] for part, scores in found["segments"].items() if part[0].isdigit() and part != "300K"]
+    row = {
+        "energy RMSE (meV/atom)": 1e3 * thermal["energy_rmse"],
+        "% of the range": thermal["energy_of_range"],
+        "R²": thermal["energy_r2"],
+        "least R² within": min(parts, default=float("nan")),
+        "force RMSE over rms": thermal["force_ratio"],
+    }
+    if rebuilt:
+        row |= {"copied distances RMSE (A)": rebuilt["distance_rmse"], "species CE": rebuilt["species_cross_entropy"]}
+    if latent:
+        row |= {"g(r) from z": latent["rdf"]["z"], "species CE": latent["species"]["z"]["cross_entropy"]}
+    return row
+
+
+def table(work: Path) -> str:
+    """All runs that are there, as Markdown."""
+    rows: dict[str, list[dict[str, float]]] = {}
+    for name in RUNS:
+        found = sorted(work.glob(f"{name}-[0-9]*/evaluation/metrics.json"))
+        if found:
+            rows[name] = [numbers(json.loads(path.read_text())) for path in found]
+    columns = list(dict.fromkeys(column for each in rows.values() for row in each for column in row))
+    lines = ["| | seeds | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 2) + "|"]
+    for name, each in rows.items():
+        cells = []
+        for column in columns:
+            values = [row[column] for row in each if row.get(column) is not None]
+            spread = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
+            cells.append(f"{statistics.fmean(values):.4g}{spread}" if values else "–")
+        lines.append(f"| {RUNS[name][0]} | {len(each)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="training frames, extended XYZ")
+    parser.add_argument("--test", type=Path, nargs="+", help="test frames; the first file is in the table")
+    parser.add_argument("--runs", nargs="+", choices=list(RUNS), default=list(ABLATIONS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=20.0, help="of training, for each fit")
+    parser.add_argument("--work", type=Path, default=Path("runs") / "glassvae_table")
+    parser.add_argument("--report", action="store_true", help="write the table of what is there, and nothing else")
+    options = parser.parse_args()
+    if not options.report:
+        if options.data is None or options.test is None:
+            parser.error("give --data and --test, or --report")
+        for seed in range(1, options.seeds + 1):
+            for name in options.runs:
+                fit(name, seed, options)
+    text = table(options.work)
+    with atomic_path(RESULTS / "table.md") as work:
+        work.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
