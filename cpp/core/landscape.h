@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "core/configuration.h"
+#include "core/engine.h"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace vitrify {
+
+/// What a latent model says of the owned atoms and does to all nodes; arrays of the host, to which the engine adds.
+struct LandscapeResult {
+  double *energies = nullptr;    // (n_owned)
+  double *forces = nullptr;      // (n_nodes, 3), those on ghosts belong to their owners
+  double *virial =
+      nullptr;    // (6) xx, yy, zz, xy, xz, yz: sum of r_ij f_ij over the pairs of owned centres; null: not wanted
+  double *virials = nullptr;    // (n_nodes, 6) the same, half to either node of a pair; null: not wanted
+};
+
+/// A latent model of kind glassvae: energies of atoms that depend on totals over all atoms of all ranks.
+///
+///     engine.begin(configuration);
+///     totals = engine.totals();              the host adds up those of all ranks
+///     engine.head(totals);                   z = engine.latent()
+///     pulls = engine.pulls();                the host adds up those of all ranks
+///     engine.finish(pulls, result);
+///
+/// Every method may throw std::exception. A configuration without owned atoms is valid. Of a configuration whose totals
+/// alone are wanted, for its z, the host stops after `head`. See python/vitrify/models/glassvae.py.
+class LandscapeEngine {
+public:
+  LandscapeEngine() = default;
+  LandscapeEngine(const LandscapeEngine &) = delete;
+  LandscapeEngine &operator=(const LandscapeEngine &) = delete;
+  virtual ~LandscapeEngine() = default;
+
+  /// Reads the configuration, whose arrays must stay as they are until `finish`, and finds the pairs within the cutoff.
+  virtual void begin(const Configuration &configuration) = 0;
+  /// What the owned atoms add to the totals of the model, and last their number.
+  virtual const std::vector<double> &totals() = 0;
+  /// Takes the totals over all atoms.
+  virtual void head(const double *totals) = 0;
+  /// z of the last `head`.
+  virtual const std::vector<double> &latent() const = 0;
+  /// Derivatives by the totals of the energies of the owned atoms, as many as there are totals.
+  virtual const std::vector<double> &pulls() = 0;
+  /// Takes the sum of the pulls over all ranks, and adds energies, forces and virial.
+  virtual void finish(const double *pulls, const LandscapeResult &result) = 0;
+  /// True if `begin` reads the neighbour lists of the configuration; otherwise the engine finds its pairs without them.
+  virtual bool needs_lists() const { return false; }
+  /// Bytes that the engine holds.
+  virtual std::size_t bytes() const = 0;
+  /// The smallest distance of each `pair_of_species` of the last configuration, infinity where no pair was found.
+  const std::vector<double> &closest() const { return closest_; }
+
+protected:
+  std::vector<double> closest_;
+};
+
+/// The one symbol for such models that the torch library exports; nullptr and a message on failure, and never throws.
+using MakeLandscapeEngine = LandscapeEngine *(*)(const EngineOptions &options, std::string &message);
+
+}    // namespace vitrify
