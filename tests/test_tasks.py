@@ -153,6 +153,30 @@ def test_a_cluster_survives_the_death_of_workers(cluster: Any, tmp_path: Path) -
     assert runs["1"] >= 2 and runs["4"] >= 2
 
 
+def test_a_result_that_dies_before_it_is_fetched_is_made_again(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vitrify.datagen.cluster import _Campaign
+
+    fetch, killed = _Campaign._outcomes, []
+
+    def lose(campaign: Any, futures: list[Any]) -> Any:
+        if futures and not killed:
+            client, held = campaign.client, futures[0]
+            (holder, *_) = client.who_has([held])[held.key]
+            killed.append(client.run(os.getpid, workers=[holder])[holder])
+            os.kill(killed[0], signal.SIGKILL)
+            deadline = time.monotonic() + 60
+            while held.status == "finished":
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        return fetch(campaign, futures)
+
+    monkeypatch.setattr(_Campaign, "_outcomes", lose)
+    found = run(Setup(tmp_path), range(4), scheduler=cluster.scheduler_address)
+    assert killed and found == {n: n**2 for n in range(4)}
+
+
 def test_errors_of_a_cluster(cluster: Any, tmp_path: Path) -> None:
     found: Recorded = {}
     with pytest.raises(VitrifyError, match=r"^5 is bad$"):

@@ -125,7 +125,12 @@ class _Campaign:
             if len(futures) == 1:
                 return [(None, error)]
             return [self._outcomes([future])[0] for future in futures]
-        return [pickle.loads(answers[f]) if f in answers else (None, f.exception()) for f in futures]
+        return [pickle.loads(answers[f]) if f in answers else self._late(f) for f in futures]
+
+    def _late(self, future: Any) -> Outcome:
+        """The outcome of a task that has none yet, or no longer: its worker may have died with it since it finished."""
+        error = future.exception()
+        return self._outcomes([future])[0] if error is None else (None, error)
 
     def _hear(self, future: Any, outcome: Outcome) -> None:
         _, index = self.flying.pop(future.key)
