@@ -29,10 +29,12 @@ from vitrify.training.glassvae_data import (
     make_batch,
     weighted_mean,
 )
+from vitrify.training.latent_start import start_latents
 from vitrify.training.task import Task
 
 _FORGET = 0.01  # share of a batch in the running mean and spread of z
 _OBSERVED = 64  # structures that give the scales before training
+_CODED = 600  # structures that give the first latent vectors
 
 
 @dataclass(frozen=True)
@@ -189,21 +191,23 @@ def calibrate(task: GlassVAETask, frames: Sequence[Frame], least: Sequence[float
         for b in range(a + 1):
             model.least[a, b] = model.least[b, a] = least[a * (a + 1) // 2 + b]
     source = Items(frames, model)
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(_OBSERVED, len(frames))).round().astype(int))
-    items = [source[int(index), 0] for index in chosen]
+    items = [source[index, 0] for index in _spread(range(len(frames)), _OBSERVED)]
     batch = make_batch(items, like)
     sums = model.basis(batch.types, batch.pairs, batch.vectors, len(batch.types))
     model.invariants.observe(sums, batch.types)
     blind = torch.zeros_like(batch.types)
     model.unlabelled.observe(model.blind_basis(blind, batch.pairs, batch.vectors, len(blind)), blind)
-    contributions = model.described(sums, batch.types, torch.zeros_like(sums[:, 0, 0, 0]))[1]
-    pooled = graph_sums(contributions, batch.sample, len(items))[:, 2 * model.latent :] / batch.counts.unsqueeze(1)
-    model.pooled_shift.copy_(pooled.mean(0))
-    model.pooled_scale.copy_(pooled.std(0).clamp_min(1e-6))
-    model.rdf_mean.copy_(batch.rdf.mean(0))
+    thermal = [index for index, frame in enumerate(frames) if frame.thermal] or list(range(len(frames)))
+    start_latents(model, [source[index, 0] for index in _spread(thermal, _CODED)])
     squares = [np.square(item.draws[0].target_x).mean() for item in items]
     model.decoder.churn_spread.fill_(float(np.mean(squares)) ** 0.5)
     task.rdf_scale.copy_((batch.rdf - batch.rdf.mean(0)).square().mean().clamp_min(1e-12))
+
+
+def _spread(numbers: Sequence[int], count: int) -> list[int]:
+    """At most `count` of the numbers, evenly spread."""
+    chosen = np.unique(np.linspace(0, len(numbers) - 1, min(count, len(numbers))).round().astype(int))
+    return [numbers[index] for index in chosen]
 
 
 def fit_latents(folder: Path, task: GlassVAETask, frames: Sequence[Frame]) -> None:
