@@ -27,7 +27,7 @@ class DecoderConfig(ModelConfig):
     """The flow that makes positions of z; settings as in `vitrify.models.amshortcut_flow.FlowConfig`."""
 
     cutoff: float = Field(default=5.0, gt=0)
-    width: int = Field(default=40, ge=8, le=256, multiple_of=8)
+    width: int = Field(default=32, ge=8, le=256, multiple_of=8)
     layers: int = Field(default=3, ge=1, le=8)
     splines: int = Field(default=20, ge=8, le=64)
     condition: int = Field(default=40, ge=8)
@@ -51,10 +51,10 @@ class EquivariantConfig(ModelConfig):
     splines: int = Field(24, ge=8, le=64)
     width: int = Field(32, ge=8, le=256, multiple_of=8)
     hidden: int = Field(64, ge=8)
-    latent: int = Field(16, ge=1, le=32)
-    summary: int = Field(24, ge=1)
+    latent: int = Field(24, ge=1, le=32)
+    summary: int = Field(32, ge=1)
     bins: int = Field(50, ge=10)
-    components: int = Field(6, ge=1)
+    components: int = Field(4, ge=1)
     decoder: DecoderConfig = Field(default_factory=DecoderConfig)
 
     @model_validator(mode="after")

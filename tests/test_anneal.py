@@ -1,0 +1,66 @@
+"""Annealing with a potential until a minimum has the energy that is asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.emt import EMT
+from ase.optimize import FIRE
+
+from toy_glassvae import glass
+from vitrify.anneal import Anneal, anneal
+from vitrify.errors import VitrifyError
+
+QUICK = Anneal(time=0.6, look=0.1, start=1200.0, end=600.0, force=0.05)
+
+
+def at_rest(atoms: Atoms) -> float:
+    """eV/atom of the minimum nearest to the atoms, by EMT."""
+    found = atoms.copy()
+    found.calc = EMT()
+    FIRE(found, logfile=None).run(fmax=0.05, steps=500)
+    return float(found.get_potential_energy()) / len(found)
+
+
+@pytest.fixture(scope="module")
+def packed() -> Atoms:
+    """A glass from far: random displacements of a lattice, at rest."""
+    atoms = glass(2)
+    atoms.positions += np.random.default_rng(0).normal(scale=0.8, size=atoms.positions.shape)
+    return atoms
+
+
+def test_it_stops_in_the_window(packed: Atoms) -> None:
+    start = at_rest(packed)
+    window = start - 0.1, start - 0.005
+    found = anneal(packed, EMT(), window, QUICK, seed=1)
+    assert window[0] < found.info["inherent_energy"] < window[1]
+    assert found.info["annealed"] > 0
+    assert at_rest(found) == pytest.approx(found.info["inherent_energy"], abs=1e-4)
+    np.testing.assert_array_equal(found.cell, packed.cell)
+    again = anneal(packed, EMT(), window, QUICK, seed=1)
+    np.testing.assert_array_equal(found.positions, again.positions)
+    other = anneal(packed, EMT(), window, QUICK, seed=2)
+    assert not np.allclose(found.positions, other.positions)
+
+
+def test_what_is_there_takes_no_time(packed: Atoms) -> None:
+    start = at_rest(packed)
+    found = anneal(packed, EMT(), (start - 0.01, start + 0.01), QUICK, seed=1)
+    assert found.info["annealed"] == 0.0
+
+
+def test_the_nearest_is_kept_where_time_is_short(packed: Atoms) -> None:
+    start = at_rest(packed)
+    found = anneal(packed, EMT(), (start - 2.0, start - 1.0), QUICK, seed=1)
+    assert start - 1.0 < found.info["inherent_energy"] < start
+
+
+def test_settings_that_make_no_sense(packed: Atoms) -> None:
+    with pytest.raises(VitrifyError, match="give the lower one first"):
+        anneal(packed, EMT(), (0.0, -1.0), QUICK, seed=1)
+    with pytest.raises(VitrifyError, match="time -1"):
+        Anneal(time=-1.0)
+    with pytest.raises(VitrifyError, match="margin"):
+        Anneal(margin=0.5)
