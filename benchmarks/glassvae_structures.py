@@ -178,10 +178,10 @@ def table(found: dict[str, Any]) -> str:
     data = found["data"]
     lines = [
         f"Windows (eV/atom, quintiles of the inherent energies of the data): {edges}. At rest in EAM, in their cells; "
-        f"the data lie at {data['mean']:.4f} ± {data['std']:.4f} eV/atom. Partial g(r): root mean square of the "
-        f"difference to minima of the data, for which one half lies {data['rdf']:.3f} from the other. Nearest: distance "
-        f"to the most similar minimum of the data (A), for minima of another trajectory {data['nearest']:.3f}. Error: of "
-        "the energy at rest of the model itself against that of EAM.",
+        f"the data lie at {data['mean']:.4f} ± {data['std']:.4f} eV/atom. Partial g(r): root mean square difference "
+        f"from minima of the data, of which one half lies {data['rdf']:.3f} from the other. Nearest: distance to the "
+        f"most similar minimum of the data (A), for minima of another trajectory {data['nearest']:.3f}. Error: of the "
+        "energy at rest of the model itself against that of EAM.",
         "",
         "| structures | count | hits | by window, lowest first | energy (eV/atom) | error (meV/atom) | annealed (ps) "
         "| CPU (s) | g(r) | nearest (A) |",
