@@ -20,10 +20,11 @@ from test_native_files import with_header
 from vitrify import GlassCalc, _core
 from vitrify.engines import engines_of, open_glassvae
 from vitrify.errors import VitrifyError
-from vitrify.export import LoadedGlassVAE
+from vitrify.export import LoadedGlassVAE, Validity, export_model
 from vitrify.info import describe
 from vitrify.landscape import Landscape
 from vitrify.models import System, build_model
+from vitrify.models.glassvae_equivariant import EquivariantGlassVAE
 from vitrify.native import NativeGlassVAE
 from vitrify.neighbours import build_structure_graph, neighbour_list
 from vitrify.reference import check_reference, landscape
@@ -44,13 +45,36 @@ def system_of(n_species: int) -> System:
     return System(NAMES[:n_species], MASSES[:n_species], "metal", 0.0)
 
 
-def make_model(shape: str) -> Any:
+def make_model(shape: str) -> EquivariantGlassVAE:
+    """Eager, with random numbers in every weight and buffer that its energy reads."""
     n_species, changes = SHAPES[shape]
-    return toy_glassvae.make_random(system_of(n_species), **changes)
+    torch.manual_seed(0)
+    model = build_model("glassvae", {**toy_glassvae.CONFIG, **changes}, system_of(n_species))
+    assert isinstance(model, EquivariantGlassVAE)
+    with torch.no_grad():
+        for part in (model.fusion, model.energy.latent):
+            for weight in part.parameters():
+                weight.normal_(0.0, 0.3)
+        model.reference.uniform_(-4.0, -3.0)
+        model.energy_scale.fill_(0.7)
+        model.invariants.shift.normal_()
+        model.invariants.scale.uniform_(0.5, 2.0)
+        model.pooled_shift.normal_()
+        model.pooled_scale.uniform_(1.0, 3.0)
+        model.least.uniform_(2.0, 2.6)
+        model.least[0, 0] = 0.0  # a pair that is not in the data
+    return model.eval()
+
+
+def write_model(path: Path, model: Any, n_species: int, dtype: str, variant: str = "equivariant") -> Path:
+    return export_model(
+        model, path, kind="glassvae", variant=variant, species=NAMES[:n_species], units="metal", dtype=dtype,
+        masses=MASSES[:n_species], validity=Validity(number_density=(0.06, 0.09), composition={}),
+    ).path  # fmt: skip
 
 
 def write(path: Path, shape: str = "small", dtype: str = "float64") -> Path:
-    return toy_glassvae.write_model(path, make_model(shape), system_of(SHAPES[shape][0]), dtype).path
+    return write_model(path, make_model(shape), SHAPES[shape][0], dtype)
 
 
 def glass(n: int = 2, tilt: float = 0.2, n_species: int = 2, seed: int = 0) -> Case:
@@ -339,7 +363,7 @@ def test_the_native_engine_is_the_default(network: Path, tmp_path: Path) -> None
 
 def test_a_variant_that_has_no_native_weights(network: Path, tmp_path: Path) -> None:
     paper = build_model("glassvae", {"variant": "distance"}, system_of(2)).eval()
-    path = toy_glassvae.write_model(tmp_path / "d.pt", paper, system_of(2), "float32", "distance").path
+    path = write_model(tmp_path / "d.pt", paper, 2, "float32", "distance")
     assert engines_of(path) == ("torch",) and isinstance(open_glassvae(path), LoadedGlassVAE)
     for opener in (lambda: open_glassvae(path, "native"), lambda: _core.NativeLandscapeModel(str(path))):
         with pytest.raises(VitrifyError, match=r"variant distance\).*: use engine torch"):

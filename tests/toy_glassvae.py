@@ -25,26 +25,6 @@ CONFIG: dict[str, Any] = {
 }  # fmt: skip
 
 
-def make_random(system: System, seed: int = 0, **changes: Any) -> EquivariantGlassVAE:
-    """An eager model with random numbers in every weight and buffer that its energy reads; any number of species."""
-    torch.manual_seed(seed)
-    model = build_model("glassvae", {**CONFIG, **changes}, system)
-    assert isinstance(model, EquivariantGlassVAE)
-    with torch.no_grad():
-        for part in (model.fusion, model.energy.latent):
-            for weight in part.parameters():
-                weight.normal_(0.0, 0.3)
-        model.reference.uniform_(-4.0, -3.0)
-        model.energy_scale.fill_(0.7)
-        model.invariants.shift.normal_()
-        model.invariants.scale.uniform_(0.5, 2.0)
-        model.pooled_shift.normal_()
-        model.pooled_scale.uniform_(1.0, 3.0)
-        model.least.uniform_(2.0, 2.6)
-        model.least[0, 0] = 0.0  # a pair that is not in the data
-    return model.eval()
-
-
 def make(dtype: torch.dtype = torch.float64, density: bool = True) -> EquivariantGlassVAE:
     """Eager, with every part of the energy alive, in units where forces are of the order of 1 eV/A."""
     torch.manual_seed(0)
@@ -68,17 +48,9 @@ def make(dtype: torch.dtype = torch.float64, density: bool = True) -> Equivarian
 
 
 def write(path: Path, dtype: str = "float64", **options: Any) -> LoadedGlassVAE:
-    return write_model(path, make(getattr(torch, dtype), **options), SYSTEM, dtype, latent_energy="inherent_energy")
-
-
-def write_model(
-    path: Path, model: Any, system: System, dtype: str, variant: str = "equivariant", **more: Any
-) -> LoadedGlassVAE:
-    """A model file of any variant; its validity is that of `VALIDITY`, as far as it has the species."""
-    validity = VALIDITY if system is SYSTEM else VALIDITY.model_copy(update={"composition": {}, "min_distance": None})
     loaded = export_model(
-        model, path, kind="glassvae", variant=variant, species=system.species, units=system.units,
-        validity=validity, dtype=dtype, masses=system.masses, **more,
+        make(getattr(torch, dtype), **options), path, kind="glassvae", variant="equivariant", species=SYSTEM.species,
+        units="metal", validity=VALIDITY, dtype=dtype, masses=SYSTEM.masses, latent_energy="inherent_energy",
     )  # fmt: skip
     assert isinstance(loaded, LoadedGlassVAE)
     return loaded
