@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace vitrify {
 
@@ -53,6 +54,17 @@ void parse_conditions(const json &document, const Metadata &metadata, ReferenceC
           "the reference case must have one value for each property");
 }
 
+// What a latent model says of the whole structure, and its forces.
+void parse_landscape(const json &document, const Metadata &metadata, ReferenceCase &reference)
+{
+  reference.first = flattened(document.at("forces"));
+  document.at("energy").get_to(reference.energy);
+  document.at("stress").get_to(reference.stress);
+  document.at("latent").get_to(reference.latent);
+  require(reference.latent.size() == static_cast<std::size_t>(metadata.latent),
+          "the reference case must have one value for each latent number");
+}
+
 ReferenceCase parse_reference(const json &document, const Metadata &metadata)
 {
   ReferenceCase reference;
@@ -65,6 +77,8 @@ ReferenceCase parse_reference(const json &document, const Metadata &metadata)
   } else if (metadata.kind == "amshortcut") {
     parse_conditions(document, metadata, reference);
     reference.first = flattened(document.at("vectors"));
+  } else if (metadata.kind == "glassvae") {
+    parse_landscape(document, metadata, reference);
   } else {
     document.at("values").get_to(reference.first);
     document.at("deviations").get_to(reference.second);
@@ -77,9 +91,9 @@ ReferenceCase parse_reference(const json &document, const Metadata &metadata)
   }
   const std::size_t n = reference.types.size();
   const std::size_t n_values = n * static_cast<std::size_t>(metadata.components());
+  const bool has_second = metadata.kind == "ogn" || metadata.kind == "symgnn";
   require(n > 0 && reference.positions.size() == n && reference.velocities.size() == (metadata.kind == "ogn" ? n : 0) &&
-              reference.first.size() == n_values &&
-              reference.second.size() == (metadata.kind == "amshortcut" ? 0 : n_values),
+              reference.first.size() == n_values && reference.second.size() == (has_second ? n_values : 0),
           "the arrays of the reference case differ in length");
   require(reference.tolerance > 0.0, "the tolerance of the reference case is not positive");
   return reference;
@@ -181,7 +195,7 @@ Metadata parse(const json &document)
                                 std::to_string(SCHEMA) +
                                 (schema > SCHEMA ? ": update vitrify" : ": export the model again"));
   Metadata metadata;
-  metadata.kind = choice(document, "kind", {"ogn", "symgnn", "amshortcut"});
+  metadata.kind = choice(document, "kind", {"ogn", "symgnn", "amshortcut", "glassvae"});
   document.at("variant").get_to(metadata.variant);
   metadata.units = choice(document, "units", {"lj", "metal"});
   metadata.dtype = choice(document, "dtype", {"float32", "float64"});
@@ -198,6 +212,9 @@ Metadata parse(const json &document)
     parse_motion(document, metadata);
   } else if (metadata.kind == "amshortcut") {
     parse_generator(document, metadata);
+  } else if (metadata.kind == "glassvae") {
+    document.at("latent").get_to(metadata.latent);
+    require(metadata.latent > 0, "latent must be positive");
   } else {
     document.at("property").at("name").get_to(metadata.property);
     document.at("property").at("unit").get_to(metadata.unit);
@@ -240,8 +257,8 @@ double relative_error(const std::vector<double> &got, const std::vector<double> 
   double worst = 0.0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const double error = std::fabs(got[i] - expected[i]);
-    // A NaN must not pass as a small error.
-    if (!(error <= worst)) worst = error;
+    if (!std::isfinite(error)) return std::numeric_limits<double>::infinity();
+    worst = std::max(worst, error);
     square += expected[i] * expected[i];
   }
   const double rms = std::sqrt(square / static_cast<double>(expected.size()));
