@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +50,10 @@ def methods(model: Path) -> list[Method]:
 
 
 def copies(atoms: int) -> tuple[int, int, int]:
-    """How often to repeat the glass along x, y, z for at least so many atoms."""
-    counts = [1, 1, 1]
-    while 4 * CELLS**3 * counts[0] * counts[1] * counts[2] < atoms:
-        counts[counts.index(min(counts))] += 1
-    return counts[0], counts[1], counts[2]
+    """How often to repeat the glass along x, y, z for at least so many atoms: as few as can be, and near to a cube."""
+    needed = math.ceil(atoms / (4 * CELLS**3))
+    enough = (found for found in product(range(1, 17), repeat=3) if math.prod(found) >= needed)
+    return min(enough, key=lambda found: (math.prod(found), max(found)))
 
 
 def measure(method: Method, data: Path, atoms: int, length: float) -> tuple[lmp.Loop, int]:

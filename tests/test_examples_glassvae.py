@@ -66,7 +66,7 @@ def test_benchmarks(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("glassvae_cost.make_glass", quick)
     monkeypatch.setattr("glassvae_nve.make_glass", quick)
-    assert copies(4000) == (2, 2, 2) and copies(16_000) == (4, 4, 2)
+    assert copies(4000) == (2, 2, 2) and sorted(copies(16_000)) == [2, 4, 4]
     glassvae_cost([str(model), "--sizes", "500", "--repeats", "2", "--length", "0.005", "--results", str(tmp_path)])
     rows = json.loads((tmp_path / "cost.json").read_text())["rows"]
     assert rows[0]["method"] == "eam/fs" and {row["atoms"] for row in rows} == {500}
