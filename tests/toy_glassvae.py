@@ -25,10 +25,12 @@ CONFIG: dict[str, Any] = {
 }  # fmt: skip
 
 
-def make(dtype: torch.dtype = torch.float64, density: bool = True) -> EquivariantGlassVAE:
+def make(
+    dtype: torch.dtype = torch.float64, density: bool = True, system: System = SYSTEM, seed: int = 0
+) -> EquivariantGlassVAE:
     """Eager, with every part of the energy alive, in units where forces are of the order of 1 eV/A."""
-    torch.manual_seed(0)
-    model = build_model("glassvae", CONFIG, SYSTEM)
+    torch.manual_seed(seed)
+    model = build_model("glassvae", CONFIG, system)
     with torch.no_grad():
         model.reference.copy_(torch.tensor([-3.5, -3.8]))
         model.invariants.scale.fill_(0.5)
@@ -47,10 +49,13 @@ def make(dtype: torch.dtype = torch.float64, density: bool = True) -> Equivarian
     return model.to(dtype).eval()
 
 
-def write(path: Path, dtype: str = "float64", **options: Any) -> LoadedGlassVAE:
+def write(path: Path, dtype: str = "float64", system: System = SYSTEM, **options: Any) -> LoadedGlassVAE:
+    """The model file of `make(system=system, **options)`."""
+    pairs = dict(zip(system.species, VALIDITY.composition.values(), strict=True))
     loaded = export_model(
-        make(getattr(torch, dtype), **options), path, kind="glassvae", variant="equivariant", species=SYSTEM.species,
-        units="metal", validity=VALIDITY, dtype=dtype, masses=SYSTEM.masses, latent_energy="inherent_energy",
+        make(getattr(torch, dtype), system=system, **options), path, kind="glassvae", variant="equivariant",
+        species=system.species, units=system.units, validity=VALIDITY.model_copy(update={"composition": pairs}),
+        dtype=dtype, masses=system.masses, latent_energy="inherent_energy",
     )  # fmt: skip
     assert isinstance(loaded, LoadedGlassVAE)
     return loaded

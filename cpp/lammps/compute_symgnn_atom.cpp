@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 using namespace LAMMPS_NS;
 
@@ -28,11 +27,6 @@ static constexpr double LARGEST_TEMPERATURE_LJ = 1.0e-3;
 
 static constexpr int NCOLUMNS = 3;
 
-// the range of the training data may be a single point, which no other structure would match to the last digit
-
-static constexpr double COMPOSITION_MARGIN = 0.01;
-static constexpr double DENSITY_MARGIN = 0.01;    // relative
-
 // between two runs, atoms may have come or gone since ghosts were chosen
 
 static const char *STALE = "the number of atoms has changed since the last run: use run 0 first";
@@ -41,7 +35,7 @@ static const char *STALE = "the number of atoms has changed since the last run: 
 
 ComputeSymGNNAtom::ComputeSymGNNAtom(LAMMPS *lmp, int narg, char **arg) :
     Compute(lmp, narg, arg), host(lmp, "compute symgnn/atom", "symgnn"), model(host.model), nmax(0),
-    warned_motion(false), warned_range(false), nowned(0)
+    warned_motion(false), warned_range(false), atoms(lmp, host)
 {
   peratom_flag = 1;
   size_peratom_cols = NCOLUMNS;
@@ -76,31 +70,11 @@ void ComputeSymGNNAtom::compute_peratom()
 {
   invoked_peratom = update->ntimestep;
   if (domain->box_change && update->whichflag != 0) comm->forward_comm();
-  find_nodes();
   check_numbers(atom->x, 3, "the position");
   predict();
   if (!warned_motion) warn_of_motion();
   if (!warned_range) warn_of_range();
   store();
-}
-
-/* ---------------------------------------------------------------------- */
-
-void ComputeSymGNNAtom::find_nodes()
-{
-  const int nall = atom->nlocal + atom->nghost;
-  nodes.resize(nall);
-  species.clear();
-  positions.clear();
-  for (int i = 0; i < nall; i++) {
-    if (i == atom->nlocal) nowned = static_cast<int>(species.size());
-    const int s = host.species_of_type[atom->type[i]];
-    nodes[i] = s < 0 ? -1 : static_cast<int>(species.size());
-    if (s < 0) continue;
-    species.push_back(s);
-    positions.insert(positions.end(), atom->x[i], atom->x[i] + 3);
-  }
-  if (nall == atom->nlocal) nowned = static_cast<int>(species.size());
 }
 
 /* ----------------------------------------------------------------------
@@ -109,13 +83,9 @@ void ComputeSymGNNAtom::find_nodes()
 
 void ComputeSymGNNAtom::predict()
 {
-  first.resize(nowned);
-  second.resize(nowned);
-  vitrify::Configuration configuration;
-  configuration.n_owned = nowned;
-  configuration.n_nodes = static_cast<int>(species.size());
-  configuration.types = species.data();
-  configuration.positions = positions.data();
+  vitrify::Configuration configuration = atoms.find();
+  first.resize(atoms.nowned);
+  second.resize(atoms.nowned);
 
   trouble.clear();
   host.attempt(trouble, [&] {
@@ -152,7 +122,7 @@ void ComputeSymGNNAtom::store()
   }
   const double limit = model.validity.max_deviation;
   for (int i = 0; i < atom->nlocal; i++) {
-    const int node = nodes[i];
+    const int node = atoms.nodes[i];
     const bool known = node >= 0 && (atom->mask[i] & groupbit);
     array_atom[i][0] = known ? first[node] : 0.0;
     array_atom[i][1] = known ? second[node] : 0.0;
@@ -188,11 +158,11 @@ int ComputeSymGNNAtom::pack_forward_comm(int n, int *sendlist, double *buf, int 
   const int width = host.engine->width();
   sent.clear();
   for (int k = 0; k < n; k++) {
-    if (sendlist[k] >= static_cast<int>(nodes.size())) {
+    if (sendlist[k] >= static_cast<int>(atoms.nodes.size())) {
       trouble = STALE;
       return n * width;
     }
-    if (nodes[sendlist[k]] >= 0) sent.push_back(nodes[sendlist[k]]);
+    if (atoms.nodes[sendlist[k]] >= 0) sent.push_back(atoms.nodes[sendlist[k]]);
   }
   const int nsent = static_cast<int>(sent.size());
   if (nsent == n) {
@@ -203,7 +173,7 @@ int ComputeSymGNNAtom::pack_forward_comm(int n, int *sendlist, double *buf, int 
   host.attempt(trouble, [&] { host.engine->pack(nsent, sent.data(), rows.data()); });
   const double *row = rows.data();
   for (int k = 0; k < n; k++, buf += width) {
-    if (nodes[sendlist[k]] < 0) {
+    if (atoms.nodes[sendlist[k]] < 0) {
       std::fill_n(buf, width, 0.0);
     } else {
       std::copy_n(row, width, buf);
@@ -220,7 +190,7 @@ int ComputeSymGNNAtom::pack_forward_comm(int n, int *sendlist, double *buf, int 
 void ComputeSymGNNAtom::unpack_forward_comm(int n, int ifirst, double *buf)
 {
   if (n == 0) return;
-  if (ifirst < atom->nlocal || ifirst + n > static_cast<int>(nodes.size())) {
+  if (ifirst < atom->nlocal || ifirst + n > static_cast<int>(atoms.nodes.size())) {
     trouble = STALE;
     return;
   }
@@ -228,8 +198,8 @@ void ComputeSymGNNAtom::unpack_forward_comm(int n, int ifirst, double *buf)
   int node = -1, nreceived = 0;
   rows.clear();
   for (int i = ifirst; i < ifirst + n; i++, buf += width) {
-    if (nodes[i] < 0) continue;
-    if (nreceived++ == 0) node = nodes[i];
+    if (atoms.nodes[i] < 0) continue;
+    if (nreceived++ == 0) node = atoms.nodes[i];
     rows.insert(rows.end(), buf, buf + width);
   }
   if (nreceived > 0) host.attempt(trouble, [&] { host.engine->unpack(nreceived, node, rows.data()); });
@@ -270,7 +240,7 @@ double ComputeSymGNNAtom::largest_force() const
 {
   double mine = 0.0, largest = 0.0;
   for (int i = 0; i < atom->nlocal; i++)
-    if (nodes[i] >= 0)
+    if (atoms.nodes[i] >= 0)
       for (int k = 0; k < 3; k++) mine = MAX(mine, std::fabs(atom->f[i][k]));
   MPI_Allreduce(&mine, &largest, 1, MPI_DOUBLE, MPI_MAX, world);
   return largest;
@@ -282,7 +252,7 @@ double ComputeSymGNNAtom::temperature() const
 {
   double mine[2] = {0.0, 0.0}, all[2];    // twice the kinetic energy, and atoms
   for (int i = 0; i < atom->nlocal; i++) {
-    if (nodes[i] < 0) continue;
+    if (atoms.nodes[i] < 0) continue;
     const double *v = atom->v[i];
     mine[0] += (atom->rmass ? atom->rmass[i] : atom->mass[atom->type[i]]) * (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
     mine[1] += 1.0;
@@ -291,46 +261,21 @@ double ComputeSymGNNAtom::temperature() const
   return all[1] > 0.0 ? force->mvv2e * all[0] / (3.0 * all[1] * force->boltz) : 0.0;
 }
 
-/* ----------------------------------------------------------------------
-   the density means something if no atoms are left out and the box has no surfaces
-------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------- */
 
 void ComputeSymGNNAtom::warn_of_range()
 {
-  const vitrify::Validity &range = model.validity;
-  std::vector<double> mine(model.species.size(), 0.0), counts(mine);
-  for (int node = 0; node < nowned; node++) mine[species[node]] += 1.0;
+  const std::vector<double> mine = atoms.count();
+  std::vector<double> counts(mine.size());
   MPI_Allreduce(mine.data(), counts.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_SUM, world);
-  const double natoms = std::accumulate(counts.begin(), counts.end(), 0.0);
-  if (natoms == 0.0) return;
-
-  std::string what;
-  const auto compare = [&what](const std::string &name, double found, double low, double high, double margin) {
-    if (found >= low - margin && found <= high + margin) return;
-    what += fmt::format("{}{} is {:.4g}, outside {:.4g} to {:.4g}", what.empty() ? "" : "; ", name, found, low, high);
-  };
-  for (std::size_t s = 0; s < counts.size(); s++)
-    compare("the fraction of " + model.species[s], counts[s] / natoms, range.composition[s][0], range.composition[s][1],
-            COMPOSITION_MARGIN);
-  if (natoms == static_cast<double>(atom->natoms) && domain->xperiodic && domain->yperiodic && domain->zperiodic) {
-    const double volume = domain->xprd * domain->yprd * domain->zprd;
-    compare("the number density", natoms / volume, range.number_density[0], range.number_density[1],
-            DENSITY_MARGIN * range.number_density[1]);
-  }
-  if (what.empty()) return;
-  warned_range = true;
-  if (comm->me == 0)
-    error->warning(FLERR, fmt::format("compute symgnn/atom: the structure at step {} is unlike the training data, and "
-                                      "the model extrapolates: {}",
-                                      update->ntimestep, what));
+  warned_range = atoms.warn_if_outside(counts);
 }
 
 /* ---------------------------------------------------------------------- */
 
 double ComputeSymGNNAtom::memory_usage()
 {
-  return static_cast<double>(host.engine->bytes() + half_list.bytes() +
-                             sizeof(int) * (nodes.capacity() + species.capacity() + sent.capacity()) +
-                             sizeof(double) * (positions.capacity() + first.capacity() + second.capacity() +
-                                               rows.capacity() + NCOLUMNS * static_cast<std::size_t>(nmax)));
+  return static_cast<double>(host.engine->bytes() + half_list.bytes() + atoms.bytes() + sizeof(int) * sent.capacity() +
+                             sizeof(double) * (first.capacity() + second.capacity() + rows.capacity() +
+                                               NCOLUMNS * static_cast<std::size_t>(nmax)));
 }

@@ -15,6 +15,7 @@
 
 #include "core/half_list.h"
 #include "model_host.h"
+#include "model_nodes.h"
 
 #include <string>
 #include <vector>
@@ -38,12 +39,7 @@ private:
   int nmax;                          // rows of array_atom
   bool warned_motion, warned_range;
 
-  // the model's nodes: owned atoms, then ghosts, without those of NULL types
-
-  int nowned;
-  std::vector<int> nodes;    // node of each owned atom and ghost, -1 for none
-  std::vector<int> species;
-  std::vector<double> positions;
+  ModelNodes atoms;
   std::vector<double> first, second;    // what the model says of the owned nodes
   vitrify::HalfList half_list;          // for an engine that wants one
 
@@ -51,7 +47,6 @@ private:
   std::vector<double> rows;    // and their features
   std::string trouble;         // what went wrong with this prediction on this rank
 
-  void find_nodes();
   void predict();
   void stop_if_in_trouble();
   void store();

@@ -19,7 +19,10 @@ static std::string plugin_folder()
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
-std::unique_ptr<Engine> make_torch_engine(const EngineOptions &options)
+// what the function `symbol` of the torch engine's library makes
+
+template <typename Made, typename Make>
+static std::unique_ptr<Made> make(const char *symbol, const EngineOptions &options)
 {
   // never closed: libtorch does not survive that
 
@@ -30,14 +33,20 @@ std::unique_ptr<Engine> make_torch_engine(const EngineOptions &options)
     throw Error("the torch engine cannot be opened (" + std::string(reason ? reason : path) +
                 "): install vitrify and the torch that it was built with into one environment; see `vitrify doctor`");
   }
-  auto make = reinterpret_cast<MakeEngine>(dlsym(library, "vitrify_make_torch_engine"));
-  if (!make) throw Error("the torch engine " + path + " is of another version: install vitrify again");
+  auto function = reinterpret_cast<Make>(dlsym(library, symbol));
+  if (!function) throw Error("the torch engine " + path + " is of another version: install vitrify again");
 
   std::string message;
-  std::unique_ptr<Engine> engine(make(options, message));
+  std::unique_ptr<Made> engine(function(options, message));
   if (!engine) throw Error(message);
   return engine;
 }
+
+std::unique_ptr<Engine> make_torch_engine(const EngineOptions &options)
+{ return make<Engine, MakeEngine>("vitrify_make_torch_engine", options); }
+
+std::unique_ptr<LandscapeEngine> make_torch_landscape(const EngineOptions &options)
+{ return make<LandscapeEngine, MakeLandscapeEngine>("vitrify_make_torch_landscape", options); }
 
 std::vector<std::string> shipped_model_folders()
 {

@@ -4,6 +4,7 @@
 #define VITRIFY_ENGINE_LOADER_H
 
 #include "core/engine.h"
+#include "core/landscape.h"
 
 #include <memory>
 #include <string>
@@ -14,6 +15,7 @@ namespace vitrify {
 // opens the torch engine's library, which lies beside this plugin, and makes an engine; throws Error
 
 std::unique_ptr<Engine> make_torch_engine(const EngineOptions &options);
+std::unique_ptr<LandscapeEngine> make_torch_landscape(const EngineOptions &options);
 
 // folders of the models that come with vitrify
 

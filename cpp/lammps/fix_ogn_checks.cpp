@@ -24,7 +24,6 @@
 using namespace LAMMPS_NS;
 using namespace FixConst;
 
-static constexpr double MASS_TOLERANCE = 1.0e-3;
 static constexpr double TIMESTEP_TOLERANCE = 1.0e-6;
 
 static const std::vector<std::string> KEYWORDS = {"energy", "langevin", "guard"};
@@ -130,12 +129,7 @@ void FixOGN::check_run()
     error->all(FLERR, "fix ogn: run_style respa is not supported: use run_style verlet");
   if (!domain->xperiodic || !domain->yperiodic || !domain->zperiodic)
     error->all(FLERR, "fix ogn: the model knows no walls or free surfaces: use boundary p p p");
-  for (int type = 1; type <= atom->ntypes; type++) {
-    const double wanted = model.masses[host.species_of_type[type]];
-    if (!(std::fabs(atom->mass[type] - wanted) <= MASS_TOLERANCE * wanted))
-      error->all(FLERR, fmt::format("fix ogn: type {} has mass {}, but the model was trained with {}: use mass {} {}",
-                                    type, atom->mass[type], wanted, type, wanted));
-  }
+  host.check_masses();
   check_timestep();
   check_neighbors();
   check_other_fixes();

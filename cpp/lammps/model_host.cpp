@@ -2,6 +2,7 @@
 
 #include "model_host.h"
 
+#include "core/error.h"
 #include "core/model_file.h"
 #include "core/native_engine.h"
 #include "engine_loader.h"
@@ -16,9 +17,11 @@
 #include "update.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace LAMMPS_NS;
 
+static constexpr double MASS_TOLERANCE = 1.0e-3;
 static const std::vector<std::string> SHARED_KEYWORDS = {"engine", "device", "check"};
 
 static std::string joined(const std::vector<std::string> &words)
@@ -108,10 +111,12 @@ void ModelHost::open_model(const std::string &name)
   std::unique_ptr<vitrify::ModelFile> file;
   try {
     file.reset(new vitrify::ModelFile(vitrify::find_model(name, vitrify::shipped_model_folders())));
+    path = file->path();
     model = file->metadata();
-    if (engine_name.empty()) engine_name = file->has_native_weights() && device == "cpu" ? "native" : "torch";
+    if (engine_name.empty())
+      engine_name = file->has_native_weights() && device == "cpu" && kind != "glassvae" ? "native" : "torch";
     if (model.kind != kind)
-      message = refuse_kind(file->path());
+      message = refuse_kind();
     else if (engine_name == "native" && device != "cpu")
       message = fmt::format("engine native has no device {}: use device cpu, or engine torch", device);
   } catch (const std::exception &e) {
@@ -128,9 +133,8 @@ void ModelHost::open_model(const std::string &name)
   MPI_Comm_free(&node);
 
   try {
-    engine = engine_name == "native" ? vitrify::make_native_engine(*file)
-                                     : vitrify::make_torch_engine({file->path(), device, local_rank});
-    if (check_flag) message = check_reference(file->path());
+    make_engine(*file, local_rank);
+    if (check_flag) message = check_reference();
   } catch (const std::exception &e) {
     message = e.what();
   }
@@ -139,27 +143,43 @@ void ModelHost::open_model(const std::string &name)
 
 /* ---------------------------------------------------------------------- */
 
-std::string ModelHost::refuse_kind(const std::string &path) const
+void ModelHost::make_engine(const vitrify::ModelFile &file, int local_rank)
 {
+  const vitrify::EngineOptions options{path, device, local_rank};
+  const bool native = engine_name == "native";
+  if (kind == "glassvae" && native) throw vitrify::Error("engine native runs no model of kind glassvae");
+  if (kind == "glassvae")
+    landscape = vitrify::make_torch_landscape(options);
+  else
+    engine = native ? vitrify::make_native_engine(file) : vitrify::make_torch_engine(options);
+}
+
+/* ---------------------------------------------------------------------- */
+
+std::string ModelHost::refuse_kind() const
+{
+  std::string use;
   if (model.kind == "symgnn")
-    return fmt::format("model file {} is of kind symgnn: it predicts the {} of atoms at rest and moves nothing; use "
-                       "compute symgnn/atom for it, or give a model of kind {}",
-                       path, model.property, kind);
-  if (model.kind == "amshortcut")
-    return fmt::format("model file {} is of kind amshortcut: it makes structures; use create_glass for it, or give a "
-                       "model of kind {}",
+    use = fmt::format("it predicts the {} of atoms at rest and moves nothing; use compute symgnn/atom for it",
+                      model.property);
+  else if (model.kind == "amshortcut")
+    use = "it makes structures; use create_glass for it";
+  else if (model.kind == "glassvae")
+    use = "it gives energies, forces and a latent vector; use pair_style glassvae or compute glassvae/latent for it";
+  else
+    return fmt::format("model file {} is of kind ogn, an integrator: use fix ogn for it, or give a model of kind {}",
                        path, kind);
-  return fmt::format("model file {} is of kind ogn, an integrator: use fix ogn for it, or give a model of kind {}",
-                     path, kind);
+  return fmt::format("model file {} is of kind {}: {}, or give a model of kind {}", path, model.kind, use, kind);
 }
 
 /* ----------------------------------------------------------------------
    what is wrong with the engine's answer to the reference case of the model file
 ------------------------------------------------------------------------- */
 
-std::string ModelHost::check_reference(const std::string &path)
+std::string ModelHost::check_reference()
 {
-  const double deviation = vitrify::reference_error(*engine, model);
+  const double deviation =
+      landscape ? vitrify::reference_error(*landscape, model) : vitrify::reference_error(*engine, model);
   if (!(deviation <= model.reference.tolerance))
     return fmt::format("model file {} does not reproduce its reference case: relative error {:.3g}, allowed {:.3g}; "
                        "export the model again, or see `vitrify doctor`",
@@ -203,11 +223,7 @@ void ModelHost::check_system()
     error->all(FLERR, fmt::format("{}: the model is three-dimensional: use dimension 3", style));
 }
 
-/* ----------------------------------------------------------------------
-   to be called in init(), after which LAMMPS chooses the ghost cutoff
-------------------------------------------------------------------------- */
-
-void ModelHost::request_ghosts()
+void ModelHost::check_neighbors()
 {
   if (neighbor->includegroup)
     error->all(FLERR, fmt::format("{}: neigh_modify include hides neighbors from the model: use neigh_modify include "
@@ -215,8 +231,30 @@ void ModelHost::request_ghosts()
                                   style));
   if (comm->mode != Comm::SINGLE)
     error->all(FLERR, fmt::format("{}: comm_modify mode multi is not supported: use comm_modify mode single", style));
+}
+
+/* ----------------------------------------------------------------------
+   to be called in init(), after which LAMMPS chooses the ghost cutoff
+------------------------------------------------------------------------- */
+
+void ModelHost::request_ghosts()
+{
+  check_neighbors();
   if (!force->pair || model.cutoff > force->pair->cutforce)
     comm->cutghostuser = MAX(comm->cutghostuser, model.cutoff + neighbor->skin);
+}
+
+/* ---------------------------------------------------------------------- */
+
+void ModelHost::check_masses()
+{
+  for (int type = 1; type <= atom->ntypes; type++) {
+    if (species_of_type[type] < 0) continue;
+    const double wanted = model.masses[species_of_type[type]];
+    if (!(std::fabs(atom->mass[type] - wanted) <= MASS_TOLERANCE * wanted))
+      error->all(FLERR, fmt::format("{}: type {} has mass {}, but the model was trained with {}: use mass {} {}", style,
+                                    type, atom->mass[type], wanted, type, wanted));
+  }
 }
 
 /* ---------------------------------------------------------------------- */

@@ -9,12 +9,17 @@
 
 #include "pointers.h"
 
+#include "core/landscape.h"
 #include "core/metadata.h"
 
 #include <exception>
 #include <memory>
 #include <string>
 #include <vector>
+
+namespace vitrify {
+class ModelFile;
+}
 
 namespace LAMMPS_NS {
 
@@ -24,9 +29,12 @@ public:
 
   ModelHost(LAMMPS *lmp, const std::string &style, const std::string &kind);
 
+  const std::string style;
   vitrify::Metadata model;
+  std::string path;
   std::unique_ptr<vitrify::Engine> engine;
-  std::string engine_name;             // native or torch
+  std::unique_ptr<vitrify::LandscapeEngine> landscape;    // of kind glassvae, in place of the other engine
+  std::string engine_name;                                // native or torch
   std::vector<int> species_of_type;    // model's species for each LAMMPS type, [0] is not used; -1 for NULL
   std::string mapping;                 // the same in words
 
@@ -49,9 +57,17 @@ public:
 
   void check_system();
 
-  // what a run must fulfil so that all neighbors of an atom are there, and ghosts up to the cutoff plus the skin
+  // what a run must fulfil so that all neighbors of an atom are there
+
+  void check_neighbors();
+
+  // the same, and ghosts up to the cutoff plus the skin
 
   void request_ghosts();
+
+  // that types have the masses that the model was trained with
+
+  void check_masses();
 
   // stop all ranks with the message of the first that has one; all ranks must call this
 
@@ -82,8 +98,7 @@ public:
   }
 
 private:
-  std::string style, kind;
-  std::string device;
+  std::string kind, device;
   bool check_flag;
   std::vector<std::string> keywords, elements;
   int next, ifirst;    // next word to read, and the first after the elements
@@ -94,8 +109,9 @@ private:
   static bool is_shared(const std::string &);
   int read_shared(int, char **);
   void open_model(const std::string &);
-  std::string refuse_kind(const std::string &) const;
-  std::string check_reference(const std::string &);
+  std::string refuse_kind() const;
+  void make_engine(const vitrify::ModelFile &, int);
+  std::string check_reference();
   void map_elements(bool);
   [[noreturn]] void fail_prediction(const std::string &);
 };

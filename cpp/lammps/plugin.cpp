@@ -3,11 +3,13 @@
    Registration of vitrify's styles with LAMMPS, and nothing else
 ------------------------------------------------------------------------- */
 
+#include "compute_glassvae_latent.h"
 #include "compute_symgnn_atom.h"
 #include "create_glass.h"
 #include "error.h"
 #include "fix_ogn.h"
 #include "library.h"
+#include "pair_glassvae.h"
 
 using namespace LAMMPS_NS;
 
@@ -58,7 +60,7 @@ template <typename Style> static void *create(void *lmp, int narg, char **arg)
   return new Style(static_cast<LAMMPS *>(lmp), narg, arg);
 }
 
-template <typename Style> static void *create_command(void *lmp)
+template <typename Style> static void *create_alone(void *lmp)
 {
   check_host(static_cast<LAMMPS *>(lmp));
   return new Style(static_cast<LAMMPS *>(lmp));
@@ -70,22 +72,21 @@ void lammpsplugin_init(void *lmp, void *handle, void *regfunc)
   plugin.version = VITRIFY_LAMMPS_DATE;
   plugin.author = "the vitrify developers";
   plugin.handle = handle;
+  const auto enter = [&](const char *style, const char *name, const char *info) {
+    plugin.style = style;
+    plugin.name = name;
+    plugin.info = info;
+    reinterpret_cast<lammpsplugin_regfunc>(regfunc)(&plugin, lmp);
+  };
 
-  plugin.style = "fix";
-  plugin.name = "ogn";
-  plugin.info = "vitrify fix ogn";
   plugin.creator.v2 = &create<FixOGN>;
-  reinterpret_cast<lammpsplugin_regfunc>(regfunc)(&plugin, lmp);
-
-  plugin.style = "compute";
-  plugin.name = "symgnn/atom";
-  plugin.info = "vitrify compute symgnn/atom";
+  enter("fix", "ogn", "vitrify fix ogn");
   plugin.creator.v2 = &create<ComputeSymGNNAtom>;
-  reinterpret_cast<lammpsplugin_regfunc>(regfunc)(&plugin, lmp);
-
-  plugin.style = "command";
-  plugin.name = "create_glass";
-  plugin.info = "vitrify create_glass";
-  plugin.creator.v1 = &create_command<CreateGlass>;
-  reinterpret_cast<lammpsplugin_regfunc>(regfunc)(&plugin, lmp);
+  enter("compute", "symgnn/atom", "vitrify compute symgnn/atom");
+  plugin.creator.v2 = &create<ComputeGlassVAELatent>;
+  enter("compute", "glassvae/latent", "vitrify compute glassvae/latent");
+  plugin.creator.v1 = &create_alone<PairGlassVAE>;
+  enter("pair", "glassvae", "vitrify pair_style glassvae");
+  plugin.creator.v1 = &create_alone<CreateGlass>;
+  enter("command", "create_glass", "vitrify create_glass");
 }

@@ -2,9 +2,7 @@
 #pragma once
 
 #include "core/engine.h"
-#include "core/metadata.h"
-
-#include <torch/script.h>
+#include "torch_program.h"
 
 #include <vector>
 
@@ -25,23 +23,17 @@ public:
   std::size_t bytes() const override;
 
 private:
-  void load(const EngineOptions &options);
   void find_edges(const Configuration &configuration);
-  at::Tensor to_device(const double *values, std::int64_t rows) const;
   std::vector<c10::IValue> inputs(bool with_nodes) const;
   void set_nodes(const at::Tensor &nodes, std::int64_t rows);
 
-  std::string path_;
-  torch::jit::Module module_;
-  c10::Device device_{c10::kCPU};
-  at::ScalarType dtype_ = at::kFloat;
-  std::int64_t node_width_ = 0, components_ = 0;
-  double cutoff_ = 0.0;
-  bool reverse_edges_ = false, reads_velocities_ = false;
+  TorchProgram program_;
+  std::int64_t node_width_, components_;
+  double cutoff_;
+  bool reverse_edges_, reads_velocities_;
 
   std::int64_t n_owned_ = 0;
-  std::vector<std::int64_t> centres_, neighbours_;    // (E) nodes i and j of each directed edge
-  std::vector<double> vectors_;                       // (E, 3) r_j - r_i
+  Edges edges_;
   at::Tensor types_, velocities_, edge_index_, edge_vectors_;
   at::Tensor nodes_;     // (M, node width) on the CPU, where ghosts are exchanged
   at::Tensor memory_;    // what the model carries between layers, on the device; features of edges for kind ogn

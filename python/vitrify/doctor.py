@@ -16,12 +16,25 @@ from pathlib import Path
 from typing import Any
 
 from vitrify.errors import VitrifyError
-from vitrify.modelfile import AMShortcutMetadata, AnyMetadata, OGNMetadata, find_model, read_metadata, shipped_models
+from vitrify.modelfile import (
+    AMShortcutMetadata,
+    AnyMetadata,
+    GlassVAEMetadata,
+    OGNMetadata,
+    find_model,
+    read_metadata,
+    shipped_models,
+)
 
 _REINSTALL = "pip install --force-reinstall --no-deps vitrify  (in a checkout: make clean all)"
 _TIMEOUT = 120.0
 # What runs each kind of model in LAMMPS.
-_STYLES = {"ogn": "fix ogn", "symgnn": "compute symgnn/atom", "amshortcut": "create_glass"}
+_STYLES = {
+    "ogn": "fix ogn",
+    "symgnn": "compute symgnn/atom",
+    "amshortcut": "create_glass",
+    "glassvae": "pair_style glassvae",
+}
 
 
 @dataclass(frozen=True)
@@ -159,7 +172,7 @@ def _plugin_files() -> str:
 
 
 def _plugin_loads() -> str:
-    listed = "\n".join(("plugin list", *(f"info styles {kind}" for kind in ("fix", "compute", "command")), ""))
+    listed = "\n".join(("plugin list", *(f"info styles {kind}" for kind in ("fix", "compute", "pair", "command")), ""))
     done = _run([_program("lmp", "lammps"), "-log", "none"], listed)
     for name in _STYLES.values():
         if not _knows(done.stdout, name.split()[-1]):
@@ -253,14 +266,17 @@ def _model_in_lammps(name: str, engine: str) -> str:
 def _check_script(path: Path, metadata: AnyMetadata, engine: str) -> str:
     """An input that makes the style of the model's kind replay the reference case in an engine, in an empty box."""
     arguments = f'"{path.resolve()}" {" ".join(metadata.species)} engine {engine} check yes'
+    masses = ["mass * 1.0"]
     if isinstance(metadata, OGNMetadata):
         masses = [f"mass {i} {mass!r}" for i, mass in enumerate(metadata.masses, 1)]
         style = [f"timestep {metadata.timestep!r}", f"fix 1 all ogn {arguments}"]
-    else:
-        masses, style = ["mass * 1.0"], [f"compute 1 all symgnn/atom {arguments}"]
-    if isinstance(metadata, AMShortcutMetadata):
+    elif isinstance(metadata, AMShortcutMetadata):
         counted = f"elements {' '.join(metadata.species)} check yes"
         style = [f'create_glass "{path.resolve()}" steps 1 {counted}']
+    elif isinstance(metadata, GlassVAEMetadata):
+        style = ["pair_style glassvae", f"pair_coeff * * {arguments}"]
+    else:
+        style = [f"compute 1 all symgnn/atom {arguments}"]
     size = 3 * metadata.cutoff
     return "\n".join(
         [

@@ -320,7 +320,7 @@ _USES = {
     "ogn": "moves atoms: run it with OGNDynamics, or fix ogn in LAMMPS",
     "symgnn": "predicts a property of each atom: run it with GlassCalc(barriers=...), or compute symgnn/atom in LAMMPS",
     "amshortcut": "makes structures: run it with vitrify generate, or create_glass in LAMMPS",
-    "glassvae": "gives energies, forces and a latent vector: run it with GlassCalc(MODEL) in ASE",
+    "glassvae": "gives energies, forces and a latent vector: run it with GlassCalc(MODEL), or pair_style glassvae",
 }
 
 

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "core/engine.h"
+#include "core/metadata.h"
+
+#include <torch/script.h>
+
+#include <array>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+namespace vitrify {
+
+/// The TorchScript program of a model file on a device, checked: what all engines of this library share.
+class TorchProgram {
+public:
+  /// Loads the program, which must have the `methods`; throws Error if the file, its operators or the device are not
+  /// usable.
+  TorchProgram(const EngineOptions &options, std::initializer_list<const char *> methods);
+
+  const std::string &path() const { return path_; }
+  const Metadata &metadata() const { return metadata_; }
+  const c10::Device &device() const { return device_; }
+  at::ScalarType dtype() const { return dtype_; }
+
+  /// The tensor or the tensors that a method of the program returns; throws Error with one line.
+  std::vector<at::Tensor> run(const char *name, std::vector<c10::IValue> arguments) const;
+  /// Copies of an array on the device, in the model's dtype or as 64-bit integers (n).
+  at::Tensor reals(const double *values, std::vector<std::int64_t> shape) const;
+  at::Tensor integers(const std::int64_t *values, std::int64_t n) const;
+  /// Throws Error: the program has returned `what` in a shape that it must not have.
+  [[noreturn]] void fail_shape(const char *what) const;
+
+private:
+  void load(std::initializer_list<const char *> methods);
+
+  std::string path_;
+  Metadata metadata_;
+  torch::jit::Module module_;
+  c10::Device device_{c10::kCPU};
+  at::ScalarType dtype_ = at::kFloat;
+};
+
+/// Directed edges from centres to neighbours, as models read them; memory is kept when they are cleared.
+struct Edges {
+  std::vector<std::int64_t> centres, neighbours;    // (E) nodes i and j
+  std::vector<double> vectors;                      // (E, 3) r_j - r_i
+
+  void clear();
+  void add(std::int64_t centre, std::int64_t neighbour, const std::array<double, 3> &vector);
+  std::int64_t size() const { return static_cast<std::int64_t>(centres.size()); }
+  at::Tensor index_on(const TorchProgram &program) const;      // (2, E)
+  at::Tensor vectors_on(const TorchProgram &program) const;    // (E, 3)
+  std::size_t bytes() const;
+};
+
+/// An engine of class `Made`; nullptr and a message on failure.
+template <typename Made> Made *make_or_explain(const EngineOptions &options, std::string &message)
+{
+  try {
+    return new Made(options);
+  } catch (const std::exception &error) {
+    message = error.what();
+  } catch (...) {
+    message = "the torch engine failed for an unknown reason";
+  }
+  return nullptr;
+}
+
+}    // namespace vitrify
