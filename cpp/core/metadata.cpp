@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace vitrify {
 
@@ -53,6 +54,32 @@ void parse_conditions(const json &document, const Metadata &metadata, ReferenceC
           "the reference case must have one value for each property");
 }
 
+// Of a latent model: what its decoder answers, told the z of the structure.
+void parse_decoded(const json &document, const Metadata &metadata, ReferenceCase &reference)
+{
+  if (!metadata.makes_structures() || !document.contains("decoded") || document.at("decoded").is_null()) return;
+  const json &decoded = document.at("decoded");
+  decoded.at("time").get_to(reference.time);
+  decoded.at("step").get_to(reference.step);
+  reference.decoded = flattened(decoded.at("vectors"));
+  reference.properties = reference.latent;
+  reference.known.assign(reference.latent.size(), 1.0);
+  require(reference.decoded.size() == 3 * reference.positions.size(),
+          "the arrays of the reference case differ in length");
+}
+
+// What a latent model says of the whole structure, and its forces.
+void parse_landscape(const json &document, const Metadata &metadata, ReferenceCase &reference)
+{
+  reference.first = flattened(document.at("forces"));
+  document.at("energy").get_to(reference.energy);
+  document.at("stress").get_to(reference.stress);
+  document.at("latent").get_to(reference.latent);
+  require(reference.latent.size() == static_cast<std::size_t>(metadata.latent),
+          "the reference case must have one value for each latent number");
+  parse_decoded(document, metadata, reference);
+}
+
 ReferenceCase parse_reference(const json &document, const Metadata &metadata)
 {
   ReferenceCase reference;
@@ -65,6 +92,8 @@ ReferenceCase parse_reference(const json &document, const Metadata &metadata)
   } else if (metadata.kind == "amshortcut") {
     parse_conditions(document, metadata, reference);
     reference.first = flattened(document.at("vectors"));
+  } else if (metadata.kind == "glassvae") {
+    parse_landscape(document, metadata, reference);
   } else {
     document.at("values").get_to(reference.first);
     document.at("deviations").get_to(reference.second);
@@ -77,9 +106,9 @@ ReferenceCase parse_reference(const json &document, const Metadata &metadata)
   }
   const std::size_t n = reference.types.size();
   const std::size_t n_values = n * static_cast<std::size_t>(metadata.components());
+  const bool has_second = metadata.kind == "ogn" || metadata.kind == "symgnn";
   require(n > 0 && reference.positions.size() == n && reference.velocities.size() == (metadata.kind == "ogn" ? n : 0) &&
-              reference.first.size() == n_values &&
-              reference.second.size() == (metadata.kind == "amshortcut" ? 0 : n_values),
+              reference.first.size() == n_values && reference.second.size() == (has_second ? n_values : 0),
           "the arrays of the reference case differ in length");
   require(reference.tolerance > 0.0, "the tolerance of the reference case is not positive");
   return reference;
@@ -174,6 +203,21 @@ void parse_generator(const json &document, Metadata &metadata)
   }
 }
 
+// What only a latent model has that makes structures, as one with statistics does.
+void parse_latent_space(const json &document, Metadata &metadata)
+{
+  if (!document.contains("statistics") || document.at("statistics").is_null()) return;
+  GeneratorMetadata &generator = metadata.generator;
+  generator.statistics = parse_statistics(document.at("statistics"));
+  const std::size_t latent = metadata.latent, n = 1 + metadata.species.size() + latent;
+  require(generator.statistics.names.size() == n, "the statistics are not those of number density, fractions and z");
+  constexpr double ENDLESS = std::numeric_limits<double>::infinity();
+  for (std::size_t k = 0; k < latent; ++k)
+    generator.properties.push_back({"z" + std::to_string(k), "", {-ENDLESS, ENDLESS}});
+  document.at("latent_energy").get_to(generator.latent_energy);
+  generator.process = "flow";
+}
+
 Metadata parse(const json &document)
 {
   const int schema = document.at("schema").get<int>();
@@ -181,7 +225,7 @@ Metadata parse(const json &document)
                                 std::to_string(SCHEMA) +
                                 (schema > SCHEMA ? ": update vitrify" : ": export the model again"));
   Metadata metadata;
-  metadata.kind = choice(document, "kind", {"ogn", "symgnn", "amshortcut"});
+  metadata.kind = choice(document, "kind", {"ogn", "symgnn", "amshortcut", "glassvae"});
   document.at("variant").get_to(metadata.variant);
   metadata.units = choice(document, "units", {"lj", "metal"});
   metadata.dtype = choice(document, "dtype", {"float32", "float64"});
@@ -198,6 +242,10 @@ Metadata parse(const json &document)
     parse_motion(document, metadata);
   } else if (metadata.kind == "amshortcut") {
     parse_generator(document, metadata);
+  } else if (metadata.kind == "glassvae") {
+    document.at("latent").get_to(metadata.latent);
+    require(metadata.latent > 0, "latent must be positive");
+    parse_latent_space(document, metadata);
   } else {
     document.at("property").at("name").get_to(metadata.property);
     document.at("property").at("unit").get_to(metadata.unit);
@@ -240,8 +288,8 @@ double relative_error(const std::vector<double> &got, const std::vector<double> 
   double worst = 0.0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const double error = std::fabs(got[i] - expected[i]);
-    // A NaN must not pass as a small error.
-    if (!(error <= worst)) worst = error;
+    if (!std::isfinite(error)) return std::numeric_limits<double>::infinity();
+    worst = std::max(worst, error);
     square += expected[i] * expected[i];
   }
   const double rms = std::sqrt(square / static_cast<double>(expected.size()));

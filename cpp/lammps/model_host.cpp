@@ -149,6 +149,10 @@ std::string ModelHost::refuse_kind(const std::string &path) const
     return fmt::format("model file {} is of kind amshortcut: it makes structures; use create_glass for it, or give a "
                        "model of kind {}",
                        path, kind);
+  if (model.kind == "glassvae")
+    return fmt::format("model file {} is of kind glassvae: it gives energies, forces and structures; use create_glass "
+                       "for structures, or give a model of kind {}",
+                       path, kind);
   return fmt::format("model file {} is of kind ogn, an integrator: use fix ogn for it, or give a model of kind {}",
                      path, kind);
 }
