@@ -49,11 +49,32 @@ def make(
     return model.to(dtype).eval()
 
 
-def write(path: Path, dtype: str = "float64", system: System = SYSTEM, **options: Any) -> LoadedGlassVAE:
-    """The model file of `make(system=system, **options)`."""
+def make_joint(dtype: torch.dtype = torch.float64) -> EquivariantGlassVAE:
+    """The same with Gaussians in which z goes with the energy, and with statistics in which the cell goes with z."""
+    model, random = make(dtype), np.random.default_rng(5)
+    roots = [0.4 * np.tril(random.normal(size=(5, 5))) for _ in range(2)]
+    for root in roots:
+        root[-1] *= 0.03 / np.linalg.norm(root[-1])  # standard deviation of the energy
+    cell = random.normal(size=(7, 9)) / 3.0
+    cell[:3] *= np.array([[0.002], [0.05], [0.05]])
+    cell[2] = -cell[1]
+    with torch.no_grad():
+        model.density_weight.copy_(torch.tensor([0.7, 0.3]))
+        model.density_mean.copy_(torch.tensor(random.normal(size=(2, 5))))
+        model.density_mean[:, -1] = torch.tensor([-3.58, -3.5])
+        model.density_covariance.copy_(torch.tensor(np.array([root @ root.T for root in roots])))
+        model.state_covariance.copy_(torch.tensor(cell @ cell.T))
+        model.decoder.gate.weight.mul_(4.0)
+    return model
+
+
+def write(
+    path: Path, dtype: str = "float64", model: EquivariantGlassVAE | None = None, system: System = SYSTEM, **options: Any
+) -> LoadedGlassVAE:
+    """The file of a model, by default of `make(system=system, **options)`."""
     pairs = dict(zip(system.species, VALIDITY.composition.values(), strict=True))
     loaded = export_model(
-        make(getattr(torch, dtype), system=system, **options), path, kind="glassvae", variant="equivariant",
+        model or make(getattr(torch, dtype), system=system, **options), path, kind="glassvae", variant="equivariant",
         species=system.species, units=system.units, validity=VALIDITY.model_copy(update={"composition": pairs}),
         dtype=dtype, masses=system.masses, latent_energy="inherent_energy",
     )  # fmt: skip

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <mutex>
 #include <optional>
 
@@ -32,12 +33,15 @@ std::array<Vector3, 3> cell_of(const Reals &cell)
   return rows;
 }
 
-Reals matrix(const Values &values)
+Reals array_of(const Values &values, const std::vector<py::ssize_t> &shape)
 {
-  Reals array({static_cast<py::ssize_t>(values.size() / 3), py::ssize_t(3)});
+  Reals array(shape);
   std::copy(values.begin(), values.end(), array.mutable_data());
   return array;
 }
+
+Reals matrix(const Values &values)
+{ return array_of(values, {static_cast<py::ssize_t>(values.size() / 3), 3}); }
 
 Integers vector(const std::vector<int> &values)
 {
@@ -51,6 +55,49 @@ Reals sites(const Reals &cell, std::int64_t n, std::uint32_t seed, std::uint32_t
   if (n < 1) throw Error("zero atoms were asked for: give at least one");
   return matrix(lattice(cell_of(cell), static_cast<std::size_t>(n), seed, species));
 }
+
+/// The density of latent vectors, for tests and for Python's own fit.
+class Latents {
+public:
+  Latents(const Reals &weights, const Reals &means, const Reals &covariances) :
+      density_(values(weights), values(means), values(covariances))
+  {
+    const py::ssize_t n = weights.size(), size = static_cast<py::ssize_t>(density_.size()) + 1;
+    if (weights.ndim() != 1 || means.ndim() != 2 || means.shape(0) != n || covariances.ndim() != 3 ||
+        covariances.shape(0) != n || covariances.shape(1) != size)
+      throw Error("give weights (K,), means (K, D + 1) and covariances (K, D + 1, D + 1)");
+  }
+
+  py::tuple sample(std::uint32_t count, std::uint32_t seed, double low, double high) const
+  {
+    const LatentWindow window = density_.window(low, high);
+    Values z, energies;
+    for (std::uint32_t k = 0; k < count; ++k) {
+      const LatentDraw drawn = density_.draw(window, seed, k);
+      z.insert(z.end(), drawn.z.begin(), drawn.z.end());
+      energies.push_back(drawn.energy);
+    }
+    const auto n = static_cast<py::ssize_t>(count);
+    return py::make_tuple(array_of(z, {n, static_cast<py::ssize_t>(density_.size())}), array_of(energies, {n}));
+  }
+
+  double quantile(double share) const
+  {
+    if (!(share > 0.0 && share < 1.0)) throw Error("a share is not between 0 and 1: give one that is");
+    return density_.quantile(share);
+  }
+
+private:
+  static Values values(const Reals &array)
+  {
+    Values found(array.data(), array.data() + array.size());
+    for (const double value : found)
+      if (!std::isfinite(value)) throw Error("the density of z holds NaN or infinity: give finite numbers");
+    return found;
+  }
+
+  LatentDensity density_;
+};
 
 /// A generator for hosts that have a cell.
 class Sampler {
@@ -102,6 +149,14 @@ public:
     check_properties(properties, known);
     const Composition &composition = generator_.composition();
     return composition.density(properties, known, fractions ? composition.checked_fractions(*fractions) : Values());
+  }
+
+  py::tuple latent(std::uint32_t seed, double low, double high) const
+  {
+    const LatentDensity *latents = generator_.latents();
+    if (!latents) throw Error("a model of kind " + file_.metadata().kind + " has no latent vectors: leave energy out");
+    const LatentDraw drawn = latents->draw(latents->window(low, high), seed);
+    return py::make_tuple(array_of(drawn.z, {static_cast<py::ssize_t>(drawn.z.size())}), drawn.energy);
   }
 
   double reference_error()
@@ -162,7 +217,15 @@ void bind_sampler(py::module_ &module)
   module.def("push_apart", &apart, "cell"_a, "positions"_a, "types"_a, "min_distance"_a,
              "Wrapped positions (N, 3) after pairs closer than the min_distance of their species a >= b, at "
              "a (a + 1) / 2 + b, were moved apart, and the number of these pairs; releases the GIL.");
-  py::class_<Sampler>(module, "Generator", "A model file of kind amshortcut as a generator of structures.")
+  constexpr double ENDLESS = std::numeric_limits<double>::infinity();
+  py::class_<Latents>(module, "LatentDensity", "Gaussians of (z, energy): see vitrify.latents.")
+      .def(py::init<const Reals &, const Reals &, const Reals &>(), "weights"_a, "means"_a, "covariances"_a)
+      .def("sample", &Latents::sample, "count"_a, "seed"_a, "low"_a = -ENDLESS, "high"_a = ENDLESS,
+           "z (count, D) and energies (count,) drawn from what energies between low and high leave of the density.")
+      .def("quantile", &Latents::quantile, "share"_a, "The energy below which a share of the density lies.");
+  py::class_<Sampler>(module, "Generator",
+                      "A model file of kind amshortcut or glassvae as a generator of structures; the properties of the "
+                      "latter are the numbers of z, all of them known.")
       .def(py::init<const std::string &>(), "path"_a)
       .def("generate", &Sampler::generate, "cell"_a, "counts"_a, "steps"_a = 5, "seed"_a = 1, "properties"_a = Values(),
            "known"_a = Values(), "churn"_a = 0.0,
@@ -179,6 +242,8 @@ void bind_sampler(py::module_ &module)
            "The share of each species that goes with the properties asked for, or those given, adding up to 1.")
       .def("density", &Sampler::density_of, "properties"_a = Values(), "known"_a = Values(), "fractions"_a = py::none(),
            "Atoms per volume that go with the properties asked for.")
+      .def("latent", &Sampler::latent, "seed"_a, "low"_a = -ENDLESS, "high"_a = ENDLESS,
+           "Kind glassvae: z (D,) of a seed and its energy for each atom, which lies between low and high.")
       .def("reference_error", &Sampler::reference_error,
            "Replays the reference case: the largest deviation relative to the rms of the output.")
       .def_static("lattice", &sites, "cell"_a, "n"_a, "seed"_a, "species"_a = 0,

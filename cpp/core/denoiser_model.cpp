@@ -42,70 +42,82 @@ void silu(std::vector<double> &values)
 
 }    // namespace
 
-DenoiserModel::DenoiserModel(const ModelFile &file)
+FlowSettings::FlowSettings(const ModelFile &file) : prefix(file.metadata().kind == "glassvae" ? "decoder." : "")
 {
   const Metadata &metadata = file.metadata();
-  if (metadata.kind != "amshortcut")
-    throw Error("model file " + file.path() + " is of kind " + metadata.kind + ", not amshortcut");
-  if (!file.has_native_weights() || metadata.variant != "flow")
+  if (metadata.kind != "amshortcut" && metadata.kind != "glassvae")
+    throw Error("model file " + file.path() + " is of kind " + metadata.kind + ", not amshortcut or glassvae");
+  if (!file.has_native_weights() || metadata.generator.process != "flow")
     throw Error("model file " + file.path() + " has no weights for the native engine (variant " + metadata.variant +
                 "): use engine torch, or a model of variant flow");
-  read_checked(file, [&] {
-    read_hyperparameters(file);
-    read_weights(file);
-  });
+  read_checked(file, [&] { read(file); });
 }
 
-void DenoiserModel::read_hyperparameters(const ModelFile &file)
+void FlowSettings::read(const ModelFile &file)
 {
   const Metadata &metadata = file.metadata();
-  const json document = json::parse(file.metadata_text()).at("hyperparameters");
-  width = size_of(document, "width", 8, MAX_WIDTH_OF_ATOM);
-  splines = size_of(document, "splines", 1);
-  condition = size_of(document, "condition", 1);
-  cutoff = metadata.cutoff;
+  const bool is_decoder = metadata.kind == "glassvae";
+  const json all = json::parse(file.metadata_text()).at("hyperparameters");
+  const json &own = is_decoder ? all.at("decoder") : all;
+  layers = is_decoder ? size_of(own, "layers", 1, MAX_LAYERS) : metadata.layers;
+  width = size_of(own, "width", 8, MAX_WIDTH_OF_ATOM);
+  splines = size_of(own, "splines", 1);
+  condition = size_of(own, "condition", 1);
+  cutoff = is_decoder ? own.at("cutoff").get<double>() : metadata.cutoff;
+  own.at("spread").get_to(spread);
+  churn_spread = own.value("churn_spread", spread);
+  if (!(spread >= 0.0 && churn_spread >= 0.0)) throw Error("the spread is negative: export the model again");
   if (width % 8 != 0)
     throw Error("the hyperparameter width is " + std::to_string(width) +
                 ", not a multiple of 8: export the model again");
-  if (metadata.species.size() > MAX_SIZE || metadata.generator.properties.size() > MAX_SIZE || metadata.layers < 1 ||
-      metadata.layers > MAX_LAYERS || !(cutoff > 0.0) || !std::isfinite(cutoff))
+  if (metadata.species.size() > MAX_SIZE || metadata.generator.properties.size() > MAX_SIZE || layers < 1 ||
+      layers > MAX_LAYERS || !(cutoff > 0.0) || !std::isfinite(cutoff))
     throw Error("its hyperparameters contradict one another: export the model again");
-  n_species = static_cast<int>(metadata.species.size());
-  n_properties = static_cast<int>(metadata.generator.properties.size());
-  layers.resize(static_cast<std::size_t>(metadata.layers));
-  check_node_width(metadata, width);
+  if (!is_decoder) check_node_width(metadata, width);
 }
 
-void DenoiserModel::read_weights(const ModelFile &file)
+DenoiserModel::DenoiserModel(const ModelFile &file, const FlowSettings &settings) :
+    n_species(static_cast<int>(file.metadata().species.size())),
+    n_properties(static_cast<int>(file.metadata().generator.properties.size())), width(settings.width),
+    splines(settings.splines), condition(settings.condition), cutoff(settings.cutoff),
+    layers(static_cast<std::size_t>(settings.layers))
+{
+  read_checked(file, [&] { read_weights(file, settings.prefix); });
+}
+
+void DenoiserModel::read_weights(const ModelFile &file, const char *prefix)
 {
   const Weights weights(file.native_weights());
+  const auto tensor = [&](const std::string &name, const std::vector<std::size_t> &shape) {
+    return weights.tensor(prefix + name, shape);
+  };
   const std::size_t s = n_species, p = n_properties, w = width, c = condition;
-  embedding = weights.tensor("embedding", {s, w});
-  property_mean = weights.tensor("condition.property_mean", {p});
-  property_scale = weights.tensor("condition.property_scale", {p});
+  embedding = tensor("embedding", {s, w});
+  property_mean = tensor("condition.property_mean", {p});
+  property_scale = tensor("condition.property_scale", {p});
   for (const double scale : property_scale)
     if (!(scale > 0.0)) throw Error("the spread of a property is not positive: export the model again");
-  times = weights.tensor("condition.times.weight", {c, 2 * WAVES});
-  times_bias = weights.tensor("condition.times.bias", {c});
-  known = weights.tensor("condition.weight", {p, 2, c});
-  unknown = weights.tensor("condition.null", {p, c});
-  mix = weights.tensor("condition.mix.weight", {c, c});
-  mix_bias = weights.tensor("condition.mix.bias", {c});
+  times = tensor("condition.times.weight", {c, 2 * WAVES});
+  times_bias = tensor("condition.times.bias", {c});
+  known = tensor("condition.weight", {p, 2, c});
+  unknown = tensor("condition.null", {p, c});
+  mix = tensor("condition.mix.weight", {c, c});
+  mix_bias = tensor("condition.mix.bias", {c});
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const std::string name = "blocks." + std::to_string(l) + ".";
     const std::size_t scalars = l == 0 ? 5 : 6, vectors = l == 0 ? 1 : 3, filters = l == 0 ? w : 2 * w;
     Layer &layer = layers[l];
-    layer.filters = weights.tensor(name + "filters.weight", {1, static_cast<std::size_t>(splines), filters});
-    layer.mix = weights.tensor(name + "mix", {vectors * w, 2 * w});
-    layer.hidden = weights.tensor(name + "hidden.weight", {2 * w, scalars * w});
-    layer.hidden_bias = weights.tensor(name + "hidden.bias", {2 * w});
-    layer.modulation = weights.tensor(name + "modulation.weight", {4 * w, c});
-    layer.modulation_bias = weights.tensor(name + "modulation.bias", {4 * w});
-    layer.out = weights.tensor(name + "out.weight", {3 * w, 2 * w});
-    layer.out_bias = weights.tensor(name + "out.bias", {3 * w});
+    layer.filters = tensor(name + "filters.weight", {1, static_cast<std::size_t>(splines), filters});
+    layer.mix = tensor(name + "mix", {vectors * w, 2 * w});
+    layer.hidden = tensor(name + "hidden.weight", {2 * w, scalars * w});
+    layer.hidden_bias = tensor(name + "hidden.bias", {2 * w});
+    layer.modulation = tensor(name + "modulation.weight", {4 * w, c});
+    layer.modulation_bias = tensor(name + "modulation.bias", {4 * w});
+    layer.out = tensor(name + "out.weight", {3 * w, 2 * w});
+    layer.out_bias = tensor(name + "out.bias", {3 * w});
   }
-  gate = weights.tensor("gate.weight", {w, w});
-  gate_bias = weights.tensor("gate.bias", {w});
+  gate = tensor("gate.weight", {w, w});
+  gate_bias = tensor("gate.bias", {w});
 }
 
 std::vector<double> DenoiserModel::condition_of(double time, double step, const double *properties,

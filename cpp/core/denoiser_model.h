@@ -7,11 +7,26 @@
 
 namespace vitrify {
 
+/// Where the flow of a model file is, and its sizes, checked: the whole model of kind amshortcut, the decoder of kind
+/// glassvae, whose properties are z.
+struct FlowSettings {
+  /// Throws Error that begins with the path if the file has no native weights, or the sizes contradict one another.
+  explicit FlowSettings(const ModelFile &file);
+
+  const char *prefix;    // of the names of its tensors
+  int layers = 0, width = 0, splines = 0, condition = 0;
+  double cutoff = 0.0;
+  double spread = 0.0, churn_spread = 0.0;    // of the noise at time 1, and of that which is put back
+
+private:
+  void read(const ModelFile &file);
+};
+
 /// The weights and hyperparameters of a FlowAMShortcut, checked: sizes agree and every number is finite. Tensors are as
 /// the file has them; see python/vitrify/models/amshortcut_flow.py.
 struct DenoiserModel {
   /// Throws Error that begins with the path if the file has no native weights or they are damaged.
-  explicit DenoiserModel(const ModelFile &file);
+  explicit DenoiserModel(const ModelFile &file) : DenoiserModel(file, FlowSettings(file)) {}
 
   struct Layer {
     std::vector<double> filters;                        // (splines, width), after the first layer (splines, 2 width)
@@ -35,8 +50,8 @@ struct DenoiserModel {
   std::vector<double> modulation(double time, double step, const double *properties, const double *is_known) const;
 
 private:
-  void read_hyperparameters(const ModelFile &file);
-  void read_weights(const ModelFile &file);
+  DenoiserModel(const ModelFile &file, const FlowSettings &settings);
+  void read_weights(const ModelFile &file, const char *prefix);
   std::vector<double> condition_of(double time, double step, const double *properties, const double *is_known) const;
 };
 

@@ -3,12 +3,15 @@
 
 #include "core/composition.h"
 #include "core/denoiser.h"
+#include "core/denoiser_model.h"
+#include "core/latent_density.h"
 #include "core/model_file.h"
 #include "core/overlaps.h"
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +28,7 @@ double free_memory();
 struct GlassRequest {
   std::array<Vector3, 3> cell{};
   std::vector<std::int64_t> counts;         // atoms of each species
-  std::vector<double> properties, known;    // one for each property of the model; known: 1 if it is asked for
+  std::vector<double> properties, known;    // one for each property of the model or number of z; known: 1 if asked for
   int steps = 5;
   std::uint32_t seed = 1;
   double churn = 0.0;    // share of the noise that is put back before each step but the first
@@ -38,7 +41,8 @@ struct Glass {
   std::size_t pushed = 0;         // pairs that were too close, and were moved apart
 };
 
-/// A generator of glasses: the flow of a model file of kind amshortcut, from a lattice with noise to a structure.
+/// A generator of glasses: the flow of a model file of kind amshortcut or glassvae, from a lattice with noise to a
+/// structure. The properties of a request to a latent model are the numbers of z, all of them known.
 ///
 /// The same request gives the same structure, whatever was made before and however many threads there are.
 class Generator {
@@ -50,13 +54,15 @@ public:
 
   const Metadata &metadata() const { return metadata_; }
   const Composition &composition() const { return composition_; }
+  /// The density of z; nullptr for kind amshortcut.
+  const LatentDensity *latents() const { return latents_ ? &*latents_ : nullptr; }
 
   /// Throws Error for a request that makes no sense, that memory cannot hold, or whose result fails the gates: finite
   /// positions, and no pair that is closer than in the training data.
   Glass generate(const GlassRequest &request);
   /// What the user should know of a request: what lies outside the range of the training data.
   std::vector<std::string> warnings(const GlassRequest &request) const;
-  /// Runs the reference case; the largest deviation relative to the rms of the output.
+  /// Runs the reference case; the largest deviation relative to the rms of the output. Throws Error if there is none.
   double reference_error();
 
 private:
@@ -69,9 +75,9 @@ private:
 
   Metadata metadata_;
   Composition composition_;
+  FlowSettings settings_;
   std::unique_ptr<Denoiser> denoiser_;
-  int width_ = 0;
-  double spread_ = 0.0, churn_spread_ = 0.0;
+  std::optional<LatentDensity> latents_;
   std::vector<double> velocity_;
 };
 

@@ -54,6 +54,20 @@ void parse_conditions(const json &document, const Metadata &metadata, ReferenceC
           "the reference case must have one value for each property");
 }
 
+// Of a latent model: what its decoder answers, told the z of the structure.
+void parse_decoded(const json &document, const Metadata &metadata, ReferenceCase &reference)
+{
+  if (!metadata.makes_structures() || !document.contains("decoded") || document.at("decoded").is_null()) return;
+  const json &decoded = document.at("decoded");
+  decoded.at("time").get_to(reference.time);
+  decoded.at("step").get_to(reference.step);
+  reference.decoded = flattened(decoded.at("vectors"));
+  reference.properties = reference.latent;
+  reference.known.assign(reference.latent.size(), 1.0);
+  require(reference.decoded.size() == 3 * reference.positions.size(),
+          "the arrays of the reference case differ in length");
+}
+
 // What a latent model says of the whole structure, and its forces.
 void parse_landscape(const json &document, const Metadata &metadata, ReferenceCase &reference)
 {
@@ -63,6 +77,7 @@ void parse_landscape(const json &document, const Metadata &metadata, ReferenceCa
   document.at("latent").get_to(reference.latent);
   require(reference.latent.size() == static_cast<std::size_t>(metadata.latent),
           "the reference case must have one value for each latent number");
+  parse_decoded(document, metadata, reference);
 }
 
 ReferenceCase parse_reference(const json &document, const Metadata &metadata)
@@ -188,6 +203,21 @@ void parse_generator(const json &document, Metadata &metadata)
   }
 }
 
+// What only a latent model has that makes structures, as one with statistics does.
+void parse_latent_space(const json &document, Metadata &metadata)
+{
+  if (!document.contains("statistics") || document.at("statistics").is_null()) return;
+  GeneratorMetadata &generator = metadata.generator;
+  generator.statistics = parse_statistics(document.at("statistics"));
+  const std::size_t latent = metadata.latent, n = 1 + metadata.species.size() + latent;
+  require(generator.statistics.names.size() == n, "the statistics are not those of number density, fractions and z");
+  constexpr double ENDLESS = std::numeric_limits<double>::infinity();
+  for (std::size_t k = 0; k < latent; ++k)
+    generator.properties.push_back({"z" + std::to_string(k), "", {-ENDLESS, ENDLESS}});
+  document.at("latent_energy").get_to(generator.latent_energy);
+  generator.process = "flow";
+}
+
 Metadata parse(const json &document)
 {
   const int schema = document.at("schema").get<int>();
@@ -215,6 +245,7 @@ Metadata parse(const json &document)
   } else if (metadata.kind == "glassvae") {
     document.at("latent").get_to(metadata.latent);
     require(metadata.latent > 0, "latent must be positive");
+    parse_latent_space(document, metadata);
   } else {
     document.at("property").at("name").get_to(metadata.property);
     document.at("property").at("unit").get_to(metadata.unit);

@@ -17,13 +17,15 @@ struct ReferenceCase {
   // what Engine::finish must write; Denoiser::velocity: the first; LandscapeEngine::finish: forces, no second
   std::vector<double> first, second;
   double tolerance = 0.0;    // relative to the rms of the output
-  // kind amshortcut: what else the network is told
+  // kinds amshortcut and glassvae: what else the network of positions is told
   double time = 0.0, step = 0.0;
   std::vector<double> properties, known;
   // kind glassvae: the energy of the cell, its derivative by the strain over the volume, and z
   double energy = 0.0;
   std::array<Vector3, 3> stress{};
   std::vector<double> latent;
+  // what Denoiser::velocity must write, told z; empty for models that make no structures
+  std::vector<double> decoded;
 };
 
 /// A property of a whole glass that a generator can be asked for, with its range in the training data.
@@ -32,19 +34,20 @@ struct GlassProperty {
   std::array<double, 2> range{};
 };
 
-/// Mean and covariance over the training data: "number_density", "fraction:X" of each species, and properties.
+/// Mean and covariance over the training data: "number_density", "fraction:X" of each species, and properties or z.
 struct Statistics {
   std::vector<std::string> names;
   std::vector<double> mean;
   std::vector<double> covariance;    // a row for each name, one after the other
 };
 
-/// What only a generator has.
+/// What only a generator has. The properties of kind glassvae are z0, z1, ...
 struct GeneratorMetadata {
-  std::string process;
+  std::string process;    // empty for a latent model that makes no structures
   std::vector<GlassProperty> properties;
   Statistics statistics;
   std::vector<double> charges;    // of each species; empty if composition is free
+  std::string latent_energy;      // kind glassvae: what the density of z is joint with, for each atom
 
   /// Index of a property, or -1.
   int property_index(const std::string &name) const;
@@ -79,7 +82,7 @@ struct Metadata {
   double timestep = 0.0;
   // kind symgnn
   std::string property, unit;
-  // kind amshortcut
+  // kinds amshortcut and glassvae
   GeneratorMetadata generator;
   // kind glassvae
   int latent = 0;    // length of z
@@ -88,6 +91,8 @@ struct Metadata {
 
   /// Number of values for each atom in each of the arrays of the reference case.
   int components() const { return kind == "symgnn" ? 1 : 3; }
+  /// False for kinds that predict, and for latent models without a density of z.
+  bool makes_structures() const { return !generator.process.empty(); }
   /// Index of a species, or -1.
   int species_index(const std::string &name) const;
 };

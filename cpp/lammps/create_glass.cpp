@@ -67,14 +67,14 @@ void CreateGlass::make()
   request.steps = steps;
   request.seed = static_cast<std::uint32_t>(seed);
   request.churn = churn;
-  set_targets(model, request);
+  const std::string asked = generator.latents() ? set_latent(generator, request) : set_targets(model, request);
   set_counts(generator, types_by_species, request);
   if (check) check_reference(generator, file.path());
 
   const double start = platform::walltime();
   const vitrify::Glass glass = generator.generate(request);
   for (const auto &warning : generator.warnings(request)) error->warning(FLERR, "create_glass: " + warning);
-  report(model, request, glass, platform::walltime() - start);
+  report(model, request, glass, asked, platform::walltime() - start);
 
   positions = glass.structure.positions;
   for (std::size_t i = 0; i < positions.size(); i++) positions[i] += domain->boxlo[i % 3];
@@ -123,14 +123,20 @@ std::vector<int> CreateGlass::types_of_species(const vitrify::Metadata &model) c
   return found;
 }
 
-/* ---------------------------------------------------------------------- */
+/* ----------------------------------------------------------------------
+   what a generator of kind amshortcut is asked for; returns it in words
+------------------------------------------------------------------------- */
 
-void CreateGlass::set_targets(const vitrify::Metadata &model, vitrify::GlassRequest &request) const
+std::string CreateGlass::set_targets(const vitrify::Metadata &model, vitrify::GlassRequest &request) const
 {
+  if (!energies.empty())
+    throw vitrify::Error(fmt::format(
+        "model {} is of kind amshortcut, which knows no energy: use target, or a model of kind glassvae", model_name));
   const auto &properties = model.generator.properties;
   request.properties.assign(properties.size(), 0.0);
   request.known.assign(properties.size(), 0.0);
   std::vector<std::string> names;
+  std::string words;
   for (const auto &property : properties) names.push_back(property.name);
   for (const auto &[name, value] : targets) {
     const int index = model.generator.property_index(name);
@@ -142,7 +148,29 @@ void CreateGlass::set_targets(const vitrify::Metadata &model, vitrify::GlassRequ
       throw vitrify::Error(fmt::format("target {} is given twice: give one value", name));
     request.properties[index] = value;
     request.known[index] = 1.0;
+    const std::string &unit = properties[index].unit;
+    words += fmt::format("{}{} {:g}{}{}", words.empty() ? "" : ", ", name, value, unit.empty() ? "" : " ", unit);
   }
+  return "targets: " + (words.empty() ? "none" : words);
+}
+
+/* ----------------------------------------------------------------------
+   the latent vector that a generator of kind glassvae decodes; returns in words how it was drawn
+------------------------------------------------------------------------- */
+
+std::string CreateGlass::set_latent(const vitrify::Generator &generator, vitrify::GlassRequest &request) const
+{
+  if (!targets.empty())
+    throw vitrify::Error(fmt::format(
+        "model {} is of kind glassvae, which knows no target: use energy, or a model of kind amshortcut", model_name));
+  const vitrify::LatentDensity &latents = *generator.latents();
+  const vitrify::LatentDraw drawn =
+      latents.draw(energies.empty() ? latents.window() : latents.window(energies[0], energies[1]), request.seed);
+  request.properties = drawn.z;
+  request.known.assign(drawn.z.size(), 1.0);
+  return fmt::format("latent vector of {} {:.6g} for each atom, drawn from {}",
+                     generator.metadata().generator.latent_energy, drawn.energy,
+                     energies.empty() ? "all energies" : fmt::format("{:.6g} to {:.6g}", energies[0], energies[1]));
 }
 
 /* ---------------------------------------------------------------------- */
@@ -209,25 +237,18 @@ void CreateGlass::check_reference(vitrify::Generator &generator, const std::stri
 /* ---------------------------------------------------------------------- */
 
 void CreateGlass::report(const vitrify::Metadata &model, const vitrify::GlassRequest &request,
-                         const vitrify::Glass &glass, double seconds) const
+                         const vitrify::Glass &glass, const std::string &asked, double seconds) const
 {
   const auto n = static_cast<double>(glass.structure.types.size());
   const double volume = domain->xprd * domain->yprd * domain->zprd;
   double mass = 0.0;
-  std::string made, asked;
+  std::string made;
   for (std::size_t s = 0; s < request.counts.size(); s++) {
     mass += static_cast<double>(request.counts[s]) * model.masses[s];
     made += fmt::format("{}{} {}", made.empty() ? "" : ", ", request.counts[s], model.species[s]);
   }
-  for (std::size_t p = 0; p < request.known.size(); p++) {
-    const auto &property = model.generator.properties[p];
-    if (request.known[p] == 0.0) continue;
-    asked += fmt::format("{}{} {:g}{}{}", asked.empty() ? "" : ", ", property.name, request.properties[p],
-                         property.unit.empty() ? "" : " ", property.unit);
-  }
   const std::string of_mass = model.units == "lj" ? "" : fmt::format("{:.4g} g/cm^3, ", force->mv2d * mass / volume);
-  utils::logmesg(lmp, "create_glass: model {}, variant {}, {}; targets: {}\n", model_name, model.variant, model.dtype,
-                 asked.empty() ? "none" : asked);
+  utils::logmesg(lmp, "create_glass: model {}, variant {}, {}; {}\n", model_name, model.variant, model.dtype, asked);
   utils::logmesg(lmp, "create_glass: {} atoms ({}), density {}{:.5g} atoms per {}^3\n", glass.structure.types.size(),
                  made, of_mass, n / volume, model.units == "lj" ? "sigma" : "A");
   utils::logmesg(lmp, "create_glass: seed {}, {} steps, {:.3g} seconds\n", seed, steps, seconds);

@@ -5,10 +5,12 @@
    Fills a periodic box with the atoms of a glass, made by a generator.
 
    number N              atoms in the whole box; or
-   density R             g/cm^3 in metal units, atoms per sigma^3 in lj units; default: the model's, given the targets
+   density R             g/cm^3 in metal units, atoms per sigma^3 in lj units; default: the model's, given targets or z
    elements El1 El2 ...  one for each atom type, NULL for types that are not created; needed for more than one type
-   target NAME VALUE     a property of the glass in the model's unit; repeatable
-   composition c1 c2 ... shares in the order of elements; default: the model's, given the targets
+   target NAME VALUE     kind amshortcut: a property of the glass in the model's unit; repeatable
+   energy LOW HIGH       kind glassvae: energies at rest for each atom, between which a structure's z is drawn;
+                         default: any, as in its data
+   composition c1 c2 ... shares in the order of elements; default: the model's, given targets or z
    steps K               of the sampler; default 5
    seed S                default 1
    churn C               share of the noise that is put back before each step but the first; default 0
@@ -48,6 +50,7 @@ private:
   double churn;
   std::vector<std::string> elements;
   std::vector<std::pair<std::string, double>> targets;
+  std::vector<double> energies;    // low and high, or none
   std::vector<double> composition;
   class Region *region;
   bool occupied, check;
@@ -67,11 +70,13 @@ private:
   void make();
   void check_units(const vitrify::Metadata &) const;
   std::vector<int> types_of_species(const vitrify::Metadata &) const;
-  void set_targets(const vitrify::Metadata &, vitrify::GlassRequest &) const;
+  std::string set_targets(const vitrify::Metadata &, vitrify::GlassRequest &) const;
+  std::string set_latent(const vitrify::Generator &, vitrify::GlassRequest &) const;
   void set_counts(const vitrify::Generator &, const std::vector<int> &, vitrify::GlassRequest &) const;
   std::vector<double> fractions_of_species(const vitrify::Metadata &, const std::vector<int> &) const;
   void check_reference(vitrify::Generator &, const std::string &) const;
-  void report(const vitrify::Metadata &, const vitrify::GlassRequest &, const vitrify::Glass &, double) const;
+  void report(const vitrify::Metadata &, const vitrify::GlassRequest &, const vitrify::Glass &, const std::string &,
+              double) const;
   void report_closest(const vitrify::Metadata &, const vitrify::Glass &) const;
 
   void share();

@@ -18,8 +18,8 @@
 
 using namespace LAMMPS_NS;
 
-static const std::vector<std::string> KEYWORDS = {"number",      "density", "seed",   "steps",    "elements", "target",
-                                                  "composition", "churn",   "region", "occupied", "check"};
+static const std::vector<std::string> KEYWORDS = {"number", "density",     "seed",  "steps",  "elements", "target",
+                                                  "energy", "composition", "churn", "region", "occupied", "check"};
 
 static bool is_keyword(const std::string &word)
 { return std::find(KEYWORDS.begin(), KEYWORDS.end(), word) != KEYWORDS.end(); }
@@ -52,7 +52,7 @@ int CreateGlass::read_keyword(int iarg, int narg, char **arg)
 {
   const std::string keyword = arg[iarg];
   if (keyword == "elements" || keyword == "composition") return read_list(iarg, narg, arg);
-  const int nwords = keyword == "target" ? 3 : 2;
+  const int nwords = keyword == "target" || keyword == "energy" ? 3 : 2;
   if (iarg + nwords > narg) utils::missing_cmd_args(FLERR, "create_glass " + keyword, error);
   const std::string value = arg[iarg + 1];
   if (keyword == "number") {
@@ -73,6 +73,8 @@ int CreateGlass::read_keyword(int iarg, int narg, char **arg)
     churn = utils::numeric(FLERR, value, false, lmp);
   } else if (keyword == "target") {
     targets.emplace_back(value, utils::numeric(FLERR, arg[iarg + 2], false, lmp));
+  } else if (keyword == "energy") {
+    energies = {utils::numeric(FLERR, value, false, lmp), utils::numeric(FLERR, arg[iarg + 2], false, lmp)};
   } else if (keyword == "region") {
     region = domain->get_region_by_id(value);
     if (!region) error->all(FLERR, fmt::format("create_glass: region {} does not exist: define it first", value));

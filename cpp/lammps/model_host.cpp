@@ -165,7 +165,8 @@ std::string ModelHost::refuse_kind() const
   else if (model.kind == "amshortcut")
     use = "it makes structures; use create_glass for it";
   else if (model.kind == "glassvae")
-    use = "it gives energies, forces and a latent vector; use pair_style glassvae or compute glassvae/latent for it";
+    use = "it gives energies, forces and a latent vector; use pair_style glassvae, compute glassvae/latent or "
+          "create_glass for it";
   else
     return fmt::format("model file {} is of kind ogn, an integrator: use fix ogn for it, or give a model of kind {}",
                        path, kind);

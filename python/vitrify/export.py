@@ -25,7 +25,6 @@ from torch.jit._fuser import optimized_execution
 from vitrify.errors import VitrifyError
 from vitrify.files import atomic_path
 from vitrify.graph import StructureGraph
-from vitrify.latents import Density
 from vitrify.modelfile import (
     METADATA_NAME,
     WEIGHTS_NAME,
@@ -181,12 +180,6 @@ class LoadedGlassVAE(_Module[GlassVAEMetadata]):
         """
         with optimized_execution(False):
             return landscape(self.module, cell, self.graph(positions, cell, types))
-
-    def density(self) -> Density:
-        """The density of (z, energy for each atom) of the training data; only files with statistics have one."""
-        names = ("density_weight", "density_mean", "density_covariance")
-        weights, means, covariances = (getattr(self.module, name).double().cpu().numpy() for name in names)
-        return Density(weights / weights.sum(), means, covariances)
 
     def decode(
         self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any
@@ -489,9 +482,10 @@ def _glassvae_part(
     """The metadata that only a latent model has."""
     if masses is None:
         raise VitrifyError("kind glassvae has energies of given elements: give export_model masses")
+    space = eager.latent_space(species, latent_energy) if latent_energy else {}
     return {
         "masses": masses,
         "latent": eager.latent,
-        **(eager.latent_space(species, latent_energy) if latent_energy else {}),
-        "reference": make_landscape_reference(eager, species, eager.cutoff, validity, dtype),
+        **space,
+        "reference": make_landscape_reference(eager, species, eager.cutoff, validity, dtype, decodes=bool(space)),
     }

@@ -77,7 +77,8 @@ def generate_many(
         workers: threads that make structures side by side; the structures come in order all the same.
 
     Returns:
-        Atoms with periodic boundaries; info: "seed", "model", and the targets.
+        Atoms with periodic boundaries; info: "seed", "model", "steps", and the targets, or of a glassvae "latent" (z),
+        "latent_energy" (drawn with it) and "energy_window" (as asked).
 
     Raises:
         VitrifyError: a request that makes no sense, a property or an element that the model does not have, a density or
@@ -95,12 +96,11 @@ def generate_many(
     if workers < 1:
         raise VitrifyError(f"workers is {workers}, but must be at least 1")
     if isinstance(metadata, GlassVAEMetadata):
-        if target or churn or engine == "native":
-            what = "a target" if target else "churn" if churn else "engine native"
-            raise VitrifyError(f"{path.name} is of kind glassvae, which knows no {what}: leave it out, or give energy")
-        request = LatentRequest(n_atoms, density, cell, composition, energy, steps)
-        decoded = _decoded(path, metadata, request, device, range(seed, seed + count), workers)
-        return (_corrected(atoms, corrector, metadata) for atoms in decoded) if corrector else decoded
+        if target:
+            raise VitrifyError(f"{path.name} is of kind glassvae, which knows no target: give energy instead")
+        request = LatentRequest(n_atoms, density, cell, composition, energy, steps, churn)
+        made = _decoded(path, metadata, request, engine, device, range(seed, seed + count), workers)
+        return (_corrected(atoms, corrector, metadata) for atoms in made) if corrector else made
     if energy is not None:
         raise VitrifyError(f"{path.name} is of kind amshortcut, which knows no energy: give a target")
     makers = [make_maker(path, metadata, engine, device) for _ in range(min(workers, count))]
@@ -119,17 +119,13 @@ def generate_many(
 
 
 def _decoded(
-    path: Path, metadata: GlassVAEMetadata, request: LatentRequest, device: str, seeds: range, workers: int
+    path: Path, metadata: GlassVAEMetadata, request: LatentRequest, engine: str, device: str, seeds: range, workers: int
 ) -> Iterator[Atoms]:
-    """Structures of a latent model, whose z stands in info["latent"]."""
-    makers = [LatentMaker(path, metadata, request, device) for _ in range(min(workers, len(seeds)))]
-
-    def one(maker: LatentMaker, seed: int) -> Atoms:
-        atoms, z = maker.make(seed)
-        atoms.info = {"seed": seed, "model": path.name, "steps": request.steps, "latent": z}
-        return atoms
-
-    return _in_order(one, makers, seeds)
+    """Structures of a latent model."""
+    makers = [LatentMaker(path, metadata, request, engine, device) for _ in range(min(workers, len(seeds)))]
+    for message in makers[0].warnings(seeds[0]):
+        warnings.warn(message, stacklevel=3)
+    return _in_order(lambda maker, seed: maker.make(seed), makers, seeds)
 
 
 _AnyMaker = TypeVar("_AnyMaker", Maker, LatentMaker)

@@ -1,15 +1,18 @@
 """The density of a latent space: Gaussians fitted to the latent vectors of data, together with their energies.
 
-Prior and aggregate posterior differ where the KL term is weak, so that samples come from what the data are.
+Prior and aggregate posterior differ where the KL term is weak, so that samples come from what the data are. They are
+drawn by the compiled core, as LAMMPS draws them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
+from vitrify import _core
 from vitrify.errors import VitrifyError
 
 _FLOOR = 1e-4  # share of the overall variance that no Gaussian falls below
@@ -23,50 +26,23 @@ class Density:
     means: np.ndarray
     covariances: np.ndarray
 
-    def sample(self, count: int, seed: int) -> np.ndarray:
-        """Latent vectors (count, D) of any energy."""
-        random = np.random.default_rng([seed, 1])
-        chosen = random.choice(len(self.weights), count, p=self.weights)
-        noise = random.normal(size=(count, self.means.shape[1]))
-        roots = np.array([_root(covariance) for covariance in self.covariances])
-        drawn: np.ndarray = self.means[chosen] + np.einsum("nij,nj->ni", roots[chosen], noise)
-        return drawn[:, :-1]
+    def sample(
+        self, count: int, seed: int, low: float = -np.inf, high: float = np.inf
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Latent vectors (count, D) and energies (count,), given that the energies lie between low and high.
 
-    def sample_between(self, low: float, high: float, count: int, seed: int) -> np.ndarray:
-        """Latent vectors (count, D) that go with energies between low and high.
-
-        Raises VitrifyError if such energies are so rare in the data that nothing is known of them.
+        Raises VitrifyError if there are next to no data with such energies.
         """
-        if not low < high:
-            raise VitrifyError(f"the energies {low:g} to {high:g} leave nothing between them: give the lower one first")
-        random = np.random.default_rng([seed, 2])
-        mean, spread = self.means[:, -1], np.sqrt(self.covariances[:, -1, -1])
-        below, above = ndtr((low - mean) / spread), ndtr((high - mean) / spread)
-        share = self.weights * (above - below)
-        if share.sum() < 1e-6:
-            known = self.quantiles((0.01, 0.99))
-            raise VitrifyError(
-                f"energies from {low:.6g} to {high:.6g} are not in the data, whose lie from {known[0]:.6g} to "
-                f"{known[1]:.6g}: give others"
-            )
-        chosen = random.choice(len(share), count, p=share / share.sum())
-        ranks = below[chosen] + random.random(count) * (above - below)[chosen]
-        energies = mean[chosen] + spread[chosen] * ndtri(np.clip(ranks, 1e-12, 1 - 1e-12))
-        found = np.empty((count, self.means.shape[1] - 1))
-        for number, (k, energy) in enumerate(zip(chosen, energies, strict=True)):
-            across = self.covariances[k, :-1, -1] / spread[k] ** 2
-            rest = self.covariances[k, :-1, :-1] - np.outer(across, across) * spread[k] ** 2
-            noise = _root(rest) @ random.normal(size=len(rest))
-            found[number] = self.means[k, :-1] + across * (energy - mean[k]) + noise
-        return found
+        z, energies = self._core().sample(count, seed, low, high)
+        return np.asarray(z), np.asarray(energies)
 
-    def quantiles(self, shares: tuple[float, ...]) -> np.ndarray:
+    def quantiles(self, shares: Sequence[float]) -> np.ndarray:
         """Energies below which these shares of the density lie."""
-        mean, spread = self.means[:, -1], np.sqrt(self.covariances[:, -1, -1])
-        grid = np.linspace((mean - 6 * spread).min(), (mean + 6 * spread).max(), 4001)
-        total = (self.weights * ndtr((grid[:, None] - mean) / spread)).sum(1)
-        found: np.ndarray = np.interp(shares, total, grid)
-        return found
+        core = self._core()
+        return np.array([core.quantile(share) for share in shares])
+
+    def _core(self) -> Any:
+        return _core.LatentDensity(self.weights, self.means, self.covariances)
 
 
 def fit_density(values: np.ndarray, components: int, seed: int = 0, rounds: int = 200) -> Density:
@@ -111,10 +87,3 @@ def _log_density(x: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.
     away = np.linalg.solve(root, (x - mean).T)
     found: np.ndarray = -0.5 * (away**2).sum(0) - np.log(np.diag(root)).sum() - 0.5 * len(mean) * np.log(2 * np.pi)
     return found
-
-
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """A matrix whose product with its transpose is the covariance, which may be singular."""
-    values, vectors = np.linalg.eigh(covariance)
-    root: np.ndarray = vectors * np.sqrt(np.clip(values, 0.0, None))
-    return root

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from vitrify.checks import check_cell
 from vitrify.errors import VitrifyError, did_you_mean
-from vitrify.modelfile import AMShortcutMetadata, Metadata
+from vitrify.modelfile import AMShortcutMetadata, GlassVAEMetadata, Metadata
 from vitrify.native import core_errors, make_generator, push_apart
-from vitrify.processes import Flow, make_process
-from vitrify.sampler import Steps, sample
+from vitrify.processes import Flow, State, make_process
+from vitrify.sampler import Network, Steps, sample
 from vitrify.units import GRAMS
 
 IMPOSSIBLE = 0.2  # further than this outside the training data, relatively, no density is tried
@@ -39,12 +39,26 @@ class Plan:
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
 
-class Maker:
-    """What turns plans into structures; this one needs the native engine and a flow."""
+GeneratorMetadata: TypeAlias = AMShortcutMetadata | GlassVAEMetadata
 
-    def __init__(self, path: Path, metadata: AMShortcutMetadata) -> None:
-        self.metadata = metadata
+
+class Maker:
+    """What turns plans into structures; this one needs the native engine and a flow.
+
+    names: of the properties of a plan; those of a latent model are z0, z1, ..., all of which it must be given.
+    """
+
+    core: Any
+    metadata: GeneratorMetadata
+
+    def __init__(self, path: Path, metadata: GeneratorMetadata) -> None:
+        self._take(metadata)
         self.core = make_generator(path)
+
+    def _take(self, metadata: GeneratorMetadata) -> None:
+        statistics = metadata.statistics
+        self.metadata = metadata
+        self.names = () if statistics is None else statistics.names[1 + len(metadata.species) :]
 
     def plan(
         self, n_atoms: int | None, density: float | None, cell: ArrayLike | None,
@@ -83,7 +97,7 @@ class Maker:
         )
 
     def _values(self, target: Mapping[str, float]) -> np.ndarray:
-        names = [found.name for found in self.metadata.properties]
+        names = list(self.names)
         values = np.full(len(names), np.nan)
         for name, value in target.items():
             if name not in names:
@@ -147,18 +161,19 @@ class Maker:
 
 
 class TorchFlow(Maker):
-    """The same through TorchScript, on any device."""
+    """The same through TorchScript, on any device; the flow of a latent model is its decoder."""
 
-    def __init__(self, path: Path, metadata: AMShortcutMetadata, device: str) -> None:
+    def __init__(self, path: Path, metadata: GeneratorMetadata, device: str) -> None:
         super().__init__(path, metadata)
         from vitrify.export import load_model
 
         self.loaded: Any = load_model(path, device)
 
     def make(self, plan: Plan, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        hyper = self.metadata.hyperparameters
+        latent = isinstance(self.metadata, GlassVAEMetadata)
+        hyper = self.metadata.hyperparameters["decoder"] if latent else self.metadata.hyperparameters
         process = Flow(len(self.metadata.species), float(hyper["spread"]))
-        network = _network(self.loaded, plan.values)
+        network = _network(self.loaded.decode if latent else self.loaded.answer, plan.values)
         steps = Steps(plan.steps, churn=plan.churn, spread=float(hyper["churn_spread"]))
         state = sample(network, process, process.start(plan.cell, plan.types, seed), steps, seed)
         return mended(state.positions, state.elements.argmax(1), plan.cell, self.metadata)
@@ -167,10 +182,12 @@ class TorchFlow(Maker):
 class TorchPaper(Maker):
     """Generators of the paper, whose elements come out of noise too, and whose ghosts choose the density."""
 
+    metadata: AMShortcutMetadata
+
     def __init__(self, path: Path, metadata: AMShortcutMetadata, device: str) -> None:
         from vitrify.export import load_model
 
-        self.metadata = metadata
+        self._take(metadata)
         self.loaded: Any = load_model(path, device)
 
     def _counts(
@@ -202,7 +219,7 @@ class TorchPaper(Maker):
         steps = Steps(plan.steps, stochastic=plan.steps >= STOCHASTIC_FROM)
         start = process.start(plan.cell, plan.types, seed)
         torch.manual_seed(seed)  # for the embedding of what is not asked for
-        state = sample(_network(self.loaded, plan.values), process, start, steps, seed)
+        state = sample(_network(self.loaded.answer, plan.values), process, start, steps, seed)
         n_species = len(self.metadata.species)
         kinds = state.elements if self.metadata.ghost_density else state.elements[:, :n_species]
         types = kinds.argmax(1)
@@ -212,10 +229,10 @@ class TorchPaper(Maker):
         return mended(state.positions[real], types[real], plan.cell, self.metadata)
 
 
-def make_maker(path: Path, metadata: AMShortcutMetadata, engine: str, device: str) -> Maker:
+def make_maker(path: Path, metadata: GeneratorMetadata, engine: str, device: str) -> Maker:
     if engine not in ("auto", "native", "torch"):
         raise VitrifyError(f"engine {engine!r} is unknown: use auto, native or torch")
-    if metadata.process != "flow":
+    if isinstance(metadata, AMShortcutMetadata) and metadata.process != "flow":
         if engine == "native":
             raise VitrifyError(f"{path.name} is of the process {metadata.process}: only engine torch runs it")
         return TorchPaper(path, metadata, device)
@@ -224,14 +241,11 @@ def make_maker(path: Path, metadata: AMShortcutMetadata, engine: str, device: st
     return Maker(path, metadata)
 
 
-def _network(loaded: Any, values: np.ndarray) -> Any:
-    def answer(state: Any, time: float, step: float) -> tuple[np.ndarray, np.ndarray]:
-        found: tuple[np.ndarray, np.ndarray] = loaded.answer(
-            state.positions, state.cell, state.elements, time, step, values
-        )
-        return found
+def _network(answer: Callable[..., tuple[np.ndarray, np.ndarray]], values: np.ndarray) -> Network:
+    def network(state: State, time: float, step: float) -> tuple[np.ndarray, np.ndarray]:
+        return answer(state.positions, state.cell, state.elements, time, step, values)
 
-    return answer
+    return network
 
 
 def mended(

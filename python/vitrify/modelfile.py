@@ -123,18 +123,31 @@ class AMShortcutReference(Reference):
         return self
 
 
+class Decoded(_Record):
+    """What a decoder of positions answers, told a time, a step and the latent vector: displacements (N, 3)."""
+
+    time: float = Field(ge=0, le=1)
+    step: float = Field(ge=0, le=1)
+    vectors: Rows
+
+
 class GlassVAEReference(Reference):
-    """The reference case of a latent model: the energy of the cell, forces (N, 3), stress (3, 3), latent vector."""
+    """The reference case of a latent model: the energy of the cell, forces (N, 3), stress (3, 3), latent vector.
+
+    decoded: of a model that makes structures; older files lack it.
+    """
 
     energy: float
     forces: Rows
     stress: Rows
     latent: tuple[float, ...] = Field(min_length=1)
+    decoded: Decoded | None = Field(None, exclude_if=_is_none)
 
     @model_validator(mode="after")
     def _same_length(self) -> Self:
         """Every array of atoms has one entry for each."""
-        atoms = {len(array) for array in (self.positions, self.species, self.forces)}
+        decoded = (self.decoded.vectors,) if self.decoded else ()
+        atoms = {len(array) for array in (self.positions, self.species, self.forces, *decoded)}
         if len(atoms) != 1 or (len(self.cell), len(self.stress)) != (3, 3):
             raise ValueError("the reference case needs three cell vectors, a stress and arrays of one length")
         return self
@@ -320,7 +333,7 @@ _USES = {
     "ogn": "moves atoms: run it with OGNDynamics, or fix ogn in LAMMPS",
     "symgnn": "predicts a property of each atom: run it with GlassCalc(barriers=...), or compute symgnn/atom in LAMMPS",
     "amshortcut": "makes structures: run it with vitrify generate, or create_glass in LAMMPS",
-    "glassvae": "gives energies, forces and a latent vector: run it with GlassCalc(MODEL), or pair_style glassvae",
+    "glassvae": "gives energies, forces and structures: run it with GlassCalc(MODEL), pair_style glassvae, create_glass",
 }
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from vitrify.errors import VitrifyError, did_you_mean
 from vitrify.noise import normal3, uniform
 
-# Streams of random numbers of one seed (`vitrify.noise`); 0 and 1 belong to fix ogn.
+# Streams of random numbers of one seed (`vitrify.noise`); 0 and 1 belong to fix ogn, 3 and 7 to latent vectors.
 SITES, START, CHURN, ELEMENTS = 2, 4, 5, 6
 _EACH_SPECIES = 8  # between the streams of the sites of one species and of the next
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +110,17 @@ class LandscapePredictor(Protocol):
 
     def predict(self, positions: Any, cell: Any, types: Any) -> Landscape:
         """Energies, forces, stress and z; positions (N, 3), cell (3, 3) rows, types (N,) 0-based."""
+        ...
+
+
+@runtime_checkable
+class DecodingPredictor(Protocol):
+    """A latent model in an engine that runs its decoder, too: `vitrify.export.LoadedGlassVAE`."""
+
+    def decode(
+        self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What the decoder of positions answers, (N, 3) and (N, kinds), to one-hot elements (N, kinds) and z (L,)."""
         ...
 
 
@@ -230,20 +241,12 @@ def make_denoising_reference(
     import torch
 
     cell, positions, types = reference_structure(species, validity, np.random.default_rng(0))
-    real = getattr(torch, dtype)
-    graph = build_structure_graph(positions, cell, types, cutoff, real)
     # What is embedded at random gives no case that can be checked.
     left_out = range(1, len(targets), 2) if not module.condition.random else ()
     values = [None if number in left_out else float(np.mean(target.range)) for number, target in enumerate(targets)]
-    asked = torch.tensor([[value or 0.0 for value in values]], dtype=real).reshape(1, len(values))
-    known = torch.tensor([[float(value is not None) for value in values]], dtype=real).reshape(1, len(values))
-    elements = torch.eye(module.kinds, dtype=real)[graph.types]
+    graph = build_structure_graph(positions, cell, types, cutoff, getattr(torch, dtype))
     time, step = 0.5, 0.25
-    moments = (torch.tensor([x], dtype=real) for x in (time, step))
-    with torch.no_grad():
-        vectors, _ = module(
-            elements, torch.zeros_like(graph.types), graph.edge_index, graph.edge_vectors, *moments, asked, known
-        )
+    vectors = _answer(module, graph, time, step, values)
     return AMShortcutReference.model_validate(
         {
             "cell": cell.tolist(),
@@ -256,6 +259,22 @@ def make_denoising_reference(
             "tolerance": REFERENCE_TOLERANCE[dtype],
         }
     )
+
+
+def _answer(module: Any, graph: Any, time: float, step: float, values: Sequence[float | None]) -> torch.Tensor:
+    """Displacements (N, 3) of an eager generator for a periodic graph; values: of its properties, None: not asked."""
+    import torch
+
+    real = graph.edge_vectors.dtype
+    asked = torch.tensor([[value or 0.0 for value in values]], dtype=real).reshape(1, len(values))
+    known = torch.tensor([[float(value is not None) for value in values]], dtype=real).reshape(1, len(values))
+    elements = torch.eye(module.kinds, dtype=real)[graph.types]
+    moments = (torch.tensor([x], dtype=real) for x in (time, step))
+    with torch.no_grad():
+        vectors: torch.Tensor = module(
+            elements, torch.zeros_like(graph.types), graph.edge_index, graph.edge_vectors, *moments, asked, known
+        )[0]
+    return vectors
 
 
 def landscape(module: Any, cell: Any, graph: Any) -> Landscape:
@@ -277,13 +296,23 @@ def landscape(module: Any, cell: Any, graph: Any) -> Landscape:
 
 
 def make_landscape_reference(
-    module: Any, species: tuple[str, ...], cutoff: float, validity: Validity, dtype: str
+    module: Any, species: tuple[str, ...], cutoff: float, validity: Validity, dtype: str, decodes: bool = False
 ) -> GlassVAEReference:
-    """The reference case of an eager latent model that computes in `dtype`, as `make_reference` for OGN."""
+    """The reference case of an eager latent model that computes in `dtype`, as `make_reference` for OGN.
+
+    decodes: whether it makes structures.
+    """
     import torch
 
     cell, positions, types = reference_structure(species, validity, np.random.default_rng(0))
-    found = landscape(module, cell, build_structure_graph(positions, cell, types, cutoff, getattr(torch, dtype)))
+    real = getattr(torch, dtype)
+    found = landscape(module, cell, build_structure_graph(positions, cell, types, cutoff, real))
+    decoded = None
+    if decodes:
+        graph = build_structure_graph(positions, cell, types, module.decoder.cutoff, real)
+        time, step = 0.5, 0.25
+        vectors = _answer(module.decoder, graph, time, step, found.latent.tolist())
+        decoded = {"time": time, "step": step, "vectors": vectors.tolist()}
     return GlassVAEReference.model_validate(
         {
             "cell": cell.tolist(),
@@ -293,6 +322,7 @@ def make_landscape_reference(
             "forces": found.forces.tolist(),
             "stress": found.stress.tolist(),
             "latent": found.latent.tolist(),
+            "decoded": decoded,
             "tolerance": REFERENCE_TOLERANCE[dtype],
         }
     )
@@ -315,6 +345,11 @@ def check_reference(model: AnyPredictor) -> float:
         found = cast(LandscapePredictor, model).predict(case.positions, case.cell, types)
         got = np.array([found.energy]), found.forces, found.stress, found.latent
         expected = np.array([case.energy]), np.array(case.forces), np.array(case.stress), np.array(case.latent)
+        if case.decoded is not None and isinstance(model, DecodingPredictor):
+            elements = np.eye(len(metadata.species))[types]
+            told = case.decoded.time, case.decoded.step, np.array(case.latent)
+            got = *got, model.decode(case.positions, case.cell, elements, *told)[0]
+            expected = *expected, np.array(case.decoded.vectors)
     elif isinstance(case, SymGNNReference):
         got = cast(StructurePredictor, model).predict(case.positions, case.cell, types)
         expected = np.array(case.values), np.array(case.deviations)

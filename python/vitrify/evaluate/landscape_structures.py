@@ -145,10 +145,10 @@ def generated_structures(
     ]
     for number in tqdm(range(n), desc="generated", unit="structure", disable=not progress):
         seed = settings.seed + number
-        atoms = free.make(seed)[0]
+        atoms = free.make(seed)
         made.append(atoms)
         energies["random"].append(_at_rest(loaded, atoms, settings))
-        energies["conditional"].append(_at_rest(loaded, asked[wanted[number]].make(seed)[0], settings))
+        energies["conditional"].append(_at_rest(loaded, asked[wanted[number]].make(seed), settings))
         energies["random packing"].append(_packed(loaded, atoms, settings, np.random.default_rng([seed, 3])))
     found = {name: np.array(values) for name, values in energies.items()}
     window = {name: np.searchsorted(edges[1:-1], values) for name, values in found.items()}

@@ -10,7 +10,7 @@ import numpy as np
 
 from vitrify.errors import VitrifyError, did_you_mean
 from vitrify.lammps.system import System
-from vitrify.modelfile import AMShortcutMetadata, find_model, read_metadata, wrong_kind
+from vitrify.modelfile import AMShortcutMetadata, GlassVAEMetadata, find_model, read_metadata, wrong_kind
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -29,9 +29,10 @@ def create_glass(lmp: Any, model: str | Path, elements: Sequence[str], **options
 
     Args:
         lmp: a `lammps.lammps` object, or the pointer that LAMMPS hands to its Python functions.
-        model: file of kind amshortcut, or name of a shipped model.
+        model: file of kind amshortcut or glassvae, or name of a shipped model.
         elements: of each atom type; NULL for types that the glass does not have.
-        options: of `vitrify.generate`: n_atoms or density, seed, steps, target, composition, churn, engine, device.
+        options: of `vitrify.generate`: n_atoms or density, seed, steps, target, energy, composition, churn,
+            engine, device.
 
     Returns:
         The number of atoms, whose IDs are 1, 2, ...
@@ -66,7 +67,7 @@ def _make(system: System, model: str | Path, elements: Sequence[str], options: d
 
     path = find_model(model)
     metadata = read_metadata(path)
-    if not isinstance(metadata, AMShortcutMetadata):
+    if not isinstance(metadata, AMShortcutMetadata | GlassVAEMetadata):
         raise wrong_kind(path, metadata.kind, "amshortcut")
     if metadata.units != system.library.units:
         raise system.error(

@@ -313,4 +313,4 @@ class EquivariantGlassVAE(GlassVAE):
         c = self.config
         sizes = {name: getattr(c, name) for name in ("start", "splines", "width", "hidden", "latent", "summary")}
         decoder = {**self.decoder.hyperparameters(), "cutoff": self.decoder.cutoff, "layers": self.decoder.layers}
-        return {**sizes, "bins": c.bins, "decoder": decoder}
+        return {**sizes, "bins": c.bins, "components": c.components, "decoder": decoder}
