@@ -15,8 +15,8 @@ struct Component {
   int a, b, virial;    // of a tensor, and where the virial has it
 };
 
-constexpr Component COMPONENTS[] = {{0, 0, 0}, {1, 1, 1}, {2, 2, 2}, {0, 1, 3}, {0, 2, 4}, {1, 2, 5},
-                                    {1, 0, 3}, {2, 0, 4}, {2, 1, 5}};
+constexpr Component COMPONENTS[] = {{0, 0, 0}, {1, 1, 1}, {2, 2, 2}, {0, 1, 3}, {0, 2, 4},
+                                    {1, 2, 5}, {1, 0, 3}, {2, 0, 4}, {2, 1, 5}};
 
 }    // namespace
 

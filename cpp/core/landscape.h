@@ -64,9 +64,9 @@ protected:
 
 /// What a latent model says of a periodic structure.
 struct Landscape {
-  std::vector<double> energies;         // (n)
-  std::vector<double> forces;           // (n, 3)
-  std::array<double, 6> virial{};       // as in LandscapeResult
+  std::vector<double> energies;      // (n)
+  std::vector<double> forces;        // (n, 3)
+  std::array<double, 6> virial{};    // as in LandscapeResult
   std::vector<double> latent;
 };
 

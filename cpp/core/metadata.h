@@ -16,7 +16,7 @@ struct ReferenceCase {
   std::vector<int> types;
   // what Engine::finish must write; Denoiser::velocity: the first; LandscapeEngine::finish: forces, no second
   std::vector<double> first, second;
-  double tolerance = 0.0;               // relative to the rms of the output
+  double tolerance = 0.0;    // relative to the rms of the output
   // kind amshortcut: what else the network is told
   double time = 0.0, step = 0.0;
   std::vector<double> properties, known;

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrify.errors import VitrifyError
-from vitrify.modelfile import AMShortcutMetadata, OGNMetadata, SymGNNMetadata, find_model, read_metadata, wrong_kind
+from vitrify.landscape import Landscape
+from vitrify.modelfile import (
+    AMShortcutMetadata,
+    GlassVAEMetadata,
+    OGNMetadata,
+    SymGNNMetadata,
+    find_model,
+    read_metadata,
+    wrong_kind,
+)
 
 try:
     from vitrify import _core
@@ -158,3 +167,47 @@ class NativeSymGNN:
         """
         values, deviations = self._model.predict(positions, cell, types)
         return values, deviations
+
+
+class NativeGlassVAE:
+    """A latent model of variant equivariant, ready to run on OMP_NUM_THREADS threads (default 1).
+
+    Raises VitrifyError for a file that is damaged, of another kind, or has no weights for this engine.
+    """
+
+    def __init__(self, name: str | Path) -> None:
+        self.path: Path = find_model(name)
+        metadata = read_metadata(self.path)
+        if not isinstance(metadata, GlassVAEMetadata):
+            raise wrong_kind(self.path, metadata.kind, "glassvae")
+        if not has_native_weights(self.path):
+            raise VitrifyError(
+                f"{self.path} (variant {metadata.variant}) has no weights for the native engine: use engine torch"
+            )
+        self.metadata: GlassVAEMetadata = metadata
+        self.runs_on = f"the native engine ({instruction_set()})"
+        self._model = _core.NativeLandscapeModel(str(self.path))
+
+    def predict(self, positions: Any, cell: Any, types: Any) -> Landscape:
+        """Energies of the atoms, forces, stress and latent vector, float64, in the model's units.
+
+        positions (N, 3), cell (3, 3) rows, any cell; types (N,) 0-based. Threads may share the model; they take turns.
+        """
+        energies, forces, virial, latent = self._model.predict(positions, cell, types)
+        xx, yy, zz, xy, xz, yz = -virial / abs(float(np.linalg.det(cell)))
+        return Landscape(energies, forces, np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]), latent)
+
+    def closest(self) -> list[float]:
+        """Smallest distance in the last prediction of each pair of species a >= b, at a (a + 1) / 2 + b."""
+        return list(self._model.closest())
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """Wall time of the last prediction: making the periodic images, and the engine itself."""
+        images, engine = self._model.seconds
+        return float(images), float(engine)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that the engine holds for the largest system so far."""
+        return int(self._model.bytes)
