@@ -128,51 +128,57 @@ def assert_same(found: Answer, want: Landscape, limit: float, units: str = "meta
 
 
 @pytest.mark.parametrize(
-    ("ranks", "units", "tilt", "dtype"),
+    ("ranks", "units", "tilt", "dtype", "engine"),
     [
-        (1, "metal", 0.2, "float64"),
-        (2, "metal", 0.2, "float64"),
-        (4, "metal", 0.2, "float64"),
-        (1, "metal", 0.0, "float32"),
-        (4, "metal", 0.2, "float32"),
-        (2, "lj", 0.2, "float64"),
+        (1, "metal", 0.2, "float64", "native"),
+        (2, "metal", 0.2, "float64", "native"),
+        (4, "metal", 0.2, "float64", "native"),
+        (4, "metal", 0.2, "float32", "native"),
+        (2, "lj", 0.2, "float64", "native"),
+        (1, "metal", 0.0, "float32", "torch"),
+        (2, "metal", 0.2, "float64", "torch"),
+        (4, "metal", 0.2, "float64", "torch"),
     ],
 )
 def test_lammps_ase_and_eager_agree(
-    models: Path, tmp_path: Path, units: str, tilt: float, dtype: str, ranks: int
+    models: Path, tmp_path: Path, ranks: int, units: str, tilt: float, dtype: str, engine: str
 ) -> None:
     system, atoms = SYSTEMS[units], toy_glassvae.glass(3, tilt)
     c = configuration(atoms, system)
     c.write_data(tmp_path / "data.test")
     model = models / f"{units}-{dtype}.pt"
-    result = run_ok(script(model, "check yes engine torch", system), tmp_path, ranks)
+    result = run_ok(script(model, f"check yes engine {engine}", system), tmp_path, ranks)
     assert "pair_style glassvae: reference case reproduced" in result.output
-    assert f"engine torch, variant equivariant, {dtype}" in result.output
+    assert f"engine {engine}, variant equivariant, {dtype}" in result.output
     want, found = expected(c, dtype), answer(result)
     assert_same(found, want, TOLERANCE[dtype], units)
     np.testing.assert_allclose(found.forces.sum(0), 0.0, atol=1e-3 if dtype == "float32" else 1e-9)
 
-    calculator = GlassCalc(model, species=dict(zip(("Cu", "Au"), system.species, strict=True)))
+    names = dict(zip(("Cu", "Au"), system.species, strict=True))
+    calculator = GlassCalc(model, species=names, engine=engine)
     limit = TOLERANCE[dtype]
     assert calculator.get_potential_energy(atoms) == pytest.approx(found.thermo["PotEng"], rel=limit)
     np.testing.assert_allclose(calculator.get_forces(atoms), found.forces, atol=limit * np.abs(found.forces).max())
 
 
-@pytest.mark.parametrize("tilt", [0.0, 0.25])
-def test_cell_smaller_than_the_cutoff(models: Path, tmp_path: Path, tilt: float) -> None:
+@pytest.mark.parametrize(("tilt", "engine"), [(0.0, "native"), (0.25, "native"), (0.25, "torch")])
+def test_cell_smaller_than_the_cutoff(models: Path, tmp_path: Path, tilt: float, engine: str) -> None:
     c = configuration(toy_glassvae.glass(1, tilt))
     assert np.diag(c.cell).max() < 4.5
     c.write_data(tmp_path / "data.test")
-    assert_same(answer(run_ok(script(models / "metal-float64.pt"), tmp_path)), expected(c), 1e-9)
+    source = script(models / "metal-float64.pt", f"engine {engine}")
+    assert_same(answer(run_ok(source, tmp_path)), expected(c), 1e-9)
 
 
-def test_ranks_without_atoms(models: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_ranks_without_atoms(models: Path, tmp_path: Path, engine: str) -> None:
     c = configuration(toy_glassvae.glass(2))
     cell = c.cell.copy()
     cell[0, 0] = 90.0
     c = replace(c, cell=cell)
     c.write_data(tmp_path / "data.test")
-    result = run_ok(script(models / "metal-float64.pt", before="processors 4 1 1"), tmp_path, 4)
+    source = script(models / "metal-float64.pt", f"engine {engine}", before="processors 4 1 1")
+    result = run_ok(source, tmp_path, 4)
     assert "4 by 1 by 1 MPI processor grid" in result.output
     assert_same(answer(result), expected(c), 1e-9)
 
@@ -181,9 +187,13 @@ def test_more_atoms_than_a_chunk_and_replicated_cells(models: Path, tmp_path: Pa
     """Energy and stresses of copies are those of the cell; 1,296 atoms are several chunks of the torch engine."""
     c = configuration(toy_glassvae.glass(3, 0.1))
     c.write_data(tmp_path / "data.test")
-    latent = f"compute z all glassvae/latent {models}/metal-float64.pt Cu Au\nthermo_style custom step pe c_z[*]"
-    after = f"{latent}\nthermo_modify norm no format float %.15g\nrun 0"
-    source = script(models / "metal-float64.pt", after=after)
+    after = f"""\
+compute      z all glassvae/latent {models}/metal-float64.pt Cu Au engine torch
+thermo_style custom step pe c_z[*]
+thermo_modify norm no format float %.15g
+run          0
+"""
+    source = script(models / "metal-float64.pt", "engine torch", after=after)
     few = run_ok(source, tmp_path).thermo()
     many = run_ok(source.replace("pair_style", "replicate 3 2 2\npair_style", 1), tmp_path, 2).thermo()
     assert many["PotEng"][-1] == pytest.approx(12 * few["PotEng"][-1], rel=1e-11)

@@ -43,6 +43,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         broken.energy.out.bias.fill_(float("nan"))
     _save(broken, text, folder / "nan.pt")
+    huge = toy_glassvae.make()
+    with torch.no_grad():
+        huge.energy.out.weight.fill_(1e308)
+    _save(huge, text, folder / "huge.pt")
     wrong = toy_glassvae.make()
     with torch.no_grad():
         wrong.energy_scale.mul_(1.01)
@@ -68,7 +72,8 @@ PAIR = "pair_style glassvae\npair_coeff * * "
         ("corrupt.pt Cu Au", "corrupt"),
         ("ogn.pt Cu Au", "is of kind ogn, an integrator: use fix ogn for it, or give a model of kind glassvae"),
         ("barriers.pt Cu Au", "kind symgnn: it predicts .* use compute symgnn/atom for it, or give .* kind glassvae"),
-        ("paper.pt Cu Au engine torch", "variant paper.*all atoms in one place.*GlassCalc"),
+        ("paper.pt Cu Au engine native", r"has no weights for the native engine \(variant paper\)"),
+        ("paper.pt Cu Au", "variant paper.*all atoms in one place.*GlassCalc"),
         ("lj.pt A B", "the model is in lj units, but the input uses units metal: use units lj"),
         ("reference.pt Cu Au check yes", "does not reproduce its reference case"),
         ("toy.pt Cu", "too few elements: got 1 for 2 atom types"),
@@ -76,7 +81,10 @@ PAIR = "pair_style glassvae\npair_coeff * * "
         ("toy.pt Cu Xe", "element Xe of type 2 is not in the model, which has Cu Au"),
         ("toy.pt Cu Au speed fast", "unknown keyword speed: use engine device check"),
         ("toy.pt Au Cu", "type 1 has mass 63.546, but the model was trained with 196.967: use mass 1 196.967"),
-        ("toy.pt Cu Au device tpu engine torch", "device tpu is unknown: use cpu, cuda or cuda:n"),
+        ("toy.pt Cu Au engine native device cuda", "engine native has no device cuda: use device cpu, or engine torch"),
+        ("toy.pt Cu Au device tpu", "device tpu is unknown: use cpu, cuda or cuda:n"),
+        ("nan.pt Cu Au", "weights.safetensors has a value of energy.out.bias that is not finite"),
+        ("huge.pt Cu Au", r"prediction of step 0 failed: the model's energy of atom \d+ is not a number"),
         ("nan.pt Cu Au engine torch", r"prediction of step 0 failed: the model's energy of atom \d+ is not a number"),
         ("", "(?i)missing.*pair_style glassvae|pair_style glassvae.*missing"),
     ],
@@ -139,7 +147,7 @@ run 3
     assert "pair_style glassvae: the prediction of step" in message and "of atom 5 is not a number" in message
 
 
-@pytest.mark.parametrize("words", ["truncated.pt Cu Au", "nan.pt Cu Au engine torch"])
+@pytest.mark.parametrize("words", ["truncated.pt Cu Au", "huge.pt Cu Au"])
 def test_errors_of_all_ranks_are_one(folder: Path, words: str) -> None:
     output = run_lammps(script(Path("toy.pt"), pair=PAIR + words), folder, 4).output
     assert output.count("ERROR") == 1, output

@@ -2,7 +2,7 @@
 
 #include "model_host.h"
 
-#include "core/error.h"
+#include "core/landscape_engine.h"
 #include "core/model_file.h"
 #include "core/native_engine.h"
 #include "engine_loader.h"
@@ -113,8 +113,7 @@ void ModelHost::open_model(const std::string &name)
     file.reset(new vitrify::ModelFile(vitrify::find_model(name, vitrify::shipped_model_folders())));
     path = file->path();
     model = file->metadata();
-    if (engine_name.empty())
-      engine_name = file->has_native_weights() && device == "cpu" && kind != "glassvae" ? "native" : "torch";
+    if (engine_name.empty()) engine_name = file->has_native_weights() && device == "cpu" ? "native" : "torch";
     if (model.kind != kind)
       message = refuse_kind();
     else if (engine_name == "native" && device != "cpu")
@@ -147,9 +146,8 @@ void ModelHost::make_engine(const vitrify::ModelFile &file, int local_rank)
 {
   const vitrify::EngineOptions options{path, device, local_rank};
   const bool native = engine_name == "native";
-  if (kind == "glassvae" && native) throw vitrify::Error("engine native runs no model of kind glassvae");
   if (kind == "glassvae")
-    landscape = vitrify::make_torch_landscape(options);
+    landscape = native ? vitrify::make_landscape_engine(file) : vitrify::make_torch_landscape(options);
   else
     engine = native ? vitrify::make_native_engine(file) : vitrify::make_torch_engine(options);
 }
