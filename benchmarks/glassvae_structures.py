@@ -26,32 +26,33 @@ from tqdm import tqdm
 
 from vitrify.analysis.novelty import novelty
 from vitrify.anneal import Anneal, anneal
-from vitrify.calculator import GlassCalc
 from vitrify.data.frames import AT_REST, load_frames
 from vitrify.datagen.elastic import relaxed
 from vitrify.datagen.ensemble_systems import Simulation
+from vitrify.engines import open_glassvae
 from vitrify.evaluate.landscape_metrics import Rdf
 from vitrify.files import atomic_path
 from vitrify.generator import generate
+from vitrify.reference import LandscapePredictor
 
 OUT = Path(__file__).resolve().parent / "results" / "glassvae"
 SPECIES = ("Cu", "Zr")
 COMMANDS = ("pair_style eam/fs", "pair_coeff * * {potentials/CuZr_mm.eam.fs} Cu Zr")
 KINDS = {
-    "random": "drawn at random",
-    "random-annealed": "drawn at random, annealed to its own energy",
     "conditional": "asked for the window",
     "conditional-annealed": "asked for the window, annealed into it",
+    "random": "drawn at random",
+    "random-annealed": "drawn at random, annealed to the energy drawn with it",
     "packing": "random packing",
     "packing-annealed": "random packing, annealed into the window",
 }
 STEPS, WINDOWS = 10, 5
-OWN = 0.002  # eV/atom: half a window of structures that have none
+OWN = 0.002  # eV/atom: as near as `generate` anneals a structure to the energy that it was drawn with
 
 
 @cache
-def calculator(model: str) -> GlassCalc:
-    return GlassCalc(model)
+def landscape(model: str) -> LandscapePredictor:
+    return open_glassvae(model)
 
 
 def packed(like: Atoms, seed: int) -> Atoms:
@@ -62,38 +63,22 @@ def packed(like: Atoms, seed: int) -> Atoms:
         return run.atoms()
 
 
-def start(
-    kind: str, model: str, size: int, window: tuple[float, float], seed: int
-) -> tuple[Atoms, tuple[float, float]]:
-    """The structure before any anneal, and the window of the anneal."""
+def start(kind: str, model: str, size: int, window: tuple[float, float], seed: int) -> Atoms:
+    """The structure before any anneal."""
     asked = window if kind.startswith("conditional") else None
     atoms = generate(model, n_atoms=size, steps=STEPS, energy=asked, seed=seed)
-    if kind.startswith("packing"):
-        return packed(atoms, seed), window
-    if kind == "random-annealed":
-        said = energy_of_z(model)(np.asarray(atoms.info["latent"]))
-        return atoms, (said - OWN, said + OWN)
-    return atoms, window
-
-
-@cache
-def energy_of_z(model: str) -> Any:
-    """The inherent energy (eV/atom) that a model's z tells."""
-    from vitrify.evaluate.landscape import decode
-    from vitrify.export import load_model
-    from vitrify.modelfile import find_model
-
-    loaded: Any = load_model(find_model(model))
-    return lambda z: float(decode(loaded, z[None])[1][0, 1])
+    return packed(atoms, seed) if kind.startswith("packing") else atoms
 
 
 def one(kind: str, model: str, size: int, window: tuple[float, float], seed: int, longest: float) -> dict[str, Any]:
     """A structure, as it is left, and its energy at rest in EAM."""
     begin = time.process_time()
-    atoms, aim = start(kind, model, size, window, seed)
+    atoms = start(kind, model, size, window, seed)
     row: dict[str, Any] = {"kind": kind, "seed": seed}
     if kind.endswith("annealed"):
-        atoms = anneal(atoms, calculator(model), aim, Anneal(time=longest), seed)
+        drawn = atoms.info.get("latent_energy", 0.0)
+        aim = (drawn - OWN, drawn + OWN) if kind.startswith("random") else window
+        atoms = anneal(atoms, landscape(model), aim, Anneal(time=longest), seed)
         row |= {"own": atoms.info["inherent_energy"], "ps": atoms.info["annealed"]}
     row["cpu"] = time.process_time() - begin
     still, energy = relaxed(atoms, COMMANDS, SPECIES, relax_cell=False, force=1e-3)
@@ -108,7 +93,7 @@ def make(options: argparse.Namespace, edges: np.ndarray, size: int) -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     journal = options.work / "structures.jsonl"
     done = {(row["kind"], row["seed"]) for row in read(options.work)}
-    wanted = [(kind, seed) for seed in range(1, options.count + 1) for kind in KINDS if (kind, seed) not in done]
+    wanted = [(kind, seed) for kind in KINDS for seed in range(1, options.count + 1) if (kind, seed) not in done]
     with ProcessPoolExecutor(options.workers) as pool, open(journal, "a") as file:
         windows = {seed: tuple(edges[seed % WINDOWS : seed % WINDOWS + 2].tolist()) for _, seed in wanted}
         jobs = [
@@ -228,7 +213,7 @@ def main() -> None:
     parser.add_argument("model", nargs="?", help="model file, or name of a shipped one")
     parser.add_argument("--data", type=Path, required=True, help="frames whose inherent energies give the windows")
     parser.add_argument("--count", type=int, default=100, help="structures of each kind")
-    parser.add_argument("--longest", type=float, default=50.0, help="ps of an anneal at most")
+    parser.add_argument("--longest", type=float, default=250.0, help="ps of an anneal at most")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--work", type=Path, default=Path("runs") / "glassvae_structures")
     parser.add_argument("--report", action="store_true", help="only write down what is there")

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.optimize import FIRE
 
-from toy_glassvae import glass
-from vitrify.anneal import Anneal, anneal
+from toy_glassvae import SYSTEM, glass
+from vitrify.anneal import Anneal, anneal, descent
 from vitrify.errors import VitrifyError
+from vitrify.reference import Landscape
 
-QUICK = Anneal(time=0.6, look=0.1, start=1200.0, end=600.0, force=0.05)
+QUICK = Anneal(time=0.6, look=0.1, start=1200.0, end=600.0, timestep=0.005, force=0.05)
+
+
+class Effective:
+    """The effective medium theory of ASE as a model of Cu and Au."""
+
+    metadata = SimpleNamespace(units="metal", species=SYSTEM.species, masses=SYSTEM.masses)
+
+    def predict(self, positions: Any, cell: Any, types: Any) -> Landscape:
+        atoms = Atoms([SYSTEM.species[t] for t in types], positions, cell=cell, pbc=True)
+        atoms.calc = EMT()
+        return Landscape(atoms.get_potential_energies(), atoms.get_forces(), np.zeros((3, 3)), np.zeros(1))
+
+
+MODEL: Any = Effective()
 
 
 def at_rest(atoms: Atoms) -> float:
@@ -21,6 +39,12 @@ def at_rest(atoms: Atoms) -> float:
     found.calc = EMT()
     FIRE(found, logfile=None).run(fmax=0.05, steps=500)
     return float(found.get_potential_energy()) / len(found)
+
+
+def first_minimum(atoms: Atoms) -> float:
+    """eV/atom of the minimum that an anneal begins with."""
+    _, _, energy = next(descent(atoms, MODEL, QUICK, seed=1))
+    return energy
 
 
 @pytest.fixture(scope="module")
@@ -32,34 +56,34 @@ def packed() -> Atoms:
 
 
 def test_it_stops_in_the_window(packed: Atoms) -> None:
-    start = at_rest(packed)
+    start = first_minimum(packed)
     window = start - 0.1, start - 0.005
-    found = anneal(packed, EMT(), window, QUICK, seed=1)
+    found = anneal(packed, MODEL, window, QUICK, seed=1)
     assert window[0] < found.info["inherent_energy"] < window[1]
     assert found.info["annealed"] > 0
-    assert at_rest(found) == pytest.approx(found.info["inherent_energy"], abs=1e-4)
+    assert at_rest(found) == pytest.approx(found.info["inherent_energy"], abs=2e-3)
     np.testing.assert_array_equal(found.cell, packed.cell)
-    again = anneal(packed, EMT(), window, QUICK, seed=1)
+    again = anneal(packed, MODEL, window, QUICK, seed=1)
     np.testing.assert_array_equal(found.positions, again.positions)
-    other = anneal(packed, EMT(), window, QUICK, seed=2)
+    other = anneal(packed, MODEL, window, QUICK, seed=2)
     assert not np.allclose(found.positions, other.positions)
 
 
 def test_what_is_there_takes_no_time(packed: Atoms) -> None:
-    start = at_rest(packed)
-    found = anneal(packed, EMT(), (start - 0.01, start + 0.01), QUICK, seed=1)
+    start = first_minimum(packed)
+    found = anneal(packed, MODEL, (start - 0.01, start + 0.01), QUICK, seed=1)
     assert found.info["annealed"] == 0.0
 
 
 def test_the_nearest_is_kept_where_time_is_short(packed: Atoms) -> None:
-    start = at_rest(packed)
-    found = anneal(packed, EMT(), (start - 2.0, start - 1.0), QUICK, seed=1)
+    start = first_minimum(packed)
+    found = anneal(packed, MODEL, (start - 2.0, start - 1.0), QUICK, seed=1)
     assert start - 1.0 < found.info["inherent_energy"] < start
 
 
 def test_settings_that_make_no_sense(packed: Atoms) -> None:
     with pytest.raises(VitrifyError, match="give the lower one first"):
-        anneal(packed, EMT(), (0.0, -1.0), QUICK, seed=1)
+        anneal(packed, MODEL, (0.0, -1.0), QUICK, seed=1)
     with pytest.raises(VitrifyError, match="time -1"):
         Anneal(time=-1.0)
     with pytest.raises(VitrifyError, match="margin"):

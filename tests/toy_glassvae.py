@@ -69,8 +69,9 @@ def make_joint(dtype: torch.dtype = torch.float64) -> EquivariantGlassVAE:
 
 
 def write(
-    path: Path, dtype: str = "float64", model: EquivariantGlassVAE | None = None, system: System = SYSTEM, **options: Any
-) -> LoadedGlassVAE:
+    path: Path, dtype: str = "float64", model: EquivariantGlassVAE | None = None, system: System = SYSTEM,
+    **options: Any,
+) -> LoadedGlassVAE:  # fmt: skip
     """The file of a model, by default of `make(system=system, **options)`."""
     pairs = dict(zip(system.species, VALIDITY.composition.values(), strict=True))
     loaded = export_model(

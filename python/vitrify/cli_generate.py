@@ -45,6 +45,9 @@ def generate_command(
     final_temperature: Annotated[
         float | None, typer.Option(help="with --md: where the temperature goes to, as in an anneal; default: it stays")
     ] = None,
+    anneal: Annotated[
+        float, typer.Option(help="glassvae: ps at most of cooling with the model itself, until the energy is reached")
+    ] = 0.0,
     engine: Annotated[str, typer.Option(help="auto, native or torch")] = "auto",
     device: Annotated[str, typer.Option(help="cpu, or with torch cuda:N")] = "cpu",
     workers: Annotated[int, typer.Option(help="threads that make structures side by side")] = 1,
@@ -68,7 +71,8 @@ def generate_command(
         made = generate_many(
             model, count, n_atoms=atoms, density=density, cell=_cell(cell), composition=_shares(elements),
             target=parse_values("target", target or []), energy=_window(energy), steps=steps, churn=churn,
-            seed=seed, engine=chosen, device=device, corrector=corrector, workers=workers,
+            seed=seed, engine=chosen, device=device, corrector=corrector, anneal=anneal,
+            workers=workers,
         )  # fmt: skip
     for message in caught:
         typer.echo(f"warning: {message.message}", err=True)

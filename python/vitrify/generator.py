@@ -14,11 +14,14 @@ from typing import Any, Literal, TypeVar
 from ase import Atoms
 from numpy.typing import ArrayLike
 
+from vitrify.anneal import Anneal
+from vitrify.anneal import anneal as descend
 from vitrify.errors import VitrifyError
 from vitrify.latent_generator import LatentMaker, LatentRequest
 from vitrify.makers import Maker, make_maker, numbers_of
 from vitrify.modelfile import AMShortcutMetadata, GlassVAEMetadata, Metadata, find_model, read_metadata, wrong_kind
 
+_DRAWN = 0.002  # eV/atom: how near an annealed structure comes to the energy that was drawn
 
 @dataclass(frozen=True)
 class Corrector:
@@ -59,6 +62,7 @@ def generate_many(
     engine: Literal["auto", "native", "torch"] = "auto",
     device: str = "cpu",
     corrector: Corrector | None = None,
+    anneal: float = 0.0,
     workers: int = 1,
 ) -> Iterator[Atoms]:
     """`count` independent glasses, of the seeds seed, seed + 1, ...; a seed gives one structure wherever it stands.
@@ -74,6 +78,8 @@ def generate_many(
         steps: looks of the network at the structure. churn: share of noise put back before each step but the first.
         engine: "native" is compiled and quick; "torch" runs models without native weights too, and GPUs (`device`).
         corrector: a short relaxation with a pair style, after generation.
+        anneal: of a glassvae: time (ps) at most in which it cools with the model's own potential, until its energy at
+            rest lies in the window, or within 2 meV of the energy that was drawn (`vitrify.anneal`); it ends at rest.
         workers: threads that make structures side by side; the structures come in order all the same.
 
     Returns:
@@ -100,9 +106,12 @@ def generate_many(
             raise VitrifyError(f"{path.name} is of kind glassvae, which knows no target: give energy instead")
         request = LatentRequest(n_atoms, density, cell, composition, energy, steps, churn)
         made = _decoded(path, metadata, request, engine, device, range(seed, seed + count), workers)
+        if anneal:
+            made = _annealed(made, path, device, Anneal(time=anneal))
         return (_corrected(atoms, corrector, metadata) for atoms in made) if corrector else made
-    if energy is not None:
-        raise VitrifyError(f"{path.name} is of kind amshortcut, which knows no energy: give a target")
+    if energy is not None or anneal:
+        what = "energy: give a target" if energy is not None else "energy to anneal to: give a corrector"
+        raise VitrifyError(f"{path.name} is of kind amshortcut, which knows no {what}")
     makers = [make_maker(path, metadata, engine, device) for _ in range(min(workers, count))]
     plan = makers[0].plan(n_atoms, density, cell, composition, target or {}, steps, churn)
     for message in makers[0].warnings(plan):
@@ -126,6 +135,17 @@ def _decoded(
     for message in makers[0].warnings(seeds[0]):
         warnings.warn(message, stacklevel=3)
     return _in_order(lambda maker, seed: maker.make(seed), makers, seeds)
+
+
+def _annealed(made: Iterator[Atoms], path: Path, device: str, settings: Anneal) -> Iterator[Atoms]:
+    """The structures at rest, with the energies that they were drawn for."""
+    from vitrify.engines import open_glassvae
+
+    model = open_glassvae(path, device=device)
+    for atoms in made:
+        drawn = atoms.info["latent_energy"]
+        window = atoms.info.get("energy_window", (drawn - _DRAWN, drawn + _DRAWN))
+        yield descend(atoms, model, window, settings, atoms.info["seed"])
 
 
 _AnyMaker = TypeVar("_AnyMaker", Maker, LatentMaker)

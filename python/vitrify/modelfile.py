@@ -333,7 +333,7 @@ _USES = {
     "ogn": "moves atoms: run it with OGNDynamics, or fix ogn in LAMMPS",
     "symgnn": "predicts a property of each atom: run it with GlassCalc(barriers=...), or compute symgnn/atom in LAMMPS",
     "amshortcut": "makes structures: run it with vitrify generate, or create_glass in LAMMPS",
-    "glassvae": "gives energies, forces and structures: run it with GlassCalc(MODEL), pair_style glassvae, create_glass",
+    "glassvae": "gives energies and structures: run it with GlassCalc(MODEL), pair_style glassvae or create_glass",
 }
 
 
