@@ -120,6 +120,7 @@ PYBIND11_MODULE(_core, module)
   vitrify::bind_sampler(module);
   vitrify::bind_stage(module);
   vitrify::bind_generator(module);
+  vitrify::bind_landscape(module);
   module.def(
       "allowed_operators", [] { return vitrify::allowed_operators(); },
       "Names of the operators that a model may use, sorted.");

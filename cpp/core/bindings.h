@@ -11,6 +11,9 @@ void bind_sampler(pybind11::module_ &module);
 /// Adds the stages of the pair variant, with gradients, to the module.
 void bind_stage(pybind11::module_ &module);
 
+/// Adds latent models in the native engine.
+void bind_landscape(pybind11::module_ &module);
+
 /// Adds the generator's network: its moments, with gradients, and models in the native engine.
 void bind_generator(pybind11::module_ &module);
 

@@ -3,7 +3,10 @@
 
 #include "core/configuration.h"
 #include "core/engine.h"
+#include "core/metadata.h"
+#include "core/periodic.h"
 
+#include <array>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -44,7 +47,7 @@ public:
   virtual void head(const double *totals) = 0;
   /// z of the last `head`.
   virtual const std::vector<double> &latent() const = 0;
-  /// Derivatives by the totals of the energies of the owned atoms, as many as there are totals.
+  /// Derivatives by the totals of the energies of the owned atoms, as many as there are totals; the last one is 0.
   virtual const std::vector<double> &pulls() = 0;
   /// Takes the sum of the pulls over all ranks, and adds energies, forces and virial.
   virtual void finish(const double *pulls, const LandscapeResult &result) = 0;
@@ -58,6 +61,20 @@ public:
 protected:
   std::vector<double> closest_;
 };
+
+/// What a latent model says of a periodic structure.
+struct Landscape {
+  std::vector<double> energies;      // (n)
+  std::vector<double> forces;        // (n, 3)
+  std::array<double, 6> virial{};    // as in LandscapeResult
+  std::vector<double> latent;
+};
+
+/// One prediction of the structure in `system`, in its order of atoms.
+Landscape predict(LandscapeEngine &engine, const PeriodicSystem &system);
+
+/// Runs the reference case and returns the largest error of energy, forces, stress and z, relative to the rms of each.
+double reference_error(LandscapeEngine &engine, const Metadata &metadata);
 
 /// The one symbol for such models that the torch library exports; nullptr and a message on failure, and never throws.
 using MakeLandscapeEngine = LandscapeEngine *(*)(const EngineOptions &options, std::string &message);

@@ -162,14 +162,7 @@ void NativeDenoiser<T>::sum(DenoiserDesk<T> &desk, std::size_t index, std::size_
   GridRun runs[MAX_RUNS];
   Surroundings around{};
   around.ids = seen_.data();
-  for (int d = 0; d < 3; ++d) around.axes[d] = grid_.axis(d);
-  around.place = places_[row];
-  around.runs = runs;
-  const double position[3] = {around.axes[0][around.place], around.axes[1][around.place], around.axes[2][around.place]};
-  around.n_runs = grid_.runs(position, runs);
-  std::size_t count = 0;
-  for (int k = 0; k < around.n_runs; ++k) count += static_cast<std::size_t>(runs[k].last - runs[k].first);
-  const FoundNeighbours<T> found = desk.neighbours(count);
+  const FoundNeighbours<T> found = desk.neighbours(grid_.surround(places_[row], tables_.cutoff, runs, around));
   const int n = kernels_.find(around, tables_.cutoff * tables_.cutoff, found);
 
   const Features &from = features_[index % 2];

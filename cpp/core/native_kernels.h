@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "core/landscape_kernels.h"
 #include "core/moment_kernels.h"
 #include "core/structure_kernels.h"
 
@@ -107,6 +108,8 @@ template <typename T> struct Kernels {
   StructureKernels<T> structure;
   /// For generators.
   MomentKernels<T> moments;
+  /// For latent models.
+  LandscapeKernels<T> landscape;
 };
 
 /// The kernels of one instruction set and both precisions.

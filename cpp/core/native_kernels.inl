@@ -27,13 +27,19 @@
 
 #include "core/native_mixing.inl"
 
+#include "core/native_landscape.inl"
+
+#include "core/native_forces.inl"
+
 namespace vitrify {
 
 KernelSet VITRIFY_KERNELS()
 {
   return {VITRIFY_KERNELS_NAME,
-          {search<float>, pass<float>, update<float>, structure_kernels<float>(), moment_kernels<float>()},
-          {search<double>, pass<double>, update<double>, structure_kernels<double>(), moment_kernels<double>()}};
+          {search<float>, pass<float>, update<float>, structure_kernels<float>(), moment_kernels<float>(),
+           landscape_kernels<float>()},
+          {search<double>, pass<double>, update<double>, structure_kernels<double>(), moment_kernels<double>(),
+           landscape_kernels<double>()}};
 }
 
 }    // namespace vitrify

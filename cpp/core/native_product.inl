@@ -31,8 +31,8 @@ constexpr int most_rows(int parts)
 { return SUM_REGISTERS / parts < 12 ? SUM_REGISTERS / parts : 12; }
 
 // y (ROWS, PARTS vectors) += x (ROWS, inner) w (inner, PARTS vectors), all sums in registers. With `picked` row k of w
-// is row picked[k]. X_STRIDE is 0 if the compiler does not know it.
-template <typename T, int ROWS, int PARTS, bool PICKED, int X_STRIDE>
+// is row picked[k]. X_STRIDE is 0 if the compiler does not know it; values of a row of x are X_STEP apart.
+template <typename T, int ROWS, int PARTS, bool PICKED, int X_STRIDE, int X_STEP>
 void product_block(const T *x, std::ptrdiff_t x_stride, const T *w, const int *picked, T *y, std::ptrdiff_t width,
                    int inner)
 {
@@ -46,7 +46,7 @@ void product_block(const T *x, std::ptrdiff_t x_stride, const T *w, const int *p
     V values[PARTS];
     for (int q = 0; q < PARTS; ++q) values[q] = load_vector(row + q * Vector<T>::LENGTH);
     for (int r = 0; r < ROWS; ++r) {
-      const T factor = x[r * stride + k];
+      const T factor = x[r * stride + static_cast<std::ptrdiff_t>(k) * X_STEP];
       for (int q = 0; q < PARTS; ++q) sums[r][q] += values[q] * factor;
     }
   }
@@ -54,31 +54,31 @@ void product_block(const T *x, std::ptrdiff_t x_stride, const T *w, const int *p
     for (int q = 0; q < PARTS; ++q) store_vector(y + r * width + q * Vector<T>::LENGTH, sums[r][q]);
 }
 
-template <typename T, int ROWS, int PARTS, bool PICKED, int X_STRIDE>
+template <typename T, int ROWS, int PARTS, bool PICKED, int X_STRIDE, int X_STEP>
 VITRIFY_INLINE void product_rows(int rows, const T *x, std::ptrdiff_t x_stride, const T *w, const int *picked, T *y,
                                  std::ptrdiff_t width, int inner)
 {
   if (rows == ROWS)
-    product_block<T, ROWS, PARTS, PICKED, X_STRIDE>(x, x_stride, w, picked, y, width, inner);
+    product_block<T, ROWS, PARTS, PICKED, X_STRIDE, X_STEP>(x, x_stride, w, picked, y, width, inner);
   else if constexpr (ROWS > 1)
-    product_rows<T, ROWS - 1, PARTS, PICKED, X_STRIDE>(rows, x, x_stride, w, picked, y, width, inner);
+    product_rows<T, ROWS - 1, PARTS, PICKED, X_STRIDE, X_STEP>(rows, x, x_stride, w, picked, y, width, inner);
 }
 
 // Blocks of rows of about the same height.
-template <typename T, int PARTS, bool PICKED, int X_STRIDE>
+template <typename T, int PARTS, bool PICKED, int X_STRIDE, int X_STEP>
 void product_panel(int rows, const T *x, std::ptrdiff_t x_stride, const T *w, const int *picked, T *y,
                    std::ptrdiff_t width, int inner)
 {
   const int blocks = (rows + most_rows(PARTS) - 1) / most_rows(PARTS);
   for (int b = 0; b < blocks; ++b) {
     const int first = rows * b / blocks, last = rows * (b + 1) / blocks;
-    product_rows<T, most_rows(PARTS), PARTS, PICKED, X_STRIDE>(last - first, x + first * x_stride, x_stride, w, picked,
+    product_rows<T, most_rows(PARTS), PARTS, PICKED, X_STRIDE, X_STEP>(last - first, x + first * x_stride, x_stride, w, picked,
                                                                y + first * width, width, inner);
   }
 }
 
 // y (rows, width) += x (rows, inner) w (inner, width), or of the picked rows of w; width: whole vectors.
-template <typename T, bool PICKED, int X_STRIDE>
+template <typename T, bool PICKED, int X_STRIDE, int X_STEP = 1>
 inline void product(int rows, int inner, int width, const T *x, std::ptrdiff_t x_stride, const T *w, const int *picked,
                     T *y)
 {
@@ -88,11 +88,11 @@ inline void product(int rows, int inner, int width, const T *x, std::ptrdiff_t x
     // Four are two and two.
     const int now = parts == 4 ? 2 : parts < MAX_PARTS ? parts : MAX_PARTS;
     if (now == 1)
-      product_panel<T, 1, PICKED, X_STRIDE>(rows, x, x_stride, w + first, picked, y + first, width, inner);
+      product_panel<T, 1, PICKED, X_STRIDE, X_STEP>(rows, x, x_stride, w + first, picked, y + first, width, inner);
     else if (now == 2)
-      product_panel<T, 2, PICKED, X_STRIDE>(rows, x, x_stride, w + first, picked, y + first, width, inner);
+      product_panel<T, 2, PICKED, X_STRIDE, X_STEP>(rows, x, x_stride, w + first, picked, y + first, width, inner);
     else
-      product_panel<T, 3, PICKED, X_STRIDE>(rows, x, x_stride, w + first, picked, y + first, width, inner);
+      product_panel<T, 3, PICKED, X_STRIDE, X_STEP>(rows, x, x_stride, w + first, picked, y + first, width, inner);
     first += now * length;
   }
 }

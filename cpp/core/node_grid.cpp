@@ -99,6 +99,18 @@ int NodeGrid::runs(const double *position, double reach, GridRun *to) const
   return n;
 }
 
+std::size_t NodeGrid::surround(int place, double reach, GridRun *runs, Surroundings &s) const
+{
+  for (int d = 0; d < 3; ++d) s.axes[d] = axis(d);
+  s.place = place;
+  s.runs = runs;
+  const double position[3] = {s.axes[0][place], s.axes[1][place], s.axes[2][place]};
+  s.n_runs = this->runs(position, reach, runs);
+  std::size_t count = 0;
+  for (int k = 0; k < s.n_runs; ++k) count += static_cast<std::size_t>(runs[k].last - runs[k].first);
+  return count;
+}
+
 std::size_t NodeGrid::bytes() const
 {
   std::size_t sum = starts_.bytes() + cells_.bytes() + ids_.bytes();

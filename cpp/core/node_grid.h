@@ -18,6 +18,9 @@ public:
   int runs(const double *position, GridRun *to) const { return runs(position, cutoff_, to); }
   /// The same for neighbours closer than `reach`, which may be less than the cutoff.
   int runs(const double *position, double reach, GridRun *to) const;
+  /// The same for one of the nodes. Completes all but the ids and types of its surroundings, and returns how many nodes
+  /// there are in the runs.
+  std::size_t surround(int place, double reach, GridRun *runs, Surroundings &surroundings) const;
   /// The sorted nodes.
   const int *ids() const { return ids_.data(); }
   const double *axis(int d) const { return axes_[d].data(); }

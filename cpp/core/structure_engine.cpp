@@ -2,6 +2,7 @@
 #include "core/structure_engine.h"
 
 #include "core/node_grid.h"
+#include "core/species_order.h"
 #include "core/stiffness_layers.h"
 #include "core/structure_desk.h"
 #include "core/structure_tables.h"
@@ -25,8 +26,7 @@ template <typename T> class StructureEngine : public Engine {
 public:
   StructureEngine(const StructureModel &model, const KernelSet &set) :
       kernels_(kernels_for<T>(set)), tables_(model, kernels_.lanes), stiffness_(tables_, kernels_),
-      threads_(Threads::from_environment()), desks_(static_cast<std::size_t>(threads_.count())),
-      ends_(static_cast<std::size_t>(model.n_species))
+      threads_(Threads::from_environment()), desks_(static_cast<std::size_t>(threads_.count()))
   {
     for (Desk<T> &desk : desks_) desk.reserve(tables_, kernels_.lanes);
     closest_.assign(product(model.n_species, model.n_species + 1) / 2, std::numeric_limits<double>::infinity());
@@ -42,7 +42,7 @@ public:
   std::size_t bytes() const override;
 
 private:
-  // Atoms of one species: order_[first] ... order_[last - 1].
+  // Atoms of one species: first ... last - 1 of the order.
   struct Batch {
     int species;
     std::int64_t first, last;
@@ -69,11 +69,10 @@ private:
   Configuration c_;
   int done_ = 0;    // layers
   NodeGrid grid_;
-  Buffer<int> order_;                 // places in the grid of the owned atoms, those of a species together
-  std::vector<std::int64_t> ends_;    // of the species in order_
-  Buffer<T> fields_;                  // (n_nodes, field_width)
-  Buffer<T> direct_;                  // (n_owned, members)
-  Buffer<double> results_;            // (n_owned, 2): value and deviation
+  SpeciesOrder order_;
+  Buffer<T> fields_;          // (n_nodes, field_width)
+  Buffer<T> direct_;          // (n_owned, members)
+  Buffer<double> results_;    // (n_owned, 2): value and deviation
 };
 
 template <typename T> void StructureEngine<T>::begin(const Configuration &configuration)
@@ -84,21 +83,9 @@ template <typename T> void StructureEngine<T>::begin(const Configuration &config
   fields_.reserve(nodes * static_cast<std::size_t>(tables_.field_width));
   direct_.reserve(owned * static_cast<std::size_t>(tables_.members));
   results_.reserve(2 * owned);
-  order_.reserve(owned);
   if (tables_.stiffness) stiffness_.begin(nodes, owned);
   grid_.build(c_, tables_.cutoff);
-  std::fill(ends_.begin(), ends_.end(), 0);
-  for (std::size_t i = 0; i < owned; ++i) ++ends_[static_cast<std::size_t>(c_.types[i])];
-  std::int64_t start = 0;
-  for (std::int64_t &end : ends_) start = (end += start);
-  // Backwards, so that every species' end moves to its start; then on by one species.
-  for (std::size_t place = nodes; place-- > 0;) {
-    const int node = grid_.ids()[place];
-    if (node < c_.n_owned)
-      order_[static_cast<std::size_t>(--ends_[static_cast<std::size_t>(c_.types[node])])] = static_cast<int>(place);
-  }
-  for (std::size_t s = 0; s + 1 < ends_.size(); ++s) ends_[s] = ends_[s + 1];
-  ends_.back() = c_.n_owned;
+  order_.build(c_, grid_, tables_.n_species);
   std::fill_n(fields_.data(), nodes * static_cast<std::size_t>(tables_.field_width), T(0));
 }
 
@@ -108,8 +95,8 @@ template <typename T> template <typename Task> void StructureEngine<T>::for_batc
   const std::int64_t end = c_.n_owned * (number + 1) / threads_.count();
   Batch batch{0, first, first};
   for (; batch.first < end; batch.first = batch.last) {
-    while (ends_[static_cast<std::size_t>(batch.species)] <= batch.first) ++batch.species;
-    batch.last = std::min({batch.first + ATOMS, end, ends_[static_cast<std::size_t>(batch.species)]});
+    while (order_.ends()[static_cast<std::size_t>(batch.species)] <= batch.first) ++batch.species;
+    batch.last = std::min({batch.first + ATOMS, end, order_.ends()[static_cast<std::size_t>(batch.species)]});
     task(batch);
   }
 }
@@ -119,15 +106,8 @@ Surroundings StructureEngine<T>::surroundings(Desk<T> &desk, std::int64_t at, do
 {
   Surroundings s{};
   s.ids = grid_.ids();
-  for (int d = 0; d < 3; ++d) s.axes[d] = grid_.axis(d);
   s.types = c_.types;
-  s.place = order_[static_cast<std::size_t>(at)];
-  s.runs = runs;
-  const double position[3] = {s.axes[0][s.place], s.axes[1][s.place], s.axes[2][s.place]};
-  s.n_runs = grid_.runs(position, reach, runs);
-  std::size_t count = 0;
-  for (int k = 0; k < s.n_runs; ++k) count += static_cast<std::size_t>(runs[k].last - runs[k].first);
-  desk.reserve_nodes(count);
+  desk.reserve_nodes(grid_.surround(order_.places()[at], reach, runs, s));
   return s;
 }
 
@@ -242,7 +222,7 @@ template <typename T> void StructureEngine<T>::make_fields(Desk<T> &desk, const 
   p.y = desk.given.data();
   kernels_.multiply(p);
   for (int k = 0; k < n; ++k) {
-    const auto node = static_cast<std::size_t>(grid_.ids()[order_[static_cast<std::size_t>(batch.first + k)]]);
+    const auto node = static_cast<std::size_t>(grid_.ids()[order_.places()[batch.first + k]]);
     const T *given = desk.given.data() + product(k, t.given_width);
     std::copy_n(given, n_fields(), fields_.data() + node * static_cast<std::size_t>(t.field_width));
     std::copy_n(given + n_fields(), t.members, direct_.data() + node * static_cast<std::size_t>(t.members));
@@ -266,7 +246,7 @@ template <typename T> void StructureEngine<T>::read_out(Desk<T> &desk, const Bat
   }
   kernels_.respond(readout(desk, batch.species), n, desk.values.data(), desk.direct.data(), desk.members.data());
   for (int k = 0; k < n; ++k) {
-    const auto node = static_cast<std::size_t>(grid_.ids()[order_[static_cast<std::size_t>(batch.first + k)]]);
+    const auto node = static_cast<std::size_t>(grid_.ids()[order_.places()[batch.first + k]]);
     const T *members = desk.members.data() + product(k, t.members);
     double mean = 0.0, spread = 0.0;
     for (int m = 0; m < t.members; ++m) mean += members[m] / static_cast<double>(t.members);

@@ -7,32 +7,28 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from vitrify.errors import VitrifyError
 from vitrify.modelfile import find_model, read_metadata, wrong_kind
-from vitrify.native import NativeAMShortcut, NativeModel, NativeSymGNN, has_native_weights
+from vitrify.native import NativeAMShortcut, NativeGlassVAE, NativeModel, NativeSymGNN, has_native_weights
 
 if TYPE_CHECKING:
     from vitrify.export import Loaded, LoadedGlassVAE, LoadedModel, LoadedSymGNN
 
 ENGINES = ("native", "torch")
-_NATIVE: dict[str, type[NativeModel | NativeSymGNN | NativeAMShortcut]] = {
+Native: TypeAlias = NativeModel | NativeSymGNN | NativeAMShortcut | NativeGlassVAE
+_NATIVE: dict[str, type[Native]] = {
     "ogn": NativeModel,
     "symgnn": NativeSymGNN,
     "amshortcut": NativeAMShortcut,
+    "glassvae": NativeGlassVAE,
 }
 Engine: TypeAlias = Literal["native", "torch"]
 
 
 def engines_of(name: str | Path) -> tuple[str, ...]:
     """The engines that can run a model file; the first is the one that is taken by default on a CPU."""
-    return ENGINES if _runs_natively(name) else ("torch",)
+    return ENGINES if has_native_weights(name) else ("torch",)
 
 
-def _runs_natively(name: str | Path) -> bool:
-    return read_metadata(name).kind in _NATIVE and has_native_weights(name)
-
-
-def open_model(
-    name: str | Path, engine: Engine | None = None, device: str = "cpu"
-) -> NativeModel | NativeSymGNN | NativeAMShortcut | Loaded:
+def open_model(name: str | Path, engine: Engine | None = None, device: str = "cpu") -> Native | Loaded:
     """A model file in `engine`; by default the native one if the file has weights for it and `device` is cpu.
 
     Torch is imported for `engine` torch alone. Raises VitrifyError for an unknown engine, a device that the native
@@ -43,11 +39,8 @@ def open_model(
     path = find_model(name)
     if engine == "native" and device != "cpu":
         raise VitrifyError(f"engine native runs on the cpu, not on {device}: use engine torch, or device cpu")
-    kind = read_metadata(path).kind
-    if engine == "native" and kind not in _NATIVE:
-        raise VitrifyError(f"engine native runs no model of kind {kind}, as {path} is: use engine torch")
-    if engine == "native" or (engine is None and device == "cpu" and _runs_natively(path)):
-        return _NATIVE[kind](path)
+    if engine == "native" or (engine is None and device == "cpu" and has_native_weights(path)):
+        return _NATIVE[read_metadata(path).kind](path)
     from vitrify.export import load_model
 
     return load_model(path, device)
@@ -65,10 +58,12 @@ def open_symgnn(name: str | Path, engine: Engine | None = None, device: str = "c
     return cast("NativeSymGNN | LoadedSymGNN", open_model(name, engine, device))
 
 
-def open_glassvae(name: str | Path, engine: Engine | None = None, device: str = "cpu") -> LoadedGlassVAE:
+def open_glassvae(
+    name: str | Path, engine: Engine | None = None, device: str = "cpu"
+) -> NativeGlassVAE | LoadedGlassVAE:
     """`open_model` for a latent model with energies; VitrifyError if the file holds another kind."""
     _require_kind(name, "glassvae")
-    return cast("LoadedGlassVAE", open_model(name, engine, device))
+    return cast("NativeGlassVAE | LoadedGlassVAE", open_model(name, engine, device))
 
 
 def _require_kind(name: str | Path, wanted: str) -> None:

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrify.errors import VitrifyError
-from vitrify.modelfile import AMShortcutMetadata, OGNMetadata, SymGNNMetadata, find_model, read_metadata, wrong_kind
+from vitrify.landscape import Landscape
+from vitrify.modelfile import (
+    AMShortcutMetadata,
+    GlassVAEMetadata,
+    OGNMetadata,
+    SymGNNMetadata,
+    find_model,
+    read_metadata,
+    wrong_kind,
+)
 
 try:
     from vitrify import _core
@@ -59,17 +68,23 @@ class NativeAMShortcut:
 
         properties: (P,) in their units, NaN where a property is not asked for. Any cell.
         """
-        kinds = np.asarray(elements, float)
-        values = np.asarray(properties, float)
-        known = (~np.isnan(values)).astype(float)
-        types = kinds.argmax(1).astype(np.int32)
-        with core_errors():
-            found = self._network.velocity(cell, positions, types, time, step, np.nan_to_num(values), known)
-        return np.asarray(found), np.zeros_like(kinds)
+        return _answer(self._network, positions, cell, elements, time, step, properties)
+
+
+def _answer(
+    network: Any, positions: Any, cell: Any, elements: Any, time: float, step: float, properties: Any
+) -> tuple[Array, Array]:
+    kinds = np.asarray(elements, float)
+    values = np.asarray(properties, float)
+    known = (~np.isnan(values)).astype(float)
+    types = kinds.argmax(1).astype(np.int32)
+    with core_errors():
+        found = network.velocity(cell, positions, types, time, step, np.nan_to_num(values), known)
+    return np.asarray(found), np.zeros_like(kinds)
 
 
 def make_generator(path: Path) -> Any:
-    """The compiled sampler of a generator's file (`_core.Generator`)."""
+    """The compiled sampler of the file of a generator or a latent model (`_core.Generator`)."""
     with core_errors():
         return _core.Generator(str(path))
 
@@ -158,3 +173,58 @@ class NativeSymGNN:
         """
         values, deviations = self._model.predict(positions, cell, types)
         return values, deviations
+
+
+class NativeGlassVAE:
+    """A latent model of variant equivariant, ready to run on OMP_NUM_THREADS threads (default 1).
+
+    Raises VitrifyError for a file that is damaged, of another kind, or has no weights for this engine.
+    """
+
+    def __init__(self, name: str | Path) -> None:
+        self.path: Path = find_model(name)
+        metadata = read_metadata(self.path)
+        if not isinstance(metadata, GlassVAEMetadata):
+            raise wrong_kind(self.path, metadata.kind, "glassvae")
+        if not has_native_weights(self.path):
+            raise VitrifyError(
+                f"{self.path} (variant {metadata.variant}) has no weights for the native engine: use engine torch"
+            )
+        self.metadata: GlassVAEMetadata = metadata
+        self.runs_on = f"the native engine ({instruction_set()})"
+        self._model = _core.NativeLandscapeModel(str(self.path))
+
+    def predict(self, positions: Any, cell: Any, types: Any) -> Landscape:
+        """Energies of the atoms, forces, stress and latent vector, float64, in the model's units.
+
+        positions (N, 3), cell (3, 3) rows, any cell; types (N,) 0-based. Threads may share the model; they take turns.
+        """
+        energies, forces, virial, latent = self._model.predict(positions, cell, types)
+        xx, yy, zz, xy, xz, yz = -virial / abs(float(np.linalg.det(cell)))
+        return Landscape(energies, forces, np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]), latent)
+
+    def decode(
+        self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any
+    ) -> tuple[Array, Array]:
+        """The decoder's mean velocity (N, 3) over a step, and zeros (N, kinds), for one-hot elements and z (L,).
+
+        Each call reads the file anew: what makes structures is `make_generator`.
+        """
+        with core_errors():
+            decoder = _core.NativeDenoiser(str(self.path))
+        return _answer(decoder, positions, cell, elements, time, step, z)
+
+    def closest(self) -> list[float]:
+        """Smallest distance in the last prediction of each pair of species a >= b, at a (a + 1) / 2 + b."""
+        return list(self._model.closest())
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """Wall time of the last prediction: making the periodic images, and the engine itself."""
+        images, engine = self._model.seconds
+        return float(images), float(engine)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that the engine holds for the largest system so far."""
+        return int(self._model.bytes)

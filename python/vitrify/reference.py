@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrify.errors import VitrifyError
+from vitrify.landscape import Landscape as Landscape
 from vitrify.modelfile import (
     REFERENCE_TOLERANCE,
     AMShortcutMetadata,
@@ -94,26 +94,8 @@ class DenoisingPredictor(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Landscape:
-    """What a latent model says of a structure: energies (N,) of the atoms, forces (N, 3), stress (3, 3), latent (L,).
-
-    The stress is the derivative of the energy by the strain, over the volume.
-    """
-
-    energies: NDArray[np.float64]
-    forces: NDArray[np.float64]
-    stress: NDArray[np.float64]
-    latent: NDArray[np.float64]
-
-    @property
-    def energy(self) -> float:
-        """Of the whole cell."""
-        return float(self.energies.sum())
-
-
 class LandscapePredictor(Protocol):
-    """A latent model in an engine: `vitrify.export.LoadedGlassVAE`."""
+    """A latent model in an engine: `vitrify.native.NativeGlassVAE` or `vitrify.export.LoadedGlassVAE`."""
 
     @property
     def path(self) -> Path: ...
@@ -133,7 +115,7 @@ class LandscapePredictor(Protocol):
 
 @runtime_checkable
 class DecodingPredictor(Protocol):
-    """A latent model in an engine that runs its decoder, too: `vitrify.export.LoadedGlassVAE`."""
+    """A latent model whose decoder its engine runs, too, as both of the above do."""
 
     def decode(
         self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any
