@@ -160,7 +160,8 @@ private:
 
 void bind_generator(py::module_ &module)
 {
-  py::class_<NativeNetwork>(module, "NativeDenoiser", "A model file of kind amshortcut in the native engine.")
+  py::class_<NativeNetwork>(module, "NativeDenoiser",
+                            "The flow of a model file of kind amshortcut or glassvae in the native engine.")
       .def(py::init<const std::string &>(), py::arg("path"))
       .def("velocity", &NativeNetwork::velocity, py::arg("cell"), py::arg("positions"), py::arg("types"),
            py::arg("time"), py::arg("step"), py::arg("properties"), py::arg("known"),

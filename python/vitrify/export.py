@@ -1,6 +1,6 @@
-"""Writing and loading model files: the only Python module that knows TorchScript.
+"""Writing and loading model files: with `vitrify.loaded`, the only Python module that knows TorchScript.
 
-TorchScript is deprecated upstream; what replaces it goes behind the functions of this module, with the same
+TorchScript is deprecated upstream; what replaces it goes behind the functions of these modules, with the same
 metadata.
 """
 
@@ -12,19 +12,16 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any
 
-import numpy as np
 import safetensors.torch
 import torch
 from torch import nn
-from torch.jit._fuser import optimized_execution
 
 from vitrify.errors import VitrifyError
 from vitrify.files import atomic_path
-from vitrify.graph import StructureGraph
+from vitrify.loaded import DTYPES, Loaded, LoadedAMShortcut, LoadedGlassVAE, LoadedModel, LoadedSymGNN
 from vitrify.modelfile import (
     METADATA_NAME,
     WEIGHTS_NAME,
@@ -32,7 +29,6 @@ from vitrify.modelfile import (
     AnyMetadata,
     GlassVAEMetadata,
     Metadata,
-    OGNMetadata,
     Provenance,
     SymGNNMetadata,
     Target,
@@ -45,11 +41,8 @@ from vitrify.modelfile import (
     read_metadata,
     shipped_models,
 )
-from vitrify.neighbours import build_graph, build_structure_graph, neighbour_list
 from vitrify.reference import (
-    Landscape,
     check_reference,
-    landscape,
     make_denoising_reference,
     make_landscape_reference,
     make_reference,
@@ -88,122 +81,6 @@ _INPUTS = {
     "amshortcut": ("elements", "sample", "edge_index", "edge_vectors", "time", "step", "properties", "known"),
     "glassvae": ("types", "edge_index", "edge_vectors"),
 }
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
-
-
-_M = TypeVar("_M", OGNMetadata, SymGNNMetadata, AMShortcutMetadata, GlassVAEMetadata)
-
-
-@dataclass(frozen=True)
-class _Module(Generic[_M]):
-    """A model file as TorchScript, with its metadata, on a device."""
-
-    path: Path
-    metadata: _M
-    module: torch.jit.ScriptModule
-    device: torch.device
-
-    @property
-    def runs_on(self) -> str:
-        """The engine and the device, for messages."""
-        return f"torch ({self.device})"
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The precision that the module computes in."""
-        return _DTYPES[self.metadata.dtype]
-
-    def _run(self, graph: tuple[torch.Tensor, ...]) -> tuple[np.ndarray, np.ndarray]:
-        # The profiling executor specialises on shapes; the number of edges changes at every step.
-        with torch.inference_mode(), optimized_execution(False):
-            first, second = self.module(*graph)
-        return first.double().cpu().numpy(), second.double().cpu().numpy()
-
-
-class LoadedModel(_Module[OGNMetadata]):
-    """An OGN, ready to run: `module(types, velocities, edge_index, edge_vectors) -> (dr, dv)`."""
-
-    def predict(
-        self, positions: Any, velocities: Any, cell: Any, types: Any
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """dr, dv (N, 3) float64 of one stride; positions, velocities (N, 3), cell (3, 3) rows, types (N,)."""
-        cutoff = self.metadata.cutoff
-        return self._run(build_graph(positions, velocities, cell, types, cutoff, self.dtype, self.device))
-
-
-class LoadedSymGNN(_Module[SymGNNMetadata]):
-    """A SymGNN, ready to run: `module(types, edge_index, edge_vectors) -> (value, deviation)`."""
-
-    def predict(self, positions: Any, cell: Any, types: Any) -> tuple[np.ndarray, np.ndarray]:
-        """The property and its standard deviation, (N,) float64 each, in the unit of `metadata.property`.
-
-        positions (N, 3) in the model's units, cell (3, 3) rows, any cell; types (N,) 0-based.
-        """
-        cutoff = self.metadata.cutoff
-        return self._run(build_structure_graph(positions, cell, types, cutoff, self.dtype, self.device))
-
-
-class LoadedAMShortcut(_Module[AMShortcutMetadata]):
-    """A generator's network, ready to run; `vitrify.models.amshortcut` says what it takes and returns."""
-
-    def answer(
-        self, positions: Any, cell: Any, elements: Any, time: float, step: float, properties: Any
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The outputs (N, 3), (N, kinds) of one structure; elements (N, kinds); properties (P,), NaN: not asked for."""
-        edge_index, edge_vectors = neighbour_list(positions, cell, self.metadata.cutoff)
-        values = np.asarray(properties, float)[None]
-
-        def tensor(array: Any) -> torch.Tensor:
-            return torch.as_tensor(np.asarray(array)).to(self.device, self.dtype)
-
-        return self._run(
-            (
-                tensor(elements),
-                torch.zeros(len(elements), dtype=torch.int64, device=self.device),
-                torch.as_tensor(edge_index, device=self.device),
-                tensor(edge_vectors),
-                tensor([time]),
-                tensor([step]),
-                tensor(np.nan_to_num(values)),
-                tensor(~np.isnan(values)),
-            )
-        )
-
-
-class LoadedGlassVAE(_Module[GlassVAEMetadata]):
-    """A latent model, ready to run: `module(types, edge_index, edge_vectors) -> (energies, latent)`."""
-
-    def predict(self, positions: Any, cell: Any, types: Any) -> Landscape:
-        """Energies of the atoms, forces, stress and latent vector, float64, in the model's units.
-
-        positions (N, 3), cell (3, 3) rows, any cell; types (N,) 0-based.
-        """
-        with optimized_execution(False):
-            return landscape(self.module, cell, self.graph(positions, cell, types))
-
-    def decode(
-        self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """What the decoder of positions answers, (N, 3) and (N, kinds), to one-hot elements (N, kinds) and z (L,)."""
-        edge_index, edge_vectors = neighbour_list(positions, cell, self.metadata.hyperparameters["decoder"]["cutoff"])
-
-        def tensor(array: Any) -> torch.Tensor:
-            return torch.as_tensor(np.asarray(array)).to(self.device, self.dtype)
-
-        sample = torch.zeros(len(elements), dtype=torch.int64, device=self.device)
-        index = torch.as_tensor(edge_index, device=self.device)
-        asked = tensor(z).unsqueeze(0)
-        graph = tensor(elements), sample, index, tensor(edge_vectors), tensor([time]), tensor([step])
-        with torch.inference_mode(), optimized_execution(False):
-            moved, kinds = self.module.decoder(*graph, asked, torch.ones_like(asked))
-        return moved.double().cpu().numpy(), kinds.double().cpu().numpy()
-
-    def graph(self, positions: Any, cell: Any, types: Any) -> StructureGraph:
-        """What the module reads."""
-        return build_structure_graph(positions, cell, types, self.metadata.cutoff, self.dtype, self.device)
-
-
-Loaded: TypeAlias = LoadedModel | LoadedSymGNN | LoadedAMShortcut | LoadedGlassVAE
 
 
 @contextmanager
@@ -385,9 +262,9 @@ def export_model(
 
     Raises VitrifyError if something is missing, or if the file does not reproduce the eager model.
     """
-    if dtype not in _DTYPES:
-        raise VitrifyError(f"dtype {dtype!r} is unknown: use {' or '.join(_DTYPES)}")
-    eager: Any = copy.deepcopy(model).to("cpu", _DTYPES[dtype]).eval().requires_grad_(False)
+    if dtype not in DTYPES:
+        raise VitrifyError(f"dtype {dtype!r} is unknown: use {' or '.join(DTYPES)}")
+    eager: Any = copy.deepcopy(model).to("cpu", DTYPES[dtype]).eval().requires_grad_(False)
     if kind == "ogn":
         own = _ogn_part(eager, species, units, validity, dtype, masses, base_timestep, stride)
     elif kind == "symgnn":

@@ -136,6 +136,8 @@ class Maker:
                 per_volume = density / self._mass(fractions)
             volume = 0.0 if cell is None else abs(float(np.linalg.det(cell)))
             counts = tuple(self.core.counts(n_atoms, volume, asked, known, given, per_volume))
+        if density is not None:  # of the atoms that there are, not of the shares before rounding
+            per_volume = density / self._mass(np.array(counts) / sum(counts))
         return counts, per_volume
 
     def _mass(self, fractions: np.ndarray) -> float:

@@ -68,17 +68,23 @@ class NativeAMShortcut:
 
         properties: (P,) in their units, NaN where a property is not asked for. Any cell.
         """
-        kinds = np.asarray(elements, float)
-        values = np.asarray(properties, float)
-        known = (~np.isnan(values)).astype(float)
-        types = kinds.argmax(1).astype(np.int32)
-        with core_errors():
-            found = self._network.velocity(cell, positions, types, time, step, np.nan_to_num(values), known)
-        return np.asarray(found), np.zeros_like(kinds)
+        return _answer(self._network, positions, cell, elements, time, step, properties)
+
+
+def _answer(
+    network: Any, positions: Any, cell: Any, elements: Any, time: float, step: float, properties: Any
+) -> tuple[Array, Array]:
+    kinds = np.asarray(elements, float)
+    values = np.asarray(properties, float)
+    known = (~np.isnan(values)).astype(float)
+    types = kinds.argmax(1).astype(np.int32)
+    with core_errors():
+        found = network.velocity(cell, positions, types, time, step, np.nan_to_num(values), known)
+    return np.asarray(found), np.zeros_like(kinds)
 
 
 def make_generator(path: Path) -> Any:
-    """The compiled sampler of a generator's file (`_core.Generator`)."""
+    """The compiled sampler of the file of a generator or a latent model (`_core.Generator`)."""
     with core_errors():
         return _core.Generator(str(path))
 
@@ -196,6 +202,17 @@ class NativeGlassVAE:
         energies, forces, virial, latent = self._model.predict(positions, cell, types)
         xx, yy, zz, xy, xz, yz = -virial / abs(float(np.linalg.det(cell)))
         return Landscape(energies, forces, np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]), latent)
+
+    def decode(
+        self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any
+    ) -> tuple[Array, Array]:
+        """The decoder's mean velocity (N, 3) over a step, and zeros (N, kinds), for one-hot elements and z (L,).
+
+        Each call reads the file anew: what makes structures is `make_generator`.
+        """
+        with core_errors():
+            decoder = _core.NativeDenoiser(str(self.path))
+        return _answer(decoder, positions, cell, elements, time, step, z)
 
     def closest(self) -> list[float]:
         """Smallest distance in the last prediction of each pair of species a >= b, at a (a + 1) / 2 + b."""

@@ -115,7 +115,7 @@ class LandscapePredictor(Protocol):
 
 @runtime_checkable
 class DecodingPredictor(Protocol):
-    """A latent model in an engine that runs its decoder, too: `vitrify.export.LoadedGlassVAE`."""
+    """A latent model whose decoder its engine runs, too, as both of the above do."""
 
     def decode(
         self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any
