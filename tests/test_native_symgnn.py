@@ -296,7 +296,7 @@ def test_lammps_is_ase_is_eager(dtype: str, n_side: int, tilt: float, threads: i
 
     atoms = Atoms([NAMES[t] for t in types], positions=positions, cell=cell, pbc=True)
     calculator = GlassCalc(barriers=path)
-    assert isinstance(calculator.model, NativeSymGNN)
+    assert isinstance(calculator.barriers, NativeSymGNN)
     ase = [calculator.get_property(name, atoms) for name in ("barriers", "barriers_std")]
     expected = eager(model, dtype, positions, cell, types)
     assert deviation(lammps, expected) <= TOLERANCE[dtype]

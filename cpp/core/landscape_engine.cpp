@@ -312,7 +312,9 @@ template <typename T> void NativeLandscape<T>::finish(const double *pulls, const
   LandscapeForces<T> forces{};
   forces.scale = model_.energy_scale;
   forces.rounder = std::ldexp(1.5, std::ilogb(model_.energy_scale) + QUANTUM + 52);
-  for (LandscapeDesk<T> &desk : desks_) desk.clear_forces(static_cast<std::size_t>(c_.n_nodes), result.virials);
+  threads_.run([&](int number) {
+    desks_[static_cast<std::size_t>(number)].clear_forces(static_cast<std::size_t>(c_.n_nodes), result.virials);
+  });
   for_slices([&](LandscapeDesk<T> &desk, std::int64_t slice) {
     LandscapeForces<T> to = forces;
     to.forces = desk.forces.data();

@@ -75,66 +75,97 @@ template <typename T> struct EdgePull {
   }
 };
 
-// What one pair adds to six sums of r_ij f_ij, off the diagonal symmetric.
-VITRIFY_INLINE void pair_virial(const double *vector, const Double4 &pull, double *to)
+// Gradients by the vectors to the neighbours, (n, 4).
+template <typename T>
+void pull_edges(const LandscapeNetwork<T> &net, const Surroundings &s, const int *places, const T *sums,
+                const SeenEdges<T> &edges, T (*gradients)[4])
 {
-  const double x = pull[0], y = pull[1], z = pull[2];
-  to[0] = -vector[0] * x;
-  to[1] = -vector[1] * y;
-  to[2] = -vector[2] * z;
-  to[3] = -0.5 * (vector[0] * y + vector[1] * x);
-  to[4] = -0.5 * (vector[0] * z + vector[2] * x);
-  to[5] = -0.5 * (vector[1] * z + vector[2] * y);
+  alignas(64) T slopes[4][EDGES];
+  slope_edges(net, edges, slopes);
+  const int kind = net.splines + 3;
+  const T *least = net.least + static_cast<std::ptrdiff_t>(s.types[s.place]) * net.n_species;
+  for (int e = 0; e < edges.n; ++e) {
+    const int other = s.types[places[e]];
+    const EdgePull<T> pull(sums + static_cast<std::ptrdiff_t>(other * kind + edges.rows[e]) * HarmonicRow<T>::SIZE,
+                           edges, slopes, e);
+    T core = T(0);
+    if (edges.distances[e] < least[other]) {
+      const T inside = T(1) - edges.distances[e] / least[other];
+      core = T(-300) * inside * inside / least[other];
+    }
+    pull.gradient(edges.harmonics[1][e], edges.harmonics[2][e], edges.harmonics[3][e], edges.inverse[e], core,
+                  gradients[e]);
+    gradients[e][3] = T(0);
+  }
+}
+
+/// Sums of r_ij f_ij over pairs: rows of x, y and z of r_ij.
+struct PairVirial {
+  Double4 rows[3] = {Double4::all(0.0), Double4::all(0.0), Double4::all(0.0)};
+
+  // `pull` points from the centre to the neighbour, as the force on the centre does.
+  VITRIFY_INLINE void add(const double (&vector)[3], const Double4 &pull)
+  {
+    for (int k = 0; k < 3; ++k) rows[k] = rows[k] - pull * vector[k];
+  }
+  // xx, yy, zz, xy, xz, yz
+  VITRIFY_INLINE void read(double *to) const
+  {
+    for (int k = 0; k < 3; ++k) to[k] = rows[k][k];
+    to[3] = 0.5 * (rows[0][1] + rows[1][0]);
+    to[4] = 0.5 * (rows[0][2] + rows[2][0]);
+    to[5] = 0.5 * (rows[1][2] + rows[2][1]);
+  }
+};
+
+// Adds half of what one pair has to either node.
+VITRIFY_INLINE void share_virial(const PairVirial &pair, double rounder, double *one, double *other)
+{
+  double virial[6];
+  pair.read(virial);
+  for (int k = 0; k < 6; ++k) {
+    const double half = (0.5 * virial[k] + rounder) - rounder;
+    one[k] += half;
+    other[k] += half;
+  }
 }
 
 template <typename T>
 void push(const LandscapeNetwork<T> &net, const Surroundings &s, const FoundNeighbours<T> &found,
           const LandscapeRoom<T> &room, const LandscapeGradient<T> &by, const LandscapeForces<T> &to)
 {
-  using Row = HarmonicRow<T>;
-  const int species = s.types[s.place], kind = net.splines + 3;
-  const T *least = net.least + static_cast<std::ptrdiff_t>(species) * net.n_species;
-  pull_moments_back(net, species, room, by, to.constant);
+  pull_moments_back(net, s.types[s.place], room, by, to.constant);
   const int n = find_neighbours<T>(s, net.cutoff_square, found);
   SeenEdges<T> edges;
-  alignas(64) T slopes[4][EDGES];
+  alignas(64) T gradients[EDGES][4];
   Double4 own = Double4::all(0.0);
   const Double4 rounder = Double4::all(to.rounder);
+  PairVirial virial;
   for (int first = 0; first < n; first += EDGES) {
+    const int *places = found.ids + first;
     see(net, found, first, n - first < EDGES ? n - first : EDGES, edges);
-    slope_edges(net, edges, slopes);
+    pull_edges(net, s, places, room.sums, edges, gradients);
     for (int e = 0; e < edges.n; ++e) {
-      const int place = found.ids[first + e], other = s.types[place];
-      const EdgePull<T> pull(room.sums + static_cast<std::ptrdiff_t>(other * kind + edges.rows[e]) * Row::SIZE, edges,
-                             slopes, e);
-      T core = T(0);
-      if (edges.distances[e] < least[other]) {
-        const T inside = T(1) - edges.distances[e] / least[other];
-        core = T(-300) * inside * inside / least[other];
-      }
-      alignas(64) T gradient[4] = {};
-      pull.gradient(edges.harmonics[1][e], edges.harmonics[2][e], edges.harmonics[3][e], edges.inverse[e], core,
-                    gradient);
-      const Double4 rounded = (converted<double>(load<Four<T>>(gradient)) * to.scale + rounder) - rounder;
+      const Double4 rounded = (converted<double>(load<Four<T>>(gradients[e])) * to.scale + rounder) - rounder;
       own += rounded;
-      double *theirs = to.forces + 4 * static_cast<std::ptrdiff_t>(place);
+      double *theirs = to.forces + 4 * static_cast<std::ptrdiff_t>(places[e]);
       store(theirs, load<Double4>(theirs) - rounded);
       const double vector[3] = {static_cast<double>(found.vectors[0][first + e]),
                                 static_cast<double>(found.vectors[1][first + e]),
                                 static_cast<double>(found.vectors[2][first + e])};
-      double virial[6];
-      pair_virial(vector, rounded, virial);
-      for (int k = 0; k < 6; ++k) to.virial[k] += virial[k];
+      virial.add(vector, rounded);
       if (!to.virials) continue;
-      for (int k = 0; k < 6; ++k) {
-        const double half = (0.5 * virial[k] + to.rounder) - to.rounder;
-        to.virials[6 * static_cast<std::ptrdiff_t>(place) + k] += half;
-        to.virials[6 * static_cast<std::ptrdiff_t>(s.place) + k] += half;
-      }
+      PairVirial pair;
+      pair.add(vector, rounded);
+      share_virial(pair, to.rounder, to.virials + 6 * static_cast<std::ptrdiff_t>(places[e]),
+                   to.virials + 6 * static_cast<std::ptrdiff_t>(s.place));
     }
   }
   double *mine = to.forces + 4 * static_cast<std::ptrdiff_t>(s.place);
   store(mine, load<Double4>(mine) + own);
+  double sums[6];
+  virial.read(sums);
+  for (int k = 0; k < 6; ++k) to.virial[k] += sums[k];
 }
 
 template <typename T> LandscapeKernels<T> landscape_kernels()
