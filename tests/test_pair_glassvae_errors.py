@@ -15,7 +15,10 @@ from lammps_runner import run_lammps
 from test_pair_glassvae import REDUCED, configuration, script
 from toy_symgnn import write_toy
 from vitrify import _core
+from vitrify.doctor import diagnose
 from vitrify.export import export_model
+from vitrify.info import describe
+from vitrify.modelfile import read_metadata
 from vitrify.models import build_model
 
 
@@ -84,7 +87,7 @@ PAIR = "pair_style glassvae\npair_coeff * * "
         ("toy.pt Cu Au engine native device cuda", "engine native has no device cuda: use device cpu, or engine torch"),
         ("toy.pt Cu Au device tpu", "device tpu is unknown: use cpu, cuda or cuda:n"),
         ("nan.pt Cu Au", "weights.safetensors has a value of energy.out.bias that is not finite"),
-        ("huge.pt Cu Au", r"prediction of step 0 failed: the model's energy of atom \d+ is not a number"),
+        ("huge.pt Cu Au", r"prediction of step 0 failed: the model's (energy|force) of atom \d+ is not a number"),
         ("nan.pt Cu Au engine torch", r"prediction of step 0 failed: the model's energy of atom \d+ is not a number"),
         ("", "(?i)missing.*pair_style glassvae|pair_style glassvae.*missing"),
     ],
@@ -151,6 +154,19 @@ run 3
 def test_errors_of_all_ranks_are_one(folder: Path, words: str) -> None:
     output = run_lammps(script(Path("toy.pt"), pair=PAIR + words), folder, 4).output
     assert output.count("ERROR") == 1, output
+
+
+def test_what_is_said_of_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """info names the commands, and doctor replays the reference case in LAMMPS, where that can run the model."""
+    told = {name: dict(describe(read_metadata(folder / name), folder / name)) for name in ("toy.pt", "paper.pt")}
+    assert told["toy.pt"]["in LAMMPS"] == "pair_style glassvae; pair_coeff * * toy.pt Cu Au"
+    assert told["paper.pt"]["in LAMMPS"].startswith("no: GlassCalc")
+    monkeypatch.setattr("vitrify.doctor.shipped_models", dict)
+    findings = {found.name: found for found in diagnose([str(folder / "toy.pt"), str(folder / "paper.pt")])}
+    assert findings["lmp loads the plugin"].ok and "pair_style glassvae" in findings["lmp loads the plugin"].detail
+    for name in ("toy.pt in lmp, native", "toy.pt in lmp, torch", "paper.pt in Python, torch"):
+        assert findings[name].ok, findings[name]
+    assert not any(name.startswith("paper.pt in lmp") for name in findings)
 
 
 def test_atoms_far_from_each_other_are_no_error(folder: Path, tmp_path: Path) -> None:

@@ -236,9 +236,10 @@ def _engines(name: str) -> tuple[str, ...]:
 
 
 def _in_lammps(name: str) -> bool:
-    """Whether a style runs models of this kind; yes for what is no model file, so that its check says what is wrong."""
+    """Whether a style runs this model; yes for what is no model file, so that its check says what is wrong."""
     try:
-        return read_metadata(name).kind in _STYLES
+        metadata = read_metadata(name)
+        return not isinstance(metadata, GlassVAEMetadata) or metadata.in_lammps
     except VitrifyError:
         return True
 

@@ -75,9 +75,9 @@ def _latent(m: GlassVAEMetadata) -> str:
 
 def _lammps(m: AnyMetadata, path: Path) -> str:
     """The commands that use the model."""
-    if isinstance(m, GlassVAEMetadata):
-        return "no: GlassCalc runs it in ASE"
     words = f"{path.name} {' '.join(m.species)}"
+    if isinstance(m, GlassVAEMetadata):
+        return f"pair_style glassvae; pair_coeff * * {words}" if m.in_lammps else "no: GlassCalc runs it in ASE"
     if isinstance(m, OGNMetadata):
         return f"timestep {m.timestep:g}; fix 1 all ogn {words}"
     if isinstance(m, AMShortcutMetadata):
