@@ -304,6 +304,11 @@ class GlassVAEMetadata(Metadata):
     statistics: Statistics | None = Field(None, exclude_if=_is_none)
     reference: GlassVAEReference
 
+    @property
+    def in_lammps(self) -> bool:
+        """False for variants whose atoms exchange more than totals, or are numbered: neither exists for ghosts."""
+        return self.variant == "equivariant"
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if len(self.masses) != len(self.species) or min(self.masses) <= 0:
