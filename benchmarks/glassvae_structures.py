@@ -93,7 +93,10 @@ def make(options: argparse.Namespace, edges: np.ndarray, size: int) -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     journal = options.work / "structures.jsonl"
     done = {(row["kind"], row["seed"]) for row in read(options.work)}
-    wanted = [(kind, seed) for kind in KINDS for seed in range(1, options.count + 1) if (kind, seed) not in done]
+    seeds = range(1, options.count + 1)
+    first, last = ("conditional", "random", "packing", "conditional-annealed"), ("random-annealed", "packing-annealed")
+    order = [*((kind, seed) for kind in first for seed in seeds), *((kind, seed) for seed in seeds for kind in last)]
+    wanted = [job for job in order if job not in done]
     with ProcessPoolExecutor(options.workers) as pool, open(journal, "a") as file:
         windows = {seed: tuple(edges[seed % WINDOWS : seed % WINDOWS + 2].tolist()) for _, seed in wanted}
         jobs = [

@@ -17,7 +17,9 @@ import argparse
 import gzip
 import json
 import statistics
+import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +64,13 @@ def configuration(name: str, data: Path, seed: int, steps: int) -> dict[str, Any
     }
 
 
-def seconds_of_step(path: Path) -> float:
-    """CPU seconds of a training step."""
-    config = load_config(path)
+@cache
+def seconds_of_step(name: str, data: Path) -> float:
+    """CPU seconds of a training step of a run."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config.yaml"
+        path.write_text(yaml.safe_dump(configuration(name, data, 1, 1)))
+        config = load_config(path)
     assert isinstance(config, GlassVAEConfig)
     prepared = prepare(config, parse_model_config(config.kind, config.model))
     torch.set_num_threads(1)
@@ -85,8 +91,7 @@ def fit(name: str, seed: int, options: argparse.Namespace) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "config.yaml"
-    config.write_text(yaml.safe_dump(configuration(name, options.data, seed, 1)))
-    steps = max(1, round(60 * options.minutes / seconds_of_step(config)))
+    steps = max(1, round(60 * options.minutes / seconds_of_step(name, options.data)))
     config.write_text(yaml.safe_dump(configuration(name, options.data, seed, steps)))
     if not train(config, folder / "run"):
         raise SystemExit("stopped; the same command goes on")
