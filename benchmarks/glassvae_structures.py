@@ -144,7 +144,7 @@ def summary(rows: list[dict[str, Any]], frames: list[Any], edges: np.ndarray) ->
             "rdf": float(rdf.error(np.mean([of(rdf, atoms) for atoms in made], axis=0), g.mean(0))),
             "nearest": novelty(made, still, SPECIES)[0].mean(),
         }  # fmt: skip
-    groups = np.array([frame.group for frame in frames if frame.segment == AT_REST])
+    groups = [frame.group for frame in frames if frame.segment == AT_REST]
     first = [atoms for atoms, group in zip(still, groups, strict=True) if group == groups[0]]
     others = [atoms for atoms, group in zip(still, groups, strict=True) if group != groups[0]]
     found["data"]["nearest"] = float(novelty(first, others, SPECIES)[0].mean())

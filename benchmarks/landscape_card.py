@@ -75,10 +75,12 @@ def _measured(metrics: dict[str, Any]) -> list[str]:
         ]
         for part, row in [("all at a temperature", found.get("thermal")), *found["segments"].items()]:
             if row:
+                # at rest there is no force to compare with
+                ratio = f"{row['force_ratio']:.3f}" if row["force_ratio"] < 10 else "–"
                 lines.append(
                     f"| {part} | {row['frames']} | {1e3 * row['energy_rmse']:.2f} | {row['energy_of_range']:.2f} "
                     f"| {row['energy_r2']:.4f} | {1e3 * row['energy_spread']:.1f} | {1e3 * row['force_rmse']:.0f} "
-                    f"| {row['force_ratio']:.3f} |"
+                    f"| {ratio} |"
                 )
         text.append("\n".join(lines) + "\n")
         base = metrics["baselines"].get(name)

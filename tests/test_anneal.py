@@ -26,7 +26,7 @@ QUICK = Anneal(time=4.0, look=0.4, start=1500.0, end=300.0, timestep=0.005, forc
 class Effective:
     """The effective medium theory of ASE as a model of Cu and Au."""
 
-    metadata = SimpleNamespace(units="metal", species=SYSTEM.species, masses=SYSTEM.masses)
+    metadata = SimpleNamespace(units="metal", species=SYSTEM.species, masses=SYSTEM.masses, metrics={})
 
     def predict(self, positions: Any, cell: Any, types: Any) -> Landscape:
         atoms = Atoms([SYSTEM.species[t] for t in types], positions, cell=cell, pbc=True)
@@ -77,6 +77,21 @@ def test_what_is_there_takes_no_time(packed: Atoms) -> None:
     start = first_minimum(packed)
     found = anneal(packed, MODEL, (start - 0.01, start + 0.01), QUICK, seed=1)
     assert found.info["annealed"] == 0.0
+
+
+def test_energies_of_motion_are_corrected_for_the_error_of_the_model(packed: Atoms) -> None:
+    class Wrong(Effective):
+        metadata = SimpleNamespace(**{**vars(Effective.metadata), "metrics": {"energy_variance": 0.002}})
+
+    wrong: Any = Wrong()
+    window = first_minimum(packed) - 2.0, first_minimum(packed) - 1.0
+    plain, found = (anneal(packed, model, window, QUICK, seed=1) for model in (MODEL, wrong))
+    assert plain.info["annealed"] > 0
+    if found.info["annealed"]:
+        own = at_rest(found)
+        warm = QUICK.temperature(found.info["annealed"])
+        assert found.info["inherent_energy"] == pytest.approx(own + 0.002 / (8.617343e-5 * warm), abs=2e-3)
+    assert found.info["inherent_energy"] > plain.info["inherent_energy"]
 
 
 def test_the_nearest_is_kept_where_time_is_short(packed: Atoms) -> None:

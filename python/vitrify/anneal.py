@@ -3,6 +3,10 @@
 A decoder places atoms as the data do, but for defects that only time removes: at rest its structures lie above those of
 a simulation. The model's potential is the way down: molecular dynamics that cools, with a look at the nearest minimum
 every so often, passes one window of energies after another and stops in the one that is wanted.
+
+Motion in a potential that errs seeks out structures whose energy it underestimates: where it samples at temperature T,
+energies lie too low by var / kT for each atom, var being the variance of the error of a cell over its number of atoms
+(first order of free energy perturbation). Energies at rest are corrected by that.
 """
 
 from __future__ import annotations
@@ -19,8 +23,9 @@ from vitrify.errors import VitrifyError
 from vitrify.reference import LandscapePredictor
 from vitrify.units import get_units
 
-_DAMPING = 0.1  # ps, of the thermostat
+_DAMPING = 1.0  # ps, of the thermostat
 _ITERATIONS = 1000  # of a minimisation at most
+_STARTS = 5  # of a minimisation, whose line search may lose its way where atoms are close
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Anneal:
 
     time: float = 250.0
     start: float = 950.0
-    end: float = 700.0
+    end: float = 800.0
     look: float = 2.0
     timestep: float = 0.008
     force: float = 0.02
@@ -48,13 +53,17 @@ class Anneal:
         if not 0 <= self.margin < 0.5:
             raise VitrifyError(f"an anneal with margin {self.margin:g}: give a share below 0.5")
 
+    def temperature(self, time: float) -> float:
+        """At a time."""
+        return self.start + (self.end - self.start) * min(time / self.time, 1.0)
+
 
 def anneal(
     atoms: Atoms, model: LandscapePredictor, window: tuple[float, float], settings: Anneal, seed: int
 ) -> Atoms:
     """The first minimum whose energy for each atom lies in the window, else the one that comes nearest.
 
-    The cell stays. `info["inherent_energy"]` is that energy, `info["annealed"]` the time that it took.
+    The cell stays. `info["inherent_energy"]` is that energy, corrected, `info["annealed"]` the time that it took.
 
     Raises VitrifyError if the atoms fly apart.
     """
@@ -63,7 +72,9 @@ def anneal(
         raise VitrifyError(f"the energies {low:g} to {high:g} leave nothing between them: give the lower one first")
     free = settings.margin * (high - low)
     best, nearest = atoms, np.inf
+    variance = model.metadata.metrics.get("energy_variance", 0.0) / get_units(model.metadata.units).boltz
     for time, positions, energy in descent(atoms, model, settings, seed):
+        energy += variance / settings.temperature(time) if time else 0.0
         miss = max(low + free - energy, energy - (high - free), 0.0)
         if miss < nearest:
             nearest, best = miss, Atoms(atoms)
@@ -93,8 +104,7 @@ def descent(
     keep = np.exp(-dt / _DAMPING)
     kick = dt * scale * model.predict(x, cell, types).forces
     for look in range(1, looks + 1):
-        warm = settings.start + (settings.end - settings.start) * look / looks
-        heat = np.sqrt(1.0 - keep**2) * units.thermal_velocity(masses, warm)
+        heat = np.sqrt(1.0 - keep**2) * units.thermal_velocity(masses, settings.temperature(look * steps * dt))
         for _ in range(steps):
             v += 0.5 * kick
             x += 0.5 * dt * v
@@ -116,7 +126,12 @@ def _minimised(
         return found.energy, -found.forces.ravel()
 
     options = {"gtol": force, "ftol": 0.0, "maxiter": _ITERATIONS}
-    found = minimize(both, positions.ravel(), jac=True, method="L-BFGS-B", options=options)
+    x = positions.ravel()
+    for _ in range(_STARTS):
+        found = minimize(both, x, jac=True, method="L-BFGS-B", options=options)
+        x = found.x
+        if np.abs(found.jac).max() <= force:
+            break
     energy = float(found.fun) / len(positions)
     if not np.isfinite(energy):
         raise VitrifyError("the annealed atoms fly apart: give a shorter timestep or a lower temperature")

@@ -229,6 +229,9 @@ def fit_latents(folder: Path, task: GlassVAETask, frames: Sequence[Frame]) -> No
         ("state_mean", states.mean(0)), ("state_covariance", np.cov(states.T, bias=True)),
     ):  # fmt: skip
         getattr(model, name).copy_(torch.as_tensor(values))
+    # Of the error of a cell, over its atoms: what an anneal corrects energies by.
+    variance = (1.0 - progress.metrics["energy_r2"]) * float(model.energy_scale) ** 2
+    progress = replace(progress, metrics={**progress.metrics, "energy_variance": variance})
     save_checkpoint(folder / BEST, progress, {"averaged": task.state_dict()}, content["info"])
 
 
