@@ -78,7 +78,11 @@ def evaluations(results: Path) -> list[tuple[str, dict[str, Any]]]:
     found = {path.parent.name: json.loads(path.read_text()) for path in sorted(results.glob("*/metrics.json"))}
     order = list(CASES)
     return sorted(
-        ((name, metrics) for name, metrics in found.items() if metrics["data"]["system"] in CASES),
+        (
+            (name, metrics)
+            for name, metrics in found.items()
+            if "one_step" in metrics and metrics["data"]["system"] in CASES
+        ),
         key=lambda pair: (order.index(pair[1]["data"]["system"]), pair[0]),
     )
 
