@@ -132,7 +132,7 @@ def test_compute(folder: Path, words: str, expected: str) -> None:
 
 def test_other_styles_name_the_right_one(folder: Path) -> None:
     message = run_lammps(script(Path("toy.pt"), after="compute b all symgnn/atom toy.pt Cu Au"), folder).error()
-    assert "use pair_style glassvae or compute glassvae/latent for it, or give a model of kind symgnn" in message
+    assert "use pair_style glassvae, compute glassvae/latent or create_glass for it, or give a model of kind" in message
 
 
 @pytest.mark.parametrize("ranks", [1, 4])
