@@ -176,9 +176,9 @@ def main() -> None:
     thin = f", every {options.thin}th frame" if options.thin > 1 else ""
     text = (
         "# Ablations\n\nMade by `python benchmarks/glassvae_table.py`; its --help says how. Each fit has "
-        f"{60 * options.minutes:g} CPU-seconds on one core{thin}; frames of test trajectories from 300 to 2000 K. Copied "
-        "distances: the paper's decoders are fed the edges that they answer for.\n\n" + table(options.work)
-    )
+        f"{60 * options.minutes:g} CPU-seconds on one core{thin}; frames of test trajectories from 300 to 2000 K. "
+        "Copied distances: the paper's decoders are fed the edges that they answer for.\n\n"
+    ) + table(options.work)
     with atomic_path(RESULTS / "table.md") as work:
         work.write_text(text)
     print(text)
