@@ -155,8 +155,8 @@ LANDSCAPES = {
         "where random packing does, whatever energy was asked for, and its g(r) before a minimisation is too broad:"
         " a structure of a given energy needs `--anneal`, and random packing that is annealed likewise serves as "
         "well. z tells of g(r) and energy, not of where atoms are; inherent energies within one temperature it does"
-        " not tell. Between 300 and 700 K nothing was trained. In the budget of the table of ablations the paper's models "
-        "make 126 to 594 steps and have not begun to learn energies.",
+        " not tell. Between 300 and 700 K nothing was trained. In the budget of the table of ablations the paper's "
+        "models make 126 to 594 steps and have not begun to learn energies.",
     ),
 }
 
