@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from vitrify.landscape import Landscape
 from vitrify.modelfile import (
     AMShortcutMetadata,
     GlassVAEMetadata,
+    Metadata,
     OGNMetadata,
     SymGNNMetadata,
     find_model,
@@ -28,6 +29,7 @@ except ImportError as missing:
     raise VitrifyError(f"vitrify's compiled part is missing ({missing}): build it with pip install .") from None
 
 Array = NDArray[np.float64]
+_M = TypeVar("_M", bound=Metadata)
 
 
 @contextmanager
@@ -41,6 +43,19 @@ def core_errors() -> Iterator[None]:
         raise VitrifyError(str(error)) from None
 
 
+def _found(name: str | Path, kind_of_metadata: type[_M], kind: str) -> tuple[Path, _M]:
+    """The file of a model and its metadata; VitrifyError for another kind, or a file without native weights."""
+    path = find_model(name)
+    metadata = read_metadata(path)
+    if not isinstance(metadata, kind_of_metadata):
+        raise wrong_kind(path, metadata.kind, kind)
+    if not has_native_weights(path):
+        raise VitrifyError(
+            f"{path} (variant {metadata.variant}) has no weights for the native engine: use engine torch"
+        )
+    return path, metadata
+
+
 class NativeAMShortcut:
     """The network of a generator of variant flow, ready to run on OMP_NUM_THREADS threads (default 1).
 
@@ -48,15 +63,9 @@ class NativeAMShortcut:
     """
 
     def __init__(self, name: str | Path) -> None:
-        self.path: Path = find_model(name)
-        metadata = read_metadata(self.path)
-        if not isinstance(metadata, AMShortcutMetadata):
-            raise wrong_kind(self.path, metadata.kind, "amshortcut")
-        if not has_native_weights(self.path):
-            raise VitrifyError(
-                f"{self.path} (variant {metadata.variant}) has no weights for the native engine: use engine torch"
-            )
-        self.metadata: AMShortcutMetadata = metadata
+        self.path: Path
+        self.metadata: AMShortcutMetadata
+        self.path, self.metadata = _found(name, AMShortcutMetadata, "amshortcut")
         self.runs_on = f"the native engine ({instruction_set()})"
         with core_errors():
             self._network = _core.NativeDenoiser(str(self.path))
@@ -154,15 +163,9 @@ class NativeSymGNN:
     """
 
     def __init__(self, name: str | Path) -> None:
-        self.path: Path = find_model(name)
-        metadata = read_metadata(self.path)
-        if not isinstance(metadata, SymGNNMetadata):
-            raise wrong_kind(self.path, metadata.kind, "symgnn")
-        if not has_native_weights(self.path):
-            raise VitrifyError(
-                f"{self.path} (variant {metadata.variant}) has no weights for the native engine: use engine torch"
-            )
-        self.metadata: SymGNNMetadata = metadata
+        self.path: Path
+        self.metadata: SymGNNMetadata
+        self.path, self.metadata = _found(name, SymGNNMetadata, "symgnn")
         self.runs_on = f"the native engine ({instruction_set()})"
         self._model = _core.NativeStructureModel(str(self.path))
 
@@ -182,15 +185,9 @@ class NativeGlassVAE:
     """
 
     def __init__(self, name: str | Path) -> None:
-        self.path: Path = find_model(name)
-        metadata = read_metadata(self.path)
-        if not isinstance(metadata, GlassVAEMetadata):
-            raise wrong_kind(self.path, metadata.kind, "glassvae")
-        if not has_native_weights(self.path):
-            raise VitrifyError(
-                f"{self.path} (variant {metadata.variant}) has no weights for the native engine: use engine torch"
-            )
-        self.metadata: GlassVAEMetadata = metadata
+        self.path: Path
+        self.metadata: GlassVAEMetadata
+        self.path, self.metadata = _found(name, GlassVAEMetadata, "glassvae")
         self.runs_on = f"the native engine ({instruction_set()})"
         self._model = _core.NativeLandscapeModel(str(self.path))
 

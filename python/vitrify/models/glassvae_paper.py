@@ -7,6 +7,7 @@ head of the full model reads the input's edges beside z.
 
 # No postponed annotations here: TorchScript must see the real types.
 
+from abc import abstractmethod
 from typing import Literal
 
 import torch
@@ -62,10 +63,11 @@ class FixedGlassVAE(GlassVAE):
         """An equal share of the energy for each atom (n,); see `vitrify.models.glassvae`."""
         return (self.property_mean[0] + self.property_scale[0] * self.energy(mu, summary))[sample]
 
+    @abstractmethod
     def energy(self, mu: Tensor, summary: Tensor) -> Tensor:
         """Standardised energy for each atom (S,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rebuilt(
         self, z: Tensor, sample: Tensor, atom: Tensor, edge_index: Tensor, edge_vectors: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -73,7 +75,6 @@ class FixedGlassVAE(GlassVAE):
 
         sample, atom (M,): structure of each atom and its number within it. The edges are the input's.
         """
-        raise NotImplementedError
 
     @torch.jit.export
     def reconstruct(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vitrify.config import LossConfig
+from vitrify.data.datasets import evenly_spread
 from vitrify.data.frames import Frame
 from vitrify.latents import fit_density
 from vitrify.models.glassvae import graph_sums
@@ -191,23 +192,17 @@ def calibrate(task: GlassVAETask, frames: Sequence[Frame], least: Sequence[float
         for b in range(a + 1):
             model.least[a, b] = model.least[b, a] = least[a * (a + 1) // 2 + b]
     source = Items(frames, model)
-    items = [source[index, 0] for index in _spread(range(len(frames)), _OBSERVED)]
+    items = [source[index, 0] for index in evenly_spread(len(frames), _OBSERVED)]
     batch = make_batch(items, like)
     sums = model.basis(batch.types, batch.pairs, batch.vectors, len(batch.types))
     model.invariants.observe(sums, batch.types)
     blind = torch.zeros_like(batch.types)
     model.unlabelled.observe(model.blind_basis(blind, batch.pairs, batch.vectors, len(blind)), blind)
     thermal = [index for index, frame in enumerate(frames) if frame.thermal] or list(range(len(frames)))
-    start_latents(model, [source[index, 0] for index in _spread(thermal, _CODED)])
+    start_latents(model, [source[thermal[place], 0] for place in evenly_spread(len(thermal), _CODED)])
     squares = [np.square(item.draws[0].target_x).mean() for item in items]
     model.decoder.churn_spread.fill_(float(np.mean(squares)) ** 0.5)
     task.rdf_scale.copy_((batch.rdf - batch.rdf.mean(0)).square().mean().clamp_min(1e-12))
-
-
-def _spread(numbers: Sequence[int], count: int) -> list[int]:
-    """At most `count` of the numbers, evenly spread."""
-    chosen = np.unique(np.linspace(0, len(numbers) - 1, min(count, len(numbers))).round().astype(int))
-    return [numbers[index] for index in chosen]
 
 
 def fit_latents(folder: Path, task: GlassVAETask, frames: Sequence[Frame]) -> None:
