@@ -153,9 +153,9 @@ LANDSCAPES = {
         "30 ps of frames at each temperature of the ladder; the paper has 6 and 60 ns for 100 K, and lower glasses."
         " CuZr_mm.eam.fs is the potential of 2007, the paper's is of 2009. What the decoder makes lies at rest "
         "where random packing does, whatever energy was asked for, and its g(r) before a minimisation is too broad:"
-        " a structure of a given energy needs `--anneal`, and random packing that is annealed likewise serves as "
-        "well. z tells of g(r) and energy, not of where atoms are; inherent energies within one temperature it does"
-        " not tell. Between 300 and 700 K nothing was trained. In the budget of the table of ablations the paper's "
+        " a structure of a given energy needs `--anneal`, which helps random packing nearly as much. z tells of g(r) "
+        "and energy, not of where atoms are; inherent energies within one temperature it does not tell. Between 300 "
+        "and 700 K nothing was trained. In the budget of the table of ablations the paper's "
         "models make 126 to 594 steps and have not begun to learn energies.",
     ),
 }
