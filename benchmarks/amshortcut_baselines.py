@@ -20,16 +20,16 @@ from ase import Atoms
 from ase.io import read
 from tqdm import tqdm
 
+from vitrify.amshortcut.evaluate.baselines import CITATION, PUBLISHED, TIMESTEPS, md_from_random
+from vitrify.amshortcut.evaluate.evaluate import read_ensemble
+from vitrify.amshortcut.evaluate.runs import counts_of, pick
 from vitrify.analysis import ensembles
 from vitrify.analysis.ensembles import TOTAL
-from vitrify.corrector import inherent_energy
+from vitrify.core.errors import VitrifyError
+from vitrify.core.files import atomic_path
 from vitrify.data.samples import read_recipe
-from vitrify.datagen.lammps_session import lammps_version
-from vitrify.errors import VitrifyError
-from vitrify.evaluate.generator import read_ensemble
-from vitrify.evaluate.generator_baselines import CITATION, PUBLISHED, TIMESTEPS, md_from_random
-from vitrify.evaluate.generator_runs import counts_of, pick
-from vitrify.files import atomic_path
+from vitrify.generation.relaxation import inherent_energy
+from vitrify.lammps_library.session import lammps_version
 
 RESULTS = Path(__file__).parent / "results" / "amshortcut"
 COMMANDS = ("pair_style sw", "pair_coeff * * {potentials/Si.sw} Si")

@@ -22,13 +22,13 @@ import numpy as np
 from ase import Atoms
 from ase.io import read, write
 
+from vitrify.amshortcut.evaluate.evaluate import read_ensemble
 from vitrify.analysis.ensembles import closest_pairs, low_q, rdf, rmsd
-from vitrify.corrector import Frame, correct
-from vitrify.datagen.ensemble_systems import RECIPES
-from vitrify.evaluate.generator import read_ensemble
-from vitrify.files import atomic_path
-from vitrify.generator import generate_many
-from vitrify.modelfile import find_model
+from vitrify.core.files import atomic_path
+from vitrify.datagen.structures.recipes import RECIPES
+from vitrify.generation.generate import generate_many
+from vitrify.generation.relaxation import Frame, correct
+from vitrify.modelfile.archive import find_model
 
 COMMANDS = ("pair_style sw", "pair_coeff * * {potentials/Si.sw} Si")
 OUT = Path(__file__).parent / "results" / "amshortcut"

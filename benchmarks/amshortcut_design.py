@@ -25,18 +25,18 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from vitrify.checks import parse_values
-from vitrify.corrector import correct
+from vitrify.amshortcut.evaluate.baselines import md_from_random, steps_for
+from vitrify.amshortcut.evaluate.design import calculator, errors, response
+from vitrify.core.checks import parse_values
+from vitrify.core.errors import VitrifyError
+from vitrify.core.files import atomic_path
 from vitrify.data.samples import load_samples
-from vitrify.datagen.ensemble_systems import RECIPES
-from vitrify.datagen.tasks import run_tasks
-from vitrify.errors import VitrifyError
-from vitrify.evaluate.generator_baselines import md_from_random, steps_for
-from vitrify.evaluate.generator_design import calculator, errors, response
-from vitrify.files import atomic_path
-from vitrify.makers import make_maker
-from vitrify.modelfile import find_model, read_metadata
-from vitrify.plots import PALETTE, new_figure, save, style
+from vitrify.datagen.structures.recipes import RECIPES
+from vitrify.generation.relaxation import correct
+from vitrify.generation.samplers import make_sampler
+from vitrify.modelfile.archive import find_model, read_metadata
+from vitrify.report.plots import PALETTE, new_figure, save, style
+from vitrify.tasks.run import run_tasks
 
 OUT = Path(__file__).parent / "results" / "amshortcut"
 ITERATIONS = 100  # of the minimisation, in every row
@@ -76,7 +76,7 @@ class Measurer:
         recipe = RECIPES[setup.system]
         path = find_model(setup.model)
         self.setup, self.species = setup, recipe.species
-        self.maker = make_maker(path, read_metadata(path), "auto", "cpu")
+        self.sampler = make_sampler(path, read_metadata(path), "auto", "cpu")
         charges = [f"set type {number + 1} charge {charge}" for number, charge in enumerate(recipe.charges or ())]
         self.commands = (*charges, *recipe.commands)
 
@@ -94,7 +94,7 @@ class Measurer:
     def made(self, task: Task) -> Atoms:
         """The glass, before its measurement."""
         asked = {} if task.method == NOTHING else {**dict(self.setup.also), task.property: task.target}
-        plan = self.maker.plan(self.setup.atoms, None, None, None, asked, max(1, task.steps), 0.0)
+        plan = self.sampler.plan(self.setup.atoms, None, None, None, asked, max(1, task.steps), 0.0)
         if task.method == PLAIN:
             counts = {name: n for name, n in zip(self.species, plan.counts, strict=True) if n}
             made = md_from_random(
@@ -102,7 +102,7 @@ class Measurer:
                 task.seed, final_temperature=FINAL, iterations=ITERATIONS,
             )  # fmt: skip
             return made.samples[0]
-        positions, types = self.maker.make(plan, task.seed)
+        positions, types = self.sampler.make(plan, task.seed)
         atoms = Atoms([self.species[t] for t in types], positions=positions, cell=plan.cell, pbc=True)
         return correct(
             atoms, self.commands, species=self.species, iterations=ITERATIONS, steps=self.setup.md_steps,
@@ -201,7 +201,7 @@ def report(found: dict[str, Any]) -> str:
         + "".join(f", and for {name} {value:g}" for name, value in setup["also"])
         + f": {setup['atoms']} atoms, one glass for each target, none rejected",
         "",
-        f"`python benchmarks/amshortcut_design.py`. Corrector: push-off, {ITERATIONS} iterations of minimisation and "
+        f"`python benchmarks/amshortcut_design.py`. Relaxation: push-off, {ITERATIONS} iterations of minimisation and "
         f"{setup['md_steps']} MD steps from {MELT[setup['system']]:g} to {FINAL:g} K. Measured with LAMMPS after "
         f"relaxation. Slope: of what came out over what was asked for. CPU-s: of one thread, a glass. The data have "
         f"{data['mean']:.3g} ± {data['std']:.2g}; a line in the density leaves {data['given_density']:.2g}.",

@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from vitrify.amshortcut.evaluate.baselines import md_from_random
+from vitrify.amshortcut.evaluate.evaluate import read_ensemble
 from vitrify.analysis.ensembles import adf, coordination, low_q, mass_densities, mean_coordination, rdf, rmsd
 from vitrify.analysis.rings import ring_counts
-from vitrify.corrector import Frame, correct
+from vitrify.core.files import atomic_path
 from vitrify.data.samples import read_recipe
-from vitrify.evaluate.generator import read_ensemble
-from vitrify.evaluate.generator_baselines import md_from_random
-from vitrify.files import atomic_path
-from vitrify.makers import make_maker
-from vitrify.modelfile import find_model, read_metadata
+from vitrify.generation.relaxation import Frame, correct
+from vitrify.generation.samplers import make_sampler
+from vitrify.modelfile.archive import find_model, read_metadata
 
 COMMANDS = ("pair_style sw", "pair_coeff * * {potentials/Si.sw} Si")
 OUT = Path(__file__).parent / "results" / "amshortcut"
@@ -102,6 +102,7 @@ def plain(like: Sequence[Atoms], count: int) -> list[dict[str, Any]]:
     rows = []
     for steps, kelvins in ((0, (300.0,)), (300, (1000.0, 1400.0)), (1000, (1000.0, 1400.0)), (3000, (1000.0, 1400.0))):
         for kelvin in kelvins:
+
             def make(number: int, steps: int = steps, kelvin: float = kelvin) -> Atoms:
                 atoms = like[number % len(like)]
                 made = md_from_random(
@@ -133,13 +134,14 @@ def quenched(data: Path) -> list[dict[str, Any]]:
 
 def generated(model: Path, like: Sequence[Atoms], reference: Sequence[Atoms], rate: float, count: int) -> list[Any]:
     """Generated structures, for numbers of sampling steps and of MD steps at a temperature."""
-    maker = make_maker(model, read_metadata(model), "auto", "cpu")
+    sampler = make_sampler(model, read_metadata(model), "auto", "cpu")
     rows = []
     for steps, churn, md, kelvin in VARIANTS:
+
         def make(number: int, steps: int = steps, churn: float = churn, md: int = md, kelvin: float = kelvin) -> Atoms:
             atoms = like[number % len(like)]
-            plan = maker.plan(len(atoms), None, atoms.cell[:], None, {"log10_cooling_rate": rate}, steps, churn)
-            positions, _ = maker.make(plan, number + 1)
+            plan = sampler.plan(len(atoms), None, atoms.cell[:], None, {"log10_cooling_rate": rate}, steps, churn)
+            positions, _ = sampler.make(plan, number + 1)
             start = Atoms(f"Si{len(atoms)}", positions=positions, cell=atoms.cell, pbc=True)
             return annealed(start, md, kelvin, number + 1)
 

@@ -13,9 +13,9 @@ import resource
 import time
 from pathlib import Path
 
-from vitrify.files import atomic_path
-from vitrify.generator import generate, generate_many
-from vitrify.modelfile import find_model
+from vitrify.core.files import atomic_path
+from vitrify.generation.generate import generate, generate_many
+from vitrify.modelfile.archive import find_model
 
 OUT = Path(__file__).parent / "results" / "amshortcut"
 PAPER = {1: 2.2, 5: 5.6, 10: 10.1, 50: 46.9}  # minutes for 10,000 samples of 256 atoms (table 1)

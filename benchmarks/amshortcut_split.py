@@ -1,6 +1,6 @@
 """Divides a file of samples into FILE_train and FILE_test by the number of the sample: no simulation is in both.
 
-    python benchmarks/amshortcut_split.py si_glass_1e13.extxyz.gz 16       # samples 0 to 15 train
+python benchmarks/amshortcut_split.py si_glass_1e13.extxyz.gz 16       # samples 0 to 15 train
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
-from vitrify.files import atomic_path
+from vitrify.core.files import atomic_path
 
 
 def frames_of(path: Path) -> list[tuple[int, str]]:

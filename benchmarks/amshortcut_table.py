@@ -15,8 +15,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vitrify.evaluate.generator_baselines import PUBLISHED
-from vitrify.files import atomic_path
+from vitrify.amshortcut.evaluate.baselines import PUBLISHED
+from vitrify.core.files import atomic_path
 
 OUT = Path(__file__).parent / "results" / "amshortcut"
 TITLES = {"flow": "AMShortcut (flow)", "ode": "material ODE", "sde": "material SDE", "paper": "AMShortcut, paper's"}

@@ -25,10 +25,10 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.mep import DimerControl, MinModeAtoms, MinModeTranslate
 
-from vitrify.datagen.artn import ARTnSettings, Found, climb, connect, mode_at, search, second_mode
-from vitrify.datagen.barriers import read_glass
-from vitrify.datagen.region import Boxes, Glass, Region, split_commands
-from vitrify.files import atomic_path
+from vitrify.core.files import atomic_path
+from vitrify.datagen.barriers.artn import ARTnSettings, Found, climb, connect, mode_at, search, second_mode
+from vitrify.datagen.barriers.campaign import read_glass
+from vitrify.datagen.barriers.region import Boxes, Glass, Region, split_commands
 
 RESULTS = Path(__file__).resolve().parent / "results" / "artn"
 Searching = Callable[[Region, np.ndarray, ARTnSettings, np.random.Generator], Found]
@@ -193,9 +193,11 @@ def page(result: dict[str, Any]) -> str:
             f" {one['barrier']:.2f} eV |"
         )
     lines += [
-        "", "The same saddles with atoms within a radius free to move, against all 8,000 free. Frozen atoms cannot "
+        "",
+        "The same saddles with atoms within a radius free to move, against all 8,000 free. Frozen atoms cannot "
         "give way, so that barriers come out too high, by about the inverse cube of the radius. Left out: saddles that "
-        "are gone, or more than 0.2 eV away.", "",
+        "are gone, or more than 0.2 eV away.",
+        "",
         "| radius | free atoms | atoms in LAMMPS | saddles compared | error of the barrier: median, largest |"
         " core-ms a force call |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from vitrify.datagen.barriers import find_barriers, read_glass
-from vitrify.datagen.barriers_summary import summary
-from vitrify.datagen.labels import ACCEPTED, LabelFile
-from vitrify.datagen.region import Box, split_commands
-from vitrify.files import atomic_path
-from vitrify.plots import PALETTE, new_figure, save, style
+from vitrify.core.files import atomic_path
+from vitrify.datagen.barriers.campaign import find_barriers, read_glass
+from vitrify.datagen.barriers.journal import ACCEPTED, LabelFile
+from vitrify.datagen.barriers.region import Box, split_commands
+from vitrify.datagen.barriers.summary import summary
+from vitrify.report.plots import PALETTE, new_figure, save, style
 
 HERE = Path(__file__).resolve().parent
 NOISE = 0.14  # eV, of a published label: two labels of each atom of a glass differ by 0.20

@@ -24,9 +24,9 @@ from typing import Any
 
 from speed import lmp
 from speed.cuzr import EAM, HEAD, make_glass
-from vitrify.engines import engines_of
-from vitrify.files import atomic_path
-from vitrify.modelfile import find_model
+from vitrify.core.files import atomic_path
+from vitrify.engines.open import engines_of
+from vitrify.modelfile.archive import find_model
 
 RESULTS = Path(__file__).resolve().parent / "results" / "glassvae"
 CELLS = 5  # of 4 atoms, along each edge of the glass

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from vitrify.files import atomic_path
+from vitrify.core.files import atomic_path
 
 HERE = Path(__file__).resolve().parent
 SPECIES, MASSES, DENSITY = ("Cu", "Zr"), (63.546, 91.224), 0.0576
@@ -40,7 +40,7 @@ ROWS = [
 NATIVE = """
 import json, sys, time
 import numpy as np
-from vitrify.native import NativeGlassVAE
+from vitrify.engines.native import NativeGlassVAE
 case, model, seconds = dict(np.load(sys.argv[2])), NativeGlassVAE(sys.argv[1]), []
 for _ in range(int(sys.argv[3])):
     start = time.process_time()
@@ -53,7 +53,7 @@ import json, resource, sys, time
 import numpy as np
 from torch.jit._fuser import optimized_execution
 from vitrify.export import load_model
-from vitrify.reference import landscape
+from vitrify.modelfile.reference_case import energy_prediction
 case, model, seconds = dict(np.load(sys.argv[2])), load_model(sys.argv[1]), []
 model.predict(case["positions"][:1], case["cell"], case["types"][:1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -61,7 +61,7 @@ graph = model.graph(**case)
 for _ in range(int(sys.argv[3])):
     start = time.process_time()
     with optimized_execution(False):
-        landscape(model.module, case["cell"], graph)
+        energy_prediction(model.module, case["cell"], graph)
     seconds.append(time.process_time() - start)
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"seconds": min(seconds), "bytes": 1024 * (after - before)}))
@@ -72,7 +72,7 @@ def write_model(path: Path, dtype: str) -> None:
     """An untrained model of the default sizes."""
     import torch
 
-    from vitrify.export import Validity, export_model
+    from vitrify.export.write import Validity, export_model
     from vitrify.models import System, build_model
 
     torch.manual_seed(0)

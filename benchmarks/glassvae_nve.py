@@ -23,8 +23,8 @@ import numpy as np
 
 from speed import lmp
 from speed.cuzr import HEAD, make_glass
-from vitrify.files import atomic_path
-from vitrify.modelfile import find_model
+from vitrify.core.files import atomic_path
+from vitrify.modelfile.archive import find_model
 
 RESULTS = Path(__file__).resolve().parent / "results" / "glassvae"
 EVERY = 20

@@ -5,8 +5,9 @@
 
 Windows are quintiles of the inherent energies of the data. Structures of all kinds are minimised fully with the EAM
 potential of the data in their cell; a hit lies in the window that it was made for. Annealed ones have gone through
-`vitrify.anneal` with the model's own potential, which knows nothing of EAM; what it costs stands beside it. Finished
-structures are kept in --work, so that the same command goes on. Writes results/glassvae/structures.{json,md,png}.
+`vitrify.generation.anneal` with the model's own potential, which knows nothing of EAM; what it costs stands beside
+it. Finished structures are kept in --work, so that the same command goes on. Writes
+results/glassvae/structures.{json,md,png}.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ from ase import Atoms
 from tqdm import tqdm
 
 from vitrify.analysis.novelty import novelty
-from vitrify.anneal import Anneal, anneal
+from vitrify.core.files import atomic_path
 from vitrify.data.frames import AT_REST, load_frames
-from vitrify.datagen.elastic import relaxed
-from vitrify.datagen.ensemble_systems import Simulation
-from vitrify.engines import open_glassvae
-from vitrify.evaluate.landscape_metrics import Rdf
-from vitrify.files import atomic_path
-from vitrify.generator import generate
-from vitrify.reference import LandscapePredictor
+from vitrify.datagen.structures.elastic import relaxed
+from vitrify.datagen.structures.recipes import Simulation
+from vitrify.engines.open import open_glassvae
+from vitrify.generation.anneal import Anneal, anneal
+from vitrify.generation.generate import generate
+from vitrify.glassvae.evaluate.metrics import Rdf
+from vitrify.modelfile.reference_case import EnergyPredictor
 
 OUT = Path(__file__).resolve().parent / "results" / "glassvae"
 SPECIES = ("Cu", "Zr")
@@ -51,7 +52,7 @@ OWN = 0.002  # eV/atom: as near as `generate` anneals a structure to the energy 
 
 
 @cache
-def landscape(model: str) -> LandscapePredictor:
+def energy_prediction(model: str) -> EnergyPredictor:
     return open_glassvae(model)
 
 
@@ -78,7 +79,7 @@ def one(kind: str, model: str, size: int, window: tuple[float, float], seed: int
     if kind.endswith("annealed"):
         drawn = atoms.info.get("latent_energy", 0.0)
         aim = (drawn - OWN, drawn + OWN) if kind.startswith("random") else window
-        atoms = anneal(atoms, landscape(model), aim, Anneal(time=longest), seed)
+        atoms = anneal(atoms, energy_prediction(model), aim, Anneal(time=longest), seed)
         row |= {"own": atoms.info["inherent_energy"], "ps": atoms.info["annealed"]}
     row["cpu"] = time.process_time() - begin
     still, energy = relaxed(atoms, COMMANDS, SPECIES, relax_cell=False, force=1e-3)

@@ -26,12 +26,12 @@ from typing import Any
 import torch
 import yaml
 
-from vitrify.config import GlassVAEConfig, load_config
-from vitrify.evaluate.landscape import evaluate_landscape
-from vitrify.files import atomic_path
+from vitrify.core.files import atomic_path
+from vitrify.export.from_run import export_run
+from vitrify.glassvae.evaluate.evaluate import evaluate_glassvae
+from vitrify.glassvae.training.prepare import prepare
 from vitrify.models import parse_model_config
-from vitrify.training.export import export_run
-from vitrify.training.glassvae import prepare
+from vitrify.training.config import GlassVAEConfig, load_config
 from vitrify.training.run import train
 
 HERE = Path(__file__).resolve().parent
@@ -97,7 +97,7 @@ def fit(name: str, seed: int, options: argparse.Namespace) -> None:
     if not train(config, folder / "run"):
         raise SystemExit("stopped; the same command goes on")
     model = export_run(folder / "run", folder / f"{name}.glassvae.pt").path
-    evaluate_landscape(model, options.test, folder / "evaluation")
+    evaluate_glassvae(model, options.test, folder / "evaluation")
 
 
 def thinned(path: Path, every: int, work: Path) -> Path:

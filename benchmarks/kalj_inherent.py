@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from vitrify.datagen.lammps_session import LammpsSession
-from vitrify.datagen.systems import get_system
-from vitrify.errors import VitrifyError
-from vitrify.files import atomic_path
+from vitrify.core.errors import VitrifyError
+from vitrify.core.files import atomic_path
+from vitrify.datagen.trajectories.systems import get_system
+from vitrify.lammps_library.session import LammpsSession
 
 KALJ = get_system("kalj")
 MINIMISE = ("min_style cg", "min_modify norm inf", "minimize 0 1e-6 10000 100000")

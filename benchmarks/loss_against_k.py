@@ -18,14 +18,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from vitrify import VitrifyError, plots
+from vitrify import VitrifyError
+from vitrify.core.files import atomic_path
+from vitrify.core.units import get_units
 from vitrify.data.trajectories import TrajectoryFile
-from vitrify.engines import open_model
-from vitrify.evaluate.one_step import one_step
-from vitrify.evaluate.run import check_data, methods
-from vitrify.evaluate.sampling import paths
-from vitrify.files import atomic_path
-from vitrify.units import get_units
+from vitrify.engines.open import open_model
+from vitrify.ogn.evaluate.evaluate import check_data, methods
+from vitrify.ogn.evaluate.one_step import one_step
+from vitrify.ogn.evaluate.sampling import paths
+from vitrify.report import plots
 
 LOST = 10.0
 COMPARED = {"model": "OGN", "verlet_stride": "Verlet, one step"}

@@ -26,11 +26,11 @@ from vitrify.analysis import (
     species_temperatures,
     velocity_autocorrelation,
 )
+from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryFile
-from vitrify.datagen.generate import generate, simulate
-from vitrify.datagen.lammps_session import LammpsSession, lammps_version
-from vitrify.datagen.systems import Stage, System, get_system
-from vitrify.units import get_units
+from vitrify.datagen.trajectories.campaign import generate, simulate
+from vitrify.datagen.trajectories.systems import Stage, System, get_system
+from vitrify.lammps_library.session import LammpsSession, lammps_version
 
 RESULTS = Path(__file__).parent / "results" / "md_systems.md"
 TRAJECTORIES, FRAMES = 3, 1000

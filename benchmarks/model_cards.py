@@ -4,7 +4,7 @@
     python benchmarks/model_cards.py --check    # fails if a card does not hold what the results say
 
 Numbers come from the model file (`vitrify info`), its configuration, and benchmarks/results/*/metrics.json, which
-`vitrify evaluate` has written. What no number says stands in NOTES, BARRIERS, GENERATORS and LANDSCAPES
+`vitrify evaluate` has written. What no number says stands in NOTES, BARRIERS, GENERATORS and LATENT_MODELS
 below.
 """
 
@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from landscape_card import landscape_card
-from vitrify.modelfile import AMShortcutMetadata, OGNMetadata, SymGNNMetadata, read_metadata
-from vitrify.models.stiffness import HOPS
-from vitrify.units import get_units
+from glassvae_card import glassvae_card
+from vitrify.core.units import get_units
+from vitrify.modelfile.archive import AMShortcutMetadata, OGNMetadata, SymGNNMetadata, read_metadata
+from vitrify.symgnn.models.stiffness import HOPS
 
 HERE = Path(__file__).resolve().parent
 POTENTIALS = HERE.parent / "potentials"
@@ -140,7 +140,7 @@ GENERATORS = {
     ),
 }  # fmt: skip
 
-LANDSCAPES = {
+LATENT_MODELS = {
     "Cu50Zr50": Note(
         "Cu50Zr50 from the liquid at 1000 K to the glass, in the embedded-atom potential CuZr_mm.eam.fs (Mendelev et "
         "al., 2007)",
@@ -338,21 +338,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cards |= {f"{name}.symgnn": barrier_card(name, note) for name, note in BARRIERS.items()}
     cards |= {f"{name}.amshortcut": generator_card(name, note, chosen.results) for name, note in GENERATORS.items()}
     cards |= {
-        f"{name}.glassvae": landscape_card(
+        f"{name}.glassvae": glassvae_card(
             POTENTIALS / f"{name}.glassvae.pt", note.title, note.use, note.not_for, note.remarks, note.config,
             _commands(note), chosen.results / "glassvae",
         )
-        for name, note in LANDSCAPES.items()
+        for name, note in LATENT_MODELS.items()
     }  # fmt: skip
-    stale = []
+    outdated = []
     for name, text in cards.items():
         file = POTENTIALS / f"{name}.md"
         if not file.is_file() or file.read_text() != text:
-            stale.append(file.name)
+            outdated.append(file.name)
             if not chosen.check:
                 file.write_text(text)
-    print(f"cards {'out of date' if chosen.check else 'written'}: {', '.join(stale) or 'none'}")
-    return 1 if chosen.check and stale else 0
+    print(f"cards {'out of date' if chosen.check else 'written'}: {', '.join(outdated) or 'none'}")
+    return 1 if chosen.check and outdated else 0
 
 
 if __name__ == "__main__":

@@ -35,9 +35,9 @@ INSTRUCTION_SETS = ("default", "avx2", "avx512")
 PREDICT = """
 import json, sys
 import numpy as np
-from vitrify.native import NativeModel
+from vitrify.engines.native import NativeOGN
 case = dict(np.load(sys.argv[2]))
-model = NativeModel(sys.argv[1])
+model = NativeOGN(sys.argv[1])
 seconds = []
 for _ in range(int(sys.argv[3])):
     model.predict(**case)
@@ -50,7 +50,7 @@ def write_model(name: str, path: Path) -> Any:
     """An untrained model of an example's shape; returns its metadata."""
     import torch
 
-    from vitrify.export import Validity, export_model
+    from vitrify.export.write import Validity, export_model
     from vitrify.models import System, build_model
 
     config = yaml.safe_load((ROOT / "examples" / name / "config.yaml").read_text())
@@ -87,7 +87,7 @@ def liquid(atoms: int, density: float, n_species: int, path: Path) -> dict[str, 
 
 def pair_stages(case: dict[str, np.ndarray], cutoffs: list[float]) -> float:
     """Pairs of each atom, every pair counted once, summed over the stages."""
-    from vitrify.neighbours import neighbour_list
+    from vitrify.graphs.neighbours import neighbour_list
 
     vectors = neighbour_list(case["positions"], case["cell"], max(cutoffs))[1]
     distances = np.linalg.norm(vectors, axis=1)

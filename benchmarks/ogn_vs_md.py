@@ -37,8 +37,8 @@ from speed import lmp, report
 from speed.cases import CASES, FACTORS, Case, Model, open_model, start
 from speed.matching import Check, Observation, Observatory, checks, energy_error, largest
 from speed.timing import BASE, NATIVE, memory, methods, time_case, tuned
-from vitrify.datagen.lammps_session import lammps_version
-from vitrify.files import atomic_path, sha256
+from vitrify.core.files import atomic_path, sha256
+from vitrify.lammps_library.session import lammps_version
 
 HERE = Path(__file__).resolve().parent
 QUICK = {"kalj": replace(CASES["kalj"], atoms=265, time=4.0, r_max=2.5, skins=(0.3,), max_atoms=2000)}

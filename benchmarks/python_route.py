@@ -21,11 +21,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from vitrify.doctor import lmp_programs
-from vitrify.errors import VitrifyError
-from vitrify.files import atomic_path
-from vitrify.lammps import python_path
-from vitrify.lmp import program
+from vitrify.cli.doctor import lmp_programs
+from vitrify.core.errors import VitrifyError
+from vitrify.core.files import atomic_path
+from vitrify.core.lmp_process import program
+from vitrify.hosts.lammps import python_path
 
 HERE = Path(__file__).resolve().parent
 SETUP = """\

@@ -23,7 +23,7 @@ from typing import Any
 from speed.cases import CASES
 from speed.report import AT, POTENTIALS, step_time, times
 from speed.timing import BASE, MATCHED, NATIVE, cost_of_step, ratios
-from vitrify.units import get_units
+from vitrify.core.units import get_units
 
 HERE = Path(__file__).resolve().parent
 MARKED = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)

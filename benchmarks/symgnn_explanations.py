@@ -30,13 +30,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from vitrify import plots
 from vitrify.analysis.scores import pearson, spearman
+from vitrify.core.files import atomic_path, sha256
 from vitrify.data.structures import LabelledStructure, load_structures
-from vitrify.explain import pictures
-from vitrify.explain.crop import all_edges, crop
-from vitrify.explain.explainer import Explanation
-from vitrify.explain.findings import (
+from vitrify.export.from_run import export_run
+from vitrify.modelfile.archive import find_model
+from vitrify.report import plots
+from vitrify.symgnn.explain import pictures
+from vitrify.symgnn.explain.crop import all_edges, crop
+from vitrify.symgnn.explain.explainer import Explanation
+from vitrify.symgnn.explain.findings import (
     GROUPS,
     LEVEL,
     NULLS,
@@ -47,12 +50,9 @@ from vitrify.explain.findings import (
     judge_findings,
     survival,
 )
-from vitrify.explain.mask import MaskedModel, one_thread
-from vitrify.explain.run import Explained, Results, find, write
-from vitrify.explain.settings import BIN, IMPORTANCE, MEDIUM_RANGE, Settings
-from vitrify.files import atomic_path, sha256
-from vitrify.modelfile import find_model
-from vitrify.training.export import export_run
+from vitrify.symgnn.explain.mask import MaskedModel, one_thread
+from vitrify.symgnn.explain.run import Explained, Results, find, write
+from vitrify.symgnn.explain.settings import BIN, IMPORTANCE, MEDIUM_RANGE, Settings
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = "Cu64Zr36.symgnn.pt"

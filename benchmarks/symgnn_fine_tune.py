@@ -26,15 +26,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vitrify.core.files import atomic_path
 from vitrify.data.structures import LabelledStructure, load_structures
-from vitrify.files import atomic_path
-from vitrify.graph import StructureGraph
+from vitrify.export.from_run import export_run
+from vitrify.graphs.graph import StructureGraph
+from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.models import System, build_model, parse_model_config
-from vitrify.models.symgnn import SymGNN
-from vitrify.models.symgnn_exact import ExactSymGNN
-from vitrify.neighbours import build_structure_graph
-from vitrify.training.export import export_run
-from vitrify.training.fine_tune import adapt, load_start
+from vitrify.symgnn.models.base import SymGNN
+from vitrify.symgnn.models.exact import ExactSymGNN
+from vitrify.symgnn.training.fine_tune import adapt, load_start
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "symgnn"

@@ -18,8 +18,8 @@ from ase import Atoms
 from ase.build import bulk
 
 from vitrify import GlassCalc
+from vitrify.core.files import atomic_path
 from vitrify.data.structures import load_structures
-from vitrify.files import atomic_path
 
 RESULTS = Path(__file__).resolve().parent / "results" / "symgnn"
 SPECIES = ("Cu", "Zr")

@@ -28,14 +28,14 @@ from typing import Any
 import numpy as np
 
 from vitrify.analysis.scores import pearson, rmse
-from vitrify.calculator import outside
+from vitrify.core.errors import VitrifyError
+from vitrify.core.files import atomic_path, sha256
 from vitrify.data.structures import LabelledStructure, load_structures
-from vitrify.datagen.lammps_session import LammpsSession, potential_file
-from vitrify.datagen.systems import get_system
-from vitrify.engines import ENGINES, open_symgnn
-from vitrify.errors import VitrifyError
-from vitrify.files import atomic_path, sha256
-from vitrify.reference import StructurePredictor
+from vitrify.datagen.trajectories.systems import get_system
+from vitrify.engines.open import ENGINES, open_symgnn
+from vitrify.hosts.ase_calculator import outside
+from vitrify.lammps_library.session import LammpsSession, potential_file
+from vitrify.modelfile.reference_case import PropertyPredictor
 
 HERE = Path(__file__).resolve().parent
 ALLOY = get_system("cuzr")
@@ -88,7 +88,7 @@ def advance(potential: Path, start: LabelledStructure, commands: Sequence[str]) 
     return {"positions": positions, "cell": np.diag(np.subtract(high, low)), "before": before, "after": after}
 
 
-def predict(model: StructurePredictor, structure: LabelledStructure) -> tuple[np.ndarray, Row]:
+def predict(model: PropertyPredictor, structure: LabelledStructure) -> tuple[np.ndarray, Row]:
     """Barriers (N,), eV; whether the model knows this density and composition, and the atoms that it marks (%)."""
     species, validity = model.metadata.species, model.metadata.validity
     values, deviations = model.predict(structure.positions, structure.cell, structure.types)
@@ -98,7 +98,7 @@ def predict(model: StructurePredictor, structure: LabelledStructure) -> tuple[np
 
 
 def relaxed_rows(
-    model: StructurePredictor, glasses: Sequence[LabelledStructure], chosen: argparse.Namespace
+    model: PropertyPredictor, glasses: Sequence[LabelledStructure], chosen: argparse.Namespace
 ) -> list[Row]:
     """For each glass one row as it was given, and one for each potential and box."""
     rows = []
@@ -148,7 +148,7 @@ def quench(seed: int, rate: float) -> tuple[str, ...]:
     return (*commands, "velocity all set 0 0 0", *BOXES["zero pressure"])
 
 
-def quenched_rows(model: StructurePredictor, zirconium: float, chosen: argparse.Namespace) -> list[Row]:
+def quenched_rows(model: PropertyPredictor, zirconium: float, chosen: argparse.Namespace) -> list[Row]:
     """One row for each potential and seed, and one more for each glass that the first potential relaxes again."""
     rows, first = [], chosen.potentials[0]
     for potential in chosen.potentials:

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from speed import lmp
-from vitrify.files import atomic_path
-from vitrify.modelfile import find_model
+from vitrify.core.files import atomic_path
+from vitrify.modelfile.archive import find_model
 
 HERE = Path(__file__).resolve().parent
 SCRIPT = """\

@@ -32,10 +32,10 @@ import yaml
 from scipy import stats
 
 from vitrify.analysis.scores import score
+from vitrify.core.files import atomic_path
 from vitrify.data.splits import duplicate_groups, leave_one_group_out
 from vitrify.data.structures import LabelledStructure, load_structures
-from vitrify.files import atomic_path
-from vitrify.neighbours import build_structure_graph
+from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.training.run import load_run, train
 
 HERE = Path(__file__).resolve().parent

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speed import lmp
-from vitrify.datagen.generate import simulate
-from vitrify.datagen.lammps_session import LammpsSession, expand
-from vitrify.datagen.systems import System, get_system
-from vitrify.errors import VitrifyError
-from vitrify.files import atomic_path
-from vitrify.modelfile import find_model, open_archive, read_metadata
+from vitrify.core.errors import VitrifyError
+from vitrify.core.files import atomic_path
+from vitrify.datagen.trajectories.campaign import simulate
+from vitrify.datagen.trajectories.systems import System, get_system
+from vitrify.lammps_library.session import LammpsSession, expand
+from vitrify.modelfile.archive import find_model, open_archive, read_metadata
 
 # Multiples of the base step that Verlet is tried at.
 FACTORS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from speed import lmp
-from vitrify.datagen.lammps_session import potential_file
+from vitrify.lammps_library.session import potential_file
 
 EAM = ("pair_style eam/fs", f'pair_coeff * * "{potential_file("CuZr_mm.eam.fs")}" Cu Zr')
 # How every run begins; LAMMPS looks at its lists at each step.

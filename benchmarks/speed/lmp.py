@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitrify.errors import VitrifyError
-from vitrify.evaluate.lammps_run import program
+from vitrify.core.errors import VitrifyError
+from vitrify.ogn.evaluate.lammps_run import program
 
 LOOP = re.compile(r"Loop time of (\S+) on (\d+) procs for (\d+) steps with (\d+) atoms")
 USE = re.compile(r"(\S+)% CPU use")

@@ -13,9 +13,9 @@ import numpy as np
 from speed import lmp
 from speed.cases import Case, Model, head, thermostat, verlet
 from vitrify.analysis import diffusion_coefficient, msd, partial_rdf, species_temperatures
-from vitrify.evaluate.lammps_run import DUMP, read_run
-from vitrify.files import atomic_path, sha256
-from vitrify.units import get_units
+from vitrify.core.files import atomic_path, sha256
+from vitrify.core.units import get_units
+from vitrify.ogn.evaluate.lammps_run import DUMP, read_run
 
 LIMITS = {"g": 0.02, "D": 0.10, "T": 0.02}
 BLOCKS, FRAMES, SETTLED = 8, 480, 0.1

@@ -3,13 +3,13 @@
    Registration of vitrify's styles with LAMMPS, and nothing else
 ------------------------------------------------------------------------- */
 
-#include "compute_glassvae_latent.h"
-#include "compute_symgnn_atom.h"
-#include "create_glass.h"
 #include "error.h"
-#include "fix_ogn.h"
+#include "lammps/amshortcut/create_glass.h"
+#include "lammps/glassvae/compute_glassvae_latent.h"
+#include "lammps/glassvae/pair_glassvae.h"
+#include "lammps/ogn/fix_ogn.h"
+#include "lammps/symgnn/compute_symgnn_atom.h"
 #include "library.h"
-#include "pair_glassvae.h"
 
 using namespace LAMMPS_NS;
 

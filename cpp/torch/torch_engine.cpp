@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "torch_engine.h"
+#include "torch/torch_engine.h"
 
 #include <algorithm>
 #include <cmath>

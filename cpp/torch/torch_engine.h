@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "core/engine.h"
-#include "torch_program.h"
+#include "engines/engine.h"
+#include "torch/torch_program.h"
 
 #include <vector>
 

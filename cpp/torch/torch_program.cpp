@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "torch_program.h"
+#include "torch/torch_program.h"
 
-#include "core/error.h"
-#include "core/model_file.h"
-#include "core/operators.h"
+#include "base/error.h"
+#include "modelfile/model_file.h"
+#include "modelfile/operators.h"
 
 #include <ATen/Parallel.h>
 #include <torch/csrc/jit/ir/ir.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "core/engine.h"
-#include "core/metadata.h"
+#include "engines/engine.h"
+#include "modelfile/metadata.h"
 
 #include <torch/script.h>
 

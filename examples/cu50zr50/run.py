@@ -1,6 +1,6 @@
 """A Cu50Zr50 glass in ASE: energy, forces, stress and latent vector of a GlassVAE; the nearest minimum and its vector.
 
-    python run.py                        reads Cu50Zr50.data, writes Cu50Zr50-minimum.extxyz
+python run.py                        reads Cu50Zr50.data, writes Cu50Zr50-minimum.extxyz
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Barriers of a Cu-Zr glass in ASE: reads a structure at its minimum, writes it with its barriers as extended XYZ.
 
-    python examples/cu64zr36/ase_run.py barriers.lammpstrj --out barriers.xyz
+python examples/cu64zr36/ase_run.py barriers.lammpstrj --out barriers.xyz
 """
 
 from __future__ import annotations

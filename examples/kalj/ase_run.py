@@ -8,8 +8,8 @@ import numpy as np
 from ase import Atoms
 
 from vitrify import OGNDynamics
-from vitrify.datagen.generate import simulate
-from vitrify.datagen.systems import get_system
+from vitrify.datagen.trajectories.campaign import simulate
+from vitrify.datagen.trajectories.systems import get_system
 
 predictions = int(sys.argv[1]) if len(sys.argv) > 1 else 100
 model = "kalj.ogn.pt"

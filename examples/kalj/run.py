@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from vitrify import VitrifyError, plots
-from vitrify.evaluate.lammps_run import LOG, read_run, read_thermo, run_lmp_once
-from vitrify.evaluate.long_run import Observed, compare, observe, pair_label, pairs_of
-from vitrify.modelfile import OGNMetadata, find_model, read_metadata
-from vitrify.units import get_units
+from vitrify import VitrifyError
+from vitrify.core.units import get_units
+from vitrify.modelfile.archive import OGNMetadata, find_model, read_metadata
+from vitrify.ogn.evaluate.lammps_run import LOG, read_run, read_thermo, run_lmp_once
+from vitrify.ogn.evaluate.long_run import Observed, compare, observe, pair_label, pairs_of
+from vitrify.report import plots
 
 HERE = Path(__file__).resolve().parent
 FINE = 0.001  # the time step of the most exact MD

@@ -1,6 +1,6 @@
 """A glass, labels of some of its atoms, the shipped model fine-tuned on them, and the barriers of all atoms in LAMMPS.
 
-    python run.py [--folder out] [--atoms 500] [--rate 1e14] [--number 30] [--searches 6]
+python run.py [--folder out] [--atoms 500] [--rate 1e14] [--number 30] [--searches 6]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from vitrify.data.structures import load_structures
-from vitrify.plots import PALETTE, new_figure, save, style
+from vitrify.report.plots import PALETTE, new_figure, save, style
 
 HERE = Path(__file__).resolve().parent
 POTENTIAL = "pair_style eam/fs; pair_coeff * * {potentials/CuZr_mm.eam.fs} Cu Zr"

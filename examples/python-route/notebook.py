@@ -11,8 +11,8 @@ matplotlib.use("Agg")  # in a notebook, leave this line out to see the figure
 import matplotlib.pyplot as plt
 import numpy as np
 
-from vitrify.datagen.lammps_session import potential_file
-from vitrify.lammps import attach, lammps
+from vitrify.hosts.lammps import attach, lammps
+from vitrify.lammps_library.session import potential_file
 
 lmp = lammps()
 lmp.commands_string(f"""

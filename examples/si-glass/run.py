@@ -1,6 +1,6 @@
 """Generates silicon glasses, relaxes them in Stillinger-Weber's potential, and draws them beside melt-quenched ones.
 
-    python run.py                        writes si-glass.extxyz and si-glass.png
+python run.py                        writes si-glass.extxyz and si-glass.png
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ase.io import write
 
+from vitrify.amshortcut.evaluate.evaluate import read_ensemble
 from vitrify.analysis.ensembles import adf, rdf, rmsd
-from vitrify.evaluate.generator import read_ensemble
-from vitrify.generator import Corrector, generate_many
-from vitrify.plots import PALETTE, new_figure, save, style
+from vitrify.generation.generate import Relaxation, generate_many
+from vitrify.report.plots import PALETTE, new_figure, save, style
 
 POTENTIAL = "pair_style sw; pair_coeff * * {potentials/Si.sw} Si"
 DATA = Path(__file__).parent / "data" / "si_glass_1e13_test.extxyz.gz"
@@ -30,16 +30,14 @@ def main() -> None:
     glasses, _ = read_ensemble([DATA])
     asked = {"n_atoms": len(glasses[0]), "target": {"log10_cooling_rate": 13.0}, "steps": a.steps}
     raw = list(generate_many(a.model, a.count, **asked))
-    corrector = Corrector(POTENTIAL, iterations=30, steps=100, temperature=300.0)
+    corrector = Relaxation(POTENTIAL, iterations=30, steps=100, temperature=300.0)
     relaxed = list(generate_many(a.model, a.count, **asked, corrector=corrector))
     write(a.out.with_suffix(".extxyz"), relaxed, format="extxyz")
 
     curves = [("melt and quench, 1e13 K/s", glasses), ("generated", raw), ("and relaxed", relaxed)]
     with style():
         figure = new_figure(6.4, 2.8)
-        for axes, of, label in zip(
-            figure.subplots(1, 2), (rdf, adf), ("r (Å)", "angle (degrees)"), strict=True
-        ):
+        for axes, of, label in zip(figure.subplots(1, 2), (rdf, adf), ("r (Å)", "angle (degrees)"), strict=True):
             found = [of(structures) for _, structures in curves]
             for (name, _), curve, colour in zip(curves, found, PALETTE, strict=False):
                 axes.plot(curve.x, curve.mean(), color=colour, label=name)

@@ -1,6 +1,6 @@
 """Asks for silica glasses of several shear moduli, relaxes them with LAMMPS, and measures what they have.
 
-    python run.py                        writes sio2-glass.extxyz and sio2-glass.png
+python run.py                        writes sio2-glass.extxyz and sio2-glass.png
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from ase.io import write
 
-from vitrify.datagen.elastic import elastic_constants, shear_modulus
-from vitrify.evaluate.generator import read_ensemble
-from vitrify.generator import Corrector, generate
-from vitrify.plots import PALETTE, new_figure, save, style
+from vitrify.amshortcut.evaluate.evaluate import read_ensemble
+from vitrify.datagen.structures.elastic import elastic_constants, shear_modulus
+from vitrify.generation.generate import Relaxation, generate
+from vitrify.report.plots import PALETTE, new_figure, save, style
 
 COMMANDS = ("pair_style tersoff", "pair_coeff * * {potentials/SiO.tersoff} Si O")
 SPECIES = ("Si", "O")
@@ -33,7 +33,7 @@ def main() -> None:
     data, _ = read_ensemble([DATA])
     known = np.array([atoms.info["shear_modulus"] for atoms in data])
     targets = np.linspace(*np.percentile(known, (10, 90)), a.count)
-    corrector = Corrector(COMMANDS, iterations=100, steps=1000, temperature=5000.0, final_temperature=300.0)
+    corrector = Relaxation(COMMANDS, iterations=100, steps=1000, temperature=5000.0, final_temperature=300.0)
     glasses = []
     for number, target in enumerate(targets):
         atoms = generate(

@@ -17,12 +17,30 @@ if len(__path__) == 1:
 
 # Public names are resolved on first use, so that `import vitrify` (which every `lmp` start-up pays for) stays cheap.
 _LAZY = {
-    "GlassCalc": "vitrify.calculator",
-    "OGNDynamics": "vitrify.ase",
-    "VitrifyError": "vitrify.errors",
-    "generate": "vitrify.generator",
+    "GlassCalc": "vitrify.hosts.ase_calculator",
+    "OGNDynamics": "vitrify.ogn.ase_dynamics",
+    "VitrifyError": "vitrify.core.errors",
+    "generate": "vitrify.generation.generate",
+    "load_frames": "vitrify.data.frames",
+    "load_model": "vitrify.engines.load",
+    "load_samples": "vitrify.data.samples",
+    "load_structures": "vitrify.data.structures",
+    "open_model": "vitrify.engines.open",
+    "read_metadata": "vitrify.modelfile.archive",
 }
-__all__ = ["GlassCalc", "OGNDynamics", "VitrifyError", "__version__", "generate"]
+__all__ = [
+    "GlassCalc",
+    "OGNDynamics",
+    "VitrifyError",
+    "__version__",
+    "generate",
+    "load_frames",
+    "load_model",
+    "load_samples",
+    "load_structures",
+    "open_model",
+    "read_metadata",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 from vesin import NeighborList
 
-from vitrify.errors import VitrifyError
+from vitrify.core.errors import VitrifyError
 
 
 def angle_counts(

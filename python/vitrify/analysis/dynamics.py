@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vitrify.errors import VitrifyError
+from vitrify.core.errors import VitrifyError
 
 
 def msd(

@@ -12,8 +12,8 @@ from vesin import NeighborList
 
 from vitrify.analysis.angles import angle_counts
 from vitrify.analysis.structure import first_structure_peak, partial_rdf, structure_factor
-from vitrify.errors import VitrifyError
-from vitrify.units import GRAMS
+from vitrify.core.errors import VitrifyError
+from vitrify.core.units import GRAMS
 
 TOTAL = "total"
 _BY_SHELL = 0.2  # 1/A: bins of S(k) that all samples share

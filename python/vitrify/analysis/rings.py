@@ -13,7 +13,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
 from vesin import NeighborList
 
-from vitrify.errors import VitrifyError
+from vitrify.core.errors import VitrifyError
 
 _Node = tuple[int, int, int, int]  # an atom, and the cell that its image is in
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from vitrify.errors import VitrifyError
+from vitrify.core.errors import VitrifyError
 
 TAIL = 0.05  # share of the atoms that the AUC asks for
 COVERED = (0.5, 1.0, 1.5, 2.0, 3.0)  # standard deviations within which labels are counted

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vitrify.errors import VitrifyError
-from vitrify.units import Units
+from vitrify.core.errors import VitrifyError
+from vitrify.core.units import Units
 
 
 def energy_drift(time: np.ndarray, energy: np.ndarray, n_atoms: int) -> float:

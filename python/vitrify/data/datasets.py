@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from vitrify.core.errors import VitrifyError
 from vitrify.data.trajectories import Trajectory, TrajectoryFile, TrajectoryMeta
-from vitrify.errors import VitrifyError
-from vitrify.graph import Graph
-from vitrify.neighbours import neighbour_list
+from vitrify.graphs.graph import Graph
+from vitrify.graphs.neighbours import neighbour_list
 
 
 class Pair(NamedTuple):

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from vitrify.core.errors import VitrifyError
 from vitrify.data.samples import Sample, as_sample, read_extxyz
-from vitrify.errors import VitrifyError
 
 AT_REST, STRAINED = "minimised", ("compressed", "expanded")
 

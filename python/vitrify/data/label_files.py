@@ -36,7 +36,7 @@ from typing import Any, Self
 import h5py
 import numpy as np
 
-from vitrify.errors import VitrifyError
+from vitrify.core.errors import VitrifyError
 
 ACCEPTED = "accepted"
 NUMBERS = {

@@ -1,4 +1,4 @@
-"""Pair functions of the potential that labels belong to: what `vitrify.models.stiffness` describes atoms by."""
+"""Pair functions of the potential that labels belong to: what `vitrify.symgnn.models.stiffness` describes atoms by."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from matscipy.calculators.eam.io import read_eam
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from vitrify.errors import VitrifyError
-from vitrify.graph import StructureGraph
+from vitrify.core.errors import VitrifyError
+from vitrify.graphs.graph import StructureGraph
 
 Array = NDArray[np.float64]
 Function = Callable[[Array, int], Array]  # of distances, and which derivative

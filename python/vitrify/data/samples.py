@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from vitrify.checks import check_cell, check_vectors
+from vitrify.core.checks import check_cell, check_vectors
+from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.data.structures import load_structures
-from vitrify.errors import VitrifyError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,7 @@ class Sample:
 Kind = TypeVar("Kind", bound=Sample)
 
 
-def load_samples(
-    paths: Sequence[str | Path], species: Sequence[str], properties: Sequence[str] = ()
-) -> list[Sample]:
+def load_samples(paths: Sequence[str | Path], species: Sequence[str], properties: Sequence[str] = ()) -> list[Sample]:
     """All structures of some files, every frame of each.
 
     Extended XYZ (.extxyz, .xyz, or those with .gz): properties and the number `sample`, which frames of one simulation

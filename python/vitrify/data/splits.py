@@ -8,8 +8,8 @@ from itertools import combinations
 import numpy as np
 from scipy import fft
 
+from vitrify.core.errors import VitrifyError
 from vitrify.data.structures import LabelledStructure
-from vitrify.errors import VitrifyError
 
 # Correlation of two densities from which they are one glass. Independent glasses of 3,000 to 8,000 atoms reach 0.04,
 # independent packings of 100 atoms 0.21; a copy strained by 4% is at 0.67.

@@ -14,8 +14,8 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from vitrify.core.errors import VitrifyError
 from vitrify.data.label_files import LabelFile
-from vitrify.errors import VitrifyError
 
 _POSITIONS = (("x", "y", "z"), ("xu", "yu", "zu"), ("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib")

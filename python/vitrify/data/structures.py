@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vitrify.checks import check_cell, check_vectors
+from vitrify.core.checks import check_cell, check_vectors
+from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.data.structure_files import Frame, read_frames
-from vitrify.errors import VitrifyError, did_you_mean
 
 
 @dataclass(frozen=True)

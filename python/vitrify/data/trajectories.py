@@ -19,8 +19,8 @@ import h5py
 import numpy as np
 
 import vitrify
-from vitrify.errors import VitrifyError
-from vitrify.files import atomic_path
+from vitrify.core.errors import VitrifyError
+from vitrify.core.files import atomic_path
 
 Frames = slice | list[int] | np.ndarray
 _OBSERVABLES = ("potential_energy", "kinetic_energy", "temperature")

@@ -7,21 +7,16 @@ from typing import Any
 from pydantic import ValidationError
 from torch import nn
 
-from vitrify.errors import VitrifyError, did_you_mean
-from vitrify.models.amshortcut_flow import FlowAMShortcut, FlowConfig
-from vitrify.models.amshortcut_paper import ODEConfig, PaperAMShortcut, PaperAMShortcutConfig, SDEConfig
+from vitrify.amshortcut.models.flow import FlowAMShortcut, FlowConfig
+from vitrify.amshortcut.models.paper import ODEConfig, PaperAMShortcut, PaperAMShortcutConfig, SDEConfig
+from vitrify.core.errors import VitrifyError, did_you_mean
+from vitrify.glassvae.models.equivariant import EquivariantConfig, EquivariantGlassVAE
+from vitrify.glassvae.models.paper import DistanceGlassVAE, DistanceGlassVAEConfig, PaperGlassVAE, PaperGlassVAEConfig
 from vitrify.models.base import ModelConfig, System
-from vitrify.models.glassvae_equivariant import EquivariantConfig, EquivariantGlassVAE
-from vitrify.models.glassvae_paper import (
-    DistanceGlassVAE,
-    DistanceGlassVAEConfig,
-    PaperGlassVAE,
-    PaperGlassVAEConfig,
-)
-from vitrify.models.ogn import OGN
-from vitrify.models.ogn_pair import PairConfig, PairOGN
-from vitrify.models.ogn_paper import PaperConfig, PaperOGN
-from vitrify.models.symgnn_baselines import (
+from vitrify.ogn.models.base import OGN
+from vitrify.ogn.models.pair import PairConfig, PairOGN
+from vitrify.ogn.models.paper import PaperConfig, PaperOGN
+from vitrify.symgnn.models.baselines import (
     EGNNConfig,
     EGNNSymGNN,
     GCNConfig,
@@ -33,10 +28,10 @@ from vitrify.models.symgnn_baselines import (
     SchNetConfig,
     SchNetSymGNN,
 )
-from vitrify.models.symgnn_exact import ExactConfig, ExactSymGNN
-from vitrify.models.symgnn_frames import FAENetConfig, FAENetSymGNN
-from vitrify.models.symgnn_paper import EGATConfig, LengthEGAT, PaperSymGNN, PaperSymGNNConfig
-from vitrify.models.symgnn_ridge import RidgeConfig, RidgeSymGNN
+from vitrify.symgnn.models.exact import ExactConfig, ExactSymGNN
+from vitrify.symgnn.models.frames import FAENetConfig, FAENetSymGNN
+from vitrify.symgnn.models.paper import EGATConfig, LengthEGAT, PaperSymGNN, PaperSymGNNConfig
+from vitrify.symgnn.models.ridge import RidgeConfig, RidgeSymGNN
 
 __all__ = ["MODELS", "OGN", "ModelConfig", "System", "build_model", "parse_model_config"]
 
@@ -74,9 +69,7 @@ def parse_model_config(kind: str, config: dict[str, Any]) -> ModelConfig:
     Raises VitrifyError for an unknown kind, variant or key (with the nearest known one) and for a bad value.
     """
     if kind not in MODELS:
-        raise VitrifyError(
-            f"kind {kind!r} is unknown{did_you_mean(kind, MODELS)}: use one of {', '.join(MODELS)}"
-        )
+        raise VitrifyError(f"kind {kind!r} is unknown{did_you_mean(kind, MODELS)}: use one of {', '.join(MODELS)}")
     variants = MODELS[kind]
     variant = str(config.get("variant", next(iter(variants))))
     if variant not in variants:

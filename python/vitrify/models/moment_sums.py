@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from vitrify import _core
-from vitrify.nn import CubicSplines
+from vitrify.models.nn import CubicSplines
 
 
 class MomentSums(torch.autograd.Function):

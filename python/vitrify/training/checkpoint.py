@@ -9,20 +9,21 @@ from typing import Any
 
 import torch
 
-from vitrify.errors import VitrifyError
-from vitrify.files import atomic_path
+from vitrify.core.errors import VitrifyError
+from vitrify.core.files import atomic_path
 
 LAST, BEST, LOG = "last.ckpt", "best.ckpt", "log.csv"
 
 
 @dataclass
 class Progress:
-    """Where a run stands. seconds: spent so far, over all restarts. stale: validations since the best one."""
+    """Where a run stands. seconds: spent so far, over all restarts. validations_without_improvement: validations
+    since the best one."""
 
     step: int = 0
     seconds: float = 0.0
     best_loss: float = float("inf")
-    stale: int = 0
+    validations_without_improvement: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
 
 
@@ -39,9 +40,7 @@ def load_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
         VitrifyError: missing, damaged or foreign file. No code in the file is ever run.
     """
     if not path.is_file():
-        raise VitrifyError(
-            f"{path}: no such checkpoint; is {path.parent} the folder of a run of vitrify train?"
-        )
+        raise VitrifyError(f"{path}: no such checkpoint; is {path.parent} the folder of a run of vitrify train?")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         return Progress(**content.pop("progress")), content
@@ -54,9 +53,7 @@ def load_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
         AttributeError,
         OSError,
     ) as error:
-        raise VitrifyError(
-            f"{path}: not a checkpoint of vitrify train, or damaged ({type(error).__name__})"
-        ) from None
+        raise VitrifyError(f"{path}: not a checkpoint of vitrify train, or damaged ({type(error).__name__})") from None
 
 
 class Log:
@@ -71,9 +68,7 @@ class Log:
 
     def append(self, row: dict[str, float]) -> str:
         """Adds a row, `step` first; the first row names the columns. Returns the row as a line to show."""
-        texts = {
-            name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items()
-        }
+        texts = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items()}
         head = "" if self.path.stat().st_size else ",".join(texts) + "\n"
         with self.path.open("a") as file:
             file.write(head + ",".join(texts.values()) + "\n")

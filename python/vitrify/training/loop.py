@@ -22,9 +22,9 @@ from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from vitrify.config import TrainingConfig
-from vitrify.errors import VitrifyError
+from vitrify.core.errors import VitrifyError
 from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
+from vitrify.training.config import TrainingConfig
 from vitrify.training.schedule import StepBatches, fraction_done, learning_rate
 from vitrify.training.task import Prepared, Task
 
@@ -106,7 +106,9 @@ class Fit:
                 seconds, stopped = self._agreed(time.monotonic() - start, stop.received)
                 progress.seconds = seconds
                 fraction = fraction_done(progress, config)
-                over = fraction >= 1.0 or (config.patience is not None and progress.stale >= config.patience)
+                over = fraction >= 1.0 or (
+                    config.patience is not None and progress.validations_without_improvement >= config.patience
+                )
                 if stopped or over:
                     break
                 rate = learning_rate(fraction, config)
@@ -150,8 +152,10 @@ class Fit:
                 f"the loss is not finite after {progress.step} steps; lower training.learning_rate and start "
                 "again with --restart, or look for broken configurations in the data"
             )
-        progress.stale = 0 if metrics["val_loss"] < progress.best_loss else progress.stale + 1
-        if progress.stale == 0:
+        progress.validations_without_improvement = (
+            0 if metrics["val_loss"] < progress.best_loss else progress.validations_without_improvement + 1
+        )
+        if progress.validations_without_improvement == 0:
             progress.best_loss, progress.metrics = metrics["val_loss"], metrics
             self._save(BEST)
         if log:
@@ -189,9 +193,7 @@ class Fit:
         self.losses.copy_(content["loss"])
 
     def _loader(self, data: Any, batches: Any) -> Any:
-        loader = DataLoader(
-            data, batch_sampler=batches, collate_fn=self.task.collate, num_workers=self.config.workers
-        )
+        loader = DataLoader(data, batch_sampler=batches, collate_fn=self.task.collate, num_workers=self.config.workers)
         return self.fabric.setup_dataloaders(loader, use_distributed_sampler=False)
 
     def _agreed(self, seconds: float, stopped: bool) -> tuple[float, bool]:
@@ -220,6 +222,4 @@ class Fit:
 
 def _optimizer(task: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    return kind(
-        task.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, amsgrad=config.amsgrad
-    )
+    return kind(task.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, amsgrad=config.amsgrad)

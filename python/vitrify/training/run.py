@@ -16,11 +16,15 @@ import torch
 from lightning.fabric import Fabric
 from tqdm import tqdm
 
-from vitrify.config import AnyConfig, SymGNNConfig, differences, load_config
-from vitrify.errors import VitrifyError
+from vitrify.amshortcut.training import task as amshortcut
+from vitrify.core.errors import VitrifyError
+from vitrify.glassvae.training import prepare as glassvae
 from vitrify.models import ModelConfig, System, build_model, parse_model_config
-from vitrify.training import amshortcut, fine_tune, glassvae, ogn, symgnn
+from vitrify.ogn.training import task as ogn
+from vitrify.symgnn.training import fine_tune
+from vitrify.symgnn.training import task as symgnn
 from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
+from vitrify.training.config import AnyConfig, SymGNNConfig, differences, load_config
 from vitrify.training.loop import Fit
 from vitrify.training.task import Prepared
 
@@ -48,9 +52,7 @@ class LoadedRun:
     metrics: dict[str, float]
 
 
-def train(
-    config_path: str | Path, run_dir: str | Path, resume: bool = True, overrides: Iterable[str] = ()
-) -> bool:
+def train(config_path: str | Path, run_dir: str | Path, resume: bool = True, overrides: Iterable[str] = ()) -> bool:
     """Trains what a configuration file describes, in the folder `run_dir`; an interrupted run continues.
 
     Leaves last.ckpt (to continue from), best.ckpt (to export) and log.csv. Under torchrun, each process is a
@@ -124,9 +126,7 @@ def _fabric(config: AnyConfig) -> Fabric:
     device = config.training.device
     if device == "cuda" and not torch.cuda.is_available():
         raise VitrifyError("training.device is cuda, but torch finds no CUDA device here; use cpu or auto")
-    if config.training.compile and not (
-        os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
-    ):
+    if config.training.compile and not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")):
         raise VitrifyError(
             "training.compile needs a C++ compiler, and there is no g++ here; install one or switch it off"
         )

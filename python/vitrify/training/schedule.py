@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vitrify.config import TrainingConfig
 from vitrify.training.checkpoint import Progress
+from vitrify.training.config import TrainingConfig
 
 
 class StepBatches:

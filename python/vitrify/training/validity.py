@@ -11,7 +11,7 @@ from vitrify.data.datasets import evenly_spread
 from vitrify.data.samples import Sample
 from vitrify.data.structures import LabelledStructure
 from vitrify.data.trajectories import Trajectory
-from vitrify.neighbours import neighbour_list
+from vitrify.graphs.neighbours import neighbour_list
 
 # How far outside the training data a model counts as valid: what a finite cell fluctuates by, no more.
 TEMPERATURE_MARGIN, DENSITY_MARGIN, COMPOSITION_MARGIN = 0.10, 0.02, 0.02
@@ -23,7 +23,7 @@ SAMPLED_ATOMS = 1_000_000
 
 
 def validity(species: Sequence[str], trajectories: Sequence[Trajectory], frames: int) -> dict[str, Any]:
-    """The states that training data cover, as `vitrify.modelfile.Validity` has them.
+    """The states that training data cover, as `vitrify.modelfile.archive.Validity` has them.
 
     Ranges of the trajectories' mean temperature, number density (1/length^3) and atomic fractions, widened by
     the margins above: relative ones, but absolute for fractions, which stay within 0 and 1. The smallest
@@ -53,9 +53,7 @@ def structure_validity(
         reach = min(cutoff, REACH * structure.number_density ** (-1 / 3))
         (i, j), vectors = neighbour_list(structure.positions, structure.cell, reach)
         np.minimum.at(smallest, _pairs(structure.types[i], structure.types[j]), np.linalg.norm(vectors, axis=1))
-    return _ranges(species, [s.number_density for s in structures], fractions) | {
-        "min_distance": smallest.tolist()
-    }
+    return _ranges(species, [s.number_density for s in structures], fractions) | {"min_distance": smallest.tolist()}
 
 
 def _ranges(species: Sequence[str], densities: Sequence[float], fractions: np.ndarray) -> dict[str, Any]:

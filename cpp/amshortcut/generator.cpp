@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "amshortcut/generator.h"
+
+#include "amshortcut/flow_network_engine.h"
+#include "base/counter_rng.h"
+#include "base/error.h"
+#include "base/suggestion.h"
+#include "engines/engine.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <new>
+#include <numeric>
+#include <sstream>
+
+namespace vitrify {
+
+namespace {
+
+// Streams of random numbers of one seed; 0 and 1 belong to fix ogn, 3 and 7 to latent_density.cpp (vitrify.processes).
+enum Stream : std::uint32_t { SITES = 2, START = 4, CHURN = 5 };
+constexpr std::uint32_t EACH_SPECIES = 8;    // between the streams of the sites of one species and of the next
+
+constexpr double MAX_STRETCH = 0.2;    // how far a density may lie outside that of the training data
+constexpr double GATE = 0.98;          // of the closest distance in the training data
+constexpr double LOOK = 1.5;           // of the largest of these distances: how far the closest pairs are looked for
+constexpr double MARGIN = 0.01;        // a range may be a single point, which no request meets to the last digit
+constexpr double FARTHEST = 1e6;       // where atoms may go before they are wrapped, in cutoffs: precision ends there
+constexpr double RESERVE = 0.9;        // of the free memory
+
+double volume_of(const std::array<Vector3, 3> &cell)
+{ return std::fabs(signed_volume(cell)); }
+
+std::string text(double value)
+{
+  std::ostringstream stream;
+  stream.precision(4);
+  stream << value;
+  return stream.str();
+}
+
+std::string gigabytes(double bytes)
+{ return text(bytes / 1e9) + " GB"; }
+
+std::size_t total(const std::vector<std::int64_t> &counts)
+{ return static_cast<std::size_t>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0})); }
+
+// Adds normal noise of a size to all positions.
+void add_noise(Structure &structure, double size, int step, std::uint32_t seed, Stream stream)
+{
+  for (std::size_t i = 0; i < structure.types.size(); ++i) {
+    const std::uint64_t id = i + 1;    // as LAMMPS counts atoms
+    const auto noise = normal3(
+        {static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(id >> 32), static_cast<std::uint32_t>(step), 0},
+        {seed, stream});
+    for (std::size_t k = 0; k < 3; ++k) structure.positions[3 * i + k] += size * noise[k];
+  }
+}
+
+// A number after `key` in a file of the system; infinity if there is none.
+double system_number(const char *path, const std::string &key)
+{
+  std::ifstream file(path);
+  std::string word;
+  if (!key.empty())
+    while (file >> word && word != key) {}
+  double value = 0.0;
+  return file >> value ? value : std::numeric_limits<double>::infinity();
+}
+
+const ModelFile &checked_model(const ModelFile &file)
+{
+  const Metadata &metadata = file.metadata();
+  if (metadata.kind != "amshortcut" && metadata.kind != "glassvae")
+    throw Error("model file " + file.path() + " is of kind " + metadata.kind +
+                (metadata.kind == "ogn" ? ", an integrator: use fix ogn for it"
+                                        : ", which predicts a property of atoms: use compute symgnn/atom for it") +
+                ", or give a model of kind amshortcut or glassvae");
+  if (metadata.kind == "glassvae" && !metadata.makes_structures())
+    throw Error("model file " + file.path() + " (variant " + metadata.variant +
+                ") has no density of latent vectors, so that it makes no structures: finish the training of a model of "
+                "variant equivariant, and export it again");
+  if (metadata.generator.process != "flow" || !file.has_native_weights())
+    throw Error("model file " + file.path() + " is a generator of variant " + metadata.variant + ", process " +
+                metadata.generator.process +
+                ", which runs in Python alone: use `vitrify generate` for it, or give a "
+                "model of variant flow");
+  return file;
+}
+
+}    // namespace
+
+std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, std::uint32_t seed,
+                            std::uint32_t species)
+{
+  const double spacing = std::cbrt(volume_of(cell) / static_cast<double>(n));
+  const auto number = [&](int d) {
+    const double wanted = std::max(1.0, std::floor(cell_height(cell, d) / spacing + 0.5));
+    return static_cast<std::size_t>(std::min(wanted, static_cast<double>(n)));
+  };
+  const std::size_t layers = number(2), rows = number(1);
+  const std::uint32_t stream = SITES + EACH_SPECIES * species;
+  const auto phase = [&](std::size_t index) { return uniform(static_cast<std::uint32_t>(index), seed, stream); };
+  std::vector<double> sites;
+  sites.reserve(3 * n);
+  for (std::size_t layer = 0; layer < layers; ++layer) {
+    const std::size_t of_layer = (layer + 1) * n / layers - layer * n / layers;
+    const double z = (static_cast<double>(layer) + phase(0)) / static_cast<double>(layers);
+    for (std::size_t row = 0; row < rows; ++row) {
+      const std::size_t in_row = (row + 1) * of_layer / rows - row * of_layer / rows;
+      const double y = (static_cast<double>(row) + phase(1 + layer)) / static_cast<double>(rows);
+      const double shift = phase(1 + layers + layer * rows + row);
+      for (std::size_t k = 0; k < in_row; ++k) {
+        const double x = (static_cast<double>(k) + shift) / static_cast<double>(in_row);
+        for (std::size_t c = 0; c < 3; ++c) sites.push_back(x * cell[0][c] + y * cell[1][c] + z * cell[2][c]);
+      }
+    }
+  }
+  return sites;
+}
+
+double free_memory()
+{
+  const double machine = 1024.0 * system_number("/proc/meminfo", "MemAvailable:");
+  // A container may have less than the machine; what its files occupy in the cache is given back when it is asked for.
+  const double limit = system_number("/sys/fs/cgroup/memory.max", "");
+  if (!std::isfinite(limit)) return machine;
+  const double used = system_number("/sys/fs/cgroup/memory.current", "");
+  const double cached = system_number("/sys/fs/cgroup/memory.stat", "file");
+  return std::isfinite(used) && std::isfinite(cached) ? std::min(machine, limit - used + cached) : machine;
+}
+
+Generator::Generator(const ModelFile &file) :
+    metadata_(checked_model(file).metadata()), composition_(metadata_), settings_(file),
+    network_(make_native_flow_network(file))
+{
+  if (metadata_.kind == "glassvae") latents_ = read_latent_density(file);
+}
+
+void Generator::check(const GlassRequest &request) const
+{
+  const std::size_t n_properties = metadata_.generator.properties.size();
+  if (request.counts.size() != metadata_.species.size())
+    throw Error("got numbers of atoms for " + std::to_string(request.counts.size()) + " species: the model has " +
+                joined(metadata_.species));
+  for (const std::int64_t count : request.counts)
+    if (count < 0 || count > std::numeric_limits<int>::max())
+      throw Error("the number of atoms of a species is " + std::to_string(count) + ": give one from 0 on");
+  const std::size_t n = total(request.counts);
+  if (n == 0) throw Error("zero atoms were asked for: give at least one");
+  if (n > static_cast<std::size_t>(std::numeric_limits<int>::max()))
+    throw Error(std::to_string(n) + " atoms are more than an integer counts: ask for fewer");
+  if (request.properties.size() != n_properties || request.known.size() != n_properties)
+    throw Error("got " + std::to_string(request.properties.size()) + " properties: the model has " +
+                std::to_string(n_properties));
+  for (std::size_t p = 0; p < n_properties; ++p)
+    if (request.known[p] != 0.0 && !std::isfinite(request.properties[p]))
+      throw Error("the target of " + metadata_.generator.properties[p].name + " is not finite: give a number");
+  if (request.steps < 1) throw Error("steps is " + std::to_string(request.steps) + ": give at least one step");
+  if (!(request.churn >= 0.0 && std::isfinite(request.churn)))
+    throw Error("churn is " + text(request.churn) + ": give a number from 0 on");
+  const double density = static_cast<double>(n) / volume_of(request.cell);
+  const double *range = metadata_.validity.number_density;
+  if (!(density >= range[0] * (1.0 - MAX_STRETCH) && density <= range[1] * (1.0 + MAX_STRETCH)))
+    throw Error("the density of " + text(density) +
+                " atoms per volume is impossible for this model, whose training "
+                "data have " +
+                text(range[0]) + " to " + text(range[1]) + ": ask for one in this range");
+  check_memory(request, n);
+}
+
+void Generator::check_memory(const GlassRequest &request, std::size_t n) const
+{
+  // Two sets of features and lists of an atom, and the place of each image within the cutoff.
+  double nodes = static_cast<double>(n);
+  for (int d = 0; d < 3; ++d) nodes *= 1.0 + 2.0 * settings_.cutoff / cell_height(request.cell, d);
+  const double real = metadata_.dtype == "float64" ? 8.0 : 4.0;
+  const double bytes = 130.0 * nodes + (500.0 + 8.0 * real * settings_.width) * static_cast<double>(n);
+  const double free = RESERVE * free_memory();
+  if (bytes > free)
+    throw Error(std::to_string(n) + " atoms need about " + gigabytes(bytes) + " of memory, but " + gigabytes(free) +
+                " are free: ask for fewer atoms, or use a larger machine");
+}
+
+std::vector<std::string> Generator::warnings(const GlassRequest &request) const
+{
+  std::vector<std::string> found;
+  const auto outside = [&](const std::string &name, double value, double low, double high, double margin,
+                           const std::string &unit) {
+    if (value >= low - margin && value <= high + margin) return;
+    found.push_back(name + " " + text(value) + unit + " is outside the training data's range of " + text(low) + " to " +
+                    text(high) + unit + ": the glass may not have it");
+  };
+  for (std::size_t p = 0; p < metadata_.generator.properties.size(); ++p) {
+    const GlassProperty &property = metadata_.generator.properties[p];
+    if (request.known[p] == 0.0) continue;
+    outside("target " + property.name, request.properties[p], property.range[0], property.range[1], 0.0,
+            property.unit.empty() ? "" : " " + property.unit);
+  }
+  const auto n = static_cast<double>(total(request.counts));
+  const double *range = metadata_.validity.number_density;
+  outside("number density", n / volume_of(request.cell), range[0], range[1], MARGIN * range[1], "");
+  for (std::size_t s = 0; s < request.counts.size(); ++s) {
+    const auto &fractions = metadata_.validity.composition[s];
+    outside("fraction of " + metadata_.species[s], static_cast<double>(request.counts[s]) / n, fractions[0],
+            fractions[1], MARGIN, "");
+  }
+  return found;
+}
+
+Structure Generator::start(const GlassRequest &request) const
+{
+  Structure structure;
+  structure.cell = request.cell;
+  for (std::size_t s = 0; s < request.counts.size(); ++s) {
+    const auto n = static_cast<std::size_t>(request.counts[s]);
+    if (n == 0) continue;
+    structure.types.insert(structure.types.end(), n, static_cast<int>(s));
+    const auto sites = lattice(request.cell, n, request.seed, static_cast<std::uint32_t>(s));
+    structure.positions.insert(structure.positions.end(), sites.begin(), sites.end());
+  }
+  add_noise(structure, settings_.spread, 0, request.seed, START);
+  return structure;
+}
+
+// Returns the time at which a structure has as much noise as after this.
+double Generator::put_back_noise(Structure &structure, const GlassRequest &request, int index) const
+{
+  const double time = 1.0 - static_cast<double>(index) / request.steps;
+  if (index == 0 || request.churn == 0.0) return time;
+  const double earlier = std::min(1.0, time * (1.0 + request.churn));
+  add_noise(structure, settings_.churn_spread * std::sqrt(earlier * earlier - time * time), index, request.seed, CHURN);
+  return earlier;
+}
+
+void Generator::step(Structure &structure, const GlassRequest &request, int index)
+{
+  const std::size_t n = structure.types.size();
+  const double time = put_back_noise(structure, request, index);
+  const double length = time - (1.0 - static_cast<double>(index + 1) / request.steps);
+  velocity_.resize(3 * n);
+  network_->velocity(structure.cell, n, structure.positions.data(), structure.types.data(), time, length,
+                     request.properties.data(), request.known.data(), velocity_.data());
+  for (std::size_t k = 0; k < 3 * n; ++k) {
+    structure.positions[k] -= length * velocity_[k];
+    if (!(std::fabs(structure.positions[k]) < FARTHEST * settings_.cutoff))    // nor is it a number
+      throw Error("the network moves atom " + std::to_string(k / 3 + 1) + " to " + text(structure.positions[k]) +
+                  " in step " + std::to_string(index + 1) + ": ask for targets and a density in the range of the " +
+                  "training data, or export the model again");
+  }
+}
+
+Glass Generator::generate(const GlassRequest &request)
+{
+  check(request);
+  Glass glass;
+  try {
+    glass.structure = start(request);
+    for (int k = 0; k < request.steps; ++k) step(glass.structure, request, k);
+    const auto &limits = metadata_.validity.min_distance;
+    if (limits.empty())
+      wrap(glass.structure);
+    else
+      glass.pushed = push_apart(glass.structure, limits);
+    check_gates(glass);
+  } catch (const std::bad_alloc &) {
+    throw Error("memory ran out while making " + std::to_string(total(request.counts)) + " atoms: ask for fewer");
+  }
+  return glass;
+}
+
+void Generator::check_gates(Glass &glass) const
+{
+  const auto &limits = metadata_.validity.min_distance;
+  const std::size_t n_species = metadata_.species.size();
+  const double largest = limits.empty() ? settings_.cutoff / LOOK : *std::max_element(limits.begin(), limits.end());
+  glass.closest = closest_distances(glass.structure, n_species, LOOK * largest);
+  if (limits.empty()) return;
+  const std::size_t overlaps = count_overlaps(glass.structure, limits, GATE);
+  if (overlaps == 0) return;
+  std::string worst;
+  double least = GATE;
+  for (std::size_t a = 0; a < n_species; ++a)
+    for (std::size_t b = 0; b <= a; ++b) {
+      const std::size_t pair = pair_of_species(static_cast<int>(a), static_cast<int>(b));
+      if (!(glass.closest[pair] < least * limits[pair])) continue;
+      least = glass.closest[pair] / limits[pair];
+      worst = metadata_.species[a] + "-" + metadata_.species[b] + " at " + text(glass.closest[pair]) +
+              ", where the data have " + text(limits[pair]);
+    }
+  const double *range = metadata_.validity.number_density;
+  throw Error(std::to_string(overlaps) + (overlaps == 1 ? " pair of atoms is" : " pairs of atoms are") +
+              " closer than in the training data after the atoms were pushed apart (" + worst +
+              "): use more steps, a density from " + text(range[0]) + " to " + text(range[1]) + ", or a larger cell");
+}
+
+double Generator::reference_error()
+{
+  const ReferenceCase &reference = metadata_.reference;
+  const std::vector<double> &expected = latents_ ? reference.decoded : reference.first;
+  if (expected.empty())
+    throw Error("the model file has no reference case of its generator: export the model again, or use check no");
+  std::vector<double> found(expected.size());
+  network_->velocity(reference.cell, reference.types.size(), reference.positions[0].data(), reference.types.data(),
+                     reference.time, reference.step, reference.properties.data(), reference.known.data(), found.data());
+  return relative_error(found, expected);
+}
+
+}    // namespace vitrify

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "amshortcut/moment_kernels.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace vitrify {
+
+/// Directed edges from `centres` to `neighbours`, those of a centre together. Edges without an order are summed all the
+/// same, but slowly.
+template <typename T> struct MomentGraph {
+  std::int64_t n;
+  const std::int64_t *centres, *neighbours;
+  const T *distances;    // (n)
+  const T *harmonics;    // (n, 9)
+};
+
+/// The features of one layer and its splines; weight: (size, width), or (size, 2 width) where there are vectors.
+template <typename T> struct MomentInputs {
+  SplineGrid<T> grid;
+  int width;
+  const T *s, *v;    // (nodes, width), (nodes, 3, width); v may be null
+  const T *weight;
+
+  int filters() const { return v ? 2 * width : width; }
+};
+
+/// What MomentLayer.forward sums over neighbours (models/amshortcut_flow.py): adds to moments (nodes, 9, width) and
+/// carried (nodes, 4, width), the latter where there are vectors.
+template <typename T>
+void sum_moments(const MomentGraph<T> &graph, const MomentInputs<T> &inputs, T *moments, T *carried);
+
+/// Adds the gradients of a loss by s, v and the weight, given those by the moments and by what is carried.
+template <typename T>
+void pull_moments(const MomentGraph<T> &graph, const MomentInputs<T> &inputs, const T *by_moments, const T *by_carried,
+                  T *by_s, T *by_v, T *by_weight);
+
+}    // namespace vitrify

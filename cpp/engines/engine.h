@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "neighbours/configuration.h"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace vitrify {
+
+/// Index of the unordered pair of species a, b in arrays with one value for each pair.
+inline std::size_t pair_of_species(int a, int b)
+{
+  const auto high = static_cast<std::size_t>(a > b ? a : b);
+  const auto low = static_cast<std::size_t>(a > b ? b : a);
+  return high * (high + 1) / 2 + low;
+}
+
+/// Runs a model layer by layer; between layers the host fills the ghosts' node features from their owners.
+///
+///     engine.begin(configuration);
+///     for (l = 0; l < layers; ++l) { engine.layer(l); exchange with pack and unpack }
+///     engine.finish(first, second);
+///
+/// Every method may throw std::exception. A configuration without owned atoms is valid and costs nothing.
+class Engine {
+public:
+  Engine() = default;
+  Engine(const Engine &) = delete;
+  Engine &operator=(const Engine &) = delete;
+  virtual ~Engine() = default;
+
+  /// Reads the configuration, whose arrays must stay as they are until `finish`, and finds the pairs within the cutoff.
+  virtual void begin(const Configuration &configuration) = 0;
+  /// Updates the features of the owned nodes; those of the ghosts are stale until `unpack` has filled them.
+  virtual void layer(int index) = 0;
+  /// Number of values of one node in `pack` and `unpack`.
+  virtual int width() const = 0;
+  /// Writes the features of the `n` nodes in `list`, owned or ghost, to `buffer`.
+  virtual void pack(int n, const int *list, double *buffer) const = 0;
+  /// Reads the features of the nodes first ... first + n - 1 from `buffer`.
+  virtual void unpack(int n, int first, const double *buffer) = 0;
+  /// What the model says of each owned atom. Kind ogn: displacement and velocity change of one stride, (n_owned, 3)
+  /// each; kind symgnn: property and its standard deviation, (n_owned) each. See Metadata::components.
+  virtual void finish(double *first, double *second) = 0;
+  /// True if `begin` reads the neighbour lists of the configuration; otherwise the engine finds its pairs without them.
+  virtual bool needs_lists() const { return true; }
+  /// Bytes that the engine holds.
+  virtual std::size_t bytes() const = 0;
+
+  /// The smallest distance of each `pair_of_species`, infinity where no pair was within the cutoff. Kind ogn: known
+  /// after `begin`; kind symgnn: after the last layer.
+  const std::vector<double> &closest() const { return closest_; }
+
+protected:
+  std::vector<double> closest_;
+};
+
+/// Where an engine runs: `device` is "cpu", "cuda" (the GPU local_rank modulo the node's count) or "cuda:n".
+struct EngineOptions {
+  std::string path;
+  std::string device = "cpu";
+  int local_rank = 0;
+};
+
+/// The one symbol that an engine library exports; returns nullptr and a message on failure, and never throws.
+using MakeEngine = Engine *(*)(const EngineOptions &options, std::string &message);
+
+}    // namespace vitrify

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "neighbours/periodic.h"
+
+#include <array>
+#include <cstddef>
+
+namespace vitrify {
+
+/// A network that says how the atoms of a noisy structure move. Throws Error.
+class FlowNetwork {
+public:
+  virtual ~FlowNetwork() = default;
+
+  /// The average velocities of all atoms, whose mean is zero, (n, 3) to `out`.
+  /// cell: vectors as rows; positions: (n, 3), anywhere; types: (n), 0-based; time and step in [0, 1]; properties and
+  /// known: one value for each property of the model, known 1 where it is asked for and 0 where it is not.
+  virtual void velocity(const std::array<Vector3, 3> &cell, std::size_t n, const double *positions, const int *types,
+                        double time, double step, const double *properties, const double *known, double *out) = 0;
+
+  /// Memory that it holds.
+  virtual std::size_t bytes() const = 0;
+};
+
+}    // namespace vitrify

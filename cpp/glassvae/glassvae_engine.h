@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "engines/energy_engine.h"
+#include "modelfile/model_file.h"
+
+#include <memory>
+
+namespace vitrify {
+
+/// The native engine for models of kind glassvae and variant equivariant: what
+/// python/vitrify/models/glassvae_equivariant.py says, without libtorch.
+///
+/// Nothing is kept of a pair: either pass over the neighbours finds those of one atom at a time in a grid, and a few
+/// hundred numbers of each atom stay between the passes. The answer does not depend on the number of threads, which is
+/// OMP_NUM_THREADS (default 1). Throws Error if the file has no native weights or they are damaged.
+std::unique_ptr<EnergyEngine> make_glassvae_engine(const ModelFile &file);
+
+}    // namespace vitrify

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* ----------------------------------------------------------------------
+   pair_style glassvae
+   pair_coeff * * MODEL El1 El2 ... [engine native|torch] [device cpu|cuda|cuda:n] [check yes|no]
+
+   Energy and forces of a latent model of a glass: a sum over atoms of functions of their neighborhood and of the latent
+   vector z of the whole structure.
+
+   atoms of a type that is mapped to NULL, for hybrid and hybrid/overlay, are invisible to the model
+------------------------------------------------------------------------- */
+
+#ifndef LMP_PAIR_GLASSVAE_H
+#define LMP_PAIR_GLASSVAE_H
+
+#include "pair.h"
+
+#include "lammps/glassvae/energy_driver.h"
+#include "lammps/host/model_host.h"
+
+#include <memory>
+#include <vector>
+
+namespace LAMMPS_NS {
+
+class PairGlassVAE : public Pair {
+public:
+  PairGlassVAE(class LAMMPS *);
+  ~PairGlassVAE() override;
+
+  void compute(int, int) override;
+  void settings(int, char **) override;
+  void coeff(int, char **) override;
+  void init_style() override;
+  double init_one(int, int) override;
+  double memory_usage() override;
+
+  // z of this step as the same model sees it in the same engine, if it is known; otherwise a null pointer
+
+  const std::vector<double> *latent(const ModelHost &) const;
+
+private:
+  std::unique_ptr<ModelHost> host;    // since pair_coeff
+  std::unique_ptr<EnergyDriver> driver;
+  bigint latent_step;    // of the engine's z, -1 for none
+
+  std::vector<double> energies, forces, virials;    // of the model's nodes
+
+  void allocate();
+  void store();
+};
+
+}    // namespace LAMMPS_NS
+
+#endif

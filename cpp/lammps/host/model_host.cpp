@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+
+#include "lammps/host/model_host.h"
+
+#include "glassvae/glassvae_engine.h"
+#include "lammps/host/engine_loader.h"
+#include "modelfile/model_file.h"
+#include "ogn/ogn_engine.h"
+
+#include "atom.h"
+#include "comm.h"
+#include "domain.h"
+#include "error.h"
+#include "force.h"
+#include "neighbor.h"
+#include "pair.h"
+#include "update.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace LAMMPS_NS;
+
+static constexpr double MASS_TOLERANCE = 1.0e-3;
+static const std::vector<std::string> SHARED_KEYWORDS = {"engine", "device", "check"};
+
+static std::string joined(const std::vector<std::string> &words)
+{
+  std::string text;
+  for (const auto &word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+static bool contains(const std::vector<std::string> &words, const std::string &word)
+{ return std::find(words.begin(), words.end(), word) != words.end(); }
+
+/* ---------------------------------------------------------------------- */
+
+ModelHost::ModelHost(LAMMPS *lmp, const std::string &_style, const std::string &_kind) :
+    Pointers(lmp), style(_style), kind(_kind), device("cpu"), check_flag(false), next(0), ifirst(0)
+{
+}
+
+/* ---------------------------------------------------------------------- */
+
+bool ModelHost::is_keyword(const std::string &word) const
+{ return contains(keywords, word); }
+
+bool ModelHost::is_shared(const std::string &word)
+{ return contains(SHARED_KEYWORDS, word); }
+
+/* ---------------------------------------------------------------------- */
+
+void ModelHost::begin_arguments(int iarg, int narg, char **arg, const std::vector<std::string> &own_keywords)
+{
+  if (narg <= iarg) utils::missing_cmd_args(FLERR, style, error);
+  if (!domain->box_exist)
+    error->all(FLERR,
+               fmt::format("{}: used before simulation box is defined: use read_data or create_box first", style));
+  keywords = SHARED_KEYWORDS;
+  keywords.insert(keywords.end() - 1, own_keywords.begin(), own_keywords.end());
+  next = iarg + 1;
+  while (next < narg && !is_keyword(arg[next]) && static_cast<int>(elements.size()) < atom->ntypes)
+    elements.emplace_back(arg[next++]);
+  ifirst = next;
+}
+
+/* ---------------------------------------------------------------------- */
+
+void ModelHost::end_arguments(int iarg, int narg, char **arg, bool allow_null)
+{
+  open_model(arg[iarg]);
+  if (next < narg) {
+    const std::string word = arg[next];
+    if (next == ifirst && (model.species_index(word) >= 0 || (allow_null && word == "NULL")))
+      error->all(FLERR, fmt::format("{}: too many elements: got {} for {} atom types; give one for each type", style,
+                                    joined(elements) + " " + word, atom->ntypes));
+    error->all(FLERR, fmt::format("{}: unknown keyword {}: use {}", style, word, joined(keywords)));
+  }
+  map_elements(allow_null);
+}
+
+/* ----------------------------------------------------------------------
+   read one of the keywords that all styles have; return the number of words
+------------------------------------------------------------------------- */
+
+int ModelHost::read_shared(int narg, char **arg)
+{
+  const std::string keyword = arg[next];
+  if (next + 2 > narg) utils::missing_cmd_args(FLERR, style + " " + keyword, error);
+  const std::string value = arg[next + 1];
+  if (keyword == "engine") {
+    if (value != "native" && value != "torch")
+      error->all(FLERR, fmt::format("{}: engine {} is unknown: use native or torch", style, value));
+    engine_name = value;
+  } else if (keyword == "device") {
+    device = value;
+  } else {
+    check_flag = utils::logical(FLERR, value, false, lmp) == 1;
+  }
+  return 2;
+}
+
+/* ----------------------------------------------------------------------
+   all ranks read the file, and agree on whether they could
+------------------------------------------------------------------------- */
+
+void ModelHost::open_model(const std::string &name)
+{
+  std::string message;
+  std::unique_ptr<vitrify::ModelFile> file;
+  try {
+    file.reset(new vitrify::ModelFile(vitrify::find_model(name, vitrify::shipped_model_folders())));
+    path = file->path();
+    model = file->metadata();
+    if (engine_name.empty()) engine_name = file->has_native_weights() && device == "cpu" ? "native" : "torch";
+    if (model.kind != kind)
+      message = refuse_kind();
+    else if (engine_name == "native" && device != "cpu")
+      message = fmt::format("engine native has no device {}: use device cpu, or engine torch", device);
+  } catch (const std::exception &e) {
+    message = e.what();
+  }
+  fail_if(message);
+
+  // GPUs are shared out among the ranks of a node
+
+  MPI_Comm node;
+  int local_rank = 0;
+  MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, comm->me, MPI_INFO_NULL, &node);
+  MPI_Comm_rank(node, &local_rank);
+  MPI_Comm_free(&node);
+
+  try {
+    make_engine(*file, local_rank);
+    if (check_flag) message = check_reference();
+  } catch (const std::exception &e) {
+    message = e.what();
+  }
+  fail_if(message);
+}
+
+/* ---------------------------------------------------------------------- */
+
+void ModelHost::make_engine(const vitrify::ModelFile &file, int local_rank)
+{
+  const vitrify::EngineOptions options{path, device, local_rank};
+  const bool native = engine_name == "native";
+  if (kind == "glassvae")
+    energy_engine = native ? vitrify::make_glassvae_engine(file) : vitrify::make_torch_glassvae(options);
+  else
+    engine = native ? vitrify::make_native_engine(file) : vitrify::make_torch_engine(options);
+}
+
+/* ---------------------------------------------------------------------- */
+
+std::string ModelHost::refuse_kind() const
+{
+  std::string use;
+  if (model.kind == "symgnn")
+    use = fmt::format("it predicts the {} of atoms at rest and moves nothing; use compute symgnn/atom for it",
+                      model.property);
+  else if (model.kind == "amshortcut")
+    use = "it makes structures; use create_glass for it";
+  else if (model.kind == "glassvae")
+    use = "it gives energies, forces and a latent vector; use pair_style glassvae, compute glassvae/latent or "
+          "create_glass for it";
+  else
+    return fmt::format("model file {} is of kind ogn, an integrator: use fix ogn for it, or give a model of kind {}",
+                       path, kind);
+  return fmt::format("model file {} is of kind {}: {}, or give a model of kind {}", path, model.kind, use, kind);
+}
+
+/* ----------------------------------------------------------------------
+   what is wrong with the engine's answer to the reference case of the model file
+------------------------------------------------------------------------- */
+
+std::string ModelHost::check_reference()
+{
+  const double deviation =
+      energy_engine ? vitrify::reference_error(*energy_engine, model) : vitrify::reference_error(*engine, model);
+  if (!(deviation <= model.reference.tolerance))
+    return fmt::format("model file {} does not reproduce its reference case: relative error {:.3g}, allowed {:.3g}; "
+                       "export the model again, or see `vitrify doctor`",
+                       path, deviation, model.reference.tolerance);
+  if (comm->me == 0) utils::logmesg(lmp, "{}: reference case reproduced, relative error {:.3g}\n", style, deviation);
+  return "";
+}
+
+/* ---------------------------------------------------------------------- */
+
+void ModelHost::map_elements(bool allow_null)
+{
+  const std::string species = joined(model.species);
+  if (static_cast<int>(elements.size()) < atom->ntypes)
+    error->all(FLERR,
+               fmt::format("{}: too few elements: got {} for {} atom types; give one for each type, the model has {}",
+                           style, elements.size(), atom->ntypes, species));
+  species_of_type.assign(atom->ntypes + 1, -1);
+  bool any = false;
+  for (int type = 1; type <= atom->ntypes; type++) {
+    const auto &element = elements[type - 1];
+    species_of_type[type] = model.species_index(element);
+    any = any || species_of_type[type] >= 0;
+    if (species_of_type[type] < 0 && !(allow_null && element == "NULL"))
+      error->all(FLERR, fmt::format("{}: element {} of type {} is not in the model, which has {}", style, element, type,
+                                    species));
+    mapping += fmt::format("{}{} -> {}", mapping.empty() ? "" : ", ", type, element);
+  }
+  if (!any)
+    error->all(FLERR, fmt::format("{}: no atom type is mapped to an element: the model has {}", style, species));
+}
+
+/* ---------------------------------------------------------------------- */
+
+void ModelHost::check_system()
+{
+  if (model.units != update->unit_style)
+    error->all(FLERR, fmt::format("{}: the model is in {} units, but the input uses units {}: use units {}", style,
+                                  model.units, update->unit_style, model.units));
+  if (domain->dimension != 3)
+    error->all(FLERR, fmt::format("{}: the model is three-dimensional: use dimension 3", style));
+}
+
+void ModelHost::check_neighbors()
+{
+  if (neighbor->includegroup)
+    error->all(FLERR, fmt::format("{}: neigh_modify include hides neighbors from the model: use neigh_modify include "
+                                  "all",
+                                  style));
+  if (comm->mode != Comm::SINGLE)
+    error->all(FLERR, fmt::format("{}: comm_modify mode multi is not supported: use comm_modify mode single", style));
+}
+
+/* ----------------------------------------------------------------------
+   to be called in init(), after which LAMMPS chooses the ghost cutoff
+------------------------------------------------------------------------- */
+
+void ModelHost::request_ghosts()
+{
+  check_neighbors();
+  if (!force->pair || model.cutoff > force->pair->cutforce)
+    comm->cutghostuser = MAX(comm->cutghostuser, model.cutoff + neighbor->skin);
+}
+
+/* ---------------------------------------------------------------------- */
+
+void ModelHost::check_masses()
+{
+  for (int type = 1; type <= atom->ntypes; type++) {
+    if (species_of_type[type] < 0) continue;
+    const double wanted = model.masses[species_of_type[type]];
+    if (!(std::fabs(atom->mass[type] - wanted) <= MASS_TOLERANCE * wanted))
+      error->all(FLERR, fmt::format("{}: type {} has mass {}, but the model was trained with {}: use mass {} {}", style,
+                                    type, atom->mass[type], wanted, type, wanted));
+  }
+}
+
+/* ---------------------------------------------------------------------- */
+
+void ModelHost::fail_if(std::string message)
+{
+  const int mine = message.empty() ? comm->nprocs : comm->me;
+  int rank = 0;
+  MPI_Allreduce(&mine, &rank, 1, MPI_INT, MPI_MIN, world);
+  if (rank == comm->nprocs) return;
+  int length = static_cast<int>(message.size());
+  MPI_Bcast(&length, 1, MPI_INT, rank, world);
+  message.resize(length);
+  MPI_Bcast(&message[0], length, MPI_CHAR, rank, world);
+  error->all(FLERR, style + ": " + message);
+}
+
+/* ---------------------------------------------------------------------- */
+
+void ModelHost::fail_prediction(const std::string &message)
+{ error->one(FLERR, fmt::format("{}: the prediction of step {} failed: {}", style, update->ntimestep, message)); }

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* ----------------------------------------------------------------------
+   The atoms that a model sees: owned atoms, then ghosts, without those of types that are mapped to NULL
+------------------------------------------------------------------------- */
+
+#ifndef VITRIFY_MODEL_NODES_H
+#define VITRIFY_MODEL_NODES_H
+
+#include "pointers.h"
+
+#include "neighbours/configuration.h"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace LAMMPS_NS {
+
+class ModelHost;
+
+class ModelNodes : protected Pointers {
+public:
+  ModelNodes(LAMMPS *lmp, const ModelHost &host) : Pointers(lmp), nowned(0), host(host) {}
+
+  int nowned;
+  std::vector<int> nodes;    // node of each owned atom and ghost, -1 for none
+  std::vector<int> species;
+  std::vector<double> positions;
+
+  // reads all atoms; what it returns points into this object
+
+  vitrify::Configuration find();
+
+  // owned atoms of each species
+
+  std::vector<double> count() const;
+
+  // true, after a warning, if a structure with so many atoms of each species, on all ranks, is unlike the training data
+
+  bool warn_if_outside(const std::vector<double> &counts) const;
+
+  std::size_t bytes() const;
+
+private:
+  const ModelHost &host;
+
+  std::string outside(const std::vector<double> &) const;
+};
+
+}    // namespace LAMMPS_NS
+
+#endif

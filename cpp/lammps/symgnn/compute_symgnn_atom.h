@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* ----------------------------------------------------------------------
+   compute ID group symgnn/atom MODEL El1 El2 ... [engine native|torch] [device cpu|cuda|cuda:n] [check yes|no]
+
+   A property of each atom of a structure at rest, such as its energy barrier, from a graph network.
+
+   per-atom array: 1 the property, 2 its standard deviation; zero for atoms outside the group
+   atoms of a type that is mapped to NULL are invisible to the model, and get zeros
+------------------------------------------------------------------------- */
+
+#ifndef LMP_COMPUTE_SYMGNN_ATOM_H
+#define LMP_COMPUTE_SYMGNN_ATOM_H
+
+#include "compute.h"
+
+#include "lammps/host/model_host.h"
+#include "lammps/host/model_nodes.h"
+#include "neighbours/half_list.h"
+
+#include <string>
+#include <vector>
+
+namespace LAMMPS_NS {
+
+class ComputeSymGNNAtom : public Compute {
+public:
+  ComputeSymGNNAtom(class LAMMPS *, int, char **);
+  ~ComputeSymGNNAtom() override;
+
+  void init() override;
+  void compute_peratom() override;
+  int pack_forward_comm(int, int *, double *, int, int *) override;
+  void unpack_forward_comm(int, int, double *) override;
+  double memory_usage() override;
+
+private:
+  ModelHost host;
+  const vitrify::Metadata &model;    // the host's
+  int nmax;                          // rows of array_atom
+  bool warned_motion, warned_range;
+
+  ModelNodes atoms;
+  std::vector<double> first, second;    // what the model says of the owned nodes
+  vitrify::HalfList half_list;          // for an engine that wants one
+
+  std::vector<int> sent;       // of one message: nodes
+  std::vector<double> rows;    // and their features
+  std::string trouble;         // what went wrong with this prediction on this rank
+
+  void predict();
+  void stop_if_in_trouble();
+  void store();
+  void check_numbers(double **, int, const std::string &);
+
+  void warn_of_motion();
+  void warn_of_range();
+  double largest_force() const;
+  double temperature() const;
+};
+
+}    // namespace LAMMPS_NS
+
+#endif

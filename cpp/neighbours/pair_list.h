@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/buffer.h"
+#include "neighbours/configuration.h"
+#include "neighbours/node_grid.h"
+#include "simd/kernels.h"
+
+#include <vector>
+
+namespace vitrify {
+
+/// The pairs of a contiguous chunk of owned atoms within the cutoff, sorted as PairRange says. A pair of two atoms of
+/// one chunk stands once; a pair with an atom of another chunk stands in both, so that no two threads add to one atom.
+template <typename T> class PairList {
+public:
+  /// Compacts the host's half list of atoms first ... last - 1, or finds their pairs in the grid if the host has no
+  /// lists. `inner` is the cutoff of the inner pairs, and `squares`
+  /// (species, species) becomes the smallest squared distance of a centre and a neighbour.
+  void build(const Kernels<T> &kernels, const Configuration &c, const NodeGrid &grid, std::int64_t first,
+             std::int64_t last, double cutoff, double inner, std::vector<double> &squares);
+
+  /// Adds the pairs of other chunks' lists whose second atom is in this one. Call it when all are built.
+  void adopt(const std::vector<PairList> &lists);
+
+  std::int64_t first() const { return first_; }
+  std::int64_t last() const { return last_; }
+  /// Ranges of atoms first ... last - 1, neighbours and distances; a kernel wants ranges from atom 0 on.
+  const PairRange *ranges() const { return ranges_.data() - first_; }
+  const int *neighbours() const { return neighbours_.data(); }
+  const T *distances() const { return distances_.data(); }
+  /// The same for the pairs that `adopt` added.
+  const PairRange *adopted_ranges() const { return adopted_.empty() ? nullptr : adopted_ranges_.data() - first_; }
+  const int *adopted_neighbours() const { return adopted_neighbours_.data(); }
+  const T *adopted_distances() const { return adopted_distances_.data(); }
+  std::size_t bytes() const;
+
+private:
+  struct Foreign {
+    int centre, neighbour;    // the centre is in another chunk
+    T distance;
+    bool inner;
+  };
+
+  void note_foreign(const Configuration &c, std::int64_t i, const PairRange &range);
+
+  std::int64_t first_ = 0, last_ = 0;
+  Buffer<PairRange> ranges_, adopted_ranges_;
+  Buffer<int> neighbours_, adopted_neighbours_;
+  Buffer<T> distances_, adopted_distances_;
+  std::vector<Foreign> foreign_, adopted_;
+  Buffer<int> found_;    // of one atom
+  Buffer<double> found_squares_;
+};
+
+}    // namespace vitrify

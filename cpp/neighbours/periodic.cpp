@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "neighbours/periodic.h"
+
+#include "base/error.h"
+#include "engines/engine.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+namespace vitrify {
+
+namespace {
+
+// More images of one atom than this are a mistake in the cell or in its units.
+constexpr double MAX_IMAGES = 1e5;
+
+}    // namespace
+
+void PeriodicSystem::build(const std::array<Vector3, 3> &cell, std::size_t n, const double *positions,
+                           const double *velocities, const int *types, double cutoff)
+{
+  cell_ = cell;
+  const double volume = signed_volume(cell);
+  if (!(std::fabs(volume) > 0.0)) throw Error("the cell has no volume: give three independent cell vectors");
+  reciprocal_ = reciprocal_cell(cell);
+  double images = 1.0;
+  for (int d = 0; d < 3; ++d) {
+    // The fractional coordinate along cell vector d changes by at most |reciprocal vector d| times the distance.
+    reach_[d] = cutoff * std::sqrt(dot(reciprocal_[d], reciprocal_[d]));
+    images *= 1.0 + 2.0 * reach_[d];
+  }
+  const double nodes = images * static_cast<double>(n);
+  if (!(images < MAX_IMAGES && nodes < std::numeric_limits<int>::max()))
+    throw Error("each of the " + std::to_string(n) + " atoms has " + std::to_string(images) +
+                " images within the cutoff: check the cell and its units, or use a larger cell");
+  add_atoms(n, positions, velocities, types);
+  add_ghosts();
+  cutoff_ = cutoff;
+}
+
+void PeriodicSystem::add_atoms(std::size_t n, const double *positions, const double *velocities, const int *types)
+{
+  n_owned_ = n;
+  positions_.clear();
+  owners_.clear();
+  types_.assign(types, types + n);
+  velocities_.clear();
+  if (velocities) velocities_.assign(velocities, velocities + 3 * n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const Vector3 r{positions[3 * i], positions[3 * i + 1], positions[3 * i + 2]};
+    Vector3 wrapped = r;
+    for (int d = 0; d < 3; ++d) {
+      const double turns = std::floor(dot(reciprocal_[d], r));
+      for (int k = 0; k < 3; ++k) wrapped[k] -= turns * cell_[d][k];
+    }
+    positions_.insert(positions_.end(), wrapped.begin(), wrapped.end());
+    owners_.push_back(static_cast<int>(i));
+  }
+}
+
+void PeriodicSystem::append(int owner, const Vector3 &position)
+{
+  const auto first = 3 * static_cast<std::size_t>(owner);
+  positions_.insert(positions_.end(), position.begin(), position.end());
+  if (!velocities_.empty())
+    for (std::size_t k = 0; k < 3; ++k) velocities_.push_back(velocities_[first + k]);
+  types_.push_back(types_[static_cast<std::size_t>(owner)]);
+  owners_.push_back(owner);
+}
+
+void PeriodicSystem::add_ghosts()
+{
+  for (std::size_t i = 0; i < n_owned_; ++i) {
+    const Vector3 r{positions_[3 * i], positions_[3 * i + 1], positions_[3 * i + 2]};
+    std::array<int, 3> first, last;
+    for (int d = 0; d < 3; ++d) {
+      const double fraction = dot(reciprocal_[d], r);
+      first[d] = static_cast<int>(std::ceil(-reach_[d] - fraction));
+      last[d] = static_cast<int>(std::floor(1.0 + reach_[d] - fraction));
+    }
+    for (int a = first[0]; a <= last[0]; ++a)
+      for (int b = first[1]; b <= last[1]; ++b)
+        for (int c = first[2]; c <= last[2]; ++c) {
+          if (a == 0 && b == 0 && c == 0) continue;
+          Vector3 image = r;
+          for (int k = 0; k < 3; ++k) image[k] += a * cell_[0][k] + b * cell_[1][k] + c * cell_[2][k];
+          append(static_cast<int>(i), image);
+        }
+  }
+}
+
+Configuration PeriodicSystem::configuration() const
+{
+  Configuration configuration;
+  configuration.n_owned = static_cast<std::int64_t>(n_owned_);
+  configuration.n_nodes = static_cast<std::int64_t>(types_.size());
+  configuration.types = types_.data();
+  configuration.positions = positions_.data();
+  if (!velocities_.empty()) configuration.velocities = velocities_.data();
+  return configuration;
+}
+
+std::size_t PeriodicSystem::bytes() const
+{
+  return (positions_.capacity() + velocities_.capacity() + buffer_.capacity()) * sizeof(double) +
+         (types_.capacity() + owners_.capacity()) * sizeof(int);
+}
+
+void PeriodicSystem::predict(Engine &engine, int layers, double *first, double *second)
+{
+  const int n_owned = static_cast<int>(n_owned_);
+  const int n_ghosts = static_cast<int>(owners_.size()) - n_owned;
+  Configuration c = configuration();
+  if (engine.needs_lists()) half_list_.build(c, cutoff_);
+  engine.begin(c);
+  buffer_.resize(static_cast<std::size_t>(n_ghosts) * engine.width());
+  for (int index = 0; index < layers; ++index) {
+    engine.layer(index);
+    engine.pack(n_ghosts, owners_.data() + n_owned, buffer_.data());
+    engine.unpack(n_ghosts, n_owned, buffer_.data());
+  }
+  engine.finish(first, second);
+}
+
+}    // namespace vitrify

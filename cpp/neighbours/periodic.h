@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "base/geometry.h"
+#include "neighbours/configuration.h"
+#include "neighbours/half_list.h"
+
+#include <array>
+#include <cstddef>
+#include <vector>
+
+namespace vitrify {
+
+class Engine;
+
+/// A periodic structure as a host with ghosts sees it: atoms wrapped into the cell and their images around it, with
+/// a half list of pairs for engines that want one. O(N), for any cell, which may be triclinic and smaller than the
+/// cutoff.
+class PeriodicSystem {
+public:
+  /// Reads a structure: cell vectors as rows, n positions and velocities (n, 3), n types. Velocities may be null, for
+  /// models of structures at rest. Keeps no pointer.
+  /// Throws Error if the cell has no volume, or has so many images within the cutoff that memory would not hold them.
+  void build(const std::array<Vector3, 3> &cell, std::size_t n, const double *positions, const double *velocities,
+             const int *types, double cutoff);
+
+  /// One prediction by `engine`, which has `layers` layers: what `Engine::finish` writes, in the order of `build`.
+  void predict(Engine &engine, int layers, double *first, double *second);
+
+  /// The atoms and their images, without lists, valid until the next `build`; and of each node, the atom that it is.
+  Configuration configuration() const;
+  const int *owners() const { return owners_.data(); }
+  std::size_t bytes() const;
+
+private:
+  void add_atoms(std::size_t n, const double *positions, const double *velocities, const int *types);
+  void add_ghosts();
+  void append(int owner, const Vector3 &position);
+
+  std::array<Vector3, 3> cell_{}, reciprocal_{};    // reciprocal_[d] . r is the fractional coordinate d
+  Vector3 reach_{};                                 // the cutoff in fractional coordinates
+  double cutoff_ = 0.0;
+  std::size_t n_owned_ = 0;
+  std::vector<double> positions_, velocities_;    // (n_nodes, 3); velocities may be empty
+  std::vector<int> types_, owners_;               // (n_nodes)
+  HalfList half_list_;                            // for an engine that wants lists
+  std::vector<double> buffer_;                    // features on their way from owners to ghosts
+};
+
+}    // namespace vitrify

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "amshortcut/flow_network_engine.h"
+#include "amshortcut/moment_gradient.h"
+#include "base/error.h"
+#include "modelfile/model_file.h"
+#include "python/bindings.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace py = pybind11;
+
+namespace vitrify {
+
+namespace {
+
+template <typename T> using Array = py::array_t<T, py::array::c_style>;
+using Integers = py::array_t<std::int64_t, py::array::c_style>;
+
+template <typename T> bool has_shape(const Array<T> &array, const std::vector<py::ssize_t> &shape)
+{
+  return array.ndim() == static_cast<py::ssize_t>(shape.size()) &&
+         std::equal(shape.begin(), shape.end(), array.shape());
+}
+
+template <typename T> Array<T> zeros(const std::vector<py::ssize_t> &shape)
+{
+  Array<T> array(shape);
+  std::fill_n(array.mutable_data(), array.size(), T(0));
+  return array;
+}
+
+/// Arrays of one layer, checked.
+template <typename T> struct Layer {
+  MomentGraph<T> graph;
+  MomentInputs<T> inputs;
+  py::ssize_t nodes, width;
+
+  Layer(const Integers &edge_index, const Array<T> &distances, const Array<T> &harmonics, const Array<T> &s,
+        const std::optional<Array<T>> &v, const Array<T> &weight, double start, double inverse_spacing)
+  {
+    if (s.ndim() != 2 || weight.ndim() != 3 || edge_index.ndim() != 2)
+      throw Error("give s (N, W), a weight (1, size, filters) and an edge_index (2, E)");
+    nodes = s.shape(0);
+    width = s.shape(1);
+    const py::ssize_t n = edge_index.shape(1), size = weight.shape(1), filters = v ? 2 * width : width;
+    if (width % 8 || width < 8 || size < 1 || size > 1 << 20 || !has_shape(weight, {1, size, filters}) ||
+        edge_index.shape(0) != 2 || !has_shape(distances, {n}) || !has_shape(harmonics, {n, HARMONICS}) ||
+        (v && !has_shape(*v, {nodes, 3, width})))
+      throw Error("the arrays of a layer of moments do not fit together");
+    const std::int64_t *index = edge_index.data();
+    for (py::ssize_t k = 0; k < 2 * n; ++k)
+      if (index[k] < 0 || index[k] >= nodes)
+        throw Error("an edge has the node " + std::to_string(index[k]) + " of " + std::to_string(nodes));
+    graph = {n, index, index + n, distances.data(), harmonics.data()};
+    inputs = {{static_cast<T>(start), static_cast<T>(inverse_spacing), static_cast<int>(size)},
+              static_cast<int>(width),
+              s.data(),
+              v ? v->data() : nullptr,
+              weight.data()};
+  }
+};
+
+template <typename T>
+py::tuple forward(const Integers &edge_index, const Array<T> &distances, const Array<T> &harmonics, const Array<T> &s,
+                  const std::optional<Array<T>> &v, const Array<T> &weight, double start, double inverse_spacing)
+{
+  const Layer<T> layer(edge_index, distances, harmonics, s, v, weight, start, inverse_spacing);
+  Array<T> moments = zeros<T>({layer.nodes, HARMONICS, layer.width});
+  Array<T> carried = zeros<T>({v ? layer.nodes : 0, CARRIED, layer.width});
+  T *to_moments = moments.mutable_data(), *to_carried = carried.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    sum_moments(layer.graph, layer.inputs, to_moments, to_carried);
+  }
+  return py::make_tuple(moments, carried);
+}
+
+template <typename T>
+py::tuple backward(const Integers &edge_index, const Array<T> &distances, const Array<T> &harmonics, const Array<T> &s,
+                   const std::optional<Array<T>> &v, const Array<T> &weight, double start, double inverse_spacing,
+                   const Array<T> &by_moments, const Array<T> &by_carried)
+{
+  const Layer<T> layer(edge_index, distances, harmonics, s, v, weight, start, inverse_spacing);
+  const py::ssize_t rows = v ? layer.nodes : 0;
+  if (!has_shape(by_moments, {layer.nodes, HARMONICS, layer.width}) ||
+      !has_shape(by_carried, {rows, CARRIED, layer.width}))
+    throw Error("the gradients by the moments do not have their shapes");
+  Array<T> by_s = zeros<T>({layer.nodes, layer.width}), by_v = zeros<T>({rows, 3, layer.width});
+  Array<T> by_weight = zeros<T>({1, weight.shape(1), weight.shape(2)});
+  T *to_s = by_s.mutable_data(), *to_v = by_v.mutable_data(), *to_weight = by_weight.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    pull_moments(layer.graph, layer.inputs, by_moments.data(), by_carried.data(), to_s, to_v, to_weight);
+  }
+  return py::make_tuple(by_s, by_v, by_weight);
+}
+
+template <typename T> void bind_moments(py::module_ &module)
+{
+  module.def("moments_forward", &forward<T>, py::arg("edge_index"), py::arg("distances").noconvert(),
+             py::arg("harmonics").noconvert(), py::arg("s").noconvert(), py::arg("v").noconvert(),
+             py::arg("weight").noconvert(), py::arg("start"), py::arg("inverse_spacing"),
+             "Moments (N, 9, W) and what is carried (N, 4, W), or (0, 4, W) without v; see models/amshortcut_flow.py.");
+  module.def("moments_backward", &backward<T>, py::arg("edge_index"), py::arg("distances").noconvert(),
+             py::arg("harmonics").noconvert(), py::arg("s").noconvert(), py::arg("v").noconvert(),
+             py::arg("weight").noconvert(), py::arg("start"), py::arg("inverse_spacing"),
+             py::arg("by_moments").noconvert(), py::arg("by_carried").noconvert(),
+             "Gradients by s, v and the weight, given those by the two results of moments_forward.");
+}
+
+/// A generator's network for hosts that have positions and a cell.
+class NativeNetwork {
+public:
+  using Reals = py::array_t<double, py::array::c_style | py::array::forcecast>;
+  using Types = py::array_t<int, py::array::c_style | py::array::forcecast>;
+
+  explicit NativeNetwork(const std::string &path) : file_(path), network_(make_native_flow_network(file_)) {}
+
+  Reals velocity(const Reals &cell, const Reals &positions, const Types &types, double time, double step,
+                 const Reals &properties, const Reals &known)
+  {
+    const py::ssize_t n = types.size();
+    const auto n_properties = static_cast<py::ssize_t>(file_.metadata().generator.properties.size());
+    if (types.ndim() != 1 || positions.ndim() != 2 || positions.shape(0) != n || positions.shape(1) != 3 ||
+        cell.ndim() != 2 || cell.shape(0) != 3 || cell.shape(1) != 3 || properties.ndim() != 1 ||
+        properties.shape(0) != n_properties || known.ndim() != 1 || known.shape(0) != n_properties)
+      throw Error("give a cell (3, 3), positions (N, 3), types (N,), and properties and known (" +
+                  std::to_string(n_properties) + ",)");
+    for (py::ssize_t k = 0; k < 9; ++k)
+      if (!std::isfinite(cell.data()[k])) throw Error("the cell holds NaN or infinity: give finite numbers");
+    std::array<Vector3, 3> rows;
+    std::copy_n(cell.data(), 9, rows[0].data());
+    Reals out({n, py::ssize_t(3)});
+    double *to = out.mutable_data();
+    const py::gil_scoped_release release;
+    const std::lock_guard<std::mutex> lock(mutex_);    // one network, one call at a time
+    network_->velocity(rows, static_cast<std::size_t>(n), positions.data(), types.data(), time, step, properties.data(),
+                       known.data(), to);
+    return out;
+  }
+
+  std::size_t bytes() const { return network_->bytes(); }
+
+private:
+  ModelFile file_;
+  std::unique_ptr<FlowNetwork> network_;
+  std::mutex mutex_;
+};
+
+}    // namespace
+
+void bind_generator(py::module_ &module)
+{
+  py::class_<NativeNetwork>(module, "NativeFlowNetwork",
+                            "The flow of a model file of kind amshortcut or glassvae in the native engine.")
+      .def(py::init<const std::string &>(), py::arg("path"))
+      .def("velocity", &NativeNetwork::velocity, py::arg("cell"), py::arg("positions"), py::arg("types"),
+           py::arg("time"), py::arg("step"), py::arg("properties"), py::arg("known"),
+           "Average velocities (N, 3) in a periodic cell (3, 3), rows; known (P,) is 1 where a property is asked for "
+           "and 0 elsewhere. Releases the GIL.")
+      .def_property_readonly("bytes", &NativeNetwork::bytes, "Bytes that the engine holds.");
+  bind_moments<float>(module);
+  bind_moments<double>(module);
+}
+
+}    // namespace vitrify

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "amshortcut/generator.h"
+#include "base/error.h"
+#include "python/bindings.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <optional>
+
+namespace py = pybind11;
+
+namespace vitrify {
+
+namespace {
+
+using Reals = py::array_t<double, py::array::c_style | py::array::forcecast>;
+using Integers = py::array_t<int, py::array::c_style | py::array::forcecast>;
+using Values = std::vector<double>;
+
+std::array<Vector3, 3> cell_of(const Reals &cell)
+{
+  if (cell.ndim() != 2 || cell.shape(0) != 3 || cell.shape(1) != 3) throw Error("give a cell (3, 3), rows");
+  for (py::ssize_t k = 0; k < 9; ++k)
+    if (!std::isfinite(cell.data()[k])) throw Error("the cell holds NaN or infinity: give finite numbers");
+  std::array<Vector3, 3> rows;
+  std::copy_n(cell.data(), 9, rows[0].data());
+  return rows;
+}
+
+Reals array_of(const Values &values, const std::vector<py::ssize_t> &shape)
+{
+  Reals array(shape);
+  std::copy(values.begin(), values.end(), array.mutable_data());
+  return array;
+}
+
+Reals matrix(const Values &values)
+{ return array_of(values, {static_cast<py::ssize_t>(values.size() / 3), 3}); }
+
+Integers vector(const std::vector<int> &values)
+{
+  Integers array(static_cast<py::ssize_t>(values.size()));
+  std::copy(values.begin(), values.end(), array.mutable_data());
+  return array;
+}
+
+Reals sites(const Reals &cell, std::int64_t n, std::uint32_t seed, std::uint32_t species)
+{
+  if (n < 1) throw Error("zero atoms were asked for: give at least one");
+  return matrix(lattice(cell_of(cell), static_cast<std::size_t>(n), seed, species));
+}
+
+/// The density of latent vectors, for tests and for Python's own fit.
+class Latents {
+public:
+  Latents(const Reals &weights, const Reals &means, const Reals &covariances) :
+      density_(values(weights), values(means), values(covariances))
+  {
+    const py::ssize_t n = weights.size(), size = static_cast<py::ssize_t>(density_.size()) + 1;
+    if (weights.ndim() != 1 || means.ndim() != 2 || means.shape(0) != n || covariances.ndim() != 3 ||
+        covariances.shape(0) != n || covariances.shape(1) != size)
+      throw Error("give weights (K,), means (K, D + 1) and covariances (K, D + 1, D + 1)");
+  }
+
+  py::tuple sample(std::uint32_t count, std::uint32_t seed, double low, double high) const
+  {
+    const LatentWindow window = density_.window(low, high);
+    Values z, energies;
+    for (std::uint32_t k = 0; k < count; ++k) {
+      const LatentDraw drawn = density_.draw(window, seed, k);
+      z.insert(z.end(), drawn.z.begin(), drawn.z.end());
+      energies.push_back(drawn.energy);
+    }
+    const auto n = static_cast<py::ssize_t>(count);
+    return py::make_tuple(array_of(z, {n, static_cast<py::ssize_t>(density_.size())}), array_of(energies, {n}));
+  }
+
+  double quantile(double share) const
+  {
+    if (!(share > 0.0 && share < 1.0)) throw Error("a share is not between 0 and 1: give one that is");
+    return density_.quantile(share);
+  }
+
+private:
+  static Values values(const Reals &array)
+  {
+    Values found(array.data(), array.data() + array.size());
+    for (const double value : found)
+      if (!std::isfinite(value)) throw Error("the density of z holds NaN or infinity: give finite numbers");
+    return found;
+  }
+
+  LatentDensity density_;
+};
+
+/// A generator for hosts that have a cell.
+class Sampler {
+public:
+  explicit Sampler(const std::string &path) : file_(path), generator_(file_) {}
+
+  py::tuple generate(const Reals &cell, const std::vector<std::int64_t> &counts, int steps, std::uint32_t seed,
+                     const Values &properties, const Values &known, double churn)
+  {
+    const GlassRequest request{cell_of(cell), counts, properties, known, steps, seed, churn};
+    Glass glass;
+    {
+      const py::gil_scoped_release release;
+      const std::lock_guard<std::mutex> lock(mutex_);    // one network, one structure at a time
+      glass = generator_.generate(request);
+      closest_ = glass.closest;
+      pushed_ = glass.pushed;
+    }
+    return py::make_tuple(matrix(glass.structure.positions), vector(glass.structure.types));
+  }
+
+  std::vector<std::string> warnings(const Reals &cell, const std::vector<std::int64_t> &counts,
+                                    const Values &properties, const Values &known) const
+  {
+    check_properties(properties, known);
+    if (counts.size() != file_.metadata().species.size()) throw Error("give a number of atoms for each species");
+    return generator_.warnings({cell_of(cell), counts, properties, known});
+  }
+
+  std::vector<std::int64_t> counts(std::optional<std::int64_t> n, double volume, const Values &properties,
+                                   const Values &known, const std::optional<Values> &fractions,
+                                   std::optional<double> density) const
+  {
+    const Composition &composition = generator_.composition();
+    const Values shares = shares_of(properties, known, fractions);
+    if (n) return composition.counts(*n, shares);
+    return composition.nearest_counts(volume * (density ? *density : density_of(properties, known, fractions)), shares);
+  }
+
+  Values shares_of(const Values &properties, const Values &known, const std::optional<Values> &fractions) const
+  {
+    check_properties(properties, known);
+    const Composition &composition = generator_.composition();
+    return fractions ? composition.checked_fractions(*fractions) : composition.fractions(properties, known);
+  }
+
+  double density_of(const Values &properties, const Values &known, const std::optional<Values> &fractions) const
+  {
+    check_properties(properties, known);
+    const Composition &composition = generator_.composition();
+    return composition.density(properties, known, fractions ? composition.checked_fractions(*fractions) : Values());
+  }
+
+  py::tuple latent(std::uint32_t seed, double low, double high) const
+  {
+    const LatentDensity *latents = generator_.latents();
+    if (!latents) throw Error("a model of kind " + file_.metadata().kind + " has no latent vectors: leave energy out");
+    const LatentDraw drawn = latents->draw(latents->window(low, high), seed);
+    return py::make_tuple(array_of(drawn.z, {static_cast<py::ssize_t>(drawn.z.size())}), drawn.energy);
+  }
+
+  double reference_error()
+  {
+    const py::gil_scoped_release release;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return generator_.reference_error();
+  }
+
+  const Values &closest() const { return closest_; }
+  std::size_t pushed() const { return pushed_; }
+
+private:
+  void check_properties(const Values &properties, const Values &known) const
+  {
+    const std::size_t n = file_.metadata().generator.properties.size();
+    if (properties.size() != n || known.size() != n)
+      throw Error("got " + std::to_string(properties.size()) + " properties: the model has " + std::to_string(n));
+  }
+
+  ModelFile file_;
+  Generator generator_;
+  std::mutex mutex_;
+  Values closest_;
+  std::size_t pushed_ = 0;
+};
+
+py::tuple apart(const Reals &cell, const Reals &positions, const Integers &types, const Values &min_distance)
+{
+  const py::ssize_t n = types.size();
+  if (types.ndim() != 1 || positions.ndim() != 2 || positions.shape(0) != n || positions.shape(1) != 3)
+    throw Error("give positions (N, 3) and types (N,)");
+  for (py::ssize_t k = 0; k < positions.size(); ++k)
+    if (!std::isfinite(positions.data()[k])) throw Error("positions hold NaN or infinity: give finite numbers");
+  std::size_t n_species = 0;
+  while (n_species * (n_species + 1) / 2 < min_distance.size()) ++n_species;
+  if (n_species == 0 || n_species * (n_species + 1) / 2 != min_distance.size())
+    throw Error("give a least distance for each pair of species");
+  for (py::ssize_t i = 0; i < n; ++i)
+    if (types.data()[i] < 0 || static_cast<std::size_t>(types.data()[i]) >= n_species)
+      throw Error("atom " + std::to_string(i) + " has the type " + std::to_string(types.data()[i]) + ": there are " +
+                  std::to_string(n_species) + " species, counted from 0");
+  Structure structure{cell_of(cell), Values(positions.data(), positions.data() + positions.size()),
+                      std::vector<int>(types.data(), types.data() + n)};
+  std::size_t pushed = 0;
+  {
+    const py::gil_scoped_release release;
+    pushed = push_apart(structure, min_distance);
+  }
+  return py::make_tuple(matrix(structure.positions), pushed);
+}
+
+}    // namespace
+
+void bind_sampler(py::module_ &module)
+{
+  using namespace py::literals;
+  module.def("push_apart", &apart, "cell"_a, "positions"_a, "types"_a, "min_distance"_a,
+             "Wrapped positions (N, 3) after pairs closer than the min_distance of their species a >= b, at "
+             "a (a + 1) / 2 + b, were moved apart, and the number of these pairs; releases the GIL.");
+  constexpr double ENDLESS = std::numeric_limits<double>::infinity();
+  py::class_<Latents>(module, "LatentDensity", "Gaussians of (z, energy): see vitrify.latents.")
+      .def(py::init<const Reals &, const Reals &, const Reals &>(), "weights"_a, "means"_a, "covariances"_a)
+      .def("sample", &Latents::sample, "count"_a, "seed"_a, "low"_a = -ENDLESS, "high"_a = ENDLESS,
+           "z (count, D) and energies (count,) drawn from what energies between low and high leave of the density.")
+      .def("quantile", &Latents::quantile, "share"_a, "The energy below which a share of the density lies.");
+  py::class_<Sampler>(module, "Generator",
+                      "A model file of kind amshortcut or glassvae as a generator of structures; the properties of the "
+                      "latter are the numbers of z, all of them known.")
+      .def(py::init<const std::string &>(), "path"_a)
+      .def("generate", &Sampler::generate, "cell"_a, "counts"_a, "steps"_a = 5, "seed"_a = 1, "properties"_a = Values(),
+           "known"_a = Values(), "churn"_a = 0.0,
+           "positions (N, 3), wrapped, and types (N,) of a glass with these numbers of atoms of each species; releases "
+           "the GIL.")
+      .def("warnings", &Sampler::warnings, "cell"_a, "counts"_a, "properties"_a = Values(), "known"_a = Values(),
+           "What of a request lies outside the range of the training data, in words.")
+      .def("counts", &Sampler::counts, "n"_a, "volume"_a = 0.0, "properties"_a = Values(), "known"_a = Values(),
+           "fractions"_a = py::none(), "density"_a = py::none(),
+           "Atoms of each species of exactly n atoms, or, if n is None, of as many as a volume holds at a density "
+           "(default: the model's).")
+      .def("fractions", &Sampler::shares_of, "properties"_a = Values(), "known"_a = Values(),
+           "fractions"_a = py::none(),
+           "The share of each species that goes with the properties asked for, or those given, adding up to 1.")
+      .def("density", &Sampler::density_of, "properties"_a = Values(), "known"_a = Values(), "fractions"_a = py::none(),
+           "Atoms per volume that go with the properties asked for.")
+      .def("latent", &Sampler::latent, "seed"_a, "low"_a = -ENDLESS, "high"_a = ENDLESS,
+           "Kind glassvae: z (D,) of a seed and its energy for each atom, which lies between low and high.")
+      .def("reference_error", &Sampler::reference_error,
+           "Replays the reference case: the largest deviation relative to the rms of the output.")
+      .def_static("lattice", &sites, "cell"_a, "n"_a, "seed"_a, "species"_a = 0,
+                  "The sites (n, 3) of a species that the flow starts from.")
+      .def_property_readonly(
+          "closest", &Sampler::closest,
+          "Smallest distance in the last glass for each pair of species a >= b, at a (a + 1) / 2 + b.")
+      .def_property_readonly("pushed", &Sampler::pushed,
+                             "Pairs that were too close in the last glass, and were moved apart.");
+}
+
+}    // namespace vitrify

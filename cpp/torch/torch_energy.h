@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "engines/energy_engine.h"
+#include "neighbours/node_grid.h"
+#include "torch/torch_program.h"
+
+#include <functional>
+#include <vector>
+
+namespace vitrify {
+
+/// Runs the TorchScript program of a latent model, chunk after chunk of the owned atoms, so that what is as large as
+/// the edges times the width of the network exists for one chunk alone. Edges are found anew for each pass.
+class TorchGlassVAE : public EnergyEngine {
+public:
+  /// Loads and checks the model; throws Error if the file, its variant, its operators or the device are not usable.
+  explicit TorchGlassVAE(const EngineOptions &options);
+
+  void begin(const Configuration &configuration) override;
+  const std::vector<double> &pooled_features() override;
+  void head(const double *pooled_features) override;
+  const std::vector<double> &latent() const override { return latent_; }
+  const std::vector<double> &pooled_gradient() override;
+  void finish(const double *pooled_gradient, const TorchEnergies &result) override;
+  std::size_t bytes() const override;
+
+private:
+  // Some owned atoms and their neighbours: first, first + 1, ... are nodes 0 ... n - 1 of the graph, and each edge has
+  // a node of its own for its neighbour.
+  struct Chunk {
+    std::int64_t first, n;
+    at::Tensor types, edge_index, edge_vectors;
+  };
+
+  void for_chunks(bool with_edges, const std::function<void(Chunk &)> &action);
+  void find_edges(Chunk &chunk);
+  std::vector<at::Tensor> atoms(const Chunk &chunk) const;
+  void add_forces(const Chunk &chunk, const std::vector<double> &by_edge, const TorchEnergies &result) const;
+
+  TorchProgram program_;
+  std::int64_t n_totals_ = 0;    // without the number of atoms
+  Configuration configuration_;
+  NodeGrid grid_;
+  Edges edges_;                        // of the chunk; neighbours are nodes of its graph
+  std::vector<std::int64_t> nodes_;    // of the configuration, for each edge of the chunk
+  std::vector<double> squares_;        // smallest of the distances, for each pair of species
+  std::vector<std::int64_t> types_;    // of a chunk and of its neighbours
+  std::vector<double> totals_, latent_, pulls_, energies_;
+  at::Tensor all_totals_, counts_;    // of all ranks
+  std::vector<at::Tensor>
+      features_;    // of each chunk, from pooled_features to pooled_gradient; then the derivatives by them
+};
+
+}    // namespace vitrify

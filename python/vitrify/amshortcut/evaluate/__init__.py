@@ -1,0 +1,1 @@
+"""`vitrify evaluate` for amshortcut."""

@@ -1,0 +1,5 @@
+"""`python -m vitrify.cli` is `vitrify`."""
+
+from vitrify.cli.main import app
+
+app()

@@ -1,0 +1,126 @@
+"""`vitrify generate`: structures from a generator, on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vitrify.core.errors import VitrifyError
+
+
+def generate_command(
+    model: Annotated[str, typer.Argument(help="model file of kind amshortcut or glassvae, or name of a shipped model")],
+    atoms: Annotated[int | None, typer.Option(help="atoms of each structure")] = None,
+    density: Annotated[
+        float | None, typer.Option(help="g/cm^3, in lj units atoms per sigma^3; default: the model's")
+    ] = None,
+    cell: Annotated[
+        str | None, typer.Option(help="A (or sigma): edge of a cube, three edges 20,20,30, or nine numbers, row by row")
+    ] = None,
+    elements: Annotated[
+        str | None, typer.Option(help="shares of the elements, as in Si:1,O:2, or a formula; default: the model's")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="property to have, as in shear_modulus=30 (vitrify info MODEL lists them)")
+    ] = None,
+    energy: Annotated[
+        str | None, typer.Option(help="glassvae: energy at rest for each atom, low:high (range: vitrify info MODEL)")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="steps of the sampler")] = 5,
+    churn: Annotated[float, typer.Option(help="share of noise that is put back before each step but the first")] = 0.0,
+    count: Annotated[int, typer.Option(help="structures to make")] = 1,
+    seed: Annotated[int, typer.Option(help="seed of the first structure; the next ones count up")] = 1,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="FILE.extxyz, or FILE.data for LAMMPS (numbered if there are several)")
+    ] = Path("glass.extxyz"),
+    potential: Annotated[
+        str | None,
+        typer.Option(help="LAMMPS commands with ';' between, or a file: minimise and anneal with this pair style"),
+    ] = None,
+    minimize: Annotated[int, typer.Option(help="with --potential: iterations of the minimisation")] = 10,
+    md: Annotated[int, typer.Option(help="with --potential: steps of canonical MD after it")] = 0,
+    temperature: Annotated[float | None, typer.Option(help="with --md: temperature in K")] = None,
+    final_temperature: Annotated[
+        float | None, typer.Option(help="with --md: where the temperature goes to, as in an anneal; default: it stays")
+    ] = None,
+    anneal: Annotated[
+        float, typer.Option(help="glassvae: ps at most of cooling with the model itself, until the energy is reached")
+    ] = 0.0,
+    engine: Annotated[str, typer.Option(help="auto, native or torch")] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, or with torch cuda:N")] = "cpu",
+    workers: Annotated[int, typer.Option(help="threads that make structures side by side")] = 1,
+) -> None:
+    """Make glasses with a generator: any number of atoms, any cell, any of the properties that the model knows."""
+    import warnings
+
+    from tqdm import tqdm
+
+    from vitrify.core.checks import parse_values
+    from vitrify.data.structure_writer import StructureWriter
+    from vitrify.generation.generate import Relaxation, generate_many
+
+    if potential is None and (md or temperature is not None or final_temperature is not None):
+        raise VitrifyError("--md and its temperatures need a pair style: give --potential")
+    corrector = None if potential is None else Relaxation(potential, minimize, md, temperature, final_temperature)
+    chosen: Any = engine
+    writer = StructureWriter(out, count)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = generate_many(
+            model, count, n_atoms=atoms, density=density, cell=_cell(cell), composition=_shares(elements),
+            target=parse_values("target", target or []), energy=_window(energy), steps=steps, churn=churn,
+            seed=seed, engine=chosen, device=device, corrector=corrector, anneal=anneal,
+            workers=workers,
+        )  # fmt: skip
+    for message in caught:
+        typer.echo(f"warning: {message.message}", err=True)
+    with writer:
+        for structure in tqdm(made, total=count, unit="glass", disable=None if count > 1 else True):
+            writer.write(structure)
+    for path in writer.paths if count <= 5 else [*writer.paths[:1], *writer.paths[-1:]]:
+        typer.echo(f"{path}")
+
+
+def _shares(text: str | None) -> dict[str, float] | None:
+    if text is None:
+        return None
+    if ":" not in text:
+        from vitrify.core.compositions import parse_formula
+
+        return parse_formula(text)
+    found = {}
+    for part in text.split(","):
+        name, _, value = part.partition(":")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise VitrifyError(f"--elements {text!r}: wanted shares such as Si:1,O:2, or a formula, SiO2") from None
+    return found
+
+
+def _window(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        low, high = (float(word) for word in text.split(":"))
+    except ValueError:
+        raise VitrifyError(f"--energy {text!r}: wanted low:high, as in -4.95:-4.94") from None
+    return low, high
+
+
+def _cell(text: str | None) -> list[list[float]] | list[float] | float | None:
+    if text is None:
+        return None
+    try:
+        numbers = [float(word) for word in text.replace(",", " ").split()]
+    except ValueError:
+        numbers = []
+    if len(numbers) == 1:
+        return numbers[0]
+    if len(numbers) == 3:
+        return numbers
+    if len(numbers) == 9:
+        return [numbers[0:3], numbers[3:6], numbers[6:9]]
+    raise VitrifyError(f"--cell {text!r}: wanted 1, 3 or 9 numbers, as in 20 or 20,20,30")

@@ -1,0 +1,69 @@
+"""LAMMPS unit systems, with LAMMPS's own constants (src/update.cpp), and their conversion to ASE's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vitrify.core.errors import VitrifyError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Units:
+    """A LAMMPS unit system.
+
+    boltz: Boltzmann constant (energy / temperature); mvv2e: mass velocity^2 -> energy;
+    ftm2v: force / mass * time -> velocity; the labels are for axes and tables.
+    ase_velocity, ase_time: one unit in ASE's own (A, eV, amu); 1 in reduced units, which ASE takes as they stand.
+    """
+
+    name: str
+    boltz: float
+    mvv2e: float
+    ftm2v: float
+    length: str
+    time: str
+    energy: str
+    temperature: str
+    ase_velocity: float
+    ase_time: float
+
+    def temperature_of(self, masses: ArrayLike, velocities: ArrayLike, n_dof: int | None = None) -> float:
+        """Kinetic temperature of velocities (N,3) with masses (N,); `n_dof` defaults to LAMMPS's 3N - 3."""
+        m, v = np.asarray(masses, float), np.asarray(velocities, float)
+        dof = 3 * len(v) - 3 if n_dof is None else n_dof
+        return float(self.mvv2e * np.sum(m[:, None] * v**2) / (dof * self.boltz))
+
+    def thermal_velocity(self, masses: ArrayLike, temperature: float) -> np.ndarray:
+        """Standard deviation of a velocity component, sqrt(kT/m), for each mass."""
+        return np.sqrt(self.boltz * temperature / (np.asarray(masses, float) * self.mvv2e))
+
+
+# ASE's time unit is A sqrt(amu/eV) = 10.1805... fs (CODATA 2014, ase.units), i.e. 1 ps = 98.2269... of them.
+_ASE_PER_PS = 98.22694788464062
+
+GRAMS = 1.66053907  # g/cm^3 in a unit of u/A^3
+_SYSTEMS = {
+    "lj": Units("lj", 1.0, 1.0, 1.0, "sigma", "tau", "epsilon", "T*", 1.0, 1.0),
+    "metal": Units(
+        "metal",
+        8.617343e-5,
+        1.0364269e-4,
+        1.0 / 1.0364269e-4,
+        "A",
+        "ps",
+        "eV",
+        "K",
+        1.0 / _ASE_PER_PS,
+        _ASE_PER_PS,
+    ),
+}
+
+
+def get_units(name: str) -> Units:
+    """The unit system called `name` ("lj" or "metal")."""
+    if name not in _SYSTEMS:
+        raise VitrifyError(f"units {name!r} are not supported{did_you_mean(name, _SYSTEMS)}: use lj or metal")
+    return _SYSTEMS[name]

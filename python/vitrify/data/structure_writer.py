@@ -1,0 +1,92 @@
+"""Files of generated structures: extended XYZ, or LAMMPS data with a file for each; whole or absent."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_masses, chemical_symbols
+
+from vitrify.core.errors import VitrifyError
+from vitrify.core.files import atomic_path
+
+
+class StructureWriter:
+    """Writes `count` structures to `path`, one after the other.
+
+    FILE.extxyz (or .xyz) takes all of them, and appears when the last one is written; FILE.data (or .lmp) is for
+    LAMMPS, in metal or lj units, with type labels in the order of the elements: several are numbered, FILE-1.data.
+    paths: what has been written.
+    """
+
+    def __init__(self, path: str | Path, count: int) -> None:
+        self.path, self.count = Path(path), count
+        self.paths: list[Path] = []
+        self._lammps = self.path.suffix in (".data", ".lmp")
+        if not self._lammps and self.path.suffix not in (".extxyz", ".xyz"):
+            raise VitrifyError(f"structures cannot be written to {path}: give a name that ends with .extxyz or .data")
+        self._stack = ExitStack()
+        self._work: Any = None
+
+    def __enter__(self) -> Self:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._lammps:
+            self._work = self._stack.enter_context(atomic_path(self.path))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def write(self, atoms: Atoms) -> None:
+        """Writes one structure."""
+        if self._lammps:
+            place = self.path
+            if self.count > 1:
+                place = place.with_name(f"{place.stem}-{len(self.paths) + 1}{place.suffix}")
+            with atomic_path(place) as work:
+                work.write_text(lammps_data(atoms))
+            self.paths.append(place)
+            return
+        from ase.io import write
+
+        write(self._work, atoms, format="extxyz", append=os.path.exists(self._work) and bool(self.paths))
+        self.paths = [self.path]
+
+
+def lammps_data(atoms: Atoms) -> str:
+    """A LAMMPS data file of atom style atomic: masses and type labels follow the elements of the atoms, sorted by name.
+
+    Written here, since ASE's writer takes types from a leftover array of an earlier file where there is one, and has no
+    type labels. The cell is turned to LAMMPS's orientation, and the atoms with it.
+    """
+    from ase.calculators.lammps import Prism
+
+    prism = Prism(atoms.cell.array, pbc=True)
+    xx, yy, zz, xy, xz, yz = prism.get_lammps_prism()
+    places = prism.vector_to_lammps(atoms.positions, wrap=True)
+    kinds = sorted(set(atoms.numbers.tolist()), key=lambda number: chemical_symbols[number])
+    types = {number: kind for kind, number in enumerate(kinds, 1)}
+    lines = [
+        f"{len(atoms)} atoms, made by vitrify",
+        "",
+        f"{len(atoms)} atoms",
+        f"{len(kinds)} atom types",
+        f"0 {float(xx)!r} xlo xhi",
+        f"0 {float(yy)!r} ylo yhi",
+        f"0 {float(zz)!r} zlo zhi",
+    ]
+    if any(abs(tilt) > 1e-12 for tilt in (xy, xz, yz)):
+        lines.append(f"{float(xy)!r} {float(xz)!r} {float(yz)!r} xy xz yz")
+    lines += ["", "Atom Type Labels", "", *(f"{types[n]} {chemical_symbols[n]}" for n in kinds)]
+    lines += ["", "Masses", "", *(f"{types[n]} {atomic_masses[n]:.10g}" for n in kinds)]
+    rows = np.column_stack([np.arange(1, len(atoms) + 1), [types[n] for n in atoms.numbers]])
+    lines += ["", "Atoms # atomic", ""]
+    lines += [f"{i} {t} {x:.8f} {y:.8f} {z:.8f}" for (i, t), (x, y, z) in zip(rows, places, strict=True)]
+    return "\n".join(lines) + "\n"

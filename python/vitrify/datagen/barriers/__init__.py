@@ -1,0 +1,1 @@
+"""Energy barriers by saddle searches."""

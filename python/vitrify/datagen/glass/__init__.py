@@ -1,0 +1,1 @@
+"""Glasses by melt and quench."""

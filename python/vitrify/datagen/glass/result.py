@@ -1,0 +1,131 @@
+"""What a melt-quench run leaves: the glass as LAMMPS data and extended XYZ, its history and a figure of the quench."""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import vitrify
+from vitrify.core.errors import VitrifyError
+from vitrify.core.files import atomic_path
+from vitrify.datagen.glass.script import COLUMNS, HISTORY, GlassSettings
+from vitrify.lammps_library.session import lammps_version
+
+GOOD_FORCE = 1e-3  # eV/A: the largest force at what counts as a minimum
+
+
+@dataclass(frozen=True)
+class Result:
+    """The minimum: energy_per_atom (eV), pressure (bar), density (g/cm^3), max_force (eV/A, largest length)."""
+
+    energy_per_atom: float
+    pressure: float
+    density: float
+    max_force: float
+
+
+def publish(settings: GlassSettings, parts: Path, path: Path, result: Result) -> None:
+    """Moves what the run wrote in `parts` to `path` and the names beside it; `path` itself comes last."""
+    _write_history(parts / HISTORY, path.with_suffix(".history.csv"))
+    draw_quench(settings, path.with_suffix(".history.csv"), path.with_suffix(".png"))
+    _write_extxyz(settings, parts / path.name, path.with_suffix(".extxyz"), result)
+    os.replace(parts / path.name, path)
+
+
+def _write_history(found: Path, path: Path) -> None:
+    """One line for each step: those after a restart stand for those before it."""
+    lines = {}
+    for line in found.read_text().splitlines():
+        words = line.split(",")
+        if words[0].isdigit() and len(words) == len(COLUMNS.split(",")):
+            lines[int(words[0])] = line
+    with atomic_path(path) as work:
+        work.write_text("\n".join([COLUMNS, *(lines[step] for step in sorted(lines))]) + "\n")
+
+
+def read_history(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Columns by name (steps, ps, K, g/cm^3, A^3, eV, bar), and the stage ("melt", "quench") of each line."""
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    names = COLUMNS.split(",")[:-1]
+    columns = {name: np.array([float(row[name]) for row in rows]) for name in names}
+    return columns, np.array([row["stage"] for row in rows])
+
+
+def _write_extxyz(settings: GlassSettings, data: Path, path: Path, result: Result) -> None:
+    from ase.data import atomic_numbers
+    from ase.io import write
+    from ase.io.lammpsdata import read_lammps_data
+
+    numbers = {kind: atomic_numbers[symbol] for kind, symbol in enumerate(settings.species, 1)}
+    atoms = read_lammps_data(data, Z_of_type=numbers)
+    for name in [name for name in atoms.arrays if name not in ("numbers", "positions")]:
+        del atoms.arrays[name]
+    atoms.wrap()
+    versions = {"vitrify": vitrify.__version__, "lammps": lammps_version()}
+    atoms.info = {"vitrify": {"settings": asdict(settings), "result": asdict(result), "versions": versions}}
+    with atomic_path(path) as work:
+        write(work, atoms, format="extxyz")
+
+
+def read_recipe(path: str | Path) -> dict[str, Any]:
+    """ "settings", "result" and "versions" of the glass `path` (.data), from the .extxyz beside it."""
+    beside = Path(path).with_suffix(".extxyz")
+    try:
+        from ase.io.extxyz import key_val_str_to_dict
+
+        with beside.open() as file:
+            next(file)
+            recipe: dict[str, Any] = _plain(key_val_str_to_dict(next(file))["vitrify"])  # type: ignore[no-untyped-call]
+    except (OSError, StopIteration, KeyError, ValueError):
+        raise VitrifyError(
+            f"{path} exists, but {beside} beside it does not say how it was made: give another --out, or remove it"
+        ) from None
+    return recipe
+
+
+def _plain(value: Any) -> Any:
+    """ASE makes arrays of lists of numbers."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def summary(path: str | Path) -> str:
+    """One line about a finished glass."""
+    found = Result(**read_recipe(path)["result"])
+    line = (
+        f"density {found.density:.4g} g/cm^3, energy {found.energy_per_atom:.6g} eV/atom, "
+        f"pressure {found.pressure:.3g} bar, largest force {found.max_force:.2g} eV/A"
+    )
+    return line if found.max_force < GOOD_FORCE else f"{line}: no minimum was reached"
+
+
+def draw_quench(settings: GlassSettings, history: Path, path: Path) -> None:
+    """Energy and volume for each atom against temperature along the quench, and their means over 2% of its time."""
+    from vitrify.report.plots import PALETTE, SECOND, new_figure, save, style
+
+    columns, stages = read_history(history)
+    quench = stages == "quench"
+    with style():
+        figure = new_figure(6.4, 2.8)
+        for axes, name, label in zip(
+            figure.subplots(1, 2),
+            ("energy_per_atom", "volume_per_atom"),
+            ("potential energy (eV/atom)", "volume (Å$^3$/atom)"),
+            strict=True,
+        ):
+            temperature, values = columns["temperature"][quench], columns[name][quench]
+            blocks = np.array_split(np.arange(len(values)), min(50, len(values)))
+            axes.plot(temperature, values, color=SECOND, linewidth=0.5)
+            means = ([part[block].mean() for block in blocks] for part in (temperature, values))
+            axes.plot(*means, color=PALETTE[1])
+            axes.set_xlabel("temperature (K)")
+            axes.set_ylabel(label)
+        figure.suptitle(f"{settings.formula}, {settings.n_atoms} atoms, {settings.rate:.3g} K/s", fontsize=9)
+    save(figure, path)

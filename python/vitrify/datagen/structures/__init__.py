@@ -1,0 +1,1 @@
+"""Structures with properties for generators, and stepwise quenches."""

@@ -1,0 +1,1 @@
+"""MD trajectories for integrators."""

@@ -1,0 +1,229 @@
+"""Trajectories of a system: independent starts, run by several processes, stored as they finish."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+import vitrify
+from vitrify.core.errors import VitrifyError
+from vitrify.core.units import get_units
+from vitrify.data.trajectories import Trajectory, TrajectoryMeta, TrajectoryWriter
+from vitrify.datagen.trajectories.systems import System, get_system
+from vitrify.lammps_library.session import LammpsSession, State, lammps_version
+from vitrify.tasks.run import end_with_parent
+
+_CHUNK = 20  # base steps between two looks at the energy, and between two ticks of the progress bar
+
+
+def generate(
+    system: str,
+    out: str | Path,
+    *,
+    trajectories: int = 10,
+    frames: int = 1000,
+    every: int = 1,
+    atoms: int | None = None,
+    md_timestep: float | None = None,
+    temperature: float | None = None,
+    density: float | None = None,
+    seed: int = 1,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Simulates independent trajectories of `frames` frames, `every` base steps apart, into the file `out`.
+
+    The numbers depend on the seed and the index of a trajectory alone. Trajectories that `out` or an
+    interrupted run already holds are kept. Returns `out`.
+    """
+    for name, value in (
+        ("trajectories", trajectories),
+        ("frames", frames),
+        ("every", every),
+        ("workers", workers or 1),
+    ):
+        if value < 1:
+            raise VitrifyError(f"{name} is {value}, but must be at least 1")
+    chosen = get_system(system).with_settings(atoms, md_timestep, temperature, density)
+    meta = TrajectoryMeta(
+        system=chosen.name,
+        units=chosen.units,
+        species=chosen.species,
+        masses=chosen.masses,
+        base_timestep=chosen.base_timestep,
+        md_timestep=chosen.md_timestep,
+        frame_interval=every,
+        recipe={**chosen.recipe(), "frames": frames},
+        seed=seed,
+        versions={"vitrify": vitrify.__version__, "lammps": lammps_version()},
+    )
+    with TrajectoryWriter(out, meta) as writer:
+        missing = [index for index in range(trajectories) if index not in writer.finished]
+        if missing:
+            _run_all(chosen, writer, missing, frames, every, seed, workers, progress)
+    return Path(out)
+
+
+def _run_all(
+    system: System,
+    writer: TrajectoryWriter,
+    indices: list[int],
+    frames: int,
+    every: int,
+    seed: int,
+    workers: int | None,
+    progress: bool,
+) -> None:
+    """Runs the trajectories in a pool of processes and shows how many base steps they have done."""
+    steps = sum(stage.steps for stage in system.stages) + system.settle + (frames - 1) * every
+    context = get_context("spawn")  # a forked child would inherit the state of MPI
+    done: Synchronized[int] = context.Value("q", 0)
+    pool = ProcessPoolExecutor(
+        min(workers or len(os.sched_getaffinity(0)), len(indices)), context, _start_worker, (done,)
+    )
+    bar = tqdm(
+        total=steps * len(indices),
+        unit="step",
+        unit_scale=True,
+        desc=f"{system.name}: {len(indices)} trajectories",
+        disable=not progress,
+    )
+    try:
+        waiting: set[Future[None]] = {
+            pool.submit(_task, system, writer, index, frames, every, seed) for index in indices
+        }
+        while waiting:
+            finished, waiting = wait(waiting, timeout=0.5)
+            bar.update(done.value - bar.n)
+            for future in finished:
+                future.result()
+    except BrokenProcessPool:
+        raise VitrifyError(
+            "a worker process died (out of memory, or killed):"
+            " run the same command again, finished trajectories are kept"
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        bar.close()
+
+
+_done: Synchronized[int] | None = None
+
+
+def _start_worker(done: Synchronized[int]) -> None:
+    global _done
+    _done = done
+    end_with_parent()
+
+
+def _tick(steps: int) -> None:
+    if _done is not None:
+        with _done.get_lock():
+            _done.value += steps
+
+
+def _task(system: System, writer: TrajectoryWriter, index: int, frames: int, every: int, seed: int) -> None:
+    writer.append(simulate(system, frames, every, [seed, index], _tick), index)
+
+
+def simulate(
+    system: System,
+    frames: int,
+    every: int,
+    seed: int | list[int],
+    tick: Callable[[int], None] = lambda steps: None,
+) -> Trajectory:
+    """One trajectory: random start, push-off, the canonical stages, then `frames` microcanonical frames."""
+    rng = np.random.default_rng(seed)
+    start = rng.random((system.n_atoms, 3)) * system.box
+    with LammpsSession(
+        units=system.units, cell=system.cell, types=system.types, masses=system.masses, positions=start,
+        charges=system.charges,
+    ) as session:  # fmt: skip
+        _remove_overlaps(session, system)
+        _equilibrate(session, system, rng, tick)
+        return _record(session, system, frames, every, tick)
+
+
+def _remove_overlaps(session: LammpsSession, system: System) -> None:
+    """Pushes the atoms apart with a soft repulsion, then minimises the real energy."""
+    session.run_commands(
+        f"pair_style soft {system.push_off!r}",
+        f"pair_coeff * * {100 * get_units(system.units).boltz * system.temperature!r}",
+        "minimize 0 1e-3 1000 10000",
+        *(system.preparation or system.commands),
+        "minimize 0 1e-3 200 2000",
+    )
+
+
+def _equilibrate(session: LammpsSession, system: System, rng: np.random.Generator, tick: Callable[[int], None]) -> None:
+    """Runs the canonical stages, then sets the energy to the mean of the last one, so that <T> is right."""
+    first = next((stage.start for stage in system.stages), None) or system.temperature
+    sigma = get_units(system.units).thermal_velocity(np.array(system.masses)[system.types], first)
+    session.set_state(session.state().positions, rng.normal(size=(system.n_atoms, 3)) * sigma[:, None])
+    session.run_commands("velocity all zero linear", f"velocity all scale {first!r}", "fix nve all nve")
+    for stage in system.stages:
+        _canonical(session, system, rng, tick, stage.steps, 1, stage.start, stage.end)
+    if system.preparation:
+        session.run_commands(*system.commands)
+    energies = _canonical(session, system, rng, tick, system.settle, system.substeps, None, None)
+
+    state = session.state()
+    wanted = np.mean(energies) - state.potential_energy
+    session.set_state(state.positions, state.velocities * np.sqrt(wanted / state.kinetic_energy))
+    session.run_commands("velocity all zero linear")
+
+
+def _canonical(
+    session: LammpsSession,
+    system: System,
+    rng: np.random.Generator,
+    tick: Callable[[int], None],
+    steps: int,
+    substeps: int,
+    start: float | None,
+    end: float | None,
+) -> list[float]:
+    """Base steps with the velocity rescaling of Bussi et al.; returns the total energy along them."""
+    start, end = start or system.temperature, end or system.temperature
+    session.run_commands(f"timestep {system.base_timestep / substeps!r}")
+    damp = 100 * system.base_timestep
+    energies = []
+    for done in range(0, steps, _CHUNK):
+        chunk = min(_CHUNK, steps - done)
+        low, high = (start + (end - start) * at / steps for at in (done, done + chunk))
+        session.run_commands(f"fix bath all temp/csvr {low!r} {high!r} {damp!r} {rng.integers(1, 900_000_000)}")
+        session.run(chunk * substeps)
+        state = session.state()
+        energies.append(state.potential_energy + state.kinetic_energy)
+        tick(chunk)
+    session.run_commands("unfix bath")
+    return energies
+
+
+def _record(session: LammpsSession, system: System, frames: int, every: int, tick: Callable[[int], None]) -> Trajectory:
+    session.run_commands("reset_timestep 0")
+    session.run(0)
+    states: list[State] = [session.state()]
+    for _ in range(frames - 1):
+        session.run(every * system.substeps, fresh=False)
+        states.append(session.state())
+        tick(every)
+    return Trajectory(
+        positions=np.array([state.positions for state in states]),
+        velocities=np.array([state.velocities for state in states]),
+        cell=system.cell,
+        types=system.types,
+        times=np.arange(frames) * every * system.base_timestep,
+        potential_energy=np.array([state.potential_energy for state in states]),
+        kinetic_energy=np.array([state.kinetic_energy for state in states]),
+        temperature=np.array([state.temperature for state in states]),
+    )

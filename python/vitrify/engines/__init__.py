@@ -1,0 +1,1 @@
+"""Running model files: the native engine and TorchScript behind one interface."""

@@ -1,0 +1,136 @@
+"""Annealing with a model's own potential until a structure at rest has the energy that is asked for.
+
+A decoder places atoms as the data do, but for defects that only time removes: at rest its structures lie above those of
+a simulation. The model's potential is the way down: molecular dynamics that cools, with a look at the nearest minimum
+every so often, passes one window of energies after another and stops in the one that is wanted.
+
+Motion in a potential that errs seeks out structures whose energy it underestimates: where it samples at temperature T,
+energies lie too low by var / kT for each atom, var being the variance of the error of a cell over its number of atoms
+(first order of free energy perturbation). Energies at rest are corrected by that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from scipy.optimize import minimize
+
+from vitrify.core.errors import VitrifyError
+from vitrify.core.units import get_units
+from vitrify.modelfile.reference_case import EnergyPredictor
+from vitrify.ogn.ase_dynamics import types_of
+
+_DAMPING = 1.0  # ps, of the thermostat
+_ITERATIONS = 1000  # of a minimisation at most
+_STARTS = 5  # of a minimisation, whose line search may lose its way where atoms are close
+
+
+@dataclass(frozen=True)
+class Anneal:
+    """How long and how hot, in the units of the model: ps, K and eV, or those of Lennard-Jones.
+
+    time: at most. start, end: temperatures between which it falls evenly. look: time between two looks at the minimum.
+    timestep: of the motion. force: largest component at which a minimisation ends. margin: share of the window that is
+    left free at either side, as the potential has its error.
+    """
+
+    time: float = 250.0
+    start: float = 950.0
+    end: float = 800.0
+    look: float = 2.0
+    timestep: float = 0.008
+    force: float = 0.02
+    margin: float = 0.15
+
+    def __post_init__(self) -> None:
+        for name in ("time", "start", "end", "look", "timestep", "force"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value > 0):
+                raise VitrifyError(f"an anneal with {name} {value:g}: give a number above 0")
+        if not 0 <= self.margin < 0.5:
+            raise VitrifyError(f"an anneal with margin {self.margin:g}: give a share below 0.5")
+
+    def temperature(self, time: float) -> float:
+        """At a time."""
+        return self.start + (self.end - self.start) * min(time / self.time, 1.0)
+
+
+def anneal(atoms: Atoms, model: EnergyPredictor, window: tuple[float, float], settings: Anneal, seed: int) -> Atoms:
+    """The first minimum whose energy for each atom lies in the window, else the one that comes nearest.
+
+    The cell stays. `info["inherent_energy"]` is that energy, corrected, `info["annealed"]` the time that it took.
+
+    Raises VitrifyError if the atoms fly apart.
+    """
+    low, high = window
+    if not low < high:
+        raise VitrifyError(f"the energies {low:g} to {high:g} leave nothing between them: give the lower one first")
+    free = settings.margin * (high - low)
+    best, nearest = atoms, np.inf
+    variance = model.metadata.metrics.get("energy_variance", 0.0) / get_units(model.metadata.units).boltz
+    for time, positions, energy in descent(atoms, model, settings, seed):
+        energy += variance / settings.temperature(time) if time else 0.0
+        miss = max(low + free - energy, energy - (high - free), 0.0)
+        if miss < nearest:
+            nearest, best = miss, Atoms(atoms)
+            best.positions = positions
+            best.info = {**atoms.info, "inherent_energy": energy, "annealed": round(time, 6)}
+        if miss == 0.0:
+            break
+    best.wrap()  # type: ignore[no-untyped-call]
+    return best
+
+
+def descent(
+    atoms: Atoms, model: EnergyPredictor, settings: Anneal, seed: int
+) -> Iterator[tuple[float, np.ndarray, float]]:
+    """Minima along motion that cools: time, positions (N, 3) and energy for each atom; the first at time 0."""
+    units, metadata = get_units(model.metadata.units), model.metadata
+    types = types_of(list(atoms.symbols), metadata, None)
+    cell, masses = atoms.cell.array, np.array(metadata.masses)[types][:, None]
+    random = np.random.default_rng([seed, 11])
+    still, energy = _minimised(model, atoms.positions, cell, types, settings.force)
+    yield 0.0, still, energy
+    x = still.copy()
+    v = random.normal(size=x.shape) * units.thermal_velocity(masses, settings.start)
+    v -= (masses * v).sum(0) / masses.sum()
+    dt, scale = settings.timestep, units.ftm2v / masses
+    steps, looks = max(1, round(settings.look / dt)), max(1, round(settings.time / settings.look))
+    keep = np.exp(-dt / _DAMPING)
+    kick = dt * scale * model.predict(x, cell, types).forces
+    for look in range(1, looks + 1):
+        heat = np.sqrt(1.0 - keep**2) * units.thermal_velocity(masses, settings.temperature(look * steps * dt))
+        for _ in range(steps):
+            v += 0.5 * kick
+            x += 0.5 * dt * v
+            v = keep * v + heat * random.normal(size=x.shape)
+            x += 0.5 * dt * v
+            kick = dt * scale * model.predict(x, cell, types).forces
+            v += 0.5 * kick
+        still, energy = _minimised(model, x, cell, types, settings.force)
+        yield look * steps * dt, still, energy
+
+
+def _minimised(
+    model: EnergyPredictor, positions: np.ndarray, cell: np.ndarray, types: np.ndarray, force: float
+) -> tuple[np.ndarray, float]:
+    """The nearest minimum (N, 3), and its energy for each atom."""
+
+    def both(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        found = model.predict(flat.reshape(-1, 3), cell, types)
+        return found.energy, -found.forces.ravel()
+
+    options = {"gtol": force, "ftol": 0.0, "maxiter": _ITERATIONS}
+    x = positions.ravel()
+    for _ in range(_STARTS):
+        found = minimize(both, x, jac=True, method="L-BFGS-B", options=options)
+        x = found.x
+        if np.abs(found.jac).max() <= force:
+            break
+    energy = float(found.fun) / len(positions)
+    if not np.isfinite(energy):
+        raise VitrifyError("the annealed atoms fly apart: give a shorter timestep or a lower temperature")
+    return found.x.reshape(-1, 3), energy

@@ -1,0 +1,277 @@
+"""The stochastic processes that turn noise into a glass: material ODE and SDE, shortcuts, and our flow.
+
+A process says what noise is, what a structure looks like at time t (1: noise, 0: glass), what the network shall
+answer there, and how an answer moves the structure. Equations are those of the AMShortcut paper, appendix B.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from vitrify.core.counter_rng import normal3, uniform
+from vitrify.core.errors import VitrifyError, did_you_mean
+
+# Streams of random numbers of one seed (`vitrify.core.counter_rng`); 0 and 1 belong to fix ogn, 3 and 7 to latent
+# vectors.
+SITES, START, CHURN, ELEMENTS = 2, 4, 5, 6
+_EACH_SPECIES = 8  # between the streams of the sites of one species and of the next
+
+
+@dataclass
+class State:
+    """A structure on its way: positions (N, 3) float64, elements (N, kinds), one-hot or embeddings, cell (3, 3)."""
+
+    cell: np.ndarray
+    positions: np.ndarray
+    elements: np.ndarray
+
+
+def lattice(cell: np.ndarray, n: int, seed: int, species: int = 0) -> np.ndarray:
+    """n sites (n, 3) of a species, spread evenly over any periodic cell: layers of rows of equidistant sites.
+
+    The numbers of layers and rows are those of a simple cubic lattice, as nearly as the cell allows; phases of layers
+    and rows are random. However many atoms a cell holds, no part of it gets more than its share of them, which is what
+    uniformly random sites lack: they have voids that a network with a finite range cannot fill.
+    """
+    volume = abs(float(np.linalg.det(cell)))
+    spacing = (volume / n) ** (1 / 3)
+    heights = [volume / float(np.linalg.norm(np.cross(cell[(k + 1) % 3], cell[(k + 2) % 3]))) for k in range(3)]
+    layers, rows = (min(n, max(1, math.floor(heights[k] / spacing + 0.5))) for k in (2, 1))
+    phases = uniform(np.arange(1 + layers + layers * rows), seed, SITES + _EACH_SPECIES * species)
+    fractional = np.empty((n, 3))
+    first = 0
+    for layer in range(layers):
+        of_layer = (layer + 1) * n // layers - layer * n // layers
+        for row in range(rows):
+            k = (row + 1) * of_layer // rows - row * of_layer // rows
+            places = slice(first, first + k)
+            fractional[places, 0] = (np.arange(k) + phases[1 + layers + layer * rows + row]) / max(k, 1)
+            fractional[places, 1] = (row + phases[1 + layer]) / rows
+            fractional[places, 2] = (layer + phases[0]) / layers
+            first += k
+    sites: np.ndarray = fractional @ cell
+    return sites
+
+
+def minimum_image(vectors: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Vectors (..., 3) moved by cell vectors to lie within half a cell: the shortest, but in very oblique cells."""
+    fractional = vectors @ np.linalg.inv(cell)
+    nearest: np.ndarray = (fractional - np.round(fractional)) @ cell
+    return nearest
+
+
+def matched(sites: np.ndarray, positions: np.ndarray, types: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Displacements (N, 3) from the atoms to sites of noise, each to its own; their sum of squares is the least."""
+    from scipy.optimize import linear_sum_assignment
+
+    found = np.empty_like(positions)
+    rows, inverse = cell.astype(np.float32), np.linalg.inv(cell).astype(np.float32)
+    for kind in np.unique(types):
+        mine = np.flatnonzero(types == kind)
+        fractional = (sites[mine][None] - positions[mine][:, None]).astype(np.float32) @ inverse
+        fractional -= np.round(fractional)
+        vectors = fractional @ rows
+        order, chosen = linear_sum_assignment(np.einsum("ijk,ijk->ij", vectors, vectors))
+        found[mine[order]] = minimum_image(sites[mine[chosen]] - positions[mine[order]], cell)
+    return found
+
+
+class Process(ABC):
+    """One way from noise to glass. kinds: length of an element embedding (the species, and ghosts where there are any).
+
+    consistent: the network learns long steps from two halves, so that few steps suffice. latest: the network is not
+    asked beyond this time.
+    """
+
+    consistent = False
+    ghosts = False
+    latest = 1.0
+
+    def __init__(self, n_species: int) -> None:
+        self.n_species = n_species
+        self.kinds = n_species + self.ghosts
+
+    def one_hot(self, types: np.ndarray) -> np.ndarray:
+        """(N,) -> (N, kinds)"""
+        rows: np.ndarray = np.eye(self.kinds)[types]
+        return rows
+
+    @abstractmethod
+    def start(self, cell: np.ndarray, types: np.ndarray, seed: int) -> State:
+        """Noise, at time 1, for atoms of these types (N,)."""
+
+    @abstractmethod
+    def noise(
+        self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Noise for a glass: what the network shall answer at every time, for positions and elements."""
+
+    @abstractmethod
+    def along(self, glass: State, x: np.ndarray, e: np.ndarray, time: float) -> State:
+        """A glass with this noise as it is at a time."""
+
+    def noised(
+        self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, time: float, random: np.random.Generator
+    ) -> tuple[State, np.ndarray, np.ndarray]:
+        """A glass as it is at a time; what the network shall answer there, for positions and elements."""
+        x, e = self.noise(cell, positions, types, random)
+        return self.along(State(cell, positions, self.one_hot(types)), x, e, time), x, e
+
+    @abstractmethod
+    def velocity(self, state: State, time: float, dx: np.ndarray, de: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Change of positions and elements per time that the network's answer means, without noise."""
+
+    def answer(self, state: State, time: float, v: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The network's answer that means these velocities: the inverse of `velocity`."""
+        return v, w
+
+    def advance(
+        self, state: State, time: float, step: float, dx: np.ndarray, de: np.ndarray, noise: Noise | None
+    ) -> State:
+        """The structure at time - step; `noise` makes the step one of the stochastic equation, where there is one."""
+        v, w = self.velocity(state, time, dx, de)
+        return State(state.cell, state.positions - step * v, state.elements - step * w)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Standard normal numbers for one step of the sampler, the same wherever it runs."""
+
+    seed: int
+    step: int
+
+    def vectors(self, n: int) -> np.ndarray:
+        """(n, 3)"""
+        return normal3(np.arange(1, n + 1), self.step, self.seed, CHURN)
+
+    def elements(self, n: int, kinds: int) -> np.ndarray:
+        """(n, kinds)"""
+        parts = [normal3(np.arange(1, n + 1), 1000 * k + self.step, self.seed, ELEMENTS) for k in range(-(-kinds // 3))]
+        return np.concatenate(parts, axis=1)[:, :kinds]
+
+
+class Flow(Process):
+    """Straight lines from a lattice with noise to a glass, each atom to the site that suits all of them best.
+
+    Each species has a lattice of its own, so that it is spread evenly from the start, and stoichiometry holds. With
+    consistency, the network's answer is the mean velocity over a step of any length (K. Frans et al., 2025, on optimal
+    transport).
+    """
+
+    consistent = True
+
+    def __init__(self, n_species: int, spread: float) -> None:
+        super().__init__(n_species)
+        self.spread = spread
+
+    def start(self, cell: np.ndarray, types: np.ndarray, seed: int) -> State:
+        positions = self.spread * normal3(np.arange(1, len(types) + 1), 0, seed, START)
+        for species, n in enumerate(np.bincount(types)):
+            if n > 0:
+                positions[types == species] += lattice(cell, int(n), seed, species)
+        return State(cell, positions, self.one_hot(types))
+
+    def noise(
+        self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        seed = int(random.integers(1, 2**32 - 1))
+        v = matched(self.start(cell, types, seed).positions, positions, types, cell)
+        return v, np.zeros((len(types), self.kinds))
+
+    def along(self, glass: State, x: np.ndarray, e: np.ndarray, time: float) -> State:
+        return State(glass.cell, glass.positions + time * x, glass.elements)
+
+    def velocity(self, state: State, time: float, dx: np.ndarray, de: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return dx, de
+
+
+class MaterialODE(Process):
+    """Material ODE (appendix B.1): straight lines from atoms anywhere, of random elements, to a glass."""
+
+    ghosts = True
+
+    def start(self, cell: np.ndarray, types: np.ndarray, seed: int) -> State:
+        n = len(types)
+        sites = np.stack([uniform(np.arange(k * n, (k + 1) * n), seed, SITES) for k in range(3)], axis=1) @ cell
+        return State(cell, sites, self.scale_of_noise * Noise(seed, 0).elements(n, self.kinds))
+
+    scale_of_noise = 1.0
+
+    def noise(
+        self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        sites = random.random((len(types), 3)) @ cell
+        v = minimum_image(sites - positions, cell)
+        return v, random.normal(size=(len(types), self.kinds)) - self.one_hot(types)
+
+    def along(self, glass: State, x: np.ndarray, e: np.ndarray, time: float) -> State:
+        return State(glass.cell, glass.positions + time * x, glass.elements + time * e)
+
+    def velocity(self, state: State, time: float, dx: np.ndarray, de: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return dx, de
+
+
+class MaterialSDE(MaterialODE):
+    """Material SDE (appendix B.2): the network says the noise; positions explode, elements keep their variance."""
+
+    spread = 1.7  # A at time 1
+    scale_of_noise = 1.5
+    latest = 0.99  # the noise of the elements is singular at 1
+
+    def noise(
+        self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return random.normal(size=positions.shape), random.normal(size=(len(types), self.kinds))
+
+    def along(self, glass: State, x: np.ndarray, e: np.ndarray, time: float) -> State:
+        angle = 0.5 * math.pi * time
+        elements = math.cos(angle) * glass.elements + self.scale_of_noise * math.sin(angle) * e
+        return State(glass.cell, glass.positions + self.spread * time * x, elements)
+
+    def velocity(self, state: State, time: float, dx: np.ndarray, de: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # eq. 11: half of g^2 = 2 spread^2 t times the score, -dx / (spread t)
+        angle = 0.5 * math.pi * time
+        w = -math.tan(angle) * state.elements + self.scale_of_noise / math.cos(angle) * de
+        return self.spread * dx, 0.5 * math.pi * w
+
+    def answer(self, state: State, time: float, v: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        angle = 0.5 * math.pi * time
+        e = w / (0.5 * math.pi) * math.cos(angle) + math.sin(angle) * state.elements
+        return v / self.spread, e / self.scale_of_noise
+
+    def advance(
+        self, state: State, time: float, step: float, dx: np.ndarray, de: np.ndarray, noise: Noise | None
+    ) -> State:
+        if noise is None:
+            return super().advance(state, time, step, dx, de, noise)
+        angle = 0.5 * math.pi * time
+        n = len(state.positions)
+        v = 2.0 * self.spread * dx
+        w = 0.5 * math.pi * (-math.tan(angle) * state.elements + 2.0 * self.scale_of_noise / math.cos(angle) * de)
+        size_x = self.spread * math.sqrt(2.0 * time * step)
+        size_e = self.scale_of_noise * math.sqrt(math.pi * math.tan(angle) * step)
+        return State(
+            state.cell,
+            state.positions - step * v + size_x * noise.vectors(n),
+            state.elements - step * w + size_e * noise.elements(n, self.kinds),
+        )
+
+
+class PaperShortcut(MaterialSDE):
+    """AMShortcut as published (appendix B.3): the material SDE with shortcuts in its probability-flow form."""
+
+    consistent = True
+
+
+def make_process(name: str, n_species: int, spread: float | None = None) -> Process:
+    """The process of a model, by its name; a flow needs the spread of its noise."""
+    if name == "flow" and spread is not None:
+        return Flow(n_species, spread)
+    known: dict[str, type[Process]] = {"ode": MaterialODE, "sde": MaterialSDE, "shortcut": PaperShortcut}
+    if name not in known:
+        raise VitrifyError(f"process {name!r} is unknown{did_you_mean(name, known)}: update vitrify")
+    return known[name](n_species)

@@ -1,0 +1,1 @@
+"""GlassVAE: a latent model of a glass; energies, forces and new structures."""

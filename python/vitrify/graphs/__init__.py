@@ -1,0 +1,1 @@
+"""What networks read: neighbour lists and graphs."""

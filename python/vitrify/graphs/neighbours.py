@@ -1,0 +1,90 @@
+"""Periodic neighbour lists: every image within the cutoff, for any cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vitrify.core.checks import check_cell, check_vectors
+from vitrify.core.errors import VitrifyError
+
+if TYPE_CHECKING:
+    import torch
+
+    from vitrify.graphs.graph import Graph, StructureGraph
+
+
+def neighbour_list(
+    positions: ArrayLike, cell: ArrayLike, cutoff: float, pbc: bool = True
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """All directed pairs closer than `cutoff`, over every periodic image (an atom's own images too).
+
+    Args:
+        positions: (N, 3), wrapped or not. cell: (3, 3) rows; may be smaller than the cutoff and triclinic.
+        cutoff: in the unit of the positions. pbc: periodic in all three directions, or in none.
+
+    Returns:
+        edge_index (2, E): centres i and neighbours j, sorted by i; edge_vectors (E, 3): r_j - r_i of the
+        image.
+
+    Raises:
+        VitrifyError: positions or cell that are not finite, a cell without volume, a cutoff that is not
+            positive.
+    """
+    import vesin
+
+    points = check_vectors("positions", positions)
+    box = check_cell(cell) if pbc else np.zeros((3, 3))
+    if not (np.isfinite(cutoff) and cutoff > 0):
+        raise VitrifyError(f"the cutoff is {cutoff}: give a positive length")
+    if len(points) == 0:
+        return np.zeros((2, 0), np.int64), np.zeros((0, 3))
+    finder = vesin.NeighborList(cutoff=float(cutoff), full_list=True, sorted=True)
+    pairs, vectors = finder.compute(points=points, box=box, periodic=pbc, quantities="PD")
+    return np.ascontiguousarray(pairs.T, dtype=np.int64), vectors
+
+
+def build_structure_graph(
+    positions: ArrayLike,
+    cell: ArrayLike,
+    types: ArrayLike,
+    cutoff: float,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+) -> StructureGraph:
+    """The periodic graph of a structure at rest; vectors are computed in double and then cast.
+
+    positions (N, 3), cell (3, 3) rows, types (N,) 0-based; `dtype` defaults to torch.float32.
+    """
+    import torch
+
+    from vitrify.graphs.graph import StructureGraph
+
+    edge_index, edge_vectors = neighbour_list(positions, cell, cutoff)
+    real = torch.float32 if dtype is None else dtype
+    return StructureGraph(
+        types=torch.as_tensor(np.asarray(types, dtype=np.int64), device=device),
+        edge_index=torch.as_tensor(edge_index, device=device),
+        edge_vectors=torch.as_tensor(edge_vectors).to(device, real),
+    )
+
+
+def build_graph(
+    positions: ArrayLike,
+    velocities: ArrayLike,
+    cell: ArrayLike,
+    types: ArrayLike,
+    cutoff: float,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+) -> Graph:
+    """The periodic graph of a configuration: `build_structure_graph` and the velocities (N, 3)."""
+    import torch
+
+    from vitrify.graphs.graph import Graph
+
+    types, edge_index, edge_vectors = build_structure_graph(positions, cell, types, cutoff, dtype, device)
+    moving = torch.as_tensor(np.asarray(velocities, dtype=np.float64)).to(device, edge_vectors.dtype)
+    return Graph(types, moving, edge_index, edge_vectors)

@@ -1,0 +1,1 @@
+"""Where models run: ASE, and LAMMPS without the plugin."""

@@ -1,0 +1,100 @@
+"""The words of a command, MODEL El1 El2 ... keyword value ..., as the styles of the plugin read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vitrify.core.errors import VitrifyError
+from vitrify.modelfile.archive import Metadata
+from vitrify.ogn.step import Langevin
+
+SHARED = {"engine": 1, "device": 1}  # keywords of all commands that run a model, with the number of their values
+CHECK = {"check": 1}
+
+
+@dataclass(frozen=True)
+class Words:
+    """A command, read: the model file, one element for each atom type, and the values of the keywords given."""
+
+    model: str
+    elements: tuple[str, ...]
+    values: Mapping[str, tuple[str, ...]]
+
+
+def read_words(style: str, text: str, n_types: int, own_keywords: Mapping[str, int]) -> Words:
+    """Reads the words after `fix ID all ogn` or `compute ID all symgnn/atom`, for a system of `n_types` atom types.
+
+    own_keywords: keywords of the style beside engine, device and check, with the number of their values.
+
+    Raises VitrifyError for no model, too few or too many elements, unknown keywords and missing values.
+    """
+    keywords = {**SHARED, **own_keywords, **CHECK}
+    words = text.split()
+    if not words:
+        raise VitrifyError(f"{style}: no model is named: give MODEL El1 El2 ... and keywords, as in kalj.ogn.pt A B")
+    model, rest = words[0], words[1:]
+    count = next((k for k, word in enumerate(rest) if word in keywords), len(rest))
+    elements, rest = rest[:count], rest[count:]
+    if len(elements) > n_types:
+        given = " ".join(elements[: n_types + 1])
+        raise VitrifyError(f"{style}: too many elements: got {given} for {n_types} atom types; give one for each type")
+    values: dict[str, tuple[str, ...]] = {}
+    while rest:
+        keyword, rest = rest[0], rest[1:]
+        if keyword not in keywords:
+            raise VitrifyError(f"{style}: unknown keyword {keyword}: use {' '.join(keywords)}")
+        n = keywords[keyword]
+        if len(rest) < n:
+            raise VitrifyError(
+                f"{style}: {keyword} wants {n} value{'s' if n > 1 else ''}, got {' '.join(rest) or 'none'}"
+            )
+        values[keyword], rest = tuple(rest[:n]), rest[n:]
+    return Words(model, tuple(elements), values)
+
+
+def options_of(style: str, words: Words) -> dict[str, Any]:
+    """The values of keywords as the options that `vitrify.lammps.attach` takes."""
+    options: dict[str, Any] = {}
+    for keyword, values in words.values.items():
+        if keyword in ("guard", "check"):
+            options[keyword] = _logical(style, keyword, values[0])
+        elif keyword == "langevin":
+            options[keyword] = _langevin(style, values)
+        else:
+            options[keyword] = values[0]
+    return options
+
+
+def _logical(style: str, keyword: str, value: str) -> bool:
+    if value not in ("yes", "no", "on", "off", "true", "false"):
+        raise VitrifyError(f"{style}: {keyword} {value} is unknown: use yes or no")
+    return value in ("yes", "on", "true")
+
+
+def _langevin(style: str, values: Sequence[str]) -> Langevin:
+    try:
+        return Langevin(float(values[0]), float(values[1]), int(values[2]))
+    except ValueError:
+        raise VitrifyError(
+            f"{style}: langevin wants a temperature >= 0, a damping time > 0 and a seed > 0, got {' '.join(values)}"
+        ) from None
+
+
+def map_elements(style: str, elements: Sequence[str], n_types: int, model: Metadata, allow_null: bool) -> list[int]:
+    """The model's species of each atom type, [type - 1]; -1 for NULL. Raises VitrifyError for what it does not have."""
+    species = " ".join(model.species)
+    if len(elements) != n_types:
+        few = "few" if len(elements) < n_types else "many"
+        raise VitrifyError(
+            f"{style}: too {few} elements: got {len(elements)} for {n_types} atom types; give one for each type, the "
+            f"model has {species}"
+        )
+    for number, element in enumerate(elements, 1):
+        if element not in model.species and not (allow_null and element == "NULL"):
+            raise VitrifyError(f"{style}: element {element} of type {number} is not in the model, which has {species}")
+    found = [model.species.index(element) if element in model.species else -1 for element in elements]
+    if all(index < 0 for index in found):
+        raise VitrifyError(f"{style}: no atom type is mapped to an element: the model has {species}")
+    return found

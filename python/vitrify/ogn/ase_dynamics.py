@@ -1,0 +1,265 @@
+"""Learned dynamics as an ASE dynamics: the numbers of `fix ogn`, driven from Python."""
+
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+from ase import Atoms
+from ase.md.md import MolecularDynamics
+from ase.parallel import world
+from ase.utils import IOContext
+from numpy.typing import NDArray
+
+from vitrify.core.checks import check_cell
+from vitrify.core.counter_rng import normal3
+from vitrify.core.errors import VitrifyError
+from vitrify.engines.open import open_ogn
+from vitrify.modelfile.archive import Metadata, OGNMetadata
+from vitrify.modelfile.reference_case import MotionPredictor, require_reference
+from vitrify.ogn.step import (
+    MASS_TOLERANCE,
+    Langevin,
+    OGNStepper,
+    kinetic_energy,
+    langevin_half_step,
+    rescale_to_energy,
+)
+
+
+class OGNDynamics(MolecularDynamics):
+    """Moves atoms one stride of an OGN model in each step; no forces, and no calculator, are needed.
+
+    ASE's units hold for models in metal units (A, eV, amu; one step is `stride` base steps long). Models in
+    reduced units take positions and velocities as they stand; masses that the atoms only have by default are
+    then set to the model's, with velocities kept.
+
+    Args:
+        atoms: periodic in three directions, any cell, no constraints. Positions are not wrapped.
+        model: file, name of a shipped model, or what `vitrify.engines.open.open_ogn` returned.
+        species: the model's species of each chemical symbol, {"Ar": "A", "Kr": "B"}; by default the same
+            name.
+        trajectory, logfile, loginterval: as in ASE; the log needs no calculator.
+        energy: "rescale" holds the total energy of the start by scaling velocities (needs a calculator);
+            "none".
+        langevin: (temperature, damping time, seed) in the model's units: an exact half-step before and after
+            each
+            prediction.
+        check: replay the model's reference case first.
+        engine: "native" or "torch"; by default the native one where the file has weights for it and device is "cpu".
+        device: "cpu" or "cuda:0".
+        kwargs: further arguments of `ase.md.md.MolecularDynamics`, such as append_trajectory.
+
+    Attributes:
+        work: energy that rescaling or the thermostat has taken out so far, in the model's unit, so that total
+            energy
+            plus work is what the model itself conserves or not; the scalar of `fix ogn`.
+
+    Raises:
+        VitrifyError: atoms or settings that do not fit the model; NaN.
+    """
+
+    def __init__(
+        self,
+        atoms: Atoms,
+        model: str | Path | MotionPredictor,
+        species: Mapping[str, str] | None = None,
+        trajectory: Any = None,
+        logfile: IO[str] | str | Path | None = None,
+        loginterval: int = 1,
+        energy: Literal["none", "rescale"] = "none",
+        langevin: Langevin | tuple[float, float, int] | None = None,
+        check: bool = False,
+        engine: Literal["native", "torch"] | None = None,
+        device: str = "cpu",
+        **kwargs: Any,
+    ) -> None:
+        loaded = open_ogn(model, engine, device) if isinstance(model, str | Path) else model
+        if check:
+            require_reference(loaded)
+        self.stepper = OGNStepper(loaded)
+        units = self.stepper.units
+        self._types = _check_atoms(atoms, loaded.metadata, species)
+        self._model_masses = self.stepper.masses_of(self._types)
+        self._energy, self._thermostat = _check_control(atoms, energy, langevin)
+        self._total: float | None = None
+        self.work = 0.0
+        super().__init__(
+            atoms,
+            self.stepper.timestep * units.ase_time,
+            trajectory=trajectory,
+            loginterval=loginterval,
+            **kwargs,
+        )
+        if logfile:
+            self.attach(self.closelater(_Logger(self, logfile)), loginterval)
+
+    def todict(self) -> dict[str, Any]:
+        """Description written into trajectory files."""
+        metadata = self.stepper.metadata
+        return {
+            **super().todict(),
+            "model": self.stepper.loaded.path.name,
+            "stride": metadata.stride,
+            "units": metadata.units,
+        }
+
+    def _refresh_properties(self) -> None:
+        """ASE asks for forces here; these dynamics have none."""
+
+    @property
+    def velocities(self) -> NDArray[np.float64]:
+        """Velocities (N, 3) in the model's units."""
+        return np.asarray(self.atoms.get_velocities() / self.stepper.units.ase_velocity)
+
+    @property
+    def kinetic_energy(self) -> float:
+        """Kinetic energy in the model's unit."""
+        return kinetic_energy(self._model_masses, self.velocities, self.stepper.units)
+
+    @property
+    def temperature(self) -> float:
+        """Kinetic temperature in the model's unit, with LAMMPS's 3N - 3 degrees of freedom."""
+        return self.stepper.units.temperature_of(self._model_masses, self.velocities)
+
+    def step(self) -> None:
+        """One prediction, with energy control around it."""
+        atoms, stepper = self.atoms, self.stepper
+        if len(atoms) != len(self._types):
+            raise VitrifyError(f"the number of atoms changed from {len(self._types)} to {len(atoms)}: start again")
+        velocities = self.velocities
+        if self._energy == "rescale" and self._total is None:
+            self._total = atoms.get_potential_energy() + self.kinetic_energy
+        velocities = self._thermalise(velocities, half=0)
+        positions, velocities = stepper.step(atoms.positions, velocities, atoms.cell.array, self._types)
+        velocities = self._thermalise(velocities, half=1)
+        atoms.set_positions(positions)
+        if self._total is not None:
+            potential = atoms.get_potential_energy()
+            velocities = self._control(
+                velocities,
+                rescale_to_energy(velocities, self._model_masses, potential, self._total, stepper.units),
+            )
+        atoms.set_velocities(velocities * stepper.units.ase_velocity)
+
+    def _thermalise(self, velocities: NDArray[np.float64], half: int) -> NDArray[np.float64]:
+        if self._thermostat is None:
+            return velocities
+        stepper = self.stepper
+        ids = np.arange(1, len(velocities) + 1)
+        noise = normal3(ids, self.nsteps + 1, self._thermostat.seed, half)
+        return self._control(
+            velocities,
+            langevin_half_step(
+                velocities, self._model_masses, stepper.timestep, self._thermostat, stepper.units, noise
+            ),
+        )
+
+    def _control(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`after`, with the energy that it lacks of `before` counted as work."""
+        units, masses = self.stepper.units, self._model_masses
+        self.work += kinetic_energy(masses, before, units) - kinetic_energy(masses, after, units)
+        return after
+
+
+def _check_atoms(atoms: Atoms, metadata: OGNMetadata, species: Mapping[str, str] | None) -> NDArray[np.int64]:
+    """The type index of each atom; VitrifyError if the atoms are not ones that the model can move."""
+    check_periodic(atoms)
+    if atoms.constraints:
+        names = ", ".join(type(constraint).__name__ for constraint in atoms.constraints)
+        raise VitrifyError(f"the atoms have constraints ({names}), which learned dynamics cannot keep: remove them")
+    types = types_of(atoms.get_chemical_symbols(), metadata, species)
+    _match_masses(atoms, np.asarray(metadata.masses)[types], metadata)
+    return types
+
+
+def check_periodic(atoms: Atoms) -> None:
+    """VitrifyError unless there are atoms in a cell that has a volume and is periodic in three directions."""
+    if len(atoms) == 0:
+        raise VitrifyError("there are no atoms: give a periodic structure")
+    if not all(atoms.pbc):
+        raise VitrifyError(
+            f"pbc is {atoms.pbc.tolist()}: the model needs all three directions periodic, atoms.pbc = True"
+        )
+    check_cell(atoms.cell.array)
+
+
+def types_of(symbols: list[str], metadata: Metadata, species: Mapping[str, str] | None) -> NDArray[np.int64]:
+    """The model's type index (N,) of each chemical symbol; VitrifyError for one that it does not know."""
+    known = ", ".join(metadata.species)
+    names = {symbol: symbol for symbol in symbols} if species is None else dict(species)
+    for symbol, name in names.items():
+        if name not in metadata.species:
+            example = f'species={{"{symbol}": "{metadata.species[0]}"}}'
+            raise VitrifyError(
+                f"the model has no species {name!r} for {symbol}, it knows {known}: name it, as in {example}"
+            )
+    missing = sorted(set(symbols) - set(names))
+    if missing:
+        raise VitrifyError(f"species does not say what {', '.join(missing)} is: the model knows {known}")
+    return np.array([metadata.species.index(names[symbol]) for symbol in symbols], dtype=np.int64)
+
+
+def _match_masses(atoms: Atoms, expected: NDArray[np.float64], metadata: OGNMetadata) -> None:
+    """Given masses must be the model's; default ones mean nothing in reduced units and are replaced."""
+    if metadata.units == "lj" and not atoms.has("masses"):
+        velocities = atoms.get_velocities()
+        atoms.set_masses(expected)
+        atoms.set_velocities(velocities)
+        return
+    masses = atoms.get_masses()
+    wrong = np.flatnonzero(np.abs(masses - expected) > MASS_TOLERANCE * expected)
+    if len(wrong):
+        first = int(wrong[0])
+        raise VitrifyError(
+            f"atom {first} ({atoms.symbols[first]}) has mass {masses[first]:g}, the model was trained with "
+            f"{expected[first]:g}: use atoms.set_masses, or a model for these masses"
+        )
+
+
+def _check_control(
+    atoms: Atoms, energy: str, langevin: Langevin | tuple[float, float, int] | None
+) -> tuple[str, Langevin | None]:
+    if energy not in ("none", "rescale"):
+        raise VitrifyError(f"energy {energy!r} is unknown: use none or rescale")
+    if energy == "rescale" and atoms.calc is None:
+        raise VitrifyError("energy rescale needs potential energies: attach a calculator, atoms.calc = ...")
+    if langevin is None or isinstance(langevin, Langevin):
+        thermostat = langevin
+    else:
+        try:
+            thermostat = Langevin(*langevin)
+        except TypeError:
+            raise VitrifyError(f"langevin is {langevin!r}: give (temperature, damping time, seed)") from None
+    if energy == "rescale" and thermostat is not None:
+        raise VitrifyError("energy rescale holds the energy that langevin changes: use one of them")
+    return energy, thermostat
+
+
+class _Logger(IOContext):
+    """A line for each step, in the model's units: time, energies, temperature."""
+
+    def __init__(self, dynamics: OGNDynamics, logfile: IO[str] | str | Path) -> None:
+        self.dynamics = dynamics
+        self.file = self.openfile(file=logfile, mode="a", comm=world)
+        units = dynamics.stepper.units
+        names = [f"Time[{units.time}]"]
+        if dynamics.atoms.calc is not None:
+            names += [f"Etot[{units.energy}]", f"Epot[{units.energy}]"]
+        names += [f"Ekin[{units.energy}]", f"T[{units.temperature}]", f"Work[{units.energy}]"]
+        self.file.write(" ".join(f"{name:>14}" for name in names) + "\n")
+
+    def __call__(self) -> None:
+        dynamics = self.dynamics
+        kinetic = dynamics.kinetic_energy
+        values = [dynamics.nsteps * dynamics.stepper.timestep]
+        if dynamics.atoms.calc is not None:
+            potential = dynamics.atoms.get_potential_energy()
+            values += [potential + kinetic, potential]
+        values += [kinetic, dynamics.temperature, dynamics.work]
+        self.file.write(" ".join(f"{value:14.6f}" for value in values) + "\n")
+        self.file.flush()

@@ -1,0 +1,121 @@
+"""One stride of a learned integrator and the energy control around it, in the model's LAMMPS units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vitrify.core.checks import check_cell, check_vectors
+from vitrify.core.errors import VitrifyError
+from vitrify.core.units import Units, get_units
+from vitrify.modelfile.reference_case import MotionPredictor
+
+Array = NDArray[np.float64]
+# Element masses of different tables differ in the fourth digit; another element is 2% away at the least.
+MASS_TOLERANCE = 1e-3
+
+
+class OGNStepper:
+    """Advances configurations by one stride of an OGN model: r += dr, v += dv."""
+
+    def __init__(self, loaded: MotionPredictor) -> None:
+        self.loaded = loaded
+        self.metadata = loaded.metadata
+        self.units: Units = get_units(loaded.metadata.units)
+        self.timestep = loaded.metadata.timestep
+
+    def masses_of(self, types: ArrayLike) -> Array:
+        """The model's masses (N,) of atoms with type indices `types` (N,)."""
+        masses: Array = np.asarray(self.metadata.masses, dtype=np.float64)[np.asarray(types)]
+        return masses
+
+    def step(
+        self, positions: ArrayLike, velocities: ArrayLike, cell: ArrayLike, types: ArrayLike
+    ) -> tuple[Array, Array]:
+        """Positions and velocities (N, 3) float64 one stride later.
+
+        Args:
+            positions, velocities: (N, 3) in the model's units, wrapped or not; what comes back is not
+                wrapped.
+            cell: (3, 3) rows, periodic. types: (N,) index into the model's species.
+
+        Raises:
+            VitrifyError: NaN in the input or the output, wrong shapes or types, a cell without volume.
+        """
+        r, v = check_vectors("positions", positions), check_vectors("velocities", velocities)
+        if len(v) != len(r):
+            raise VitrifyError(f"got {len(r)} positions and {len(v)} velocities: give one of each for every atom")
+        kinds = self._check_types(types, len(r))
+        dr, dv = self.loaded.predict(r, v, check_cell(cell), kinds)
+        return check_vectors("predicted positions", r + dr), check_vectors("predicted velocities", v + dv)
+
+    def _check_types(self, types: ArrayLike, n_atoms: int) -> NDArray[np.int64]:
+        kinds, n_species = np.asarray(types), len(self.metadata.species)
+        if kinds.shape != (n_atoms,) or not np.issubdtype(kinds.dtype, np.integer):
+            raise VitrifyError(f"types have shape {kinds.shape} and dtype {kinds.dtype}: give {n_atoms} integers")
+        if n_atoms and not (kinds.min() >= 0 and kinds.max() < n_species):
+            raise VitrifyError(
+                f"types run from {kinds.min()} to {kinds.max()}: the model has {n_species} species "
+                f"({', '.join(self.metadata.species)}), counted from 0"
+            )
+        return kinds.astype(np.int64)
+
+
+def kinetic_energy(masses: Array, velocities: Array, units: Units) -> float:
+    """sum m v^2 / 2 in the units' energy; masses (N,), velocities (N, 3)."""
+    return 0.5 * units.mvv2e * float(np.sum(masses[:, None] * velocities**2))
+
+
+def rescale_to_energy(velocities: Array, masses: Array, potential: float, total: float, units: Units) -> Array:
+    """Velocities (N, 3) scaled about the centre of mass so that kinetic + potential energy is `total`:
+
+        v' = V + s (v - V),   V = sum m v / sum m,   s^2 = (E - U - K_V) / (K - K_V),   K_V = sum m V^2 / 2
+
+    Momentum does not change.
+
+    Raises:
+        VitrifyError: s^2 is not positive (the potential energy alone exceeds the total).
+    """
+    mean = masses @ velocities / masses.sum()
+    thermal = velocities - mean
+    wanted = total - potential - 0.5 * units.mvv2e * float(masses.sum() * (mean @ mean))
+    present = kinetic_energy(masses, thermal, units)
+    if not (wanted > 0.0 and present > 0.0):
+        raise VitrifyError(
+            f"energy rescale cannot hold the total energy {total:.8g}: it leaves {wanted:.8g} "
+            f"for the kinetic energy, which is {present:.8g}; the model has left its range of training"
+        )
+    return np.asarray(mean + np.sqrt(wanted / present) * thermal)
+
+
+@dataclass(frozen=True)
+class Langevin:
+    """A Langevin thermostat: temperature and damping time in the model's units, seed of the noise."""
+
+    temperature: float
+    damp: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.temperature) and self.temperature >= 0):
+            raise VitrifyError(f"langevin temperature {self.temperature}: give a number that is not negative")
+        if not (np.isfinite(self.damp) and self.damp > 0):
+            raise VitrifyError(f"langevin damp {self.damp}: give a positive time")
+        if int(self.seed) != self.seed or self.seed <= 0:
+            raise VitrifyError(f"langevin seed {self.seed}: give a positive integer")
+
+
+def langevin_half_step(
+    velocities: Array, masses: Array, timestep: float, thermostat: Langevin, units: Units, noise: Array
+) -> Array:
+    """Velocities after the exact Ornstein-Uhlenbeck solution over half a timestep h/2, with damping time tau:
+
+        v' = c v + sqrt((1 - c^2) k T / m) xi,   c = exp(-h / (2 tau)),   xi = noise (N, 3) ~ N(0, 1)
+
+    One before and one after each prediction leave Maxwell's distribution as it is, for any h / tau.
+    """
+    c = np.exp(-0.5 * timestep / thermostat.damp)
+    sigma = units.thermal_velocity(masses, thermostat.temperature) * np.sqrt(1.0 - c * c)
+    return np.asarray(c * velocities + sigma[:, None] * noise)

@@ -1,0 +1,1 @@
+"""Figures, metrics.json and self-contained HTML reports."""

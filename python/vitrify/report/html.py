@@ -1,0 +1,86 @@
+"""A report in one file: text, tables and figures that need nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+from vitrify.core.files import atomic_path
+
+_CSS = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: .2rem; }
+h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd; }
+table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; font-size: .92rem; }
+th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #e6e6e6; }
+th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 1.5px solid #1a1a1a; }
+tr.model td { font-weight: 600; background: #fff4ec; }
+figure { margin: 1.2rem 0; } figure img { max-width: 100%; } figcaption, .note { color: #555; font-size:
+.88rem; } pre { background: #f6f6f6; padding: .7rem 1rem; overflow-x: auto; font-size: .85rem; }
+"""
+
+
+class Report:
+    """Collects the parts of a page in their order; everything given as text is escaped."""
+
+    def __init__(self, title: str, subtitle: str) -> None:
+        self.title = title
+        self.parts = [f"<h1>{html.escape(title)}</h1>", f'<p class="note">{html.escape(subtitle)}</p>']
+
+    def section(self, title: str) -> None:
+        self.parts.append(f"<h2>{html.escape(title)}</h2>")
+
+    def text(self, text: str) -> None:
+        self.parts.append(f"<p>{html.escape(text)}</p>")
+
+    def code(self, text: str) -> None:
+        self.parts.append(f"<pre>{html.escape(text)}</pre>")
+
+    def table(
+        self, header: Sequence[str], rows: Sequence[Sequence[str]], note: str = "", model: str | None = None
+    ) -> None:
+        """A table whose first column names the rows; those whose name starts with `model` stand out."""
+        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
+        body = ""
+        for row in rows:
+            look = ' class="model"' if model and row[0].startswith(model) else ""
+            body += f"<tr{look}>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        self.parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+        if note:
+            self.parts.append(f'<p class="note">{html.escape(note)}</p>')
+
+    def figure(self, path: Path, caption: str) -> None:
+        """Embeds a PNG."""
+        data = base64.b64encode(path.read_bytes()).decode()
+        self.parts.append(
+            f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{data}">'
+            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+        )
+
+    def write(self, path: Path) -> None:
+        """Writes the page whole or not at all."""
+        page = (
+            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(self.title)}</title>'
+            f"<style>{_CSS}</style></head><body>\n" + "\n".join(self.parts) + "\n</body></html>\n"
+        )
+        with atomic_path(path) as work:
+            work.write_text(page, encoding="utf-8")
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number for a table: `digits` significant ones, scientific where that is shorter, a dash for none."""
+    if value is None or value != value:
+        return "–"
+    if value == 0:
+        return "0"
+    return f"{value:.{digits - 1}e}" if not 1e-3 <= abs(value) < 1e4 else f"{value:.{digits}g}"
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """A fraction as a percentage."""
+    if value is None or value != value:
+        return "–"
+    share = 100 * value
+    return f"{share:.0f}%" if abs(share) >= 99.5 else f"{share:.{digits}g}%"

@@ -1,0 +1,1 @@
+"""SymGNN: a property of each atom, such as its energy barrier, with explanations."""

@@ -1,0 +1,373 @@
+"""The exact variant of SymGNN: angles in, invariance exact, medium range, an ensemble in one network.
+
+1. Every atom gets invariant descriptors of its surroundings within `inner` (`vitrify.symgnn.models.descriptors`).
+2. A few linear fields h of them, `fields` for each member of the ensemble, say what an atom adds to its surroundings.
+3. Shells of distance up to `cutoff` sum the fields of the neighbours: the property of an atom is an average over a
+   region (the mean of many events around it), so that it sees inner + cutoff far.
+4. A linear readout of the own and the summed fields, corrected by a small network, gives the property.
+
+With `stiffness`, what a potential says of how stiffly each atom is bound (`vitrify.symgnn.models.stiffness`) stands
+beside the descriptors of step 1; it takes two exchanges of features before them, and makes the model see two more
+neighbours far.
+
+Steps 2-4 are a ridge on coarse-grained descriptors whose coefficients have a low rank, which is what keeps it from
+learning the noise of the labels by heart. The descriptors do not change in training, so they are computed once.
+"""
+
+# No postponed annotations here: TorchScript must see the real types.
+
+import copy
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from vitrify.graphs.graph import StructureGraph
+from vitrify.models.base import ModelConfig, System
+from vitrify.symgnn.models.base import SymGNN
+from vitrify.symgnn.models.descriptors import densities, hats, invariants, n_invariants
+from vitrify.symgnn.models.stiffness import (
+    HOPS,
+    KNOTS,
+    N_STIFFNESS,
+    bond_descriptors,
+    bond_terms,
+    pair_functions,
+    softness,
+    stiffness_descriptors,
+    yielding,
+)
+
+
+class ExactConfig(ModelConfig):
+    """Hyperparameters of the exact variant; lengths in the unit of the positions.
+
+    cutoff: radius of the coarse-graining. inner: radius of the descriptors. core: below all distances that matter.
+    basis, degree: radial functions and largest l of the descriptors. shells: radial functions of the coarse-graining.
+    members: networks in the ensemble. fields: fields of each. hidden: width of the correction, 0 for none.
+    dropout: of descriptors and of the correction's inputs, in training. floor: variance below which a principal
+    component of the standardised descriptors counts less. stiffness: descriptors from the potential of the labels,
+    which data.potential names.
+    """
+
+    variant: Literal["exact"] = "exact"
+    cutoff: float = Field(8.0, gt=0)
+    inner: float = Field(6.5, gt=0)
+    core: float = Field(2.0, ge=0)
+    basis: int = Field(6, ge=2)
+    degree: int = Field(6, ge=0)
+    shells: int = Field(5, ge=1)
+    members: int = Field(5, ge=1)
+    fields: int = Field(4, ge=1)
+    hidden: int = Field(0, ge=0)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    floor: float = Field(5e-4, gt=0)
+    stiffness: bool = False
+
+    @model_validator(mode="after")
+    def _lengths_grow(self) -> Self:
+        if not self.core < self.inner <= self.cutoff:
+            raise ValueError(
+                f"core {self.core:g}, inner {self.inner:g} and cutoff {self.cutoff:g} must grow in this order"
+            )
+        return self
+
+
+class ExactSymGNN(SymGNN):
+    """See the module's docstring. Features of a node: its fields, those of member 0 first."""
+
+    centre: Tensor
+    whiten: Tensor
+    shell_scale: Tensor
+    pair_table: Tensor
+
+    def __init__(self, config: ExactConfig, system: System) -> None:
+        width = config.members * config.fields
+        if config.stiffness:
+            super().__init__(system, config.cutoff, 2 + HOPS, max(width, 6))
+        else:
+            super().__init__(system, config.cutoff, 2, width)
+        self.stiffness, self.hops = config.stiffness, HOPS
+        self.inner, self.core = config.inner, config.core
+        self.basis, self.degree, self.shells = config.basis, config.degree, config.shells
+        self.members, self.fields, self.hidden = config.members, config.fields, config.hidden
+        self.dropout, self.floor = config.dropout, config.floor
+        s, m, c = self.n_species, config.members, config.fields
+        d = n_invariants(s, config.degree, config.basis) + (N_STIFFNESS if config.stiffness else 0)
+        # Descriptors enter as (x - centre) @ whiten; see `observe_descriptors` and `exportable`.
+        self.register_buffer("centre", torch.zeros(d))
+        self.register_buffer("whiten", torch.eye(d))
+        self.register_buffer("shell_scale", torch.ones(config.shells))
+        # For species a >= b, row a (a + 1) / 2 + b: see `use_potential`.
+        self.register_buffer("pair_table", torch.zeros(s * (s + 1) // 2 if config.stiffness else 0, KNOTS, 3))
+        # For each species: the fields, and one more that acts on the own atom alone.
+        self.field_weight = nn.Parameter(0.02 * torch.randn(s, d, m, c + 1))
+        self.field_bias = nn.Parameter(torch.zeros(s, m, c + 1))
+        with torch.no_grad():
+            self.field_weight[..., c] = 0.0
+        readout = torch.full((s, m, config.shells + 1, c), 0.3 / config.shells)
+        readout[:, :, 0] = 1.0
+        self.readout = nn.Parameter(readout)
+        inputs = (config.shells + 1) * c
+        self.first_weight = nn.Parameter(torch.randn(m, inputs, max(1, config.hidden)) / inputs**0.5)
+        self.first_bias = nn.Parameter(torch.zeros(s, m, max(1, config.hidden)))
+        self.last_weight = nn.Parameter(torch.zeros(m, max(1, config.hidden)))
+
+    def stiffen(
+        self,
+        index: int,
+        nodes: Tensor,
+        memory: Tensor,
+        types: Tensor,
+        edge_index: Tensor,
+        edge_vectors: Tensor,
+        n_owned: int,
+    ) -> tuple[Tensor, Tensor]:
+        """One more order of stiffness: its tensors (n_owned, 6), and the memory with their descriptors.
+
+        The memory holds the descriptors so far and, in its last six columns, the stiffness of order 0.
+        """
+        if index > 0:  # the couplings beyond `inner` are weak
+            near = edge_vectors.square().sum(1) < self.inner * self.inner
+            edge_index, edge_vectors = edge_index[:, near], edge_vectors[near]
+        # in double: what follows is made of small differences of large numbers, and their logarithms
+        dtype, edge_vectors = edge_vectors.dtype, edge_vectors.double()
+        lengths = edge_vectors.square().sum(1).sqrt()
+        directions = edge_vectors / lengths.clamp_min(1e-12).unsqueeze(1)
+        functions = pair_functions(self.pair_table.double(), types, edge_index, lengths, self.core, self.cutoff)
+        if index == 0:
+            terms = bond_terms(functions, lengths, directions)
+            sums = terms.new_zeros([n_owned, terms.shape[1]]).index_add(0, edge_index[0], terms)
+            descriptors, stiffness = bond_descriptors(sums)
+            descriptors, stiffness = descriptors.to(dtype), stiffness.to(dtype)
+            return stiffness, torch.cat([descriptors, stiffness], 1)
+        terms = yielding(functions, directions, nodes[:, :6][edge_index[1]].double())
+        whole = memory[:, -6:]
+        sums = terms.new_zeros([n_owned, 6]).index_add(0, edge_index[0], terms)
+        stiffness = (whole.double() - sums).to(dtype)
+        return stiffness, torch.cat([memory[:, :-6], stiffness_descriptors(stiffness), whole], 1)
+
+    def describe(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int) -> Tensor:
+        """Invariant descriptors of the owned atoms, those of the stiffness apart: (n_owned, D)."""
+        near = edge_vectors.square().sum(1) < self.inner * self.inner
+        edges, vectors = edge_index[:, near], edge_vectors[near]
+        density = densities(
+            types[edges[1]], edges[0], vectors, n_owned, self.n_species, self.degree, self.core, self.inner,
+            self.basis,
+        )  # fmt: skip
+        return invariants(density, self.degree)
+
+    def local_fields(self, described: Tensor, types: Tensor) -> Tensor:
+        """All fields (n, members, fields + 1) of whitened descriptors (n, D)."""
+        found = described.new_zeros([described.shape[0], self.members, self.fields + 1])
+        for s in range(self.n_species):
+            mine = (types == s).nonzero().flatten()
+            weight = self.field_weight[s].flatten(1)
+            values = described[mine] @ weight + self.field_bias[s].flatten()
+            found = found.index_add(0, mine, values.view(len(mine), self.members, self.fields + 1))
+        return found
+
+    def shell_functions(self, lengths: Tensor) -> Tensor:
+        """The radial functions of the coarse-graining: (E, shells)."""
+        return hats(lengths, self.core, self.cutoff, self.shells) * self.shell_scale
+
+    def predict_members(self, own: Tensor, sums: Tensor, direct: Tensor, types: Tensor) -> Tensor:
+        """Standardised predictions (n, members) from the own fields (n, members, fields), their sums over the shells
+        (n, shells, members, fields) and the direct field (n, members).
+        """
+        inputs = torch.cat([own.unsqueeze(1), sums], 1).transpose(1, 2)
+        linear = (inputs * self.readout[types]).sum([2, 3]) + direct
+        if self.hidden == 0:
+            return linear
+        x = torch.dropout(inputs.flatten(2), self.dropout, self.training)
+        hidden = torch.einsum("nmi,mih->nmh", x, self.first_weight) + self.first_bias[types]
+        hidden = torch.dropout(nn.functional.silu(hidden), self.dropout, self.training)
+        return linear + (hidden * self.last_weight).sum(2)
+
+    def start(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """No features yet."""
+        n = types.shape[0]
+        return edge_vectors.new_zeros([n, self.node_width]), edge_vectors.new_zeros([n, 0])
+
+    def layer(
+        self,
+        index: int,
+        nodes: Tensor,
+        memory: Tensor,
+        types: Tensor,
+        edge_index: Tensor,
+        edge_vectors: Tensor,
+        n_owned: int,
+    ) -> tuple[Tensor, Tensor]:
+        """First the stiffness, where there is one; then the fields, and their sums.
+
+        The memory holds what `stiffen` says, then the direct field and, later, the sums.
+        """
+        if self.stiffness and index <= self.hops:
+            stiffness, memory = self.stiffen(index, nodes, memory, types, edge_index, edge_vectors, n_owned)
+            if index < self.hops:
+                return torch.constant_pad_nd(softness(stiffness), [0, self.node_width - 6]), memory
+        if index + 2 == self.layers:
+            described = self.describe(types, edge_index, edge_vectors, n_owned)
+            if self.stiffness:
+                described = torch.cat([described, memory[:, :-6]], 1)
+            described = described - self.centre
+            if self.whiten.numel() > 0:
+                described = described @ self.whiten
+            fields = self.local_fields(described, types[:n_owned])
+            carried = fields[:, :, : self.fields].flatten(1)
+            return torch.constant_pad_nd(carried, [0, self.node_width - carried.shape[1]]), fields[:, :, self.fields]
+        radial = self.shell_functions(edge_vectors.square().sum(1).sqrt())
+        carried = nodes[:, : self.members * self.fields][edge_index[1]]
+        found = [memory]
+        for k in range(self.shells):
+            sums = nodes.new_zeros([n_owned, self.members * self.fields])
+            found.append(sums.index_add(0, edge_index[0], radial[:, k : k + 1] * carried))
+        return nodes[:n_owned], torch.cat(found, 1)
+
+    def finish(
+        self,
+        nodes: Tensor,
+        memory: Tensor,
+        types: Tensor,
+        edge_index: Tensor,
+        edge_vectors: Tensor,
+        n_owned: int,
+    ) -> tuple[Tensor, Tensor]:
+        """The mean of the members; the deviation grows with their spread."""
+        own = nodes[:n_owned, : self.members * self.fields].view(n_owned, self.members, self.fields)
+        sums = memory[:, self.members :].reshape(n_owned, self.shells, self.members, self.fields)
+        found = self.predict_members(own, sums, memory[:, : self.members], types[:n_owned])
+        mean = found.mean(1)
+        spread = (found - mean.unsqueeze(1)).square().mean(1)
+        deviation = self.label_scale * (self.residual.square() + self.spread_gain * spread).sqrt()
+        return self.in_units(mean, types[:n_owned]), deviation
+
+    @torch.jit.unused
+    def use_potential(self, table: Tensor) -> None:
+        """Takes the pair functions (P, KNOTS, 3) of a potential, before `observe_structures`.
+
+        Knots lie evenly from `core` to `cutoff`; see `vitrify.data.potentials.effective_pair_functions`.
+        """
+        self.pair_table.copy_(table)
+
+    @torch.jit.unused
+    def mean_stiffness(self, graphs: Sequence[StructureGraph]) -> Tensor:
+        """The mean eigenvalue of the stiffness of all atoms, in units of the table."""
+        traces = [self.stiffen(0, *self.start(*graph), *graph, len(graph.types))[0][:, :3] for graph in graphs]
+        return torch.cat(traces).mean()
+
+    @torch.jit.unused
+    def describe_all(self, graph: StructureGraph) -> Tensor:
+        """All descriptors of a structure: (N, D)."""
+        n = len(graph.types)
+        parts = [self.describe(*graph, n)]
+        if self.stiffness:
+            nodes, memory = self.start(*graph)
+            for index in range(HOPS + 1):
+                stiffness, memory = self.stiffen(index, nodes, memory, *graph, n)
+                nodes = softness(stiffness)
+            parts.append(memory[:, :-6])
+        return torch.cat(parts, 1)
+
+    @torch.jit.unused
+    def observe_structures(self, graphs: Sequence[StructureGraph]) -> None:
+        """Sets centre, whitening and shell scales from the training structures."""
+        described = [self.describe_all(graph).double() for graph in graphs]
+        rows = torch.cat(described)
+        self.centre.copy_(rows.mean(0))
+        self.whiten.copy_(self.whitening(rows))
+        squares = torch.zeros(self.shells, dtype=torch.float64)
+        for graph in graphs:
+            squares += self.shell_functions(graph.edge_vectors.square().sum(1).sqrt()).double().square().sum(0)
+        self.shell_scale.copy_((len(rows) / squares.clamp_min(1e-12)).sqrt())
+
+    @torch.jit.unused
+    def whitening(self, rows: Tensor) -> Tensor:
+        """The matrix (D, D) that makes deviations of descriptors `rows` (n, D) from their mean equally important."""
+        mean, std = rows.mean(0), rows.std(0, correction=0)
+        std = torch.where(std > 1e-6 * std.max(), std, std.new_full((), float("inf")))  # constant ones say nothing
+        standard = (rows - mean) / std
+        values, vectors = torch.linalg.eigh(standard.T @ standard / len(rows))
+        whiten = vectors / (values.clamp_min(0.0) + self.floor).sqrt() * (values > 1e-6)
+        found: Tensor = whiten / std.unsqueeze(1)
+        return found
+
+    @torch.jit.unused
+    def prepare(self, graph: StructureGraph) -> tuple[Tensor, Tensor, Tensor]:
+        """What does not change in training: whitened descriptors (N, D), and the coarse-graining as a sparse matrix
+        (shells N, N) with its transpose.
+        """
+        n = len(graph.types)
+        described = self.describe_all(graph) - self.centre
+        if self.whiten.numel() > 0:
+            described = described @ self.whiten
+        radial = self.shell_functions(graph.edge_vectors.square().sum(1).sqrt())
+        edge, shell = radial.nonzero(as_tuple=True)
+        rows, columns = shell * n + graph.edge_index[0, edge], graph.edge_index[1, edge]
+        values = radial[edge, shell]
+        forward = _csr(rows, columns, values, (self.shells * n, n))
+        return described, forward, _csr(columns, rows, values, (n, self.shells * n))
+
+    @torch.jit.unused
+    def standard_members(self, graph: StructureGraph, prepared: Any) -> Tensor:
+        """Standardised predictions (N, members), from what `prepare` has made."""
+        return self.predict_members(*self.gather(graph, prepared), graph.types)
+
+    @torch.jit.unused
+    def gather(self, graph: StructureGraph, prepared: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """The own fields, their sums over the shells and the direct field: what `predict_members` takes."""
+        described, forward, transposed = prepared
+        fields = self.local_fields(nn.functional.dropout(described, self.dropout, self.training), graph.types)
+        own = fields[:, :, : self.fields]
+        smooth: Callable[[Tensor, Tensor, Tensor], Tensor] = _Smoothing.apply
+        sums = smooth(own.flatten(1), forward, transposed)
+        sums = sums.view(self.shells, -1, self.members, self.fields).transpose(0, 1)
+        return own, sums, fields[:, :, self.fields]
+
+    @torch.jit.unused
+    def exportable(self) -> "ExactSymGNN":
+        """A copy with the whitening multiplied into the fields: the same predictions from a small file."""
+        model = copy.deepcopy(self)
+        if self.whiten.numel() == 0:
+            return model
+        with torch.no_grad():
+            folded = torch.einsum("ij,sjmc->simc", self.whiten.double(), self.field_weight.double())
+            model.field_weight.copy_(folded)
+        model.take_file_form()
+        return model
+
+    @torch.jit.unused
+    def take_file_form(self) -> None:
+        """Forgets the whitening."""
+        self.whiten = self.whiten.new_zeros([0, 0])
+
+    @torch.jit.unused
+    def hyperparameters(self) -> dict[str, Any]:
+        """What the native engine needs beside the weights."""
+        names = ("inner", "core", "basis", "degree", "shells", "members", "fields", "hidden", "stiffness")
+        return {name: getattr(self, name) for name in names} if self.whiten.numel() == 0 else {}
+
+
+def _csr(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    with warnings.catch_warnings():  # "in beta state"
+        warnings.filterwarnings("ignore", message=".*[Ss]parse.*", category=UserWarning)
+        return torch.sparse_coo_tensor(torch.stack([rows, columns]), values, shape).to_sparse_csr()
+
+
+class _Smoothing(torch.autograd.Function):
+    """matrix @ x, whose gradient uses the transposed matrix that is at hand."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, matrix: Tensor, transposed: Tensor) -> Tensor:
+        """matrix (K, N), x (N, C) -> (K, C)."""
+        ctx.transposed = transposed
+        return matrix @ x
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """The gradient of x."""
+        return ctx.transposed @ gradients[0].contiguous(), None, None

