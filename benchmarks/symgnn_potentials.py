@@ -33,7 +33,7 @@ from vitrify.core.files import atomic_path, sha256
 from vitrify.data.structures import LabelledStructure, load_structures
 from vitrify.datagen.trajectories.systems import get_system
 from vitrify.engines.open import ENGINES, open_symgnn
-from vitrify.hosts.ase_calculator import outside
+from vitrify.modelfile.validity import outside
 from vitrify.lammps_library.session import LammpsSession, potential_file
 from vitrify.modelfile.reference_case import PropertyPredictor
 

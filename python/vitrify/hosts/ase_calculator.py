@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from vitrify.core.checks import check_vectors
 from vitrify.core.errors import VitrifyError
 from vitrify.engines.open import Engine, open_glassvae, open_symgnn
-from vitrify.modelfile.archive import SymGNNMetadata, Validity
+from vitrify.modelfile.archive import SymGNNMetadata
 from vitrify.modelfile.reference_case import EnergyPredictor, PropertyPredictor, require_reference
+from vitrify.modelfile.validity import outside
 from vitrify.ogn.ase_dynamics import check_periodic, types_of
 
 Array = NDArray[np.float64]
-# A density that was written and read again may differ in its last digits.
-_ROUNDING = 1e-6
 _ENERGIES = ("energy", "free_energy", "energies", "forces", "stress", "latent")
 _BARRIERS = ("barriers", "barriers_std", "barriers_outside")
 _VOIGT = (np.array([0, 1, 2, 1, 0, 0]), np.array([0, 1, 2, 2, 2, 1]))  # xx, yy, zz, yz, xz, xy
@@ -167,23 +166,6 @@ class GlassCalc(Calculator):
                 stacklevel=4,
             )
         return types
-
-
-def outside(types: NDArray[np.int64], volume: float, species: tuple[str, ...], validity: Validity) -> dict[str, str]:
-    """What of N atoms of `types` (N,) in `volume` lies outside the training data: name -> sentence with the range.
-
-    A fraction may miss its range by half an atom, since a smaller system cannot always meet it.
-    """
-    found, n = {}, len(types)
-    low, high = validity.number_density
-    if not low * (1 - _ROUNDING) <= n / volume <= high * (1 + _ROUNDING):
-        found["number density"] = f"{n / volume:.4g} atoms per volume, the training data have {low:.4g} to {high:.4g}"
-    for index, name in enumerate(species):
-        low, high = validity.composition.get(name, (0.0, 1.0))
-        share, slack = float(np.mean(types == index)), 0.5 / n + _ROUNDING
-        if not low - slack <= share <= high + slack:
-            found[name] = f"a fraction {share:.4g} of {name}, the training data have {low:.4g} to {high:.4g}"
-    return found
 
 
 def _finite(values: Array, name: str) -> Array:

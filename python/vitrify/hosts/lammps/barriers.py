@@ -136,7 +136,7 @@ class BarrierField:
         """Says on the first rank, each thing once, what makes the answer an extrapolation."""
         if self.world.rank != 0:
             return
-        from vitrify.hosts.ase_calculator import outside  # which brings all of ASE's dynamics
+        from vitrify.modelfile.validity import outside
 
         metadata, types = self.metadata, self.species[atoms.types]
         found = {"motion": self._motion(atoms, types >= 0)} if "motion" not in self._warned else {}

@@ -1,0 +1,103 @@
+"""The evaluation of a model of any kind: open it, refuse data that it has seen, measure, write numbers and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, Generic, Protocol, TypeVar
+
+from vitrify.core.errors import VitrifyError
+from vitrify.core.files import sha256
+from vitrify.report.metrics_file import ModelFile, write_metrics
+
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class EvaluationData:
+    """What a model is evaluated on: the files, and name and SHA-256 of each of them that is there."""
+
+    files: list[Path]
+    sources: list[dict[str, str]]
+
+
+class EvaluationResults(Protocol):
+    """All that was measured; `metrics` goes to metrics.json."""
+
+    @property
+    def metrics(self) -> Mapping[str, Any]: ...
+
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Evaluation(Generic[S]):
+    """How models of one kind are evaluated; functions are named as "module:function" and imported when they run.
+
+    settings: frozen dataclass that makes sense without arguments; its fields made by `vitrify.core.options.option` are
+    the options of `vitrify evaluate`.
+    open: (model file or name, settings) -> opened model, with path and metadata.
+    measure: (opened model, EvaluationData, settings, folder, progress) -> EvaluationResults. `folder` is where
+    intermediate files may go; it need not be there.
+    report: (results, folder) -> Report; its figures go to `folder`.
+    remedy: what to do where the data were used to train the model, which is then refused: text, or a function of the
+    file. None: such data are accepted.
+    """
+
+    settings: type[S]
+    open: str
+    measure: str
+    report: str
+    remedy: str | Callable[[Path], str] | None = None
+
+    def run(
+        self,
+        model: str | Path | ModelFile,
+        data: str | Path | Sequence[str | Path],
+        out: str | Path | None = None,
+        settings: S | None = None,
+        progress: bool = True,
+    ) -> Path:
+        """Evaluates a model; writes metrics.json, figures and report.html into `out`, returns the path of the report.
+
+        Args:
+            model: file, name of a shipped model, or an opened model.
+            data: files that the model has not seen.
+            out: folder; default: out/MODEL.evaluate.
+
+        Raises:
+            VitrifyError: a model of another kind, data that it was trained on, and what measuring refuses.
+        """
+        settings = settings or self.settings()
+        opened = resolve_name(self.open)(model, settings) if isinstance(model, str | Path) else model
+        files = [Path(file) for file in ([data] if isinstance(data, str | Path) else data)]
+        sources = [{"name": file.name, "sha256": sha256(file)} for file in files if file.is_file()]
+        if self.remedy is not None:
+            refuse_seen(files, opened, self.remedy)
+        folder = Path(out) if out else default_folder(opened.path, "evaluate")
+        results = resolve_name(self.measure)(opened, EvaluationData(files, sources), settings, folder, progress)
+        write_metrics(folder, results.metrics)
+        path = folder / REPORT
+        resolve_name(self.report)(results, folder).write(path)
+        return path
+
+
+def default_folder(model: Path, command: str) -> Path:
+    """out/MODEL.COMMAND, where a command writes by default."""
+    return Path("out") / f"{model.name.removesuffix('.pt')}.{command}"
+
+
+def seen(files: Sequence[Path], model: ModelFile) -> list[Path]:
+    """Those of the files that the model was trained on."""
+    known = {entry.get("sha256") for entry in model.metadata.provenance.data}
+    return [file for file in files if file.is_file() and sha256(file) in known]
+
+
+def refuse_seen(files: Sequence[Path], model: ModelFile, remedy: str | Callable[[Path], str]) -> None:
+    """VitrifyError for files that the model was trained on."""
+    for file in seen(files, model):
+        advice = remedy if isinstance(remedy, str) else remedy(file)
+        raise VitrifyError(f"{file} was used to train this model, so it says nothing about it: {advice}")
