@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
 
 from vitrify.cli.kind_options import KindCommand
 from vitrify.core.options import from_options
-from vitrify.report.evaluation import Evaluation
-
-_KINDS = ("ogn", "symgnn", "amshortcut", "glassvae")
-
-
-def _evaluations() -> dict[str, Evaluation[Any]]:
-    return {name: resolve_name(f"vitrify.{name}.evaluate:EVALUATION") for name in _KINDS}
+from vitrify.kinds import KINDS
 
 
 def evaluate(
@@ -36,8 +29,8 @@ def evaluate(
     """
     from vitrify.modelfile.archive import read_metadata
 
-    evaluation = _evaluations()[read_metadata(model).kind]
+    evaluation = KINDS.find(read_metadata(model).kind).load("evaluate")
     typer.echo(f"{evaluation.run(model, data, out, from_options(evaluation.settings, given))}")
 
 
-evaluate_command = KindCommand(evaluate, _evaluations)
+evaluate_command = KindCommand(evaluate, "evaluate")

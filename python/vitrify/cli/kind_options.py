@@ -1,42 +1,37 @@
-"""Commands whose options are declared by the kinds of models: the same command, other options for another kind."""
+"""Commands whose options are declared by the kinds of models."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Protocol
+from collections.abc import Callable
+from typing import Annotated, Any
 
-import click
 import typer
 
 from vitrify.core.options import Option, options_of
-
-
-class HasSettings(Protocol):
-    """Whatever does the work of a command for one kind, with the settings that declare its options."""
-
-    @property
-    def settings(self) -> type[Any]: ...
+from vitrify.kinds import KINDS
 
 
 class KindCommand:
     """A function as a command that has its own parameters and the options that kinds declare, in their order.
 
+    field: of `vitrify.kinds.Kind`, "evaluate" or "explain"; its object has a settings class that declares options.
     The function gets, as `given`, the options that were typed; the others have the defaults of the kind's settings.
     An option that several kinds declare is shown as the first of them declares it. Typer reads the signature when the
     command line is parsed, so that kinds registered by then count.
     """
 
-    def __init__(self, run: Callable[..., None], kinds: Callable[[], Mapping[str, HasSettings]]) -> None:
-        self.run, self.kinds = run, kinds
+    def __init__(self, run: Callable[..., None], field: str) -> None:
+        self.run, self.field = run, field
         self.__name__, self.__doc__ = run.__name__, run.__doc__
 
     def options(self) -> dict[str, Option]:
         """The options of all kinds, by name."""
         found: dict[str, Option] = {}
-        for kind in self.kinds().values():
-            for option in options_of(kind.settings):
-                found.setdefault(option.name, option)
+        for kind in KINDS.values():
+            if getattr(kind, self.field) is not None:
+                for option in options_of(kind.load(self.field).settings):
+                    found.setdefault(option.name, option)
         return found
 
     @property
@@ -56,9 +51,12 @@ class KindCommand:
     def __call__(self, *, context: typer.Context, **values: Any) -> None:
         options = self.options()
         own = {name: value for name, value in values.items() if name not in options}
-        typed = click.core.ParameterSource.COMMANDLINE
-        given = {name: values[name] for name in options if context.get_parameter_source(name) is typed}
-        self.run(**own, given=given)
+        self.run(**own, given={name: values[name] for name in options if _typed(context, name)})
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _parameter(option: Option) -> inspect.Parameter:

@@ -1,4 +1,4 @@
-"""What of a structure lies outside the training data of a model."""
+"""Whether a structure lies in the range of a model's training data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from vitrify.modelfile.metadata import Validity
 
-_ROUNDING = 1e-6  # a density that was written and read again may differ in its last digits
+# A density that was written and read again may differ in its last digits.
+_ROUNDING = 1e-6
 
 
 def outside(types: NDArray[np.int64], volume: float, species: tuple[str, ...], validity: Validity) -> dict[str, str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any, Generic, Protocol, TypeVar
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
+from vitrify.kinds import load
 from vitrify.report.metrics_file import ModelFile, write_metrics
 
 REPORT = "report.html"
@@ -72,16 +72,16 @@ class Evaluation(Generic[S]):
             VitrifyError: a model of another kind, data that it was trained on, and what measuring refuses.
         """
         settings = settings or self.settings()
-        opened = resolve_name(self.open)(model, settings) if isinstance(model, str | Path) else model
+        opened = load(self.open)(model, settings) if isinstance(model, str | Path) else model
         files = [Path(file) for file in ([data] if isinstance(data, str | Path) else data)]
         sources = [{"name": file.name, "sha256": sha256(file)} for file in files if file.is_file()]
         if self.remedy is not None:
             refuse_seen(files, opened, self.remedy)
         folder = Path(out) if out else default_folder(opened.path, "evaluate")
-        results = resolve_name(self.measure)(opened, EvaluationData(files, sources), settings, folder, progress)
+        results = load(self.measure)(opened, EvaluationData(files, sources), settings, folder, progress)
         write_metrics(folder, results.metrics)
         path = folder / REPORT
-        resolve_name(self.report)(results, folder).write(path)
+        load(self.report)(results, folder).write(path)
         return path
 
 

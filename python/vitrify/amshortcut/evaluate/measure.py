@@ -17,11 +17,12 @@ from vitrify.amshortcut.evaluate.metrics import Measured, ReferenceEnsemble
 from vitrify.amshortcut.evaluate.results import AMShortcutResults
 from vitrify.amshortcut.evaluate.runs import Generate, Run, Runs, Store, open_generator, pick
 from vitrify.amshortcut.evaluate.settings import Settings
+from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.analysis.ensembles import species_in
 from vitrify.core.errors import VitrifyError
 from vitrify.data.samples import read_recipe
 from vitrify.generation.relaxation import charges_of
-from vitrify.modelfile.archive import AMShortcutMetadata, find_model, read_metadata, wrong_kind
+from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
 from vitrify.report.evaluation import EvaluationData, seen
 from vitrify.report.metrics_file import model_card
 

@@ -8,7 +8,7 @@ from typing import Any
 from vitrify.amshortcut.evaluate.metrics import Measured, ReferenceEnsemble
 from vitrify.amshortcut.evaluate.runs import Run
 from vitrify.amshortcut.evaluate.settings import Settings
-from vitrify.modelfile.archive import AMShortcutMetadata
+from vitrify.amshortcut.metadata import AMShortcutMetadata
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from vitrify.data.frames import Frame
-from vitrify.engines.torchscript import TorchGlassVAE
 from vitrify.glassvae.evaluate.metrics import explained_by, means_of, r_squared, rms, shuffled_between
 from vitrify.glassvae.evaluate.results import FrameSet, Predictions
+from vitrify.glassvae.torchscript import TorchGlassVAE
 
 
 def latent_scores(found: Predictions, training: FrameSet) -> tuple[dict[str, Any], np.ndarray]:

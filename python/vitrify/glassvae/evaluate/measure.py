@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 import vitrify
 from vitrify.data.frames import Frame, load_frames
-from vitrify.engines.open import open_glassvae
-from vitrify.engines.torchscript import TorchGlassVAE
+from vitrify.engines.open import open_model as open_engine
 from vitrify.glassvae.evaluate.latent import latent_scores, reconstruction
 from vitrify.glassvae.evaluate.metrics import (
     LinearBaseline,
@@ -27,14 +26,16 @@ from vitrify.glassvae.evaluate.metrics import (
 from vitrify.glassvae.evaluate.results import FrameSet, Generated, GlassVAEResults, Predictions
 from vitrify.glassvae.evaluate.settings import Settings
 from vitrify.glassvae.evaluate.structures import decoded_structures, generated_structures
-from vitrify.modelfile.archive import GlassVAEMetadata
+from vitrify.glassvae.metadata import GlassVAEMetadata
+from vitrify.glassvae.torchscript import TorchGlassVAE
 from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
 
 
 def open_model(model: str | Path, settings: Settings) -> TorchGlassVAE:
     """The model in TorchScript: the decoders of g(r), species and energies run there alone."""
-    return cast(TorchGlassVAE, open_glassvae(model, "torch", settings.device))
+    opened: TorchGlassVAE = open_engine(model, "torch", settings.device, kind="glassvae")
+    return opened
 
 
 def measure(

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from vitrify.data.frames import Frame
-from vitrify.engines.torchscript import TorchGlassVAE
+from vitrify.engines.predictions import EnergyPrediction
 from vitrify.glassvae.evaluate.metrics import Rdf
-from vitrify.modelfile.reference_case import EnergyPrediction
+from vitrify.glassvae.torchscript import TorchGlassVAE
 
 
 @dataclass(frozen=True)

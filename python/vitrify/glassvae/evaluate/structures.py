@@ -16,14 +16,14 @@ from vitrify.data.datasets import evenly_spread
 from vitrify.data.frames import Frame
 from vitrify.datagen.structures.elastic import relaxed
 from vitrify.datagen.structures.recipes import Simulation
-from vitrify.engines.torchscript import TorchGlassVAE
-from vitrify.generation.from_latent import LatentRequest, LatentSampler
 from vitrify.generation.processes import Flow, State
 from vitrify.generation.sampler import Steps, sample
 from vitrify.generation.samplers import repaired
 from vitrify.glassvae.evaluate.metrics import Rdf, means_of, r_squared
 from vitrify.glassvae.evaluate.results import Generated, Predictions
 from vitrify.glassvae.evaluate.settings import Settings
+from vitrify.glassvae.generate import LatentRequest, LatentSampler
+from vitrify.glassvae.torchscript import TorchGlassVAE
 
 WINDOWS = 5
 

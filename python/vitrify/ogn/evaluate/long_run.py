@@ -10,7 +10,6 @@ import numpy as np
 from vitrify.analysis import energy_drift, rdf_difference, spectrum_difference
 from vitrify.core.errors import VitrifyError
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
-from vitrify.modelfile.reference_case import MotionPredictor
 from vitrify.ogn.evaluate.lammps_run import DATA, read_run, run_lmp_once, write_input
 from vitrify.ogn.evaluate.observe import SETTLED, observe
 from vitrify.ogn.evaluate.reference import reference_run, starts
@@ -18,6 +17,7 @@ from vitrify.ogn.evaluate.results import REFERENCE, SECOND, Observed, pair_label
 from vitrify.ogn.evaluate.runs import Record, Start, Substance, Tick, python_run
 from vitrify.ogn.evaluate.settings import CONTROLS, Settings
 from vitrify.ogn.evaluate.steppers import ModelStepper
+from vitrify.ogn.interface import MotionPredictor
 
 _FRAMES = 400  # frames seen of a run
 _WINDOW, _WINDOW_ATOMS = 512, 1_500_000  # frames seen of its end, one for each stride; fewer of large systems

@@ -11,8 +11,8 @@ from tqdm import tqdm
 import vitrify
 from vitrify.core.errors import VitrifyError
 from vitrify.data.trajectories import TrajectoryFile, TrajectoryMeta
-from vitrify.engines.open import ENGINES, open_ogn
-from vitrify.modelfile.reference_case import MotionPredictor
+from vitrify.engines.open import ENGINES
+from vitrify.engines.open import open_model as open_engine
 from vitrify.ogn.evaluate.long_run import average, compare, long_run
 from vitrify.ogn.evaluate.observe import pool
 from vitrify.ogn.evaluate.one_step import one_step
@@ -25,6 +25,7 @@ from vitrify.ogn.evaluate.settings import Settings
 from vitrify.ogn.evaluate.steppers import Ballistic, ModelStepper, Stepper, Verlet
 from vitrify.ogn.evaluate.transfer import STATES, transfer
 from vitrify.ogn.evaluate.verdicts import long_run_verdicts, one_step_verdict
+from vitrify.ogn.interface import MotionPredictor
 from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
 
@@ -32,7 +33,8 @@ from vitrify.report.metrics_file import model_card
 def open_model(model: str | Path, settings: Settings) -> MotionPredictor:
     """The model in the engine of the settings, as far as it runs in this process."""
     engine: Any = settings.engine if settings.engine in ENGINES else None
-    return open_ogn(model, engine, settings.device)
+    opened: MotionPredictor = open_engine(model, engine, settings.device, kind="ogn")
+    return opened
 
 
 def measure(

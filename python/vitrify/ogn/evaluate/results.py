@@ -10,8 +10,8 @@ import numpy as np
 
 from vitrify.analysis import RDF, logarithmic_slope
 from vitrify.data.trajectories import TrajectoryMeta
-from vitrify.modelfile.reference_case import MotionPredictor
 from vitrify.ogn.evaluate.settings import Settings
+from vitrify.ogn.interface import MotionPredictor
 
 MARK = 100  # base steps after which errors of roll-outs are compared, as in the paper
 REFERENCE, SECOND = "MD", "MD, another start"  # the names of the exact long runs

@@ -15,21 +15,22 @@ from vitrify.analysis import scores
 from vitrify.core.errors import VitrifyError
 from vitrify.data.splits import duplicate_groups
 from vitrify.data.structures import LabelledStructure, load_structures
-from vitrify.engines.open import open_symgnn
+from vitrify.engines.open import open_model as open_engine
 from vitrify.graphs.neighbours import neighbour_list
-from vitrify.modelfile.archive import SymGNNMetadata
-from vitrify.modelfile.reference_case import PropertyPredictor
 from vitrify.modelfile.validity import outside
 from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
 from vitrify.symgnn.evaluate.results import Predicted, SymGNNResults, pooled
 from vitrify.symgnn.evaluate.settings import Settings
+from vitrify.symgnn.interface import PropertyPredictor
+from vitrify.symgnn.metadata import SymGNNMetadata
 
 
 def open_model(model: str | Path, settings: Settings) -> PropertyPredictor:
     """The model in the engine of the settings."""
     engine: Any = None if settings.engine == "auto" else settings.engine
-    return open_symgnn(model, engine, settings.device)
+    opened: PropertyPredictor = open_engine(model, engine, settings.device, kind="symgnn")
+    return opened
 
 
 def measure(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrify.data.structures import LabelledStructure
-from vitrify.modelfile.reference_case import PropertyPredictor
+from vitrify.symgnn.interface import PropertyPredictor
 
 Array = NDArray[np.float64]
 
