@@ -25,10 +25,10 @@ from typing import Any
 
 import torch
 import yaml
+from vitrify.glassvae.evaluate.evaluate import evaluate_glassvae
 
 from vitrify.core.files import atomic_path
 from vitrify.export.from_run import export_run
-from vitrify.glassvae.evaluate.evaluate import evaluate_glassvae
 from vitrify.glassvae.training.config import GlassVAEConfig
 from vitrify.glassvae.training.prepare import prepare
 from vitrify.models import parse_model_config

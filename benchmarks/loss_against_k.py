@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 from tqdm import tqdm
+from vitrify.ogn.evaluate.evaluate import check_data, methods
 
 from vitrify import VitrifyError
 from vitrify.core.files import atomic_path
 from vitrify.core.units import get_units
 from vitrify.data.trajectories import TrajectoryFile
 from vitrify.engines.open import open_model
-from vitrify.ogn.evaluate.evaluate import check_data, methods
 from vitrify.ogn.evaluate.one_step import one_step
 from vitrify.ogn.evaluate.sampling import paths
 from vitrify.report import plots

@@ -36,23 +36,25 @@ from vitrify.data.structures import LabelledStructure, load_structures
 from vitrify.export.from_run import export_run
 from vitrify.modelfile.archive import find_model
 from vitrify.report import plots
-from vitrify.symgnn.explain import pictures
-from vitrify.symgnn.explain.crop import all_edges, crop
+from vitrify.report.evaluation import EvaluationData
+from vitrify.symgnn.explain import EXPLANATION, figures
 from vitrify.symgnn.explain.explainer import Explanation
-from vitrify.symgnn.explain.findings import (
+from vitrify.symgnn.explain.mask import MaskedModel, one_thread
+from vitrify.symgnn.explain.measure import measure, open_model
+from vitrify.symgnn.explain.null_tests import (
     GROUPS,
     LEVEL,
     NULLS,
     CycleTable,
     Distances,
-    Finding,
+    NullTest,
     Population,
-    judge_findings,
-    survival,
+    run_null_tests,
+    verdict,
 )
-from vitrify.symgnn.explain.mask import MaskedModel, one_thread
-from vitrify.symgnn.explain.run import Explained, Results, find, write
+from vitrify.symgnn.explain.results import ExplainedModel, ExplainResults
 from vitrify.symgnn.explain.settings import BIN, IMPORTANCE, MEDIUM_RANGE, Settings
+from vitrify.symgnn.explain.subgraph import all_edges, k_hop_subgraph
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = "Cu64Zr36.symgnn.pt"
@@ -110,6 +112,11 @@ def timed(path: Path, folder: Path, action: Callable[[], object]) -> dict[str, f
 # Checks
 
 
+def explain(file: Path, glass: Path, folder: Path, settings: Settings, progress: bool = True) -> ExplainResults:
+    """Explanations of a model and their null tests, kept in `folder`."""
+    return measure(open_model(file, settings), EvaluationData([glass], []), settings, folder, progress)
+
+
 def overlap(one: Explanation, other: Explanation, top: int) -> tuple[float, float]:
     """Of two explanations of one atom: the Jaccard index of the top bonds and the rank correlation of all scores."""
     first, second = set(one.top(top).tolist()), set(other.top(top).tolist())
@@ -121,9 +128,12 @@ def reproduced(file: Path, glass: Path, folder: Path, atoms: tuple[int, ...], to
     found: dict[str, Any] = {"atoms": list(atoms)}
     for start in STARTS:
         runs = [
-            find(
+            explain(
                 file, glass, folder,
-                Settings(atoms=atoms, start=start, seed=seed, top=top, permutations=1, topology=False), progress=False,
+                Settings(
+                    atoms=atoms, importance="mask", start=start, seed=seed, top=top, permutations=1, topology=False
+                ),
+                progress=False,
             ).models[0].explanations
             for seed in (1, 2)
         ]  # fmt: skip
@@ -137,7 +147,7 @@ def left_out(model: MaskedModel, glass: LabelledStructure, found: Explanation, t
     """Rank correlation of effects with what leaving out single bonds changes: the top ones, and as many others of the
     first thousand."""
     edges = all_edges(glass.positions, glass.cell, model.loaded.metadata.cutoff)
-    part = crop(edges, found.centre, int(found.hops.max()))
+    part = k_hop_subgraph(edges, found.centre, int(found.hops.max()))
     if not np.array_equal(part.atoms, found.atoms):
         raise SystemExit(f"atom {found.centre + 1} was explained with another graph: remove its explanations")
     started = model.start(
@@ -165,7 +175,7 @@ def moved(explanations: Sequence[Explanation]) -> dict[str, float]:
     }
 
 
-def control(results: Results, settings: Settings) -> Judged:
+def control(results: ExplainResults, settings: Settings) -> Judged:
     """The findings where importance falls with length, with some noise, and knows nothing else."""
     explained = results.models[0]
     rng = np.random.default_rng(settings.seed)
@@ -176,14 +186,16 @@ def control(results: Results, settings: Settings) -> Judged:
     units = explained.model.loaded.metadata.units
     population = Population(made, results.structure.types, BIN[units], settings)
     return Judged(
-        CONTROL, "falls with length", *judge_findings(population, made, results.cycles, MEDIUM_RANGE[units], settings)
+        CONTROL, "falls with length", *run_null_tests(population, made, results.cycles, MEDIUM_RANGE[units], settings)
     )
 
 
 # Results
 
 
-def judge(name: str, arguments: argparse.Namespace, glass: LabelledStructure) -> tuple[dict[str, Any], list[Results]]:
+def judge(
+    name: str, arguments: argparse.Namespace, glass: LabelledStructure
+) -> tuple[dict[str, Any], list[ExplainResults]]:
     """The record of one model, and its results for each kind of importance."""
     file = model_file(name, arguments.fits, arguments.seed, arguments.work)
     path, folder = arguments.data / GLASS, arguments.work / "found"
@@ -194,9 +206,9 @@ def judge(name: str, arguments: argparse.Namespace, glass: LabelledStructure) ->
         quick = dataclasses.replace(settings, permutations=1, topology=False)
         say(f"{name}: {importance}")
         costs = folder / f"cost-{sha256(file)[:12]}-{importance}-{settings.number}-{settings.seed}.json"
-        cost = timed(costs, folder, functools.partial(find, file, path, folder, quick))
-        results = find(file, path, folder, settings)
-        write(results, arguments.work / f"{name}-{importance}")
+        cost = timed(costs, folder, functools.partial(explain, file, path, folder, quick))
+        results = explain(file, path, folder, settings)
+        EXPLANATION.write(results, arguments.work / f"{name}-{importance}")
         found.append(results)
         explained = results.models[0]
         record |= describe(explained, glass, path)
@@ -214,7 +226,7 @@ def judge(name: str, arguments: argparse.Namespace, glass: LabelledStructure) ->
     return record, found
 
 
-def describe(explained: Explained, glass: LabelledStructure, path: Path) -> dict[str, Any]:
+def describe(explained: ExplainedModel, glass: LabelledStructure, path: Path) -> dict[str, Any]:
     """What a model is, and how good it is on the glass."""
     loaded = explained.model.loaded
     values = loaded.predict(glass.positions, glass.cell, glass.types)[0]
@@ -232,15 +244,15 @@ def describe(explained: Explained, glass: LabelledStructure, path: Path) -> dict
 def as_record(distances: Distances, cycles: CycleTable | None) -> dict[str, Any]:
     """Both findings, for explanations.json."""
     found: dict[str, Any] = {"medium_range": {"span": distances.span, **distances.medium.as_dict()}}
-    found["medium_range"]["verdict"] = survival(distances.medium)
+    found["medium_range"]["verdict"] = verdict(distances.medium)
     found["medium_range"]["near_medium_far_over_null"] = over_null(distances)
     if cycles is not None:
         found["cycles"] = {group: finding.as_dict() for group, finding in cycles.groups.items()}
-        found["cycles"]["high"]["verdict"] = survival(cycles.groups["high"])
+        found["cycles"]["high"]["verdict"] = verdict(cycles.groups["high"])
     return found
 
 
-def draw(judged: Sequence[Judged], results: Results, folder: Path) -> None:
+def draw(judged: Sequence[Judged], results: ExplainResults, folder: Path) -> None:
     """Distances and cycles of all models in one picture each, and an atom of the first model."""
     names = list(dict.fromkeys(each.model for each in judged if each.model != CONTROL))
     panels = {(each.importance, each.model): each for each in judged}
@@ -248,11 +260,11 @@ def draw(judged: Sequence[Judged], results: Results, folder: Path) -> None:
     meta = explained.model.loaded.metadata
 
     def distances(axes: Any, each: Judged) -> None:
-        pictures.draw_densities(axes, each.distances, "A")
+        figures.draw_densities(axes, each.distances, "A")
 
     def cycles(axes: Any, each: Judged) -> None:
         if each.cycles is not None:
-            pictures.draw_means(axes, each.cycles)
+            figures.draw_means(axes, each.cycles)
 
     draws: dict[str, Callable[[Any, Judged], None]] = {"distances": distances, "cycles": cycles}
     for what, on in draws.items():
@@ -266,14 +278,12 @@ def draw(judged: Sequence[Judged], results: Results, folder: Path) -> None:
             plots.legend_below(figure)
         plots.save(figure, folder / f"explanations-{what}.png")
     most = max(explained.explanations, key=lambda each: abs(each.removed - each.prediction))
-    figure = pictures.structure_figure(
-        most, results.structure.types, meta.species, top=results.settings.top, length="A"
-    )
+    figure = figures.structure_figure(most, results.structure.types, meta.species, top=results.settings.top, length="A")
     with plots.style(), atomic_path(folder / "explanations-atom.png") as work:
         figure.savefig(work, dpi=120, metadata={"Software": "vitrify"})  # thousands of atoms make large files
 
 
-def interval(found: Finding, null: str) -> str:
+def interval(found: NullTest, null: str) -> str:
     judged = found.nulls[null]
     low, high = judged.mean - 1.96 * judged.std, judged.mean + 1.96 * judged.std
     return f"{judged.mean:.3f} [{low:.3f}, {high:.3f}] | {judged.p:.3f}"
@@ -292,7 +302,7 @@ def near(found: Distances) -> bool:
     return ratios[0] > ratios[1]
 
 
-def row(each: Judged, found: Finding, more: str = "") -> str:
+def row(each: Judged, found: NullTest, more: str = "") -> str:
     excess = found.excess[NULLS[0]]
     verdict = " / ".join("yes" if found.survives(null) else "no" for null in NULLS)
     nulls = " | ".join(interval(found, null) for null in NULLS)
@@ -302,14 +312,16 @@ def row(each: Judged, found: Finding, more: str = "") -> str:
     )
 
 
-def names_of(judged: Sequence[Judged], chosen: Callable[[Judged], Finding | None]) -> str:
+def names_of(judged: Sequence[Judged], chosen: Callable[[Judged], NullTest | None]) -> str:
     """The models and kinds of importance for which a finding survives the length-matched null."""
     found = [(each, chosen(each)) for each in judged if each.model != CONTROL]
     kept = [f"{each.model} ({each.importance})" for each, finding in found if finding and finding.survives(NULLS[0])]
     return f"survives for {', '.join(kept)}" if kept else "survives for none"
 
 
-def lines(records: Sequence[dict[str, Any]], judged: Sequence[Judged], results: Results, glass: str) -> list[str]:
+def lines(
+    records: Sequence[dict[str, Any]], judged: Sequence[Judged], results: ExplainResults, glass: str
+) -> list[str]:
     """explanations.md."""
     settings, (low, high) = results.settings, judged[0].distances.span
     models = [each for each in judged if each.model != CONTROL]
@@ -377,9 +389,9 @@ def lines(records: Sequence[dict[str, Any]], judged: Sequence[Judged], results: 
         "## Verdicts", "",
     ]  # fmt: skip
     for one in judged:
-        text.append(f"- {one.model}, {one.importance}, medium range: {survival(one.distances.medium)}")
+        text.append(f"- {one.model}, {one.importance}, medium range: {verdict(one.distances.medium)}")
         if one.cycles is not None:
-            text.append(f"- {one.model}, {one.importance}, cycles: {survival(one.cycles.groups['high'])}")
+            text.append(f"- {one.model}, {one.importance}, cycles: {verdict(one.cycles.groups['high'])}")
     return text + check_lines(records, settings)
 
 

@@ -20,7 +20,7 @@ from vitrify.cli.main import app
 from vitrify.engines.load import load_model
 from vitrify.symgnn.explain import run as explain_run
 from vitrify.symgnn.explain import store, topology
-from vitrify.symgnn.explain.crop import all_edges
+from vitrify.symgnn.explain.subgraph import all_edges
 from vitrify.symgnn.explain.dumps import write_dump
 from vitrify.symgnn.explain.explainer import Explanation, explain_atom
 from vitrify.symgnn.explain.mask import open_masked

@@ -10,6 +10,7 @@ import typer
 from vitrify import __version__
 from vitrify.cli.data import data
 from vitrify.cli.evaluate import evaluate_command
+from vitrify.cli.explain import explain_command
 from vitrify.cli.generate import generate_command
 from vitrify.core.errors import VitrifyError
 
@@ -178,46 +179,4 @@ def artn_command(
     typer.echo(summary(path))
 
 
-@app.command("explain")
-def explain_command(
-    model: Annotated[str, typer.Argument(help="model file of kind symgnn, or name of a shipped model")],
-    structure: Annotated[Path, typer.Argument(help="structure: extxyz, LAMMPS data or dump, npz; its last frame")],
-    atoms: Annotated[str | None, typer.Option(help="atoms to explain, counted from 1, as in 1,5,9")] = None,
-    number: Annotated[int, typer.Option(help="how many atoms to draw, without --atoms")] = 20,
-    seed: Annotated[int, typer.Option(help="seed of all random numbers")] = 1,
-    out: Annotated[Path | None, typer.Option(help="folder to write; default: out/MODEL.explain")] = None,
-    baseline: Annotated[
-        str | None, typer.Option(help="a second model, explained for the same atoms, such as a SchNet")
-    ] = None,
-    importance: Annotated[
-        str,
-        typer.Option(
-            help="what makes a bond important: effect (how far the prediction moves without it, to first order: "
-            "seconds an atom) or mask (GNNExplainer's, as the paper has it: --epochs times as long)"
-        ),
-    ] = "effect",
-    epochs: Annotated[int, typer.Option(help="with --importance mask: optimiser steps for one atom")] = 100,
-    top: Annotated[int, typer.Option(help="bonds of one atom that count as important")] = 50,
-    permutations: Annotated[int, typer.Option(help="permutations of each null")] = 1000,
-    topology: Annotated[
-        bool, typer.Option("--topology/--no-topology", help="persistent homology, which needs homcloud")
-    ] = True,
-) -> None:
-    """Say which edges the predictions for some atoms need; writes report.html, pictures and files for OVITO.
-
-    Started again, an interrupted run goes on where it stopped.
-    """
-    from vitrify.symgnn.explain.run import explain
-    from vitrify.symgnn.explain.settings import settings_from
-
-    settings = settings_from(
-        atoms,
-        number=number,
-        seed=seed,
-        importance=importance,
-        epochs=epochs,
-        top=top,
-        permutations=permutations,
-        topology=topology,
-    )
-    typer.echo(f"{explain(model, structure, out, settings, baseline)}")
+app.command("explain")(explain_command)

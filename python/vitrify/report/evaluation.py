@@ -35,16 +35,17 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class Evaluation(Generic[S]):
-    """How models of one kind are evaluated; functions are named as "module:function" and imported when they run.
+    """How models of one kind are evaluated, or explained; its functions, "module:function", are imported when it runs.
 
     settings: frozen dataclass that makes sense without arguments; its fields made by `vitrify.core.options.option` are
-    the options of `vitrify evaluate`.
+    the options of the command.
     open: (model file or name, settings) -> opened model, with path and metadata.
     measure: (opened model, EvaluationData, settings, folder, progress) -> EvaluationResults. `folder` is where
     intermediate files may go; it need not be there.
     report: (results, folder) -> Report; its figures go to `folder`.
     remedy: what to do where the data were used to train the model, which is then refused: text, or a function of the
     file. None: such data are accepted.
+    command: of vitrify that runs it, in the name of the default folder, out/MODEL.COMMAND.
     """
 
     settings: type[S]
@@ -52,6 +53,7 @@ class Evaluation(Generic[S]):
     measure: str
     report: str
     remedy: str | Callable[[Path], str] | None = None
+    command: str = "evaluate"
 
     def run(
         self,
@@ -66,7 +68,7 @@ class Evaluation(Generic[S]):
         Args:
             model: file, name of a shipped model, or an opened model.
             data: files that the model has not seen.
-            out: folder; default: out/MODEL.evaluate.
+            out: folder; default: out/MODEL.COMMAND.
 
         Raises:
             VitrifyError: a model of another kind, data that it was trained on, and what measuring refuses.
@@ -77,17 +79,16 @@ class Evaluation(Generic[S]):
         sources = [{"name": file.name, "sha256": sha256(file)} for file in files if file.is_file()]
         if self.remedy is not None:
             refuse_seen(files, opened, self.remedy)
-        folder = Path(out) if out else default_folder(opened.path, "evaluate")
+        folder = Path(out) if out else Path("out") / f"{opened.path.name.removesuffix('.pt')}.{self.command}"
         results = load(self.measure)(opened, EvaluationData(files, sources), settings, folder, progress)
+        return self.write(results, folder)
+
+    def write(self, results: EvaluationResults, folder: Path) -> Path:
+        """Writes metrics.json, figures and report.html into `folder`, returns the path of the report."""
         write_metrics(folder, results.metrics)
         path = folder / REPORT
         load(self.report)(results, folder).write(path)
         return path
-
-
-def default_folder(model: Path, command: str) -> Path:
-    """out/MODEL.COMMAND, where a command writes by default."""
-    return Path("out") / f"{model.name.removesuffix('.pt')}.{command}"
 
 
 def seen(files: Sequence[Path], model: ModelFile) -> list[Path]:

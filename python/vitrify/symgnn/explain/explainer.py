@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from vitrify.core.errors import VitrifyError
-from vitrify.symgnn.explain.crop import Crop, Edges, crop
 from vitrify.symgnn.explain.mask import MaskedModel
 from vitrify.symgnn.explain.nulls import bins_of, matched_sample, strata_of
 from vitrify.symgnn.explain.settings import Settings
+from vitrify.symgnn.explain.subgraph import Edges, Subgraph, k_hop_subgraph
 
 _DRAWS = 10  # sets of bonds as long as the important ones, whose removal the removal of those is compared with
 
@@ -74,10 +74,10 @@ class Explanation:
         return np.bincount(ends, weights=np.repeat(self.scores, 2), minlength=len(self.atoms))
 
 
-class _Local:
-    """A model on a crop, as a function of the weights of its bonds."""
+class _SubgraphModel:
+    """A model on a subgraph, as a function of the weights of its bonds."""
 
-    def __init__(self, model: MaskedModel, part: Crop, types: np.ndarray) -> None:
+    def __init__(self, model: MaskedModel, part: Subgraph, types: np.ndarray) -> None:
         self.model, self.bond = model, torch.as_tensor(part.bond)
         self.started = model.start(
             torch.as_tensor(types[part.atoms]),
@@ -153,19 +153,19 @@ def reach_of(model: MaskedModel, edges: Edges, types: np.ndarray, centre: int) -
 
 def _receptive_field(
     model: MaskedModel, edges: Edges, types: np.ndarray, centre: int, reach: int | None
-) -> tuple[Crop, _Local, np.ndarray]:
-    """What the prediction for `centre` depends on: the crop, the model on it, and its slopes with the weights of the
+) -> tuple[Subgraph, _SubgraphModel, np.ndarray]:
+    """What the prediction for `centre` depends on: the subgraph, the model on it, and its slopes with the weights of the
     bonds (b,), which are 0 for bonds without an effect."""
     reach = reach or model.most_hops
     while True:
-        part = crop(edges, centre, reach)
-        local = _Local(model, part, types)
+        part = k_hop_subgraph(edges, centre, reach)
+        local = _SubgraphModel(model, part, types)
         weights = torch.ones(len(part.first), dtype=model.loaded.dtype, requires_grad=True)
         (gradient,) = torch.autograd.grad(local(weights)[0], weights, allow_unused=True)
         slopes = np.zeros(len(part.first)) if gradient is None else gradient.double().numpy()
         if not np.isfinite(slopes).all():
             raise VitrifyError(
-                f"the prediction of {model.loaded.path} for atom {centre + 1} has no finite slope with the weights of "
+                f"the prediction of {model.path} for atom {centre + 1} has no finite slope with the weights of "
                 "its edges: explain a model that is smooth where a sum over edges is 0"
             )
         inner = part.hops[part.pairs].min(0)[(slopes != 0)[part.bond]]
@@ -176,7 +176,7 @@ def _receptive_field(
 
 
 def _learn_mask(
-    local: _Local,
+    local: _SubgraphModel,
     ones: Tensor,
     live: np.ndarray,
     full: float,

@@ -78,6 +78,16 @@ class MaskedModel:
         self._check()
 
     @property
+    def path(self) -> Path:
+        """The model file."""
+        return self.loaded.path
+
+    @property
+    def metadata(self) -> SymGNNMetadata:
+        """What the model file says of the model."""
+        return self.loaded.metadata
+
+    @property
     def most_hops(self) -> int:
         """How far from an atom the edges may begin that its prediction depends on, and one more."""
         return self.loaded.metadata.layers + (self._start.sums > 0) + (self._finish.sums > 0)
@@ -186,7 +196,7 @@ def open_masked(name: str) -> MaskedModel:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread for torch: the operations on a crop are small, and threads that wait for a busy core cost far more
+    """One thread for torch: the operations on a subgraph are small, and threads that wait for a busy core cost far more
     than they give; sums also come out the same on any machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -30,7 +30,7 @@ class Excess:
 
 
 @dataclass(frozen=True)
-class Finding:
+class NullTest:
     """A number beside its nulls, by the names of NULLS, and the excess over each."""
 
     observed: float
@@ -69,7 +69,7 @@ class Distances:
     everything: np.ndarray
     null: np.ndarray
     band: np.ndarray
-    medium: Finding
+    medium: NullTest
     span: tuple[float, float]
 
 
@@ -78,7 +78,7 @@ class CycleTable:
     """In how many optimal cycles bonds are: groups: a finding for each of GROUPS; counts: of the bonds of each group,
     null_counts: of bonds of the same lengths as the high group's."""
 
-    groups: dict[str, Finding]
+    groups: dict[str, NullTest]
     counts: dict[str, np.ndarray]
     null_counts: np.ndarray
 
@@ -144,7 +144,7 @@ def _groups(explanations: Sequence[Explanation], settings: Settings) -> dict[str
     return {group: np.concatenate(indices) for group, indices in found.items()}
 
 
-def judge_findings(
+def run_null_tests(
     population: Population,
     explanations: Sequence[Explanation],
     cycles: Cycles | None,
@@ -179,9 +179,9 @@ def judge_findings(
         for number, null in enumerate(NULLS)
     }  # fmt: skip
 
-    def finding(number: int) -> Finding:
+    def finding(number: int) -> NullTest:
         mine = slice(_SHELLS + number * part, _SHELLS + (number + 1) * part)
-        return _finding(observed[mine], {null: found[:, mine] for null, found in drawn.items()})
+        return _null_test(observed[mine], {null: found[:, mine] for null, found in drawn.items()})
 
     distances = Distances(
         edges=edges,
@@ -204,7 +204,7 @@ def judge_findings(
     return distances, table
 
 
-def _finding(observed: np.ndarray, drawn: dict[str, np.ndarray]) -> Finding:
+def _null_test(observed: np.ndarray, drawn: dict[str, np.ndarray]) -> NullTest:
     """Of means of all and of each explanation (1 + n,), and the same under each null (P, 1 + n)."""
     nulls = {null: judge(float(observed[0]), found[:, 0]) for null, found in drawn.items()}
     excess = {}
@@ -213,7 +213,7 @@ def _finding(observed: np.ndarray, drawn: dict[str, np.ndarray]) -> Finding:
         each = each[~np.isnan(each)]
         error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("nan")
         excess[null] = Excess(float(each.mean()) if len(each) else float("nan"), error, len(each))
-    return Finding(float(observed[0]), nulls, excess)
+    return NullTest(float(observed[0]), nulls, excess)
 
 
 def _density(distances: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -222,7 +222,7 @@ def _density(distances: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.asarray(counts / max(counts.sum(), 1))
 
 
-def survival(found: Finding) -> str:
+def verdict(found: NullTest) -> str:
     """A sentence: does it survive, and the numbers that say so."""
     lengths, both = NULLS
     text = f"{found.observed:.3g}, bonds of the same lengths {_against(found, lengths)}: "
@@ -240,7 +240,7 @@ def survival(found: Finding) -> str:
     )
 
 
-def _against(found: Finding, null: str) -> str:
+def _against(found: NullTest, null: str) -> str:
     judged, excess = found.nulls[null], found.excess[null]
     over = f"; over {excess.atoms} atoms {excess.mean:+.2g} ± {excess.error:.1g}" if excess.atoms > 1 else ""
     return f"{judged.mean:.3g} ± {judged.std:.2g} (z = {judged.z:.2g}, p = {judged.p:.2g}{over})"
