@@ -19,9 +19,9 @@ import numpy as np
 from ase import Atoms
 from ase.io import read
 from tqdm import tqdm
-from vitrify.amshortcut.evaluate.evaluate import read_ensemble
 
 from vitrify.amshortcut.evaluate.baselines import CITATION, PUBLISHED, TIMESTEPS, md_from_random
+from vitrify.amshortcut.evaluate.measure import read_ensemble
 from vitrify.amshortcut.evaluate.runs import counts_of, pick
 from vitrify.analysis import ensembles
 from vitrify.analysis.ensembles import TOTAL

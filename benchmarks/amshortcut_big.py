@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.io import read, write
-from vitrify.amshortcut.evaluate.evaluate import read_ensemble
 
+from vitrify.amshortcut.evaluate.measure import read_ensemble
 from vitrify.analysis.ensembles import closest_pairs, low_q, rdf, rmsd
 from vitrify.core.files import atomic_path
 from vitrify.datagen.structures.recipes import RECIPES

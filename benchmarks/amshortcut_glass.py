@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from vitrify.amshortcut.evaluate.evaluate import read_ensemble
 
 from vitrify.amshortcut.evaluate.baselines import md_from_random
+from vitrify.amshortcut.evaluate.measure import read_ensemble
 from vitrify.analysis.ensembles import adf, coordination, low_q, mass_densities, mean_coordination, rdf, rmsd
 from vitrify.analysis.rings import ring_counts
 from vitrify.core.files import atomic_path

@@ -19,10 +19,10 @@ from vitrify.data.structures import load_structures
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.models import build_model, variants_of
 from vitrify.symgnn.explain import store
-from vitrify.symgnn.explain.subgraph import all_edges, k_hop_subgraph
 from vitrify.symgnn.explain.explainer import Explanation, binary_entropy, explain_atom
 from vitrify.symgnn.explain.mask import MaskedModel, open_masked
 from vitrify.symgnn.explain.settings import Settings
+from vitrify.symgnn.explain.subgraph import all_edges, k_hop_subgraph
 from vitrify.symgnn.torchscript import TorchSymGNN
 
 REAL = Path(__file__).parents[2] / "../shared/data/cu64zr36/sample2.npz"
@@ -219,7 +219,7 @@ def test_the_explainer_finds_what_was_planted(tmp_path: Path) -> None:
     types = np.asarray(c.types)
     values = masked.loaded.predict(c.positions, c.cell, types)[0]
     edges = all_edges(c.positions, c.cell, 5.0)
-    found = explain_atom(masked, edges, types, 11, float(values.std()), 0.1, Settings(top=5))
+    found = explain_atom(masked, edges, types, 11, float(values.std()), 0.1, Settings(top=5, importance="mask"))
     other = found.bonds.max(1)  # the centre is atom 0 of the subgraph
     matters = types[found.atoms[other]] == 1
     near = found.lengths < 4.0
@@ -281,7 +281,7 @@ def test_an_atom_of_a_real_glass(toy: MaskedModel) -> None:
     assert isinstance(loaded, TorchSymGNN)
     values = loaded.predict(structure.positions, structure.cell, structure.types)[0]
     edges = all_edges(structure.positions, structure.cell, 5.0)
-    settings = Settings(epochs=60)
+    settings = Settings(epochs=60, importance="mask")
     found = explain_atom(toy, edges, structure.types, 1500, float(values.std()), 0.1, settings)
     assert found.prediction == pytest.approx(values[1500], abs=1e-9) and found.distances.max() < 10.0
     assert abs(found.masked - found.prediction) < 0.3 * values.std() and found.scores.mean() < 0.6

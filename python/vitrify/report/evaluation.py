@@ -77,11 +77,16 @@ class Evaluation(Generic[S]):
         opened = load(self.open)(model, settings) if isinstance(model, str | Path) else model
         files = [Path(file) for file in ([data] if isinstance(data, str | Path) else data)]
         sources = [{"name": file.name, "sha256": sha256(file)} for file in files if file.is_file()]
-        if self.remedy is not None:
-            refuse_seen(files, opened, self.remedy)
+        self.refuse_seen(files, opened)
         folder = Path(out) if out else Path("out") / f"{opened.path.name.removesuffix('.pt')}.{self.command}"
         results = load(self.measure)(opened, EvaluationData(files, sources), settings, folder, progress)
         return self.write(results, folder)
+
+    def refuse_seen(self, files: Sequence[Path], model: ModelFile) -> None:
+        """VitrifyError for files that the model was trained on, unless they are accepted."""
+        for file in seen(files, model) if self.remedy is not None else []:
+            advice = self.remedy(file) if callable(self.remedy) else self.remedy
+            raise VitrifyError(f"{file} was used to train this model, so it says nothing about it: {advice}")
 
     def write(self, results: EvaluationResults, folder: Path) -> Path:
         """Writes metrics.json, figures and report.html into `folder`, returns the path of the report."""
@@ -95,10 +100,3 @@ def seen(files: Sequence[Path], model: ModelFile) -> list[Path]:
     """Those of the files that the model was trained on."""
     known = {entry.get("sha256") for entry in model.metadata.provenance.data}
     return [file for file in files if file.is_file() and sha256(file) in known]
-
-
-def refuse_seen(files: Sequence[Path], model: ModelFile, remedy: str | Callable[[Path], str]) -> None:
-    """VitrifyError for files that the model was trained on."""
-    for file in seen(files, model):
-        advice = remedy if isinstance(remedy, str) else remedy(file)
-        raise VitrifyError(f"{file} was used to train this model, so it says nothing about it: {advice}")

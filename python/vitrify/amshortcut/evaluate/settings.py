@@ -131,4 +131,5 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """For metrics.json, where the numbers of samples stand beside the others."""
         values = asdict(self)
-        return {**values, **values.pop("measured")}
+        measured = values.pop("measured")
+        return {**values, **measured}

@@ -154,8 +154,8 @@ def reach_of(model: MaskedModel, edges: Edges, types: np.ndarray, centre: int) -
 def _receptive_field(
     model: MaskedModel, edges: Edges, types: np.ndarray, centre: int, reach: int | None
 ) -> tuple[Subgraph, _SubgraphModel, np.ndarray]:
-    """What the prediction for `centre` depends on: the subgraph, the model on it, and its slopes with the weights of the
-    bonds (b,), which are 0 for bonds without an effect."""
+    """The subgraph that the prediction for `centre` depends on, the model on it, and the slopes of the prediction with
+    the weights of the bonds (b,), which are 0 for bonds without an effect."""
     reach = reach or model.most_hops
     while True:
         part = k_hop_subgraph(edges, centre, reach)

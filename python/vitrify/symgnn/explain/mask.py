@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -24,6 +25,7 @@ from vitrify.core.errors import VitrifyError
 from vitrify.engines.load import load_model
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.modelfile.archive import find_model
+from vitrify.symgnn.metadata import SymGNNMetadata
 from vitrify.symgnn.torchscript import TorchSymGNN
 
 _SUMS = ("aten::index_add", "aten::index_add_")

@@ -29,7 +29,7 @@ class Subgraph:
     """Atoms within some hops of a centre and the edges between them.
 
     atoms: (n,) indices in the structure, those of fewer hops first. hops, displacements: (n,), (n, 3) from the centre,
-    along a path of fewest hops. pairs: (2, e) edges in the own indices of the subgraph, of every atom but those of the last hop.
+    along a path of fewest hops. pairs: (2, e) edges, as indices into `atoms`, of every atom but those of the last hop.
     vectors: (e, 3). bond: (e,) number of the bond of each edge; an edge and its reverse are one bond.
     first: (b,) an edge of each bond.
     """
