@@ -2,10 +2,10 @@
 
     @dataclass(frozen=True)
     class Settings:
-        pairs: int = option(200, "starts of the one-step errors")                            # --pairs INTEGER
-        seeds: tuple[int, ...] = option((1,), "seeds, as in 1,2,3", parse=integers("seeds"))  # --seeds TEXT
+        pairs: int = option(200, "starts of the one-step errors")        # --pairs INTEGER
+        folder: Path | None = option(None, "folder that is kept")       # --folder PATH
 
-Fields made in another way are settings for Python alone.
+Fields made in another way are settings for Python alone. Lists and the like are text on the command line: `parse`.
 """
 
 from __future__ import annotations
@@ -101,16 +101,14 @@ def from_options(settings: type[_S], given: Mapping[str, Any]) -> _S:
     return settings(**values)
 
 
-def integers(name: str, example: str = "1,2,3") -> Callable[[str], tuple[int, ...]]:
-    """A parser of "1,2,3"; name and example are for its error."""
+def integers(error: str) -> Callable[[str], tuple[int, ...]]:
+    """A parser of "1,2,3"; error: of its VitrifyError, with {!r} for what was typed."""
 
     def parse(text: str) -> tuple[int, ...]:
         try:
             return tuple(int(word) for word in text.split(","))
         except ValueError:
-            raise VitrifyError(
-                f"{name} {text!r} are not integers separated by commas: give for example {example}"
-            ) from None
+            raise VitrifyError(error.format(text)) from None
 
     return parse
 

@@ -25,12 +25,15 @@ class Amounts:
     novelty: int = 50
 
 
+_counts = integers("sampling steps {!r} are no integers separated by commas: give 1,5,10,50")
+
+
 def _steps(text: str) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(integers("sampling steps", "1,5,10,50")(text)))
+    return tuple(dict.fromkeys(_counts(text)))
 
 
 def _amounts(text: str) -> Amounts:
-    counts = integers("measured", "20,10,50")(text)
+    counts = integers("measured {!r} are no integers separated by commas: give 20,10,50")(text)
     if len(counts) != 3:
         raise VitrifyError(f"measured {text!r} must be three numbers, of energies, rings and novelty: 20,10,50")
     return Amounts(*counts)

@@ -11,10 +11,11 @@ from vitrify.lammps_library.commands import potential_from_text
 
 _STEPS = 10
 _EACH = (1, 5, 10, 50)  # the list by which generators are asked for a run of each: no choice of one number
+_counts = integers("sampling steps {!r} are no integers separated by commas: give 1,5,10,50")
 
 
 def _first(text: str) -> int:
-    steps = tuple(dict.fromkeys(integers("sampling steps", "1,5,10,50")(text)))
+    steps = tuple(dict.fromkeys(_counts(text)))
     return _STEPS if steps == _EACH else steps[0]
 
 

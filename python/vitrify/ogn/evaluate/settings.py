@@ -25,11 +25,15 @@ CONTROLS = {
 TRANSFERS = ("size", "temperature", "density")
 
 
-def _strides(text: str) -> tuple[int, ...]:
-    return () if text == "none" else integers("reversal")(text)
+_seeds = integers("seeds {!r} are not integers separated by commas: give for example 1,2,3")
+_counts = integers("reversal {!r} are not integers separated by commas: give for example 1,2,3")
 
 
-def _states(text: str) -> tuple[str, ...]:
+def _counts_or_none(text: str) -> tuple[int, ...]:
+    return () if text == "none" else _counts(text)
+
+
+def _states_or_none(text: str) -> tuple[str, ...]:
     return () if text == "none" else words(text)
 
 
@@ -53,10 +57,10 @@ class Settings:
     starts: int = option(10, "starts of the roll-outs and of time reversal")
     horizon: int = option(200, "MD steps of a roll-out")
     reversal: tuple[int, ...] = option(
-        (1, 2, 5, 10), "predictions forward, and back, of time reversal; or none", parse=_strides
+        (1, 2, 5, 10), "predictions forward, and back, of time reversal; or none", parse=_counts_or_none
     )
     transfer: tuple[str, ...] = option(
-        TRANSFERS, "other states to try, any of size,temperature,density; or none", parse=_states
+        TRANSFERS, "other states to try, any of size,temperature,density; or none", parse=_states_or_none
     )
     steps: int = option(20_000, "MD steps that the long runs span; 0: none")
     md_steps: int = option(0, "the same for MD; 0: as many")
@@ -64,7 +68,7 @@ class Settings:
     md_bath: bool = option(False, "that MD under fix temp/csvr: for glasses, which age and heat up alone")
     relax: int = option(5000, "MD steps that equilibrate the start of the long runs")
     atoms: int = option(1000, "atoms of the long runs, at least")
-    seeds: tuple[int, ...] = option((1,), "seeds of the long runs, as in 1,2,3", parse=integers("seeds"))
+    seeds: tuple[int, ...] = option((1,), "seeds of the long runs, as in 1,2,3", parse=_seeds)
     controls: tuple[str, ...] = option(
         ("none", "rescale", "csvr"), "long runs: any of none,rescale,csvr,langevin", parse=words
     )

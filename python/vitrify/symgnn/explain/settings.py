@@ -15,6 +15,8 @@ IMPORTANCE = ("mask", "effect")
 # to go with cycles beyond length, because cycles get fewer within a bin too.
 BIN = {"metal": 0.02, "lj": 0.008}
 
+_atoms = integers("atoms {!r} are not integers separated by commas: give for example 1,5,9")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -29,9 +31,7 @@ class Settings:
     top: bonds of one atom that count as important. permutations: of each null. topology: persistent homology or not.
     """
 
-    atoms: tuple[int, ...] = option(
-        (), "atoms to explain, counted from 1, as in 1,5,9", parse=integers("atoms", "1,5,9")
-    )
+    atoms: tuple[int, ...] = option((), "atoms to explain, counted from 1, as in 1,5,9", parse=_atoms)
     number: int = option(20, "how many atoms to draw, without --atoms")
     seed: int = option(1, "seed of all random numbers")
     baseline: str | None = option(None, "a second model, explained for the same atoms, such as a SchNet")
