@@ -45,7 +45,8 @@ test: $(STAMPS)/vitrify
 	python -m pytest -n $(TESTERS) --dist loadfile tests
 
 lint: $(STAMPS)/vitrify
-	ruff check python tests benchmarks examples
+	ruff check python tests benchmarks examples tools
+	ruff format --check python tests benchmarks examples tools
 	mypy
 	lint-imports
 	clang-format --dry-run --Werror $$(find cpp -name '*.cpp' -o -name '*.h')
