@@ -83,7 +83,7 @@ def test_doctor_finds_a_healthy_installation_healthy(model: TorchOGN) -> None:
 
 
 def test_doctor_names_a_wrong_model_in_both_hosts(model: TorchOGN, tmp_path: Path) -> None:
-    from test_export import with_metadata
+    from changed_files import with_metadata
 
     reference = json.loads(model.metadata.to_json())["reference"]
     reference["dr"][0][0] += 0.01

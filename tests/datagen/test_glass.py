@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from interrupts import hear_interrupts
+from toy_tasks import hear_interrupts
 from vitrify.cli.main import app
 from vitrify.core.compositions import count_atoms, masses, parse_formula, potential_commands, start_density
 from vitrify.core.errors import VitrifyError

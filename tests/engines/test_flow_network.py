@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_export import rewrite
-from test_native_ogn import make_model, write
-from test_native_ogn_files import Header, with_header
 from torch import nn
 
+from changed_files import Header, rewrite, with_header
 from glass_files import SILICA, SILICON, make_network, write_glass
+from native_models.ogn import make_model, write
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.graphs.neighbours import neighbour_list

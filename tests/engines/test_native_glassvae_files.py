@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_export import rewrite
-from test_native_ogn_files import with_header
-from test_native_glassvae import glass, system_of, write, write_model
 
+from changed_files import rewrite, with_header
 from glass_files import write_glass
+from native_models.glassvae import glass, system_of, write, write_model
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.engines.native import NativeGlassVAE

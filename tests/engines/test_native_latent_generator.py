@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_create_glass import apart, atoms_of, script
 from typer.testing import CliRunner
 
 import toy_glassvae
 import toy_ogn
 from glass_files import SILICON, cube, oblique, write_glass
+from lammps_inputs.create_glass import apart, atoms_of, script
 from lammps_runner import run_lammps, run_ok
 from python_lmp import needs_python_lmp, python_ok
 from vitrify import _core

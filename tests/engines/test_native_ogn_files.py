@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_export import rewrite
-from test_native_ogn import liquid, make_model, write
 
+from changed_files import Header, rewrite, with_header
+from native_models.ogn import liquid, make_model, write
 from vitrify.core.errors import VitrifyError
 from vitrify.engines.native import NativeOGN
 
@@ -21,24 +20,6 @@ from vitrify.engines.native import NativeOGN
 def angles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A double-precision model with everything that a model can have."""
     return write(tmp_path_factory.mktemp("native") / "angles.pt", make_model("angles, two cutoffs"), "float64")
-
-
-Header = dict[str, dict[str, Any]]
-
-
-def with_header(source: Path, target: Path, change: Callable[[Header], None]) -> Path:
-    """A copy of a model file with another header of its weights."""
-
-    def rewritten(name: str, content: bytes) -> bytes:
-        if not name.endswith(".safetensors"):
-            return content
-        (length,) = struct.unpack("<Q", content[:8])
-        header = json.loads(content[8 : 8 + length])
-        change(header)
-        text = json.dumps(header).encode()
-        return struct.pack("<Q", len(text)) + text + content[8 + length :]
-
-    return rewrite(source, target, rewritten)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from ase import Atoms
 from ase.calculators.lj import LennardJones
 from ase.stress import voigt_6_to_full_3x3_stress
 
-from fix_ogn_input import lj_liquid, save_lj
+from lammps_inputs.fix_ogn import lj_liquid, save_lj
 from lammps_runner import BIN
 from toy_symgnn import glass, write_toy
 from vitrify import GlassCalc

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_compute_symgnn import DUMP, script
 from torch import Tensor
 
 import model_files
 import toy_ogn
+from lammps_inputs.compute_symgnn import DUMP, script
 from lammps_runner import run_lammps, run_ok
 from toy_symgnn import METAL, ToySymGNN, glass, make_toy, write_toy
 from vitrify import _core

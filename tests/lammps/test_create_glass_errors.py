@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_create_glass import script
 
 import model_files
 import toy_ogn
 from glass_files import REDUCED, SILICON, cube, make_network, oblique, write_glass
+from lammps_inputs.create_glass import script
 from lammps_runner import run_lammps
 from toy_symgnn import write_toy
 from vitrify import _core

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import model_files
-from fix_ogn_input import LJ_PAIR, lj_liquid, lj_model, script
+from lammps_inputs.fix_ogn import LJ_PAIR, lj_liquid, lj_model, script
 from lammps_runner import run_lammps
 from toy_ogn import ToyOGN, metadata_of, save
 

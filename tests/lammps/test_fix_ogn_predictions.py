@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from fix_ogn_input import LJ_CUTOFF, LJ_MASSES, LJ_STEP, lj_liquid, lj_model, relative, save_lj, script, steps
+from lammps_inputs.fix_ogn import LJ_CUTOFF, LJ_MASSES, LJ_STEP, lj_liquid, lj_model, relative, save_lj, script, steps
 from lammps_runner import Configuration, Result, run_ok
 from toy_ogn import ToyOGN, liquid, metadata_of, predict, save
 

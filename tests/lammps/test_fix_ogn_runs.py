@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fix_ogn_input import (
+from lammps_inputs.fix_ogn import (
     LJ_CUTOFF,
     LJ_MASSES,
     LJ_PAIR,

@@ -11,7 +11,7 @@ import pytest
 from ase import Atoms
 
 import model_files
-from fix_ogn_input import lj_liquid, relative, save_lj, script
+from lammps_inputs.fix_ogn import lj_liquid, relative, save_lj, script
 from lammps_runner import Configuration, run_ok
 from toy_ogn import liquid
 from vitrify.export.write import TorchOGN

@@ -13,30 +13,17 @@ import torch
 from ase import Atoms
 
 import toy_glassvae
+from lammps_inputs.pair_glassvae import METAL, REDUCED, configuration, script
 from lammps_runner import Array, Configuration, Result, run_ok
 from vitrify import GlassCalc
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.modelfile.reference_case import EnergyPrediction, energy_prediction
-from vitrify.models import System
 
-METAL = toy_glassvae.SYSTEM
-REDUCED = System(("A", "B"), (1.0, 2.0), "lj", 0.0)
 SYSTEMS = {"metal": METAL, "lj": REDUCED}
 # LAMMPS's pressure in units of energy over volume
 PRESSURE = {"metal": 1.6021765e6, "lj": 1.0}
 TOLERANCE = {"float32": 1e-5, "float64": 1e-9}
 LATENT = toy_glassvae.CONFIG["latent"]
-TABLE = """\
-compute      e all pe/atom
-compute      s all stress/atom NULL virial
-compute      p all pressure NULL virial
-compute      sum all reduce sum c_s[1] c_s[2] c_s[3] c_s[4] c_s[5] c_s[6] c_e
-dump         out all custom 1 out.dump id type xu yu zu fx fy fz c_e
-dump_modify  out sort id format float %24.16e
-thermo       1
-thermo_style custom step pe ke etotal vol c_p[1] c_p[2] c_p[3] c_p[4] c_p[5] c_p[6] c_sum[*]
-thermo_modify norm no format float %.15g
-"""
 LENNARD = "pair_style lj/cut 4.0\npair_coeff * * 0.05 2.4\npair_modify shift yes"
 
 
@@ -58,31 +45,6 @@ class Answer(NamedTuple):
     forces: Array
     energies: Array
     thermo: dict[str, float]
-
-
-def configuration(atoms: Atoms, system: System = METAL) -> Configuration:
-    """The atoms of CuAu, whose species are those of the system in that order."""
-    types = np.array([["Cu", "Au"].index(symbol) for symbol in atoms.symbols])
-    return Configuration(atoms.cell.array, atoms.positions, np.zeros((len(atoms), 3)), types, system.masses)
-
-
-def script(
-    model: Path, words: str = "", system: System = METAL, pair: str = "", after: str = "run 0", before: str = ""
-) -> str:
-    given = f"{model} {' '.join(system.species)} {words}"
-    pair = pair.replace("MODEL", str(model)) or f"pair_style glassvae\npair_coeff * * {given}"
-    return f"""\
-units        {system.units}
-{before}
-atom_style   atomic
-atom_modify  map yes
-read_data    data.test
-{pair}
-neighbor     1.0 bin
-neigh_modify every 1 delay 0 check yes
-{TABLE}
-{after}
-"""
 
 
 def answer(result: Result, name: str = "out.dump") -> Answer:

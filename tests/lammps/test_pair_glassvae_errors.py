@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_pair_glassvae import REDUCED, configuration, script
 
 import model_files
 import toy_glassvae
+from lammps_inputs.pair_glassvae import REDUCED, configuration, script
 from lammps_runner import run_lammps
 from toy_symgnn import write_toy
 from vitrify import _core

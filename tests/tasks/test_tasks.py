@@ -14,23 +14,9 @@ from typing import Any
 
 import pytest
 
-from interrupts import hear_interrupts
-from toy_tasks import Setup, make, traces
+from toy_tasks import Recorded, Setup, hear_interrupts, make, run, traces
 from vitrify.core.errors import VitrifyError
-from vitrify.tasks.run import Interrupts, Job, run_tasks
-
-Recorded = dict[int, Any]
-
-
-def run(setup: Setup, tasks: range, recorded: Recorded | None = None, **settings: Any) -> Recorded:
-    found: Recorded = {} if recorded is None else recorded
-
-    def record(task: int, result: Any) -> None:
-        assert task not in found
-        found[task] = result
-
-    run_tasks(make, setup, tasks, record=record, lost=lambda task, reason: reason, **settings)
-    return found
+from vitrify.tasks.run import Interrupts, Job
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -68,8 +54,8 @@ def test_errors_end_the_campaign_as_they_are(tmp_path: Path) -> None:
 SCRIPT = """
 from pathlib import Path
 import sys
-from test_tasks import run
-from toy_tasks import Setup
+
+from toy_tasks import Setup, run
 
 if __name__ == "__main__":
     class Printed(dict):
