@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import struct
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +13,8 @@ import pytest
 import torch
 from ase import Atoms
 
-from changed_files import rewrite
 from lammps_runner import Configuration, run_ok
 from native_models.symgnn import NAMES, SHAPES, Array, Case, glass, make_model, write
-from vitrify import _core
-from vitrify.core.errors import VitrifyError
 from vitrify.engines.native import NativeSymGNN
 from vitrify.engines.open import engines_of, open_model
 from vitrify.export.write import check_reference, load_model
@@ -249,89 +243,3 @@ def test_lammps_is_ase_is_eager(dtype: str, n_side: int, tilt: float, threads: i
     assert deviation(lammps, expected) <= TOLERANCE[dtype]
     assert deviation(ase, expected) <= TOLERANCE[dtype]
     assert deviation(lammps, ase) <= TOLERANCE[dtype]
-
-
-Header = dict[str, dict[str, Any]]
-
-
-def with_weights(source: Path, target: Path, change: Callable[[Header, bytearray], None]) -> Path:
-    """A copy of a model file with another header or other values of its weights."""
-
-    def rewritten(name: str, content: bytes) -> bytes:
-        if not name.endswith(".safetensors"):
-            return content
-        (length,) = struct.unpack("<Q", content[:8])
-        header, values = json.loads(content[8 : 8 + length]), bytearray(content[8 + length :])
-        change(header, values)
-        text = json.dumps(header).encode()
-        return struct.pack("<Q", len(text)) + text + bytes(values)
-
-    return rewrite(source, target, rewritten)
-
-
-def put_nan(header: Header, values: bytearray) -> None:
-    (first, _) = header["readout"]["data_offsets"]
-    values[first : first + 8] = struct.pack("<d", float("nan"))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda h, v: h.pop("centre"), "has no centre"),
-        (lambda h, v: h.pop("label_scale"), "has no label_scale"),
-        (lambda h, v: h["field_bias"].update(shape=[2, 5, 4]), r"shape \(2, 5, 4\) of field_bias, not \(2, 4, 5\)"),
-        (lambda h, v: h["first_weight"].update(dtype="F32"), "another size of first_weight"),
-        (lambda h, v: h["whiten"].update(shape=[1, 0]), r"shape \(1, 0\) of whiten"),
-        (put_nan, "a value of readout that is not finite"),
-        (lambda h, v: v.clear(), "wrong offsets"),
-    ],
-)
-def test_damaged_weights(
-    change: Callable[[Header, bytearray], None], message: str, network: Path, tmp_path: Path
-) -> None:
-    path = with_weights(network, tmp_path / "bad.pt", change)
-    with pytest.raises(VitrifyError, match=rf"bad\.pt.*({message}).*export the model again"):
-        NativeSymGNN(path)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"basis": 11}, r"of centre, not \("),
-        ({"degree": 1.5}, "degree is 1.5"),
-        ({"degree": 4000}, "degree is 4000"),
-        ({"degree": 32, "basis": 4096}, "centre"),
-        ({"fields": 0}, "fields is 0"),
-        ({"fields": 3}, "make it 12"),
-        ({"inner": 9.0}, "contradict"),
-        ({"core": "near"}, "hyperparameters are damaged"),
-    ],
-)
-def test_hyperparameters_that_make_no_sense(
-    changes: dict[str, Any], message: str, network: Path, tmp_path: Path
-) -> None:
-    def change(name: str, content: bytes) -> bytes:
-        if not name.endswith("vitrify.json"):
-            return content
-        document = json.loads(content)
-        document["hyperparameters"].update(changes)
-        return json.dumps(document).encode()
-
-    with pytest.raises(VitrifyError, match=message):
-        NativeSymGNN(rewrite(network, tmp_path / "bad.pt", change))
-
-
-def test_what_cannot_be_predicted_is_refused(network: Path, tmp_path: Path) -> None:
-    native = NativeSymGNN(network)
-    positions, cell, types = glass(2)
-    for case, message in [
-        ((positions[:, :2], cell, types), r"positions \(N, 3\)"),
-        ((positions, cell[:2], types), r"cell \(3, 3\)"),
-        ((positions, cell, types + 5), "has the type [56]: the model has 2 species"),
-        ((positions * np.nan, cell, types), "NaN"),
-        ((positions, 0 * cell, types), "no volume"),
-    ]:
-        with pytest.raises(VitrifyError, match=message):
-            native.predict(*case)
-    with pytest.raises(VitrifyError, match="is of kind symgnn, not ogn"):
-        _core.NativeOGN(str(network))
