@@ -311,7 +311,7 @@ def test_wrong_words(folder: Path, words: str, expected: str) -> None:
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_errors_of_all_ranks_are_one(folder: Path, ranks: int) -> None:
     words = "toy.pt elements Cu Au energy 4 5"
-    output = run_lammps(script(words, oblique(N, DENSITY)), folder, ranks, timeout=60).output
+    output = run_lammps(script(words, oblique(N, DENSITY)), folder, ranks).output
     assert output.count("ERROR") == 1, output
 
 

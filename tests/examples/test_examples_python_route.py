@@ -27,7 +27,7 @@ def shortened(name: str, **values: object) -> str:
 
 def test_the_notebook_draws_barriers(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / "notebook.py")], cwd=tmp_path, capture_output=True, text=True, timeout=250,
+        [sys.executable, str(EXAMPLES / "notebook.py")], cwd=tmp_path, capture_output=True, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr

@@ -82,8 +82,3 @@ def run(setup: Setup, tasks: range, recorded: Recorded | None = None, **settings
 
     run_tasks(make, setup, tasks, record=record, lost=lambda task, reason: reason, **settings)
     return found
-
-
-def hear_interrupts() -> None:
-    """For `preexec_fn`: a shell that starts tests in the background lets them, and their children, ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)

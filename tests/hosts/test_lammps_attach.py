@@ -312,7 +312,7 @@ def run_ranks(folder: Path, ranks: int, mode: str) -> subprocess.CompletedProces
     (folder / "ranks.py").write_text(RANKS)
     command = [str(BIN / "mpiexec"), "-n", str(ranks), sys.executable, "-W", "ignore", "ranks.py", mode]
     return subprocess.run(
-        command, cwd=folder, text=True, timeout=120, stdin=subprocess.DEVNULL,
+        command, cwd=folder, text=True, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 

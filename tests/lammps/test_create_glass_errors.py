@@ -114,7 +114,7 @@ def test_command(folder, words, expected):
     "words", ["truncated.pt elements Si O", "silica.pt number 100 elements Si O", "silica.pt elements Si Xe"]
 )
 def test_errors_of_all_ranks_are_one(folder, words, ranks):
-    output = run_lammps(script(words, oblique(99, 0.066)), folder, ranks, timeout=60).output
+    output = run_lammps(script(words, oblique(99, 0.066)), folder, ranks).output
     assert output.count("ERROR") == 1, output
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from toy_tasks import Recorded, Setup, hear_interrupts, make, run, traces
+from child_processes import hear_interrupts, living, wait_until
+from toy_tasks import Recorded, Setup, make, run, traces
 from vitrify.core.errors import VitrifyError
 from vitrify.tasks.run import Interrupts, Job
 
@@ -66,17 +65,6 @@ if __name__ == "__main__":
 """
 
 
-def living(group: int) -> list[int]:
-    """Processes of a group that are more than a zombie, as a container may lack a reaper."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            pid, rest = int(stat.parent.name), stat.read_text().rpartition(")")[2].split()
-            if rest[0] != "Z" and int(rest[2]) == group:
-                found.append(pid)
-    return found
-
-
 def interrupted(folder: Path, number: int, group: bool = False) -> tuple[int, str, str]:
     """Exit status, output and errors of a run that gets a signal when something is recorded, and leaves no process."""
     script = folder / "script.py"
@@ -93,11 +81,8 @@ def interrupted(folder: Path, number: int, group: bool = False) -> tuple[int, st
     assert process.stdout is not None
     first = process.stdout.readline()
     (os.killpg if group else os.kill)(process.pid, number)
-    output, errors = process.communicate(timeout=30)
-    deadline = time.monotonic() + 20
-    while living(process.pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    output, errors = process.communicate()
+    wait_until(lambda: not living(process.pid))
     return process.returncode, first + output, errors
 
 
@@ -115,7 +100,7 @@ def cluster() -> Iterator[Any]:
     """Two workers of one thread; a task is given up when two workers have died that held it."""
     dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
     # a worker that starts slowly is not one that is lost
-    settings = {"distributed.scheduler.allowed-failures": 1, "distributed.deploy.lost-worker-timeout": "200s"}
+    settings = {"distributed.scheduler.allowed-failures": 1, "distributed.deploy.lost-worker-timeout": "900s"}
     with (
         dask.config.set(settings),
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as found,
@@ -152,10 +137,7 @@ def test_a_result_that_dies_before_it_is_fetched_is_made_again(
             (holder, *_) = client.who_has([held])[held.key]
             killed.append(client.run(os.getpid, workers=[holder])[holder])
             os.kill(killed[0], signal.SIGKILL)
-            deadline = time.monotonic() + 60
-            while held.status == "finished":
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            wait_until(lambda: held.status != "finished")
         return fetch(campaign, futures)
 
     monkeypatch.setattr(_Campaign, "_outcomes", lose)
