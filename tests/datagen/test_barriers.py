@@ -106,6 +106,7 @@ def test_a_search_does_not_depend_on_those_before_it(undisturbed: Path) -> None:
         np.testing.assert_array_equal(found.saddle, wanted.saddle)
 
 
+@pytest.mark.slow
 def test_a_killed_campaign_ends_with_the_same_set(structure: Path, undisturbed: Path, tmp_path: Path) -> None:
     out = tmp_path / "labels.h5"
     journal = tmp_path / "labels.h5.part"
@@ -131,6 +132,7 @@ def test_a_killed_campaign_ends_with_the_same_set(structure: Path, undisturbed: 
     assert_same(out, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_finds_the_same(structure: Path, undisturbed: Path, tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(

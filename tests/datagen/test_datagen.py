@@ -184,6 +184,7 @@ def test_result_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None
         assert a.meta.recipe["counts"] == [32, 8]
 
 
+@pytest.mark.slow
 def test_killed_run_continues_to_the_same_result(tmp_path: Path) -> None:
     out, whole = tmp_path / "killed.h5", tmp_path / "whole.h5"
     options = ["--trajectories", "4", "--frames", "15", "--every", "2", "--atoms", "40", "--seed", "7"]

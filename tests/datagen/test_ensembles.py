@@ -76,6 +76,7 @@ def test_a_larger_count_goes_on_and_keeps_what_is_there(made: Path, tmp_path: Pa
     assert path.read_text() == gzip.decompress(made.read_bytes()).decode()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     out, options, count = tmp_path / "glass.extxyz.gz", [], 12
     for name, value in TINY.items():

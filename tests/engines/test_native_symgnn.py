@@ -13,7 +13,7 @@ import pytest
 import torch
 from ase import Atoms
 
-from lammps_runner import Configuration, run_ok
+from lammps_runner import FOUR_RANKS, Configuration, run_ok
 from native_models.symgnn import NAMES, SHAPES, Array, Case, glass, make_model, write
 from vitrify.engines.native import NativeSymGNN
 from vitrify.engines.open import engines_of, open_model
@@ -219,7 +219,7 @@ run 0
 """
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 @pytest.mark.parametrize(("dtype", "n_side", "tilt", "threads"), [("float32", 6, 0.0, 1), ("float64", 4, 0.2, 2)])
 def test_lammps_is_ase_is_eager(dtype: str, n_side: int, tilt: float, threads: int, ranks: int, tmp_path: Path) -> None:
     model = make_model("network")

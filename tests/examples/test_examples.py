@@ -13,6 +13,8 @@ import pytest
 from evaluation_data import small_model
 from vitrify.ogn.evaluate.lammps_run import program, read_run, read_thermo, run_lmp
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "kalj"
 
 

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import ase.io
 import numpy as np
+import pytest
 
 from lammps_runner import BIN
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "cu64zr36"
 

@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from python_lmp import needs_python_lmp, python_ok
 from vitrify.lammps_library.session import potential_file
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python-route"
 

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from child_processes import HANGS
 
 Array = NDArray[np.float64]
 BIN = Path(sys.executable).parent
+# Ranks that wait for one another on fewer cores burn time: each style has fast tests on two ranks, and one on four.
+FOUR_RANKS = pytest.param(4, marks=pytest.mark.slow)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lammps_inputs.compute_symgnn import DUMP, ELEMENTS, ZERO, Frame, frame, read_table, script
-from lammps_runner import Configuration, Result, run_ok
+from lammps_runner import FOUR_RANKS, Configuration, Result, run_ok
 from toy_ogn import liquid
 from toy_symgnn import VALIDITY, ToySymGNN, glass, make_toy, predict, write_toy
 from vitrify.modelfile.archive import Validity
@@ -38,7 +38,7 @@ def set_up(folder: Path, units: str = "metal", dtype: str = "float64", tilt: flo
     return c
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 @pytest.mark.parametrize(
     ("units", "tilt", "dtype", "pair"),
     [
@@ -127,7 +127,7 @@ def test_any_neighbour_settings(tmp_path: Path, before: str) -> None:
     assert_eager(frame(run_ok(source, tmp_path, 2)), make_toy(), c)
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 def test_groups_choose_values_not_neighbours(tmp_path: Path, ranks: int) -> None:
     c = set_up(tmp_path, tilt=0.1)
     f = frame(run_ok(script(before="group some type 2", group="some"), tmp_path, ranks))
@@ -137,7 +137,7 @@ def test_groups_choose_values_not_neighbours(tmp_path: Path, ranks: int) -> None
     assert np.abs(f.deviations - np.where(mine, deviation, 0.0)).max() < 1e-10
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 def test_null_types_are_invisible(tmp_path: Path, ranks: int) -> None:
     c = glass("metal", (6, 5, 5), 0.1)
     hydrogen = np.random.default_rng(1).random(len(c.positions)) < 0.3
@@ -156,7 +156,7 @@ def test_null_types_are_invisible(tmp_path: Path, ranks: int) -> None:
     assert_eager(seen, make_toy(), c)
 
 
-@pytest.mark.parametrize(("ranks", "pair"), [(1, "none"), (2, "real"), (4, "zero")])
+@pytest.mark.parametrize(("ranks", "pair"), [(1, "none"), (2, "real"), pytest.param(4, "zero", marks=pytest.mark.slow)])
 def test_atoms_on_the_move(tmp_path: Path, ranks: int, pair: str) -> None:
     c = liquid((6, 5, 5), 1.2, (1.0, 2.0), speed=1.5, tilt=0.1)
     c.write_data(tmp_path / "data.test")
@@ -292,7 +292,7 @@ def warnings(result: Result) -> list[str]:
     return [line for line in result.output.splitlines() if line.startswith("WARNING: compute symgnn/atom")]
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 @pytest.mark.parametrize(("units", "limit"), [("metal", "eV/A, above 0.05"), ("lj", "epsilon/sigma, above 0.1")])
 def test_forces_tell_that_a_structure_is_no_minimum(tmp_path: Path, units: str, limit: str, ranks: int) -> None:
     set_up(tmp_path, units)
@@ -328,7 +328,7 @@ def test_atoms_whose_deviation_no_training_atom_has_are_marked(tmp_path: Path, r
     assert 0 < rows[:, 7].sum() < len(rows)
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 def test_structures_unlike_the_training_data(tmp_path: Path, ranks: int) -> None:
     c = set_up(tmp_path)
     after = "change_box all x scale 1.2 remap\nset type 1 type/ratio 2 0.8 4711\nrun 0\nrun 0"

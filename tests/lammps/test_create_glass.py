@@ -10,7 +10,7 @@ import pytest
 
 from glass_files import REDUCED, SILICON, cube, oblique, write_glass
 from lammps_inputs.create_glass import DUMP, ORIGIN, apart, atoms_of, script
-from lammps_runner import run_ok
+from lammps_runner import FOUR_RANKS, run_ok
 from vitrify import _core
 from vitrify.lammps_library.session import potential_file
 
@@ -41,7 +41,7 @@ def test_the_same_atoms_on_all_ranks(folder, make):
         assert apart(positions, expected, cell) < 1e-9
 
 
-@pytest.mark.parametrize(("make", "ranks"), [(cube, 1), (oblique, 2), (oblique, 4)])
+@pytest.mark.parametrize(("make", "ranks"), [(cube, 1), (oblique, 2), pytest.param(oblique, 4, marks=pytest.mark.slow)])
 def test_minimize_and_run_follow(folder, make, ranks):
     after = f"""\
 {SW}
@@ -105,7 +105,7 @@ def test_elements_and_composition(folder):
     assert np.bincount(atoms_of(run_ok(alone, folder))[1]).tolist() == [0, 100]
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 def test_region(folder, ranks):
     cell = cube(1000, 0.05)
     whole = _core.Generator(str(folder / "si.pt")).generate(cell, [1000], 2, 3)[0] + ORIGIN

@@ -13,7 +13,7 @@ import model_files
 import toy_ogn
 from glass_files import REDUCED, SILICON, cube, make_network, oblique, write_glass
 from lammps_inputs.create_glass import script
-from lammps_runner import run_lammps
+from lammps_runner import FOUR_RANKS, run_lammps
 from toy_symgnn import write_toy
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
@@ -109,7 +109,7 @@ def test_command(folder, words, expected):
     assert re.search(expected, message), message
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
 @pytest.mark.parametrize(
     "words", ["truncated.pt elements Si O", "silica.pt number 100 elements Si O", "silica.pt elements Si Xe"]
 )

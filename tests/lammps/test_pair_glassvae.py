@@ -94,12 +94,13 @@ def assert_same(found: Answer, want: EnergyPrediction, limit: float, units: str 
     [
         (1, "metal", 0.2, "float64", "native"),
         (2, "metal", 0.2, "float64", "native"),
-        (4, "metal", 0.2, "float64", "native"),
-        (4, "metal", 0.2, "float32", "native"),
+        (2, "metal", 0.2, "float32", "native"),
+        pytest.param(4, "metal", 0.2, "float64", "native", marks=pytest.mark.slow),
+        pytest.param(4, "metal", 0.2, "float32", "native", marks=pytest.mark.slow),
         (2, "lj", 0.2, "float64", "native"),
         (1, "metal", 0.0, "float32", "torch"),
         (2, "metal", 0.2, "float64", "torch"),
-        (4, "metal", 0.2, "float64", "torch"),
+        pytest.param(4, "metal", 0.2, "float64", "torch", marks=pytest.mark.slow),
     ],
 )
 def test_lammps_ase_and_eager_agree(
@@ -132,7 +133,7 @@ def test_cell_smaller_than_the_cutoff(models: Path, tmp_path: Path, tilt: float,
     assert_same(answer(run_ok(source, tmp_path)), expected(c), 1e-9)
 
 
-@pytest.mark.parametrize("engine", ["native", "torch"])
+@pytest.mark.parametrize("engine", ["native", pytest.param("torch", marks=pytest.mark.slow)])
 def test_ranks_without_atoms(models: Path, tmp_path: Path, engine: str) -> None:
     c = configuration(toy_glassvae.glass(2))
     cell = c.cell.copy()
@@ -230,7 +231,11 @@ pair_coeff 2 3 zero"""
 
 @pytest.mark.parametrize(
     ("pair", "deform", "ranks"),
-    [("own", "", 4), ("own", "fix 2 all deform 1 x scale 1.02 remap x", 2), ("other", "", 2)],
+    [
+        pytest.param("own", "", 4, marks=pytest.mark.slow),
+        ("own", "fix 2 all deform 1 x scale 1.02 remap x", 2),
+        ("other", "", 2),
+    ],
 )
 def test_the_latent_vector_of_a_run(models: Path, tmp_path: Path, pair: str, deform: str, ranks: int) -> None:
     """Beside the pair style of the same model and beside another: z of the calculator, in thermo and in averages."""

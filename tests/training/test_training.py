@@ -114,6 +114,7 @@ def test_a_stopped_run_continues_exactly(folder, tmp_path, monkeypatch, settings
     assert logs[0] == logs[1]
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_exactly(folder, tmp_path):
     settings = ("training.max_steps=300", "training.save_every=0.01", "training.validate_every=7")
     config = str(folder / "pair.yaml")
@@ -145,6 +146,7 @@ def test_the_command(folder, tmp_path, monkeypatch):
     assert "the same command continues" in result.stderr
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_with_twice_the_batch(folder, tmp_path):
     settings = ["training.precision=64", "training.max_steps=6", "training.validate_every=3"]
     arguments = [x for s in (*settings, "training.batch_size=2") for x in ("--set", s)]
