@@ -91,6 +91,13 @@ class _SubgraphModel:
         value, deviation = self.model(self.started, weights[self.bond])
         return value[0], deviation[0]
 
+    def with_weights(self, bonds: int, chosen: np.ndarray, inside: float, outside: float) -> float:
+        """The prediction where the chosen bonds have the weight `inside`, and the others of all `bonds` `outside`."""
+        weights = torch.full([bonds], outside, dtype=self.model.loaded.dtype)
+        weights[torch.as_tensor(chosen)] = inside
+        with torch.no_grad():
+            return float(self(weights)[0])
+
 
 def explain_atom(
     model: MaskedModel,
@@ -123,20 +130,17 @@ def explain_atom(
     strata = strata_of(bins_of(np.linalg.norm(vectors, axis=1), width), types[part.atoms[bonds]].sum(1))
     rng = np.random.default_rng((settings.seed, centre))
 
-    def changed(chosen: np.ndarray, inside: float, outside: float) -> float:
-        weights = torch.full_like(ones, outside)
-        weights[torch.as_tensor(live[chosen])] = inside
-        with torch.no_grad():
-            return float(local(weights)[0])
+    def predicted(chosen: np.ndarray, inside: float, outside: float) -> float:
+        return local.with_weights(len(ones), live[chosen], inside, outside)
 
     return Explanation(
         centre=centre,
         prediction=float(full),
         deviation=float(deviation),
         masked=masked,
-        kept=changed(top, 1.0, 0.0),
-        removed=changed(top, 0.0, 1.0),
-        matched=np.array([changed(matched_sample(top, strata, rng), 0.0, 1.0) for _ in range(_DRAWS)]),
+        kept=predicted(top, 1.0, 0.0),
+        removed=predicted(top, 0.0, 1.0),
+        matched=np.array([predicted(matched_sample(top, strata, rng), 0.0, 1.0) for _ in range(_DRAWS)]),
         atoms=part.atoms,
         hops=part.hops,
         displacements=part.displacements,
