@@ -1,4 +1,4 @@
-"""`vitrify explain`: kinds say themselves how their models are explained, and with which options."""
+"""`vitrify explain`: kinds of models declare how they are explained, and with which options."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ REPORT = "report.html"
 
 @dataclass(frozen=True)
 class EvaluationData:
-    """What a model is evaluated on: the files, and name and SHA-256 of each of them that is there."""
+    """Data of an evaluation: the files, and name and SHA-256 of each of them that exists."""
 
     files: list[Path]
     sources: list[dict[str, str]]
@@ -43,8 +43,8 @@ class Evaluation(Generic[S]):
     measure: (opened model, EvaluationData, settings, folder, progress) -> EvaluationResults. `folder` is where
     intermediate files may go; it need not be there.
     report: (results, folder) -> Report; its figures go to `folder`.
-    remedy: what to do where the data were used to train the model, which is then refused: text, or a function of the
-    file. None: such data are accepted.
+    remedy: the end of the error for data that the model was trained on, which says what to do: text, or a function of
+    the file. None: such data are accepted.
     command: of vitrify that runs it, in the name of the default folder, out/MODEL.COMMAND.
     """
 
@@ -71,7 +71,7 @@ class Evaluation(Generic[S]):
             out: folder; default: out/MODEL.COMMAND.
 
         Raises:
-            VitrifyError: a model of another kind, data that it was trained on, and what measuring refuses.
+            VitrifyError: a model of another kind, data that it was trained on, and errors of `measure`.
         """
         settings = settings or self.settings()
         opened = load(self.open)(model, settings) if isinstance(model, str | Path) else model
@@ -97,6 +97,6 @@ class Evaluation(Generic[S]):
 
 
 def seen(files: Sequence[Path], model: ModelFile) -> list[Path]:
-    """Those of the files that the model was trained on."""
+    """The files that the model was trained on."""
     known = {entry.get("sha256") for entry in model.metadata.provenance.data}
     return [file for file in files if file.is_file() and sha256(file) in known]

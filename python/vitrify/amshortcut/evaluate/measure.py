@@ -29,7 +29,7 @@ from vitrify.report.metrics_file import model_card
 
 @dataclass(frozen=True)
 class GeneratorFile:
-    """The model file of a generator. generate: what makes structures in place of the model, which is then not run."""
+    """The model file of a generator. generate: makes structures in place of the model, which is then not loaded."""
 
     path: Path
     metadata: AMShortcutMetadata
@@ -56,7 +56,7 @@ def measure(
 
     data: extended XYZ files of the reference; frames of one simulation share the number `sample`. Raises VitrifyError
     for data without structures or with other elements, a target that the model does not know or that cannot be
-    calculated, and what the potential refuses.
+    calculated, and errors of LAMMPS.
     """
     reference, groups = read_ensemble(data.files)
     species = _species(reference, model.metadata)
