@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 from scipy.special import erfc
 
+from interrupts import living
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryFile
@@ -185,17 +185,6 @@ def test_result_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None
         assert a.meta.recipe["counts"] == [32, 8]
 
 
-def _living(group: int) -> list[int]:
-    """Processes of a group that are more than a zombie, as a container may lack a reaper."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            pid, rest = int(stat.parent.name), stat.read_text().rpartition(")")[2].split()
-            if rest[0] != "Z" and int(rest[2]) == group:
-                found.append(pid)
-    return found
-
-
 def test_killed_run_continues_to_the_same_result(tmp_path: Path) -> None:
     out, whole = tmp_path / "killed.h5", tmp_path / "whole.h5"
     options = ["--trajectories", "4", "--frames", "15", "--every", "2", "--atoms", "40", "--seed", "7"]
@@ -220,7 +209,7 @@ def test_killed_run_continues_to_the_same_result(tmp_path: Path) -> None:
     assert not out.exists()
     kept = {part.name: part.stat().st_mtime_ns for part in parts.glob("traj_*.h5")}
     assert 1 <= len(kept) < 4
-    while _living(run.pid):  # the orphaned worker ends by itself
+    while living(run.pid):  # the orphaned worker ends by itself
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
