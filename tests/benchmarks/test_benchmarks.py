@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.common import lmp
+from benchmarks.ogn.cases import CASES, fast_verlet, head, start, verlet
+from benchmarks.ogn.matching import LIMITS, Observatory, check, checks, energy_error, largest
+from benchmarks.ogn.timing import BASE, MATCHED, NATIVE, copies, ratios
+from benchmarks.ogn_vs_md import main as ogn_vs_md
+from benchmarks.readme_tables import main as readme_tables
 from lammps_runner import Configuration
 from model_files import export
-from ogn_vs_md import main as ogn_vs_md
-from readme_tables import main as readme_tables
-from speed import lmp
-from speed.cases import CASES, fast_verlet, head, start, verlet
-from speed.matching import LIMITS, Observatory, check, checks, energy_error, largest
-from speed.timing import BASE, MATCHED, NATIVE, copies, ratios
 
 
 def test_noise_explains_the_distance_of_equal_distributions() -> None:
@@ -151,7 +151,7 @@ def test_tables_of_the_readme_follow_the_results(tmp_path: Path) -> None:
 
 
 def test_the_readme_is_up_to_date() -> None:
-    assert readme_tables(["--check"]) == 0, "run python benchmarks/readme_tables.py"
+    assert readme_tables(["--check"]) == 0, "run python -m benchmarks.readme_tables"
 
 
 def test_tables_of_silica_give_the_forces_of_its_formulas(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_training_symgnn import glass
 
-import symgnn_table
+from benchmarks.symgnn import table as symgnn_table
 
 
 @pytest.fixture(scope="module")
