@@ -20,8 +20,11 @@ from typing import Any
 
 from benchmarks.common import paths
 from benchmarks.glassvae.card import glassvae_card
+from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.core.units import get_units
-from vitrify.modelfile.archive import AMShortcutMetadata, OGNMetadata, SymGNNMetadata, read_metadata
+from vitrify.modelfile.archive import read_metadata
+from vitrify.ogn.metadata import OGNMetadata
+from vitrify.symgnn.metadata import SymGNNMetadata
 from vitrify.symgnn.models.stiffness import HOPS
 
 POTENTIALS = paths.POTENTIALS

@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.common import paths
 from benchmarks.common.output import publish
+from vitrify.data.label_files import ACCEPTED, LabelFile
 from vitrify.datagen.barriers.campaign import find_barriers, read_glass
-from vitrify.datagen.barriers.journal import ACCEPTED, LabelFile
 from vitrify.datagen.barriers.region import Box, split_commands
 from vitrify.datagen.barriers.summary import summary
 from vitrify.report.plots import PALETTE, new_figure, save, style

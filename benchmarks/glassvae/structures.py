@@ -30,11 +30,11 @@ from vitrify.core.errors import VitrifyError
 from vitrify.data.frames import AT_REST, load_frames
 from vitrify.datagen.structures.elastic import relaxed
 from vitrify.datagen.structures.recipes import Simulation
-from vitrify.engines.open import open_glassvae
+from vitrify.engines.interface import EnergyPredictor
+from vitrify.engines.open import open_model
 from vitrify.generation.anneal import Anneal, anneal
 from vitrify.generation.generate import generate
 from vitrify.glassvae.evaluate.metrics import Rdf
-from vitrify.modelfile.reference_case import EnergyPredictor
 from vitrify.tasks.run import run_tasks
 
 OUT = paths.RESULTS / "glassvae"
@@ -55,7 +55,7 @@ OWN = 0.002  # eV/atom: as near as `generate` anneals a structure to the energy 
 
 @cache
 def energy_prediction(model: str) -> EnergyPredictor:
-    return open_glassvae(model)
+    return open_model(model, kind="glassvae")
 
 
 def packed(like: Atoms, seed: int) -> Atoms:

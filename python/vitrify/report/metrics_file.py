@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vitrify.core.files import atomic_path, sha256
-from vitrify.modelfile.reference_case import MotionPredictor, PropertyPredictor
+from vitrify.ogn.interface import MotionPredictor
+from vitrify.symgnn.interface import PropertyPredictor
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> Path:

@@ -15,13 +15,14 @@ from torch import Tensor
 import vitrify
 from vitrify.amshortcut.models.base import AMShortcut
 from vitrify.amshortcut.models.flow import FlowAMShortcut
+from vitrify.amshortcut.training.config import AMShortcutConfig, SamplesConfig
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
 from vitrify.data.samples import Sample, load_samples, read_recipe, split_groups
 from vitrify.generation.processes import Process, State, make_process
+from vitrify.glassvae.training.config import FramesConfig
 from vitrify.graphs.neighbours import neighbour_list
 from vitrify.models import ModelConfig, System, build_model
-from vitrify.training.config import AMShortcutConfig, FramesConfig, SamplesConfig
 from vitrify.training.task import Prepared, Task
 from vitrify.training.validity import structure_validity
 

@@ -19,10 +19,10 @@ from vitrify.glassvae.models.equivariant import EquivariantGlassVAE
 from vitrify.glassvae.training import equivariant as glassvae_equivariant
 from vitrify.glassvae.training import paper as glassvae_paper
 from vitrify.glassvae.training.batches import Items
+from vitrify.glassvae.training.config import GlassVAEConfig
 from vitrify.glassvae.training.equivariant import GlassVAETask
 from vitrify.glassvae.training.paper import PaperTask
 from vitrify.models import ModelConfig, System, build_model
-from vitrify.training.config import GlassVAEConfig
 from vitrify.training.task import Prepared
 from vitrify.training.validity import structure_validity
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vitrify.core.errors import VitrifyError
 from vitrify.hosts.lammps.library import Array, Library
 from vitrify.hosts.lammps.ranks import Ranks
-from vitrify.modelfile.archive import Metadata
+from vitrify.modelfile.metadata import Metadata
 
 
 @dataclass(frozen=True)
