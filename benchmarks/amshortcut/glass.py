@@ -27,7 +27,7 @@ from vitrify.amshortcut.evaluate.evaluate import read_ensemble
 from vitrify.analysis.ensembles import adf, coordination, low_q, mass_densities, mean_coordination, rdf, rmsd
 from vitrify.analysis.rings import ring_counts
 from vitrify.data.samples import read_recipe
-from vitrify.generation.relaxation import Frame, correct
+from vitrify.generation.relaxation import correct, minimum
 from vitrify.generation.samplers import make_sampler
 from vitrify.modelfile.archive import find_model, read_metadata
 
@@ -46,11 +46,7 @@ VARIANTS = (
 
 def minimised(atoms: Atoms) -> Atoms:
     """The minimum at fixed cell, to a largest force of 1e-3 eV/A."""
-    frame = Frame(correct(atoms, COMMANDS, species=["Si"], iterations=5), ["Si"])
-    with frame.session() as session:
-        session.run_commands(*COMMANDS, "min_modify dmax 0.1 norm max", "minimize 0 1e-3 5000 50000", "run 0 post no")
-        state = session.state()
-        return frame.atoms(state.positions, state.potential_energy)
+    return minimum(correct(atoms, COMMANDS, species=["Si"], iterations=5), COMMANDS, species=["Si"])
 
 
 def annealed(atoms: Atoms, steps: int, kelvin: float, seed: int) -> Atoms:

@@ -23,7 +23,6 @@ from vitrify.datagen.trajectories.systems import get_system
 from vitrify.lammps_library.session import LammpsSession
 
 KALJ = get_system("kalj")
-MINIMISE = ("min_style cg", "min_modify norm inf", "minimize 0 1e-6 10000 100000")
 RANGE = "2000 r 0.5 2.5"
 
 
@@ -41,7 +40,8 @@ def minimise(path: Path, out: Path) -> None:
         arrays = {name: saved[name] for name in saved}
     box = np.asarray(arrays["box"], float)
     with session(np.asarray(arrays["positions"], float), box, arrays["types"] - 1) as lammps:
-        lammps.run_commands(*MINIMISE, "run 0 post no")
+        lammps.minimise(1e-6, 10000, norm="inf")
+        lammps.run(0)
         arrays["positions"] = lammps.state().positions
     with atomic_path(out / path.name) as work, work.open("wb") as file:
         np.savez(file, **arrays)

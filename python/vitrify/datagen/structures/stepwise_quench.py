@@ -34,7 +34,7 @@ def relabel(run: Simulation, atoms: Atoms, force: float = 1e-3) -> tuple[Atoms, 
     run.set_state(atoms.positions, np.zeros((len(atoms), 3)))
     run.run(0)
     frame = _labelled(run, atoms)
-    inherent = run.minimise(force)
+    inherent = run.inherent_energy(force)
     still = atoms.copy()  # type: ignore[no-untyped-call]
     still.positions = run.atoms().positions
     still = _labelled(run, still)

@@ -164,10 +164,10 @@ def _remove_overlaps(session: LammpsSession, system: System) -> None:
     session.run_commands(
         f"pair_style soft {system.push_off!r}",
         f"pair_coeff * * {100 * get_units(system.units).boltz * system.temperature!r}",
-        "minimize 0 1e-3 1000 10000",
-        *(system.preparation or system.commands),
-        "minimize 0 1e-3 200 2000",
     )
+    session.minimise(1e-3, 1000)
+    session.run_commands(*(system.preparation or system.commands))
+    session.minimise(1e-3, 200)
 
 
 def _equilibrate(session: LammpsSession, system: System, rng: np.random.Generator, tick: Callable[[int], None]) -> None:
