@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ogn.timing import BASE, MATCHED, NATIVE, TORCH, cost_of_step, ratios
-from vitrify.amshortcut.evaluate.report import REFERENCE
 from vitrify.core.units import get_units
 from vitrify.datagen.trajectories.systems import get_system
-from vitrify.report.plots import PALETTE, SECOND, legend_below, new_figure, save, style
+from vitrify.report.plots import PALETTE, REFERENCE, SECOND, legend_below, new_figure, save, style
 
 LOOKS = {
     BASE: (REFERENCE, "-", "o"),

@@ -68,5 +68,5 @@ def test_what_the_response_of_glasses_is():
 )
 def test_responses_that_make_no_sense(text, message, run, tmp_path):
     with pytest.raises(VitrifyError, match=message):
-        export_run(run, tmp_path / "bad.pt", None, parse_responses([text]))
+        export_run(run, tmp_path / "bad.pt", None, [text])
     assert not (tmp_path / "bad.pt").exists()

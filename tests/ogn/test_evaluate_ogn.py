@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 
 from evaluation_data import PerfectModel, md_run, numpy_verlet, small_model, write_kalj
-from vitrify.amshortcut.evaluate.report import REFERENCE
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
 from vitrify.data.trajectories import TrajectoryFile, TrajectoryMeta
 from vitrify.modelfile.metadata import Provenance
 from vitrify.ogn.evaluate.evaluate import check_data, evaluate
 from vitrify.ogn.evaluate.lammps_run import read_run, run_lmp, write_input
-from vitrify.ogn.evaluate.long_run import compare
+from vitrify.ogn.evaluate.long_run import REFERENCE, compare
 from vitrify.ogn.evaluate.observe import observe
 from vitrify.ogn.evaluate.one_step import one_step
 from vitrify.ogn.evaluate.rollout import rollout

@@ -21,10 +21,9 @@ import toy_trajectories as toy
 import vitrify
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
-from vitrify.core.lmp_process import LOG
 from vitrify.data.trajectories import TrajectoryFile
 from vitrify.graphs.neighbours import build_graph
-from vitrify.training.checkpoint import BEST, LAST, Log, Progress, load_checkpoint
+from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint
 from vitrify.training.config import TrainingConfig
 from vitrify.training.loop import Averaged, Fit
 from vitrify.training.run import load_run, train

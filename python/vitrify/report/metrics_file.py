@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vitrify.core.files import atomic_path, sha256
-from vitrify.ogn.interface import MotionPredictor
-from vitrify.symgnn.interface import PropertyPredictor
+from vitrify.engines.interface import Engine
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> Path:
@@ -31,7 +30,7 @@ def without_nan(value: Any) -> Any:
     return value
 
 
-def model_card(loaded: MotionPredictor | PropertyPredictor) -> dict[str, Any]:
+def model_card(loaded: Engine) -> dict[str, Any]:
     """Name and hash of a model file, and its metadata."""
     return {
         "name": loaded.path.name,

@@ -23,8 +23,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from vitrify.core.errors import VitrifyError
-from vitrify.core.lmp_process import LOG
-from vitrify.training.checkpoint import BEST, LAST, Log, Progress, load_checkpoint, save_checkpoint
+from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
 from vitrify.training.config import TrainingConfig
 from vitrify.training.schedule import StepBatches, fraction_done, learning_rate
 from vitrify.training.task import Prepared, Task

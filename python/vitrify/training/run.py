@@ -17,10 +17,9 @@ from lightning.fabric import Fabric
 from tqdm import tqdm
 
 from vitrify.core.errors import VitrifyError
-from vitrify.core.lmp_process import LOG
 from vitrify.kinds import KINDS
 from vitrify.models import System, build_model, parse_model_config
-from vitrify.training.checkpoint import BEST, LAST, Log, Progress, load_checkpoint, save_checkpoint
+from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
 from vitrify.training.config import Config, differences, load_config
 from vitrify.training.loop import Fit
 from vitrify.training.task import Prepared

@@ -46,8 +46,8 @@ class BarrierField:
         check: bool = False,
     ) -> None:  # fmt: skip
         self.system = System(lmp, style)
-        self.library, self.world = self.system.library, self.system.world
-        self.loaded = self.world.together(lambda: self._open(model, engine, device, check))
+        self.library, self.ranks = self.system.library, self.system.ranks
+        self.loaded = self.ranks.together(lambda: self._open(model, engine, device, check))
         self.metadata = self.loaded.metadata
         self.species = np.array([-1, *map_elements(style, elements, self.system.n_types, self.metadata, True)])
         self.system.check(self.metadata)
@@ -105,9 +105,9 @@ class BarrierField:
         Raises VitrifyError for positions and predictions that are not finite, and without the per-atom vector.
         """
         self.system.check_periodic()
-        self.world.together(lambda: self.values)  # where there is no vector, before any work is done
+        self.ranks.together(lambda: self.values)  # where there is no vector, before any work is done
         atoms = self.system.atoms()
-        rows = self.world.together(lambda: self._predict(atoms))
+        rows = self.ranks.together(lambda: self._predict(atoms))
         for name, row in zip(self.names, rows, strict=True):
             if name == self.names[0] or self.library.symbols.lammps_extract_atom(self.library.handle, name.encode()):
                 self.library.column(name)[...] = row[atoms.owned]
@@ -136,7 +136,7 @@ class BarrierField:
 
     def _warn(self, atoms: Atoms) -> None:
         """Says on the first rank, each thing once, what makes the answer an extrapolation."""
-        if self.world.rank != 0:
+        if self.ranks.rank != 0:
             return
         from vitrify.modelfile.validity import outside
 

@@ -54,7 +54,7 @@ class OGNRun(Mover):
         if strides < 0:
             raise self.system.error(f"{strides} strides: give a number that is not negative")
         self.library.command("run 0 post no")
-        self.world.together(self.start_run)
+        self.ranks.together(self.start_run)
         for _ in range(strides):
             self.move(self.library.step + 1)
             self.library.command("run 1 pre no post no")

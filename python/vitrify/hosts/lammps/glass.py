@@ -44,7 +44,7 @@ def create_glass(lmp: Any, model: str | Path, elements: Sequence[str], **options
     """
     system = System(lmp, STYLE)
     _check(system, options)
-    atoms = system.world.together(lambda: _make(system, model, elements, options))
+    atoms = system.ranks.together(lambda: _make(system, model, elements, options))
     return _create(system, atoms, [str(element) for element in elements])
 
 

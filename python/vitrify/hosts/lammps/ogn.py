@@ -65,9 +65,9 @@ class Mover:
         control: Control | None = None, check: bool = False,
     ) -> None:  # fmt: skip
         self.system = System(lmp, style)
-        self.library, self.world = self.system.library, self.system.world
+        self.library, self.ranks = self.system.library, self.system.ranks
         self.control = control or Control()
-        self.loaded = self.world.together(lambda: self._open(model, engine, device, check))
+        self.loaded = self.ranks.together(lambda: self._open(model, engine, device, check))
         self.metadata = self.loaded.metadata
         self.units = get_units(self.metadata.units)
         self.species = np.array(
@@ -121,7 +121,7 @@ class Mover:
         self._check_timestep()
         cell = self.check_box()
         atoms = self.system.atoms()
-        x, v = self.world.together(lambda: self._stride(atoms, cell, step))
+        x, v = self.ranks.together(lambda: self._stride(atoms, cell, step))
         self.library.rows("x")[...] = x[atoms.owned]
         self.library.rows("v")[...] = v[atoms.owned]
 
@@ -230,4 +230,4 @@ class Watch:
             error = self.system.error(
                 f"another fix moves the atoms, too: remove one of the two (unfix ID; the fixes are {fixes})"
             )
-        self.system.world.agree(error)
+        self.system.ranks.agree(error)

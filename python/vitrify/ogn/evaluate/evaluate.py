@@ -10,12 +10,11 @@ from typing import Any
 from tqdm import tqdm
 
 import vitrify
-from vitrify.amshortcut.evaluate.report import REFERENCE
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
 from vitrify.data.trajectories import TrajectoryFile, TrajectoryMeta
 from vitrify.engines.open import ENGINES, open_model
-from vitrify.ogn.evaluate.long_run import average, compare, long_run
+from vitrify.ogn.evaluate.long_run import REFERENCE, average, compare, long_run
 from vitrify.ogn.evaluate.observe import Observed, pool
 from vitrify.ogn.evaluate.one_step import OneStep, one_step
 from vitrify.ogn.evaluate.reference import substeps_of

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vitrify.amshortcut.evaluate.report import REFERENCE
 from vitrify.core.units import Units
-from vitrify.ogn.evaluate.long_run import SECOND, pair_label, pairs_of
+from vitrify.ogn.evaluate.long_run import REFERENCE, SECOND, pair_label, pairs_of
 from vitrify.ogn.evaluate.observe import Observed
 from vitrify.ogn.evaluate.verdicts import MISS, NOISE, limit_note
 from vitrify.report import plots

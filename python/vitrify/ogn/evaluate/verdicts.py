@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vitrify.amshortcut.evaluate.report import REFERENCE
-from vitrify.ogn.evaluate.long_run import SECOND, pair_label, pairs_of
+from vitrify.ogn.evaluate.long_run import REFERENCE, SECOND, pair_label, pairs_of
 from vitrify.ogn.evaluate.one_step import OneStep
 from vitrify.ogn.evaluate.settings import CONTROLS
 

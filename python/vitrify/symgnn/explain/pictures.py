@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
-from vitrify.amshortcut.evaluate.report import REFERENCE
-from vitrify.report.plots import PALETTE, SECOND, legend_below, new_figure, style
+from vitrify.report.plots import PALETTE, REFERENCE, SECOND, legend_below, new_figure, style
 from vitrify.symgnn.explain.explainer import Explanation
 from vitrify.symgnn.explain.findings import GROUPS, CycleTable, Distances
 
