@@ -14,8 +14,8 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from numpy.typing import NDArray
 
-from vitrify.core.checks import check_vectors
 from vitrify.core.errors import VitrifyError
+from vitrify.core.validation import check_vectors
 from vitrify.data.ase_atoms import check_periodic, types_of
 from vitrify.engines.interface import Engine
 from vitrify.engines.open import EngineName, open_model

@@ -15,7 +15,7 @@ from vitrify.data.datasets import Noise, OGNPairs, evenly_spread, load_trajector
 from vitrify.data.trajectories import Trajectory, TrajectoryFile, TrajectoryMeta
 from vitrify.models import ModelConfig, System, build_model
 from vitrify.ogn.training.config import OGNConfig
-from vitrify.ogn.training.kinetic_energy_correction import balance_best
+from vitrify.ogn.training.kinetic_energy_correction import correct_best
 from vitrify.ogn.training.task import OGNTask, calibrate
 from vitrify.training.task import Prepared
 from vitrify.training.validity import validity
@@ -50,7 +50,7 @@ def prepare(config: OGNConfig, model_config: ModelConfig) -> Prepared:
 
     def finish(folder: Path) -> None:
         plain = OGNPairs(trajectories, frames, cutoff, dtype=dtype, time_reversal=config.data.time_reversal)
-        balance_best(folder, task.cpu(), plain)
+        correct_best(folder, task.cpu(), plain)
 
     info = _describe(config, meta, trajectories, frames)
     return Prepared(task, pairs, validation, chosen.tolist(), info, finish if config.training.balance else None)
