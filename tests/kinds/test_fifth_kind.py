@@ -102,6 +102,10 @@ def test_it_is_evaluated(project: Project) -> None:
     metrics = json.loads((project.folder / "report" / "metrics.json").read_text())
     assert metrics["rms_error"] < 0.05 * metrics["rms_label"]
     assert (project.folder / "report" / "report.html").is_file()
+    project.vitrify("evaluate", "toy.pt", "--data", "test.extxyz", "--out", "twice", "--scale", "2")
+    doubled = json.loads((project.folder / "twice" / "metrics.json").read_text())
+    assert doubled["rms_error"] == 2.0 * metrics["rms_error"]
+    assert "--scale" in project.vitrify("evaluate", "--help")
 
 
 def test_it_passes_doctor(project: Project, registered: None, monkeypatch: pytest.MonkeyPatch) -> None:
