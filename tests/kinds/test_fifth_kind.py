@@ -17,7 +17,7 @@ from ase.io import write
 import toy_kind
 from toy_kind.kind import KIND
 from vitrify import GlassCalc, VitrifyError, open_model, read_metadata
-from vitrify.cli import doctor
+from vitrify.cli import diagnose as doctor
 from vitrify.graphs.neighbours import neighbour_list
 from vitrify.kinds import KINDS, Kinds
 

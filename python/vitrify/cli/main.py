@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,9 +9,13 @@ import typer
 from vitrify import __version__
 from vitrify.cli.artn import artn_command
 from vitrify.cli.data import data
+from vitrify.cli.doctor import doctor_command
 from vitrify.cli.evaluate import evaluate_command
 from vitrify.cli.explain import explain_command
+from vitrify.cli.export import export_command
 from vitrify.cli.generate import generate_command
+from vitrify.cli.info import info_command
+from vitrify.cli.train import train_command
 from vitrify.core.errors import VitrifyError
 
 
@@ -35,8 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Machine-learned models of glasses, for LAMMPS and ASE.",
 )
-app.add_typer(data, name="data")
-app.command("generate")(generate_command)
 
 
 def _print_version(asked: bool) -> None:
@@ -54,82 +55,13 @@ def _options(
     pass
 
 
-@app.command("train")
-def train_command(
-    config: Annotated[Path, typer.Argument(help="YAML configuration")],
-    out: Annotated[Path | None, typer.Option(help="folder of the run; default: runs/NAME of the configuration")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="forget what the folder holds and start again")] = False,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="change a setting, as in training.max_time=00:10:00")
-    ] = None,
-) -> None:
-    """Train a model. Started again, an interrupted run goes on where it stopped; torchrun starts many."""
-    from vitrify.training.run import train
-
-    folder = out or Path("runs") / config.stem
-    finished = train(config, folder, resume=not restart, overrides=overrides or [])
-    if not finished:
-        typer.echo("stopped; the same command continues the run", err=True)
-        raise typer.Exit(130)
-    typer.echo(f"{folder}")
-
-
-@app.command("export")
-def export_command(
-    run: Annotated[Path, typer.Argument(help="folder of a training run, finished or interrupted")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="model file to write, as in model.ogn.pt")],
-    dtype: Annotated[
-        str | None, typer.Option(help="float32 or float64; default: the precision of the training")
-    ] = None,
-    response: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="amshortcut: NAME=INTERCEPT,SLOPE of a property that comes out over what is asked for, as `vitrify "
-            "evaluate --property` finds it: the file then asks for what brings the target"
-        ),
-    ] = None,
-) -> None:
-    """Write the best model of a run as a file for LAMMPS and ASE, and check that it computes the same."""
-    from vitrify.export.from_run import export_run
-
-    loaded = export_run(run, out, dtype, response or [])
-    typer.echo(f"{loaded.path}")
-
-
-@app.command("info")
-def info_command(
-    model: Annotated[str, typer.Argument(help="model file, or name of a shipped model")],
-    json: Annotated[bool, typer.Option("--json", help="print the metadata as JSON")] = False,
-) -> None:
-    """Say what a model file holds."""
-    from vitrify.cli.info import describe, table
-    from vitrify.modelfile.archive import find_model, read_metadata
-
-    path = find_model(model)
-    metadata = read_metadata(path)
-    typer.echo(metadata.to_json() if json else table(describe(metadata, path)))
-
-
-@app.command("doctor")
-def doctor_command(
-    models: Annotated[list[str] | None, typer.Argument(help="model files to check beside the shipped ones")] = None,
-) -> None:
-    """Check the installation and the models; says what is broken and the command that mends it."""
-    from vitrify.cli.doctor import diagnose
-
-    broken = 0
-    for finding in diagnose(models or []):
-        typer.echo(str(finding))
-        broken += not finding.ok
-    if broken:
-        typer.echo(f"{broken} broken", err=True)
-        raise typer.Exit(1)
-
-
+# In the order of --help.
+app.command("generate")(generate_command)
+app.command("train")(train_command)
+app.command("export")(export_command)
+app.command("info")(info_command)
+app.command("doctor")(doctor_command)
 app.command("evaluate")(evaluate_command)
-
-
 app.command("artn")(artn_command)
-
-
 app.command("explain")(explain_command)
+app.add_typer(data, name="data")
