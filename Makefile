@@ -61,7 +61,7 @@ lint: $(STAMPS)/vitrify
 	clang-format --dry-run --Werror $$(find cpp -name '*.cpp' -o -name '*.h')
 
 bench: $(STAMPS)/vitrify
-	set -e; for script in $(BENCHMARKS); do python benchmarks/$$script.py; done
+	set -e; for script in $(BENCHMARKS); do python -m benchmarks.$$script; done
 
 wheel: $(STAMPS)/vitrify
 	$(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .

@@ -26,7 +26,7 @@ def explain(
     """
     from vitrify.modelfile.archive import read_metadata
 
-    explained = {name: kind for name, kind in KINDS.items() if kind.explain is not None}
+    explained = {name: kind for name, kind in KINDS.items() if kind.has("explain")}
     # Models of other kinds are refused by the first that explains any.
     kind = explained.get(read_metadata(model).kind) or next(iter(explained.values()))
     explanation = kind.load("explain")

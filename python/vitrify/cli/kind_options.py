@@ -15,7 +15,7 @@ from vitrify.kinds import KINDS
 class KindCommand:
     """A function as a command that has its own parameters and the options that kinds declare, in their order.
 
-    field: of `vitrify.kinds.Kind`, "evaluate" or "explain"; its object has a settings class that declares options.
+    field: part of a `vitrify.kinds.Kind`, "evaluate" or "explain"; its object has a settings class with the options.
     The function gets, as `given`, the options that were typed; the others have the defaults of the kind's settings.
     An option that several kinds declare is shown as the first of them declares it. Typer reads the signature when the
     command line is parsed, so that kinds registered by then count.
@@ -29,7 +29,7 @@ class KindCommand:
         """The options of all kinds, by name."""
         found: dict[str, Option] = {}
         for kind in KINDS.values():
-            if getattr(kind, self.field) is not None:
+            if kind.has(self.field):
                 for option in options_of(kind.load(self.field).settings):
                     found.setdefault(option.name, option)
         return found

@@ -40,7 +40,7 @@ def _amounts(text: str) -> Amounts:
 
 
 def _condition(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    from vitrify.core.checks import parse_values
+    from vitrify.core.validation import parse_values
 
     return tuple(parse_values("condition", texts).items())
 

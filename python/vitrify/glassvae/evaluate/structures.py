@@ -175,6 +175,6 @@ def _packed(loaded: TorchGlassVAE, like: Atoms, settings: Settings, random: np.r
     density = len(like) / abs(float(np.linalg.det(like.cell[:])))
     try:
         with Simulation(species, counts, density, settings.potential, 0.001, 300.0, random) as run:
-            return run.minimise(1e-3)
+            return run.inherent_energy(1e-3)
     except VitrifyError:
         return float("nan")
