@@ -64,7 +64,7 @@ def test_info_shows_what_the_metadata_say(model: TorchOGN) -> None:
 
 
 def test_info_loads_no_torch(model: TorchOGN) -> None:
-    code = f"import sys; from vitrify.cli import app; app(['info', {str(model.path)!r}], standalone_mode=False)"
+    code = f"import sys; from vitrify.cli.main import app; app(['info', {str(model.path)!r}], standalone_mode=False)"
     code += "; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 

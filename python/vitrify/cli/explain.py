@@ -33,4 +33,4 @@ def explain(
     typer.echo(f"{explanation.run(model, structure, out, from_options(explanation.settings, given))}")
 
 
-explain_command = KindCommand(explain, "explain")
+explain_command = KindCommand(explain, "explain", after="seed")

@@ -23,7 +23,7 @@ from vitrify.core.errors import VitrifyError
 from vitrify.data.samples import read_recipe
 from vitrify.generation.relaxation import charges_of
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
-from vitrify.report.evaluation import EvaluationData, seen
+from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
 
 
@@ -77,7 +77,7 @@ def measure(
     metrics = {
         "model": card,
         "data": data.sources,
-        "trained_on_data": bool(seen(data.files, model)),
+        "trained_on_data": bool(data.seen_by(model)),
         "settings": settings.as_dict() | {"training": [file.name for file in settings.training]},
         "versions": {"vitrify": vitrify.__version__},
         "runs": [_row(run, each) for run, each in zip(runs, measured, strict=True)],
