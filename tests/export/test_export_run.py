@@ -21,6 +21,8 @@ from vitrify.graphs.neighbours import build_graph
 from vitrify.training.loop import Fit
 from vitrify.training.run import load_run, train
 
+pytestmark = pytest.mark.train
+
 CONFIG = """
 kind: ogn
 model: {variant: VARIANT}

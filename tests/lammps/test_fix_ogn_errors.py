@@ -16,6 +16,8 @@ from lammps_inputs.fix_ogn import LJ_PAIR, lj_liquid, lj_model, script
 from lammps_runner import FOUR_RANKS, run_lammps
 from toy_ogn import ToyOGN, metadata_of, save
 
+pytestmark = pytest.mark.lmp
+
 
 class Forbidden(ToyOGN):
     """A model that would write a file."""

@@ -25,6 +25,8 @@ from lammps_inputs.fix_ogn import (
 from lammps_runner import FOUR_RANKS, run_ok
 from toy_ogn import ToyOGN
 
+pytestmark = pytest.mark.lmp
+
 SOFT_PAIR = "pair_style soft 2.5\npair_coeff * * 2.0"  # bounded, wherever the toy moves the atoms
 
 

@@ -19,6 +19,8 @@ from vitrify import GlassCalc
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.modelfile.reference_case import EnergyPrediction, energy_prediction
 
+pytestmark = pytest.mark.lmp
+
 SYSTEMS = {"metal": METAL, "lj": REDUCED}
 # LAMMPS's pressure in units of energy over volume
 PRESSURE = {"metal": 1.6021765e6, "lj": 1.0}

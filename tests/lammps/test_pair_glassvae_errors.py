@@ -21,6 +21,8 @@ from vitrify.export.write import export_model
 from vitrify.modelfile.archive import read_metadata
 from vitrify.models import build_model
 
+pytestmark = pytest.mark.lmp
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -30,6 +30,8 @@ from vitrify.symgnn.training.fine_tune import features, fit_output, fit_weights,
 from vitrify.training.checkpoint import BEST, LAST, load_checkpoint
 from vitrify.training.run import load_run, train
 
+pytestmark = pytest.mark.train
+
 SETTINGS = """
 kind: symgnn
 start: {model: start.symgnn.pt, adapt: ADAPT}
