@@ -54,13 +54,14 @@ test-slow: $(STAMPS)/vitrify
 test-all: test test-slow
 
 lint: $(STAMPS)/vitrify
-	ruff check python tests benchmarks examples
+	ruff check python tests benchmarks examples tools
+	ruff format --check python tests benchmarks examples tools
 	mypy
 	lint-imports
 	clang-format --dry-run --Werror $$(find cpp -name '*.cpp' -o -name '*.h')
 
 bench: $(STAMPS)/vitrify
-	set -e; for script in $(BENCHMARKS); do python benchmarks/$$script.py; done
+	set -e; for script in $(BENCHMARKS); do python -m benchmarks.$$script; done
 
 wheel: $(STAMPS)/vitrify
 	$(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import symgnn_table
+from benchmarks.symgnn import table as symgnn_table
 from labelled_glass import glass
 
 

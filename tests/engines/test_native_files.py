@@ -19,10 +19,12 @@ from changed_files import Header, with_hyperparameters, with_random_damage, with
 from glass_files import write_glass
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeGlassVAE, NativeOGN, NativeSymGNN
-from vitrify.engines.open import engines_of, open_glassvae
-from vitrify.export.write import TorchGlassVAE
+from vitrify.engines.open import engines_of, open_model
+from vitrify.glassvae.native import NativeGlassVAE
+from vitrify.glassvae.torchscript import TorchGlassVAE
 from vitrify.models import build_model
+from vitrify.ogn.native import NativeOGN
+from vitrify.symgnn.native import NativeSymGNN
 
 Change = Callable[[Header, bytearray], object]
 
@@ -251,7 +253,7 @@ def test_a_variant_that_has_no_native_weights(tmp_path: Path) -> None:
     system = native_models.glassvae.system_of(2)
     distance = build_model("glassvae", {"variant": "distance"}, system).eval()
     path = native_models.glassvae.write_model(tmp_path / "d.pt", distance, 2, "float32", "distance")
-    assert engines_of(path) == ("torch",) and isinstance(open_glassvae(path), TorchGlassVAE)
-    for opener in (lambda: open_glassvae(path, "native"), lambda: _core.NativeGlassVAE(str(path))):
+    assert engines_of(path) == ("torch",) and isinstance(open_model(path, kind="glassvae"), TorchGlassVAE)
+    for opener in (lambda: open_model(path, "native", kind="glassvae"), lambda: _core.NativeGlassVAE(str(path))):
         with pytest.raises(VitrifyError, match=r"variant distance\).*: use engine torch"):
             opener()

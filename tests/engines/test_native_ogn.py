@@ -17,10 +17,12 @@ import model_files
 from native_models.ogn import MASSES, SHAPES, Array, liquid, make_model, write
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeOGN, has_native_weights
+from vitrify.engines.load import load_model
+from vitrify.engines.native import has_native_weights
 from vitrify.engines.open import engines_of, open_model
-from vitrify.export.write import check_reference, load_model
+from vitrify.engines.replay import check_reference
 from vitrify.graphs.neighbours import build_graph, neighbour_list
+from vitrify.ogn.native import NativeOGN
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 

@@ -15,11 +15,12 @@ from ase import Atoms
 
 from lammps_runner import FOUR_RANKS, Configuration, run_ok
 from native_models.symgnn import NAMES, SHAPES, Array, Case, glass, make_model, write
-from vitrify.engines.native import NativeSymGNN
+from vitrify.engines.load import load_model
 from vitrify.engines.open import engines_of, open_model
-from vitrify.export.write import check_reference, load_model
+from vitrify.engines.replay import check_reference
 from vitrify.graphs.neighbours import build_structure_graph, neighbour_list
 from vitrify.hosts.ase_calculator import GlassCalc
+from vitrify.symgnn.native import NativeSymGNN
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 

@@ -12,7 +12,7 @@ import pytest
 
 from child_processes import HANGS
 from lammps_runner import Result
-from vitrify.hosts.lammps import python_path
+from vitrify.hosts.lammps.embedded import python_path
 
 SYSTEM = "/usr/bin:/bin"  # so that PYTHONPATH alone leads to vitrify
 

@@ -13,10 +13,13 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write as write_atoms
 
-from vitrify.export.write import TorchGlassVAE, Validity, export_model
+from vitrify.engines.predictions import EnergyPrediction
+from vitrify.export.write import export_model
+from vitrify.glassvae.differentiate import energy_prediction
 from vitrify.glassvae.models.equivariant import EquivariantGlassVAE
+from vitrify.glassvae.torchscript import TorchGlassVAE
 from vitrify.graphs.neighbours import build_structure_graph
-from vitrify.modelfile.reference_case import EnergyPrediction, energy_prediction
+from vitrify.modelfile.metadata import Validity
 from vitrify.models import System, build_model
 
 SYSTEM = System(("Cu", "Au"), (63.546, 196.967), "metal", 0.0)

@@ -20,7 +20,8 @@ class Setup(NamedTuple):
     """What `make` gets: a folder for the traces of what ran, and the numbers that go wrong.
 
     once: kill their worker at the first attempt. deadly: kill it always. bad, strange: raise a VitrifyError, an error
-    that does not survive pickling. seconds: of each task. start: what making does, "", "error" or "death".
+    that does not survive pickling. endless: never return. seconds: of each task. start: what making does, "", "error"
+    or "death".
     """
 
     folder: Path
@@ -28,6 +29,7 @@ class Setup(NamedTuple):
     deadly: tuple[int, ...] = ()
     bad: tuple[int, ...] = ()
     strange: tuple[int, ...] = ()
+    endless: tuple[int, ...] = ()
     seconds: float = 0.0
     start: str = ""
 
@@ -50,6 +52,8 @@ def make(setup: Setup) -> Callable[[int], int]:
         runs = trace(setup, f"run.{number}")
         trace(setup, f"thread.{os.getpid()}.{threading.get_ident()}")
         time.sleep(setup.seconds)
+        while number in setup.endless:
+            time.sleep(1.0)
         if number in setup.deadly or (number in setup.once and runs == 1):
             os.kill(os.getpid(), signal.SIGKILL)
         if number in setup.bad:

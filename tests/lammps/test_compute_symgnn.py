@@ -12,7 +12,7 @@ from lammps_inputs.compute_symgnn import DUMP, ELEMENTS, ZERO, Frame, frame, rea
 from lammps_runner import FOUR_RANKS, Configuration, Result, run_ok
 from toy_ogn import liquid
 from toy_symgnn import VALIDITY, ToySymGNN, glass, make_toy, predict, write_toy
-from vitrify.modelfile.archive import Validity
+from vitrify.modelfile.metadata import Validity
 
 pytestmark = pytest.mark.lmp
 

@@ -16,8 +16,9 @@ import toy_glassvae
 from lammps_inputs.pair_glassvae import METAL, REDUCED, configuration, script
 from lammps_runner import Array, Configuration, Result, run_ok
 from vitrify import GlassCalc
+from vitrify.engines.predictions import EnergyPrediction
+from vitrify.glassvae.differentiate import energy_prediction
 from vitrify.graphs.neighbours import build_structure_graph
-from vitrify.modelfile.reference_case import EnergyPrediction, energy_prediction
 
 pytestmark = pytest.mark.lmp
 

@@ -15,7 +15,7 @@ import pytest
 from child_processes import hear_interrupts, living, wait_until
 from toy_tasks import Recorded, Setup, make, run, traces
 from vitrify.core.errors import VitrifyError
-from vitrify.tasks.run import Interrupts, Job
+from vitrify.tasks.job import Interrupts, Job
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -50,6 +50,15 @@ def test_errors_end_the_campaign_as_they_are(tmp_path: Path) -> None:
     assert run(Setup(tmp_path), range(0)) == {}
 
 
+def test_a_task_over_its_time_limit_is_lost_alone(tmp_path: Path) -> None:
+    found = run(Setup(tmp_path, endless=(1,)), range(4), workers=2, time_limit=5.0)
+    assert found == {0: 0, 1: "it took longer than 5 s", 2: 4, 3: 9}
+    assert traces(tmp_path, "run")["1"] == 1
+    for settings in ({"time_limit": 0.0}, {"time_limit": 1.0, "scheduler": "tcp://127.0.0.1:1"}):
+        with pytest.raises(VitrifyError, match="time_limit is"):
+            run(Setup(tmp_path), range(3), **settings)
+
+
 SCRIPT = """
 from pathlib import Path
 import sys
@@ -67,7 +76,7 @@ if __name__ == "__main__":
 
 def interrupted(folder: Path, number: int, group: bool = False) -> tuple[int, str, str]:
     """Exit status, output and errors of a run that gets a signal when something is recorded, and leaves no process."""
-    script = folder / "script.py"
+    here, script = Path(__file__).parent, folder / "script.py"
     script.write_text(SCRIPT)
     process = subprocess.Popen(
         [sys.executable, str(script), str(folder)],
@@ -76,7 +85,7 @@ def interrupted(folder: Path, number: int, group: bool = False) -> tuple[int, st
         text=True,
         start_new_session=True,
         preexec_fn=hear_interrupts,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "helpers")},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (here, here.parent / "helpers")))},
     )
     assert process.stdout is not None
     first = process.stdout.readline()

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 import toy_glassvae
-from vitrify.export.write import Validity, export_model
+from vitrify.export.write import export_model
 from vitrify.glassvae.models.equivariant import EquivariantGlassVAE
+from vitrify.modelfile.metadata import Validity
 from vitrify.models import System, build_model
 
 Array = np.ndarray

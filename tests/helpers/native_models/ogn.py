@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from vitrify.export.write import Validity, export_model
+from vitrify.export.write import export_model
+from vitrify.modelfile.metadata import Validity
 from vitrify.models import System, build_model
 
 Array = np.ndarray

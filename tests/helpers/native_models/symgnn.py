@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from symgnn_variants import quartic_table
-from vitrify.export.write import Validity, export_model
+from vitrify.export.write import export_model
+from vitrify.modelfile.metadata import Validity
 from vitrify.models import System, build_model
 
 Array = np.ndarray
