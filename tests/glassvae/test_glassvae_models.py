@@ -158,7 +158,7 @@ def test_pull_is_the_derivative_of_the_sums():
     sums = basis(graph.types, graph.edge_index, vectors, len(atoms))
     gradient = torch.randn(sums.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     (want,) = torch.autograd.grad((sums * gradient).sum(), vectors)
-    got = basis.pull(gradient.requires_grad_(), graph.types, graph.edge_index, graph.edge_vectors)
+    got = basis.vector_gradient(gradient.requires_grad_(), graph.types, graph.edge_index, graph.edge_vectors)
     assert float(want.abs().max()) > 1.0
     torch.testing.assert_close(got, want, atol=1e-12, rtol=1e-10)
     probe = torch.randn(got.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))

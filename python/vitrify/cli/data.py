@@ -43,7 +43,7 @@ def data_trajectories(
     ] = None,
 ) -> None:
     """Simulate trajectories with LAMMPS. Started again, an interrupted run goes on where it stopped."""
-    from vitrify.core.checks import parse_values
+    from vitrify.core.validation import parse_values
     from vitrify.datagen.structures.campaign import make_ensemble
     from vitrify.datagen.structures.stepwise_quench import QUENCHES
     from vitrify.datagen.trajectories.campaign import generate
@@ -154,7 +154,7 @@ def data_structures(
     Each finished sample is on disk at once. Started again, an interrupted run goes on where it stopped; with a larger
     count, a finished one goes on too. The file does not depend on the number of workers.
     """
-    from vitrify.core.checks import parse_values
+    from vitrify.core.validation import parse_values
     from vitrify.datagen.structures.campaign import make_ensemble
 
     given = parse_values("set", settings or [], "melt_time=20")
