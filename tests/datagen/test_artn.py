@@ -9,7 +9,7 @@ import pytest
 from ase.build import bulk
 
 from surfaces import PlaneSurface, double_well, mueller_brown
-from vitrify.datagen.barriers.artn import ARTnSettings, Found, participation_ratio, search
+from vitrify.datagen.barriers.artn import ARTnSettings, SearchResult, participation_ratio, search
 from vitrify.datagen.barriers.lanczos import lowest_mode
 from vitrify.datagen.barriers.lbfgs import largest, relax
 from vitrify.datagen.barriers.local_sampling import SamplingSettings, string_barrier
@@ -21,7 +21,7 @@ PLANE = ARTnSettings(
 )  # fmt: skip
 
 
-def on_plane(surface: PlaneSurface, seed: int) -> Found:
+def on_plane(surface: PlaneSurface, seed: int) -> SearchResult:
     rng = np.random.default_rng(seed)
     push = rng.normal(size=(1, 2))
     return search(surface, push / largest(push), PLANE, rng)
@@ -166,7 +166,7 @@ def mirrored_saddle(region: Region, half: np.ndarray, row: int, towards: np.ndar
     return energy
 
 
-def check_accepted(region: Region, found: Found, settings: ARTnSettings) -> None:
+def check_accepted(region: Region, found: SearchResult, settings: ARTnSettings) -> None:
     """One negative eigenvalue of the whole Hessian; relaxed anew, one side is the start and the other one is not."""
     assert found.saddle is not None and found.minimum is not None
     assert largest(region(found.saddle)[1]) < settings.force_tolerance

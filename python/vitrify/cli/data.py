@@ -43,8 +43,6 @@ def data_trajectories(
     ] = None,
 ) -> None:
     """Simulate trajectories with LAMMPS. Started again, an interrupted run goes on where it stopped."""
-    from vitrify.core.checks import parse_values
-    from vitrify.datagen.structures.campaign import make_ensemble
     from vitrify.datagen.structures.stepwise_quench import QUENCHES
     from vitrify.datagen.trajectories.campaign import generate
 
@@ -54,11 +52,8 @@ def data_trajectories(
         if unused:
             option = unused[0].replace("_", "-")
             raise VitrifyError(f"--{option} does not go with {system}: give settings of a quench as --set NAME=VALUE")
-        chosen: dict[str, Any] = parse_values("set", settings or [], "slow=20")
-        chosen |= {name: value for name, value in {"frames": frames, "atoms": atoms}.items() if value is not None}
-        with resumable("run"):
-            path = make_ensemble(system, out, count=trajectories, seed=seed, workers=workers, **chosen)
-        typer.echo(f"{path}")
+        chosen = {name: value for name, value in {"frames": frames, "atoms": atoms}.items() if value is not None}
+        _quench(system, out, trajectories, seed, workers, settings or [], chosen)
         return
     if settings:
         raise VitrifyError(f"--set is for {', '.join(QUENCHES)}: {system} has the options that --help lists")
@@ -75,6 +70,19 @@ def data_trajectories(
         seed=seed,
         workers=workers,
     )
+    typer.echo(f"{path}")
+
+
+def _quench(
+    system: str, out: Path, count: int, seed: int, workers: int | None, settings: list[str], options: dict[str, int]
+) -> None:
+    """Trajectories of a stepwise quench, whose settings are texts such as "slow=20" and the options given."""
+    from vitrify.core.checks import parse_values
+    from vitrify.datagen.structures.campaign import make_ensemble
+
+    chosen: dict[str, Any] = {**parse_values("set", settings, "slow=20"), **options}
+    with resumable("run"):
+        path = make_ensemble(system, out, count=count, seed=seed, workers=workers, **chosen)
     typer.echo(f"{path}")
 
 

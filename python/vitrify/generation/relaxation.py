@@ -67,8 +67,10 @@ def correct(
         Atoms in the order and the cell given, wrapped; `info["energy"]` is the potential energy in eV.
 
     Raises:
-        VitrifyError: elements that are not in `species`, steps without temperature, what LAMMPS refuses, and forces
-            that are not finite.
+        VitrifyError: elements that are not in `species`, steps without temperature, commands that LAMMPS refuses, and
+            forces that are not finite.
+
+    Most of this function describes its arguments, which is why it is long.
     """
     if steps < 0 or iterations < 0:
         raise VitrifyError(f"steps {steps} and iterations {iterations} must not be negative")

@@ -1,10 +1,10 @@
 """The energy of a region of a glass as LAMMPS computes it: atoms near a chosen one move, the others stay.
 
-What a saddle search costs then depends on the size of the region, not on that of the glass. Where the region and a
-shell of atoms at rest fit into the cell, LAMMPS holds these alone, in vacuum; else it holds the whole cell. Atoms of
-the shell near the vacuum push with wrong forces: the difference that they make at the start is subtracted, as a
-constant force, so that the start stays the minimum that it is in the whole glass. What is left is second order in the
-displacement of atoms at the border.
+So the cost of a saddle search depends on the size of the region, not of the glass. Where the region and a shell of
+atoms at rest fit into the cell, LAMMPS holds only these, in vacuum; else it holds the whole cell. Atoms of the shell
+near the vacuum exert wrong forces: their error at the start is subtracted, as a constant force, so that the start stays
+the minimum that it is in the whole glass. The remaining error is of second order in the displacement of atoms at the
+border.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from vitrify.core.errors import VitrifyError
 from vitrify.lammps_library.session import lammps_module, minimise, run_commands
 
-SKIN = {"metal": 1.0, "lj": 0.3}  # of neighbour lists: few atoms of a region ever move that far
+SKIN = {"metal": 1.0, "lj": 0.3}  # A, sigma, of neighbour lists: few atoms of a region ever move that far
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class Region:
 
 
 class Boxes:
-    """What all regions of a glass share: LAMMPS, the range of the potential, and the forces of the whole glass.
+    """The LAMMPS instance, the range of the potential and the forces of the whole glass, for all regions of a glass.
 
     radius: of the free region, `np.inf` for all atoms. Raises VitrifyError for a potential that LAMMPS refuses or
     that returns no numbers, and for a structure that is no minimum: forces (N, 3) above `tolerance`.
@@ -230,7 +230,7 @@ class Boxes:
 
 
 def potential_range(box: Box, glass: Glass) -> float:
-    """Places the whole glass and finds the largest cutoff of its potential, from what LAMMPS says of its lists."""
+    """Places the whole glass and finds the largest cutoff of its potential, which LAMMPS prints for its neighbour lists."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         box.run(f'log "{log}"')

