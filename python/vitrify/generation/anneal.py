@@ -1,8 +1,8 @@
 """Annealing with a model's own potential until the inherent energy of a structure lies in the window asked for.
 
 A decoder places atoms as in the data, except for defects that only time removes: minima of its structures have higher
-energies than those of a simulation. Molecular dynamics with the model's potential lowers them: it cools, is minimised at
-regular intervals, and stops when the energy of the minimum lies in the window.
+energies than those of a simulation. Molecular dynamics with the model's potential lowers them: it cools, a copy is
+minimised at regular intervals, and it stops when the energy of the minimum lies in the window.
 
 Dynamics in a potential with errors prefers structures whose energy the potential underestimates: at temperature T,
 energies are too low by var / kT for each atom, where var is the variance of the error of a cell over its number of
@@ -30,7 +30,7 @@ _STARTS = 5  # of a minimisation: its line search may fail where atoms are close
 
 @dataclass(frozen=True)
 class Anneal:
-    """Times, temperatures and tolerances of an anneal. The units are metal; a model in lj units takes them as reduced."""
+    """Times, temperatures and tolerances of an anneal, in the units of the model; the defaults are metal units."""
 
     time: float = 250.0  # ps, at most
     start: float = 950.0  # K, from which the temperature falls linearly

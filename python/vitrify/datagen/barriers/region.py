@@ -230,7 +230,7 @@ class Boxes:
 
 
 def potential_range(box: Box, glass: Glass) -> float:
-    """Places the whole glass and finds the largest cutoff of its potential, which LAMMPS prints for its neighbour lists."""
+    """Places the whole glass and finds the largest cutoff of its potential, which LAMMPS prints with its lists."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         box.run(f'log "{log}"')
