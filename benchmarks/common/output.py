@@ -28,6 +28,12 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], align: str = "--
     return ["| " + " | ".join(cells) + " |" for cells in lines]
 
 
+def page(title: str, command: str, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown page with one table, and the command that makes it."""
+    head = [f"# {title}", "", f"Made by `{command}`; its --help says how.", ""]
+    return "\n".join([*head, *table(titles, rows)]) + "\n"
+
+
 def read_journal(path: Path) -> list[Any]:
     """The entries of a journal, without a last line that a kill has cut; none if there is no file."""
     lines = path.read_text().splitlines() if path.is_file() else []

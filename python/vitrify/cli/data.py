@@ -58,18 +58,10 @@ def data_trajectories(
     if settings:
         raise VitrifyError(f"--set is for {', '.join(QUENCHES)}: {system} has the options that --help lists")
     path = generate(
-        system,
-        out,
-        trajectories=trajectories,
-        frames=1000 if frames is None else frames,
-        every=1 if every is None else every,
-        atoms=atoms,
-        md_timestep=md_timestep,
-        temperature=temperature,
-        density=density,
-        seed=seed,
-        workers=workers,
-    )
+        system, out, trajectories=trajectories, frames=1000 if frames is None else frames,
+        every=1 if every is None else every, atoms=atoms, md_timestep=md_timestep, temperature=temperature,
+        density=density, seed=seed, workers=workers,
+    )  # fmt: skip
     typer.echo(f"{path}")
 
 

@@ -159,14 +159,9 @@ def activate(
 
 
 def mode_at(
-    surface: EnergyFunction,
-    at: np.ndarray,
-    forces: np.ndarray,
-    start: np.ndarray,
-    settings: ARTnSettings,
-    least: int = 1,
-    most: int = 0,
-) -> Mode:
+    surface: EnergyFunction, at: np.ndarray, forces: np.ndarray, start: np.ndarray, settings: ARTnSettings,
+    least: int = 1, most: int = 0,
+) -> Mode:  # fmt: skip
     """The lowest mode at `at` (n, 3), from a guess `start` (n, 3)."""
     return lowest_mode(
         surface, at, forces, surface.project(start), displacement=settings.lanczos_displacement, least=least,

@@ -117,18 +117,10 @@ def make_glasses(
 
 
 def check_settings(
-    formula: str,
-    atoms: int,
-    rate: float,
-    potential: str | None = None,
-    melt_temperature: float | None = None,
-    melt_time: float = 100.0,
-    final_temperature: float = 1.0,
-    timestep: float | None = None,
-    pressure: float = 0.0,
-    density: float | None = None,
-    seed: int = 1,
-) -> GlassSettings:
+    formula: str, atoms: int, rate: float, potential: str | None = None, melt_temperature: float | None = None,
+    melt_time: float = 100.0, final_temperature: float = 1.0, timestep: float | None = None, pressure: float = 0.0,
+    density: float | None = None, seed: int = 1,
+) -> GlassSettings:  # fmt: skip
     """The settings with their defaults, checked; units as in `make_glass`."""
     shares = parse_formula(formula)
     species = tuple(shares)

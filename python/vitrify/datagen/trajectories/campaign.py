@@ -150,10 +150,7 @@ def simulate(
     """One trajectory: random start, push-off, the canonical stages, then `frames` microcanonical frames."""
     rng = np.random.default_rng(seed)
     start = rng.random((system.n_atoms, 3)) * system.box
-    with LammpsSession(
-        units=system.units, cell=system.cell, types=system.types, masses=system.masses, positions=start,
-        charges=system.charges,
-    ) as session:  # fmt: skip
+    with system.session(start) as session:
         _remove_overlaps(session, system)
         _equilibrate(session, system, rng, tick)
         return _record(session, system, frames, every, tick)
