@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from vitrify.cli.interrupts import resumable
+from vitrify.cli.options import Seed, Workers
 from vitrify.core.errors import VitrifyError
 
 data = typer.Typer(no_args_is_help=True, help="Make the data that models are trained and tested on.")
@@ -35,8 +36,8 @@ def data_trajectories(
     md_timestep: Annotated[float | None, typer.Option(help="integration step; must divide the base step")] = None,
     temperature: Annotated[float | None, typer.Option(help="temperature; default: the paper's")] = None,
     density: Annotated[float | None, typer.Option(help="factor of the system's number density")] = None,
-    seed: Annotated[int, typer.Option(help="seed of all random numbers")] = 1,
-    workers: Annotated[int | None, typer.Option(help="processes; default: one for each core")] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="a quench: change a setting of the recipe, as in slow=20; a wrong name lists them"),
@@ -142,8 +143,8 @@ def data_structures(
     rate: Annotated[float | None, typer.Option(help="cooling rate in K/s, as in 1e13, of si-glass and meg")] = None,
     atoms: Annotated[int | None, typer.Option(help="atoms of a sample; sio2 draws their number from 80 to 250")] = None,
     melt_time: Annotated[float | None, typer.Option(help="time of the melt in ps, but for si-liquid")] = None,
-    seed: Annotated[int, typer.Option(help="seed of all random numbers")] = 1,
-    workers: Annotated[int | None, typer.Option(help="processes; default: one for each core")] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="change a setting of the recipe, as in hold=2; a wrong name lists them"),
