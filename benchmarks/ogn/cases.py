@@ -132,14 +132,14 @@ def thermostat(system: System, seed: int, damp: float | None = None) -> list[str
 
 @dataclass(frozen=True)
 class Model:
-    """A model file of a case, and what a run with it needs to know."""
+    """A model file of a case. timestep: of a stride, and cutoff, in the units of the case."""
 
     path: Path
+    species: tuple[str, ...]
+    engines: tuple[str, ...]
     stride: int
     timestep: float
     cutoff: float
-    species: tuple[str, ...]
-    engines: tuple[str, ...]
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -170,4 +170,4 @@ def open_model(case: Case) -> Model | None:
     with open_archive(path) as archive:
         native = any(name.endswith("/extra/weights.safetensors") for name in archive.namelist())
     engines = ("native", "torch") if native else ("torch",)
-    return Model(path, data.stride, data.timestep, data.cutoff, case.system.species, engines)
+    return Model(path, case.system.species, engines, data.stride, data.timestep, data.cutoff)

@@ -11,6 +11,10 @@ from vitrify.cli.interrupts import resumable
 from vitrify.cli.options import Seed, Workers
 from vitrify.core.errors import VitrifyError
 
+QuenchSettings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="a quench: change a setting of the recipe, as in slow=20; a wrong name lists them"),
+]
 data = typer.Typer(no_args_is_help=True, help="Make the data that models are trained and tested on.")
 
 
@@ -38,10 +42,7 @@ def data_trajectories(
     density: Annotated[float | None, typer.Option(help="factor of the system's number density")] = None,
     seed: Seed = 1,
     workers: Workers = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="a quench: change a setting of the recipe, as in slow=20; a wrong name lists them"),
-    ] = None,
+    settings: QuenchSettings = None,
 ) -> None:
     """Simulate trajectories with LAMMPS. Started again, an interrupted run goes on where it stopped."""
     from vitrify.datagen.structures.stepwise_quench import QUENCHES
