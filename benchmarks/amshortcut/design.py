@@ -28,8 +28,8 @@ from benchmarks.common import paths
 from benchmarks.common.output import append, publish, read_journal
 from vitrify.amshortcut.evaluate.baselines import md_from_random, steps_for
 from vitrify.amshortcut.evaluate.design import calculator, errors, response
-from vitrify.core.checks import parse_values
 from vitrify.core.errors import VitrifyError
+from vitrify.core.validation import parse_values
 from vitrify.data.samples import load_samples
 from vitrify.datagen.structures.recipes import RECIPES
 from vitrify.generation.relaxation import correct

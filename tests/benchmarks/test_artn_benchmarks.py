@@ -31,6 +31,7 @@ def test_the_interval_of_a_correlation_holds_the_truth_nineteen_times_in_twenty(
     assert 85 <= inside <= 99
 
 
+@pytest.mark.slow
 def test_searches_and_dimers_from_the_same_starts() -> None:
     boxes, settings = Boxes(lj_glass(60, seed=3), 1.8, 0.1), ARTnSettings.for_units("lj")
     ours, dimers = (measure(boxes, way, settings, [0, 7], 4) for way in (search, dimer))
@@ -40,6 +41,7 @@ def test_searches_and_dimers_from_the_same_starts() -> None:
     boxes.close()
 
 
+@pytest.mark.slow
 def test_our_labels_are_compared_for_the_atoms_that_have_some(tmp_path: Path) -> None:
     out = find_barriers(
         save(lj_glass(60, seed=3), tmp_path / "glass.npz"), tmp_path / "labels.h5", potential=POTENTIAL, ids="1:6",

@@ -109,6 +109,7 @@ def test_ratios_are_between_neighbours_in_time() -> None:
     assert ratios(row, MATCHED, NATIVE) is None
 
 
+@pytest.mark.slow
 def test_the_whole_comparison_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A smoke run with an untrained model, which must not match, and is timed all the same."""
     (tmp_path / "models").mkdir()

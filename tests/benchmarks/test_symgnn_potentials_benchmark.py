@@ -23,6 +23,7 @@ def jittered_alloy() -> LabelledStructure:
     return LabelledStructure("small", moved, alloy.cell, alloy.types, moved[:, 0])
 
 
+@pytest.mark.slow
 def test_the_whole_measurement_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

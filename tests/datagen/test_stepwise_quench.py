@@ -78,6 +78,7 @@ def test_labels_are_those_of_lammps(made):
         assert trace == pytest.approx(np.trace(frame.stress), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_it_goes_on_and_does_not_depend_on_the_workers(made, tmp_path):
     out = tmp_path / "again.extxyz.gz"
     make_ensemble("CuZr-ladder", out, count=1, workers=1, progress=False, **TINY)

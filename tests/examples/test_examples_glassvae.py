@@ -23,6 +23,8 @@ from lammps_runner import run_ok
 from vitrify import GlassCalc
 from vitrify.models import System
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "cu50zr50"
 CUZR = System(("Cu", "Zr"), (63.546, 91.224), "metal", 0.0)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_export import rewrite, with_metadata
 from typer.testing import CliRunner
 
 import model_files
 import toy_symgnn
+from changed_files import rewrite, with_metadata
 from lammps_runner import Configuration
 from toy_symgnn import glass, make_toy, write_toy
 from vitrify.cli import doctor

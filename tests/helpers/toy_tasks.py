@@ -8,9 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vitrify.core.errors import VitrifyError
+from vitrify.tasks.run import run_tasks
+
+Recorded = dict[int, Any]
 
 
 class Setup(NamedTuple):
@@ -72,3 +75,14 @@ def trace(setup: Setup, name: str) -> int:
 def traces(folder: Path, kind: str) -> dict[str, int]:
     """How often things of a kind happened, by their name."""
     return {path.name.partition(".")[2]: path.stat().st_size for path in folder.glob(f"{kind}.*")}
+
+
+def run(setup: Setup, tasks: range, recorded: Recorded | None = None, **settings: Any) -> Recorded:
+    found: Recorded = {} if recorded is None else recorded
+
+    def record(task: int, result: Any) -> None:
+        assert task not in found
+        found[task] = result
+
+    run_tasks(make, setup, tasks, record=record, lost=lambda task, reason: reason, **settings)
+    return found

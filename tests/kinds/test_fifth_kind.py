@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toy_kind
 from ase import Atoms
 from ase.io import write
-from toy_kind.kind import KIND
 
+import toy_kind
+from toy_kind.kind import KIND
 from vitrify import GlassCalc, VitrifyError, open_model, read_metadata
 from vitrify.cli import doctor
 from vitrify.graphs.neighbours import neighbour_list

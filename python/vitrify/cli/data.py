@@ -71,7 +71,7 @@ def _quench(
     system: str, out: Path, count: int, seed: int, workers: int | None, settings: list[str], options: dict[str, int]
 ) -> None:
     """Trajectories of a stepwise quench, whose settings are texts such as "slow=20" and the options given."""
-    from vitrify.core.checks import parse_values
+    from vitrify.core.validation import parse_values
     from vitrify.datagen.structures.campaign import make_ensemble
 
     chosen: dict[str, Any] = {**parse_values("set", settings, "slow=20"), **options}
@@ -156,7 +156,7 @@ def data_structures(
     Each finished sample is on disk at once. Started again, an interrupted run goes on where it stopped; with a larger
     count, a finished one goes on too. The file does not depend on the number of workers.
     """
-    from vitrify.core.checks import parse_values
+    from vitrify.core.validation import parse_values
     from vitrify.datagen.structures.campaign import make_ensemble
 
     given = parse_values("set", settings or [], "melt_time=20")

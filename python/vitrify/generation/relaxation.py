@@ -16,10 +16,10 @@ from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
 from vesin import NeighborList
 
-from vitrify.core.checks import check_cell, check_vectors
 from vitrify.core.compositions import masses
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
+from vitrify.core.validation import check_cell, check_vectors
 from vitrify.lammps_library.session import LammpsSession
 
 OVERLAP = 0.7  # of the sum of two covalent radii: pairs closer than this are pushed apart

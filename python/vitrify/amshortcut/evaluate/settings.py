@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vitrify.core.checks import parse_values
 from vitrify.core.errors import VitrifyError
+from vitrify.core.validation import parse_values
 from vitrify.datagen.barriers.region import split_commands
 from vitrify.lammps_library.session import potential_file
 

@@ -7,28 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from toy_kind.training.config import ToyConfig
 from vitrify.data.structures import LabelledStructure, load_structures
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.models import ModelConfig, System, build_model
-from vitrify.training.config import Config, FilesConfig
 from vitrify.training.task import Prepared, Task
 from vitrify.training.validity import structure_validity
-
-
-class ToyDataConfig(FilesConfig):
-    """Extended XYZ files with a column `label` for each atom; species in the order of the types."""
-
-    species: tuple[str, ...] = Field(min_length=1)
-    label: str
-
-
-class ToyTrainingConfig(Config):
-    """The configuration of the toy."""
-
-    data: ToyDataConfig
 
 
 class ToyTask(Task):
@@ -73,7 +59,7 @@ class Graphs:
         return self.items[key[0]]
 
 
-def prepare(config: ToyTrainingConfig, model_config: ModelConfig) -> Prepared:
+def prepare(config: ToyConfig, model_config: ModelConfig) -> Prepared:
     """The task of a configuration, on the structures of its files."""
     data = config.data
     train = load_structures(data.train, data.species, data.label)

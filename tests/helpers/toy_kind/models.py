@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vitrify.models.base import ModelConfig, System, Variants
 
 
-class ToyConfig(ModelConfig):
+class CounterConfig(ModelConfig):
     """cutoff: where neighbours end, in the unit of lengths."""
 
     variant: Literal["counter"] = "counter"
@@ -21,7 +21,7 @@ class ToyConfig(ModelConfig):
 class Counter(nn.Module):
     """forward(types (N,), edge_index (2, E), edge_vectors (E, 3)) -> coordination (N,), its deviation (N,)."""
 
-    def __init__(self, config: ToyConfig, system: System) -> None:
+    def __init__(self, config: CounterConfig, system: System) -> None:
         super().__init__()
         self.cutoff, self.layers, self.node_width, self.reverse_edges = config.cutoff, 1, 1, False
         self.factor = nn.Parameter(torch.ones(len(system.species)))
@@ -42,4 +42,4 @@ class Counter(nn.Module):
         return {}
 
 
-VARIANTS: Variants = {"counter": (ToyConfig, Counter)}
+VARIANTS: Variants = {"counter": (CounterConfig, Counter)}
