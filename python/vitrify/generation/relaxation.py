@@ -198,8 +198,8 @@ def bond_lengths(species: Sequence[str]) -> np.ndarray:
 
 def charges_of(commands: Sequence[str], n_species: int) -> list[float] | None:
     """The charges that commands such as "set type 1 charge 2.4" give to types; None if there are none."""
-    words = [command.split() for command in commands]
-    given = {int(w[2]): float(w[4]) for w in words if w[:2] == ["set", "type"] and w[3:4] == ["charge"]}
+    split = [command.split() for command in commands]
+    given = {int(c[2]): float(c[4]) for c in split if c[:2] == ["set", "type"] and c[3:4] == ["charge"]}
     return [given.get(number + 1, 0.0) for number in range(n_species)] if given else None
 
 

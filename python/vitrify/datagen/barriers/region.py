@@ -58,7 +58,7 @@ class Glass:
 
 
 class Box:
-    """A LAMMPS instance whose atoms are placed anew for every region; atoms keep their order.
+    """A LAMMPS instance whose atoms are replaced for every region; atoms keep their order.
 
     cell: None for a cluster in vacuum, in a cube of `side` around the origin.
     """
@@ -94,7 +94,7 @@ class Box:
         run_commands(self.lmp, commands)
 
     def place(self, positions: np.ndarray, types: np.ndarray) -> None:
-        """Holds these atoms from now on: positions (n, 3), types (n,) from 0."""
+        """Replaces the atoms by others: positions (n, 3), types (n,) from 0."""
         if self.prepared:
             self.run("delete_atoms group all")
         self.positions = np.array(positions, float)
@@ -115,7 +115,7 @@ class Box:
         return wrapped
 
     def restart(self) -> None:
-        """Puts the atoms where they were placed, with fresh neighbour lists: what follows depends on nothing before."""
+        """Puts the atoms back where they were placed, with fresh neighbour lists, so that results are reproducible."""
         if self.cell is not None:
             self.lmp.numpy.extract_atom("image")[:] = self.lmp.encode_image_flags(0, 0, 0)
         self._view()[:] = self._wrapped(self.positions)
@@ -131,7 +131,7 @@ class Box:
             self._view()[:] = positions
         else:
             self._view()[:] = positions - (self._images() + self.first) @ self.cell
-        # A step without an integrator: forces where the atoms are, new neighbour lists only where these are needed.
+        # A step without an integrator computes forces where the atoms are, and new neighbour lists only if needed.
         self.run("run 1 pre no post no")
         forces = np.array(self.lmp.numpy.extract_atom("f")[: len(positions)])
         energy = float(self.lmp.get_thermo("pe"))
@@ -151,7 +151,7 @@ class Box:
 class Region:
     """Energy and forces of the free atoms around one atom of a glass, as functions of their displacements.
 
-    free: (n,) indices of the atoms within `radius`; calls: how often forces were asked for.
+    free: (n,) indices of the atoms within `radius`; calls: number of force evaluations.
     """
 
     def __init__(self, boxes: Boxes, centre: int) -> None:
@@ -172,10 +172,11 @@ class Region:
         self.box.place(self.start, glass.types[held])
         self.everything = len(self.free) == len(glass)
         self.energy, forces = self.box.evaluate(self.start)
-        self.wrong = forces[self.rows] - boxes.forces[self.free] if boxes.cluster else np.zeros((len(self.free), 3))
+        self.error = forces[self.rows] - boxes.forces[self.free] if boxes.cluster else np.zeros((len(self.free), 3))
         self.calls = 0
 
     def restart(self) -> None:
+        """Goes back to the start and counts force evaluations from 0."""
         self.box.restart()
         self.calls = 0
 
@@ -185,10 +186,10 @@ class Region:
         positions = self.start.copy()
         positions[self.rows] += displacements
         energy, forces = self.box.evaluate(positions)
-        return energy - self.energy + float(np.vdot(self.wrong, displacements)), forces[self.rows] - self.wrong
+        return energy - self.energy + float(np.vdot(self.error, displacements)), forces[self.rows] - self.error
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
-        """Takes the translation out of displacements (n, 3), where all atoms are free."""
+        """Removes the translation from displacements (n, 3), if all atoms are free."""
         return vectors - vectors.mean(0) if self.everything else vectors
 
 

@@ -182,7 +182,7 @@ def _good_ranks(atoms: int) -> int:
 
 
 def _check_same(settings: GlassSettings, found: dict[str, Any], where: Path) -> None:
-    """Raises unless `found` are the same settings; it names those that differ."""
+    """Raises VitrifyError, with the names of the settings that differ, unless `found` are the same."""
     wanted = json.loads(json.dumps(asdict(settings)))
     names = [field.name for field in fields(settings) if found.get(field.name) != wanted[field.name]]
     if names:
@@ -210,7 +210,7 @@ def _claimed(parts: Path) -> Iterator[None]:
 
 
 def _prepare(settings: GlassSettings, parts: Path) -> str:
-    """The restart file to go on from, "a" or "b", or "start"; the folder then holds what belongs to that."""
+    """The restart file to go on from, "a" or "b"; "start" where there is none, in a folder without older files."""
     record = parts / "settings.json"
     whole = [name for name in RESTARTS if _is_whole(parts / f"{name}.restart")]
     if whole and record.exists():

@@ -163,9 +163,9 @@ def _potential(s: GlassSettings, files: Mapping[str, Path]) -> str:
 
 def _placed(line: str, files: Mapping[str, Path]) -> str:
     """The command with the paths of its files, which no longer depend on the working folder."""
-    words = line.split()
+    arguments = line.split()
     quoted = {word: shlex.quote(str(path)) if " " in str(path) else str(path) for word, path in files.items()}
-    return " ".join(quoted.get(word.strip("\"'"), word) for word in words) if quoted else line
+    return " ".join(quoted.get(argument.strip("\"'"), argument) for argument in arguments) if quoted else line
 
 
 def _warm_up(s: GlassSettings) -> str:

@@ -21,7 +21,7 @@ from vitrify.datagen.trajectories.systems import System, get_system
 from vitrify.lammps_library.session import LammpsSession, State, lammps_version
 from vitrify.tasks.run import run_tasks
 
-_CHUNK = 20  # base steps between two looks at the energy, and between two ticks of the progress bar
+_CHUNK = 20  # base steps between two samples of the energy, and between two updates of the progress bar
 
 
 def generate(
