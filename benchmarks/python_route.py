@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.common import paths
 from benchmarks.common.output import write_json, write_text
-from vitrify.cli.doctor import lmp_programs
+from vitrify.cli.diagnose import lmp_programs
 from vitrify.core.errors import VitrifyError
 from vitrify.core.lmp_process import program
 from vitrify.hosts.lammps.embedded import python_path

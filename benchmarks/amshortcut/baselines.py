@@ -23,7 +23,7 @@ from tqdm import tqdm
 from benchmarks.common import paths
 from benchmarks.common.output import publish, write_json
 from vitrify.amshortcut.evaluate.baselines import CITATION, PUBLISHED, TIMESTEPS, md_from_random
-from vitrify.amshortcut.evaluate.evaluate import read_ensemble
+from vitrify.amshortcut.evaluate.measure import read_ensemble
 from vitrify.amshortcut.evaluate.runs import counts_of, pick
 from vitrify.analysis import ensembles
 from vitrify.analysis.ensembles import TOTAL

@@ -23,7 +23,7 @@ from ase.io import read, write
 
 from benchmarks.common import paths
 from benchmarks.common.output import publish
-from vitrify.amshortcut.evaluate.evaluate import read_ensemble
+from vitrify.amshortcut.evaluate.measure import read_ensemble
 from vitrify.analysis.ensembles import closest_pairs, low_q, rdf, rmsd
 from vitrify.core.files import atomic_path
 from vitrify.datagen.structures.recipes import RECIPES

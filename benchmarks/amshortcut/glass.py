@@ -23,7 +23,7 @@ from ase import Atoms
 from benchmarks.common import paths
 from benchmarks.common.output import publish
 from vitrify.amshortcut.evaluate.baselines import md_from_random
-from vitrify.amshortcut.evaluate.evaluate import read_ensemble
+from vitrify.amshortcut.evaluate.measure import read_ensemble
 from vitrify.analysis.ensembles import adf, coordination, low_q, mass_densities, mean_coordination, rdf, rmsd
 from vitrify.analysis.rings import ring_counts
 from vitrify.data.samples import read_recipe

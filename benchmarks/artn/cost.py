@@ -29,7 +29,8 @@ from benchmarks.common import paths
 from benchmarks.common.output import publish
 from vitrify.datagen.barriers.artn import ARTnSettings, SearchResult, climb, connect, mode_at, search, second_mode
 from vitrify.datagen.barriers.campaign import read_glass
-from vitrify.datagen.barriers.region import Boxes, Glass, Region, split_commands
+from vitrify.datagen.barriers.region import Boxes, Glass, Region
+from vitrify.lammps_library.commands import split_commands
 
 RESULTS = paths.RESULTS / "artn"
 Searching = Callable[[Region, np.ndarray, ARTnSettings, np.random.Generator], SearchResult]

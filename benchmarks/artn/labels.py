@@ -21,8 +21,9 @@ from benchmarks.common import paths
 from benchmarks.common.output import publish
 from vitrify.data.label_files import ACCEPTED, LabelFile
 from vitrify.datagen.barriers.campaign import find_barriers, read_glass
-from vitrify.datagen.barriers.region import Box, split_commands
+from vitrify.datagen.barriers.region import Box
 from vitrify.datagen.barriers.summary import summary
+from vitrify.lammps_library.commands import split_commands
 from vitrify.report.plots import PALETTE, new_figure, save, style
 
 NOISE = 0.14  # eV, of a published label: two labels of each atom of a glass differ by 0.20

@@ -30,7 +30,7 @@ from benchmarks.common import paths
 from benchmarks.common.output import write_text
 from vitrify.core.files import atomic_path
 from vitrify.export.from_run import export_run
-from vitrify.glassvae.evaluate.evaluate import evaluate_glassvae
+from vitrify.glassvae.evaluate import EVALUATION, Settings
 from vitrify.glassvae.training.config import GlassVAEConfig
 from vitrify.glassvae.training.prepare import prepare
 from vitrify.models import parse_model_config
@@ -99,7 +99,7 @@ def fit(name: str, seed: int, options: argparse.Namespace) -> None:
     if not train(config, folder / "run"):
         raise SystemExit("stopped; the same command goes on")
     model = export_run(folder / "run", folder / f"{name}.glassvae.pt").path
-    evaluate_glassvae(model, options.test, folder / "evaluation")
+    EVALUATION.run(model, options.test, folder / "evaluation", Settings(count=0))
 
 
 def thinned(path: Path, every: int, work: Path) -> Path:

@@ -24,7 +24,8 @@ from vitrify import VitrifyError
 from vitrify.core.units import get_units
 from vitrify.data.trajectories import TrajectoryFile
 from vitrify.engines.open import open_model
-from vitrify.ogn.evaluate.evaluate import check_data, methods
+from vitrify.ogn.evaluate import EVALUATION
+from vitrify.ogn.evaluate.measure import check_system, methods
 from vitrify.ogn.evaluate.one_step import one_step
 from vitrify.ogn.evaluate.sampling import paths
 from vitrify.report import plots
@@ -64,7 +65,8 @@ def measure(data: Path, models: list[str], pairs: int) -> dict[str, Any]:
     with TrajectoryFile(data) as file:
         for name in tqdm(models, desc=data.stem, unit="model"):
             loaded = open_model(name)
-            check_data(loaded, file)
+            check_system(loaded, file)
+            EVALUATION.refuse_seen([data], loaded)
             every, stride = methods(loaded, file.meta), loaded.metadata.stride
             chosen = {name: every[name] for name in COMPARED}
             one = one_step(chosen, paths(file, stride, 1, pairs), file.meta.species, file.meta.masses)

@@ -13,12 +13,14 @@ import torch
 
 from vitrify.analysis.scores import spearman
 from vitrify.data.structures import LabelledStructure
-from vitrify.symgnn.explain.crop import all_edges, crop
+from vitrify.report.evaluation import EvaluationData
 from vitrify.symgnn.explain.explainer import Explanation
-from vitrify.symgnn.explain.findings import CycleTable, Distances, Population, judge_findings
 from vitrify.symgnn.explain.mask import MaskedModel
-from vitrify.symgnn.explain.run import Results, find
+from vitrify.symgnn.explain.measure import measure, open_model
+from vitrify.symgnn.explain.null_tests import CycleTable, Distances, Population, run_null_tests
+from vitrify.symgnn.explain.results import ExplainResults
 from vitrify.symgnn.explain.settings import BIN, MEDIUM_RANGE, Settings
+from vitrify.symgnn.explain.subgraph import all_edges, k_hop_subgraph
 
 # Standard deviations of the logits that masks start from: GNNExplainer's own for these graphs, and one that matters.
 STARTS = (0.04, 1.0)
@@ -35,6 +37,11 @@ class Judged:
     cycles: CycleTable | None
 
 
+def explain(file: Path, glass: Path, folder: Path, settings: Settings, progress: bool = True) -> ExplainResults:
+    """Explanations of a model and their null tests, kept in `folder`."""
+    return measure(open_model(file, settings), EvaluationData([glass], []), settings, folder, progress)
+
+
 def overlap(one: Explanation, other: Explanation, top: int) -> tuple[float, float]:
     """Of two explanations of one atom: the Jaccard index of the top bonds and the rank correlation of all scores."""
     first, second = set(one.top(top).tolist()), set(other.top(top).tolist())
@@ -46,9 +53,12 @@ def reproduced(file: Path, glass: Path, folder: Path, atoms: tuple[int, ...], to
     found: dict[str, Any] = {"atoms": list(atoms)}
     for start in STARTS:
         runs = [
-            find(
+            explain(
                 file, glass, folder,
-                Settings(atoms=atoms, start=start, seed=seed, top=top, permutations=1, topology=False), progress=False,
+                Settings(
+                    atoms=atoms, importance="mask", start=start, seed=seed, top=top, permutations=1, topology=False
+                ),
+                progress=False,
             ).models[0].explanations
             for seed in (1, 2)
         ]  # fmt: skip
@@ -62,7 +72,7 @@ def left_out(model: MaskedModel, glass: LabelledStructure, found: Explanation, t
     """Rank correlation of effects with what leaving out single bonds changes: the top ones, and as many others of the
     first thousand."""
     edges = all_edges(glass.positions, glass.cell, model.loaded.metadata.cutoff)
-    part = crop(edges, found.centre, int(found.hops.max()))
+    part = k_hop_subgraph(edges, found.centre, int(found.hops.max()))
     if not np.array_equal(part.atoms, found.atoms):
         raise SystemExit(f"atom {found.centre + 1} was explained with another graph: remove its explanations")
     started = model.start(
@@ -90,7 +100,7 @@ def moved(explanations: Sequence[Explanation]) -> dict[str, float]:
     }
 
 
-def control(results: Results, settings: Settings) -> Judged:
+def control(results: ExplainResults, settings: Settings) -> Judged:
     """The findings where importance falls with length, with some noise, and knows nothing else."""
     explained = results.models[0]
     rng = np.random.default_rng(settings.seed)
@@ -101,5 +111,5 @@ def control(results: Results, settings: Settings) -> Judged:
     units = explained.model.loaded.metadata.units
     population = Population(made, results.structure.types, BIN[units], settings)
     return Judged(
-        CONTROL, "falls with length", *judge_findings(population, made, results.cycles, MEDIUM_RANGE[units], settings)
+        CONTROL, "falls with length", *run_null_tests(population, made, results.cycles, MEDIUM_RANGE[units], settings)
     )

@@ -12,28 +12,30 @@ import numpy as np
 from benchmarks.symgnn.explanation_checks import CONTROL, STARTS, Judged
 from vitrify.core.files import atomic_path
 from vitrify.report import plots
-from vitrify.symgnn.explain import pictures
-from vitrify.symgnn.explain.findings import GROUPS, LEVEL, NULLS, Distances, Finding, survival
-from vitrify.symgnn.explain.run import Results
+from vitrify.symgnn.explain import figures
+from vitrify.symgnn.explain.null_tests import GROUPS, LEVEL, NULLS, Distances, NullTest, verdict
+from vitrify.symgnn.explain.results import ExplainResults
 from vitrify.symgnn.explain.settings import BIN, IMPORTANCE, Settings
 
 NULL_TITLES = [f"null: {null}, mean [95%] | p" for null in NULLS]
 
 
-def lines(records: Sequence[dict[str, Any]], judged: Sequence[Judged], results: Results, glass: str) -> list[str]:
+def lines(
+    records: Sequence[dict[str, Any]], judged: Sequence[Judged], results: ExplainResults, glass: str
+) -> list[str]:
     """explanations.md."""
     text = [
         *summary_lines(judged, results, glass), *model_lines(records), *distance_lines(judged),
         *cycle_lines(judged, results), "## Verdicts", "",
     ]  # fmt: skip
     for one in judged:
-        text.append(f"- {one.model}, {one.importance}, medium range: {survival(one.distances.medium)}")
+        text.append(f"- {one.model}, {one.importance}, medium range: {verdict(one.distances.medium)}")
         if one.cycles is not None:
-            text.append(f"- {one.model}, {one.importance}, cycles: {survival(one.cycles.groups['high'])}")
+            text.append(f"- {one.model}, {one.importance}, cycles: {verdict(one.cycles.groups['high'])}")
     return text + check_lines(records, results.settings)
 
 
-def summary_lines(judged: Sequence[Judged], results: Results, glass: str) -> list[str]:
+def summary_lines(judged: Sequence[Judged], results: ExplainResults, glass: str) -> list[str]:
     """How explanations were made and judged, and each finding in a sentence."""
     settings, (low, high) = results.settings, judged[0].distances.span
     models = [each for each in judged if each.model != CONTROL]
@@ -99,7 +101,7 @@ def distance_lines(judged: Sequence[Judged]) -> list[str]:
     ]  # fmt: skip
 
 
-def cycle_lines(judged: Sequence[Judged], results: Results) -> list[str]:
+def cycle_lines(judged: Sequence[Judged], results: ExplainResults) -> list[str]:
     """The table of cycles through important bonds, and its picture."""
     settings = results.settings
     text = [
@@ -171,7 +173,7 @@ def near(found: Distances) -> bool:
     return ratios[0] > ratios[1]
 
 
-def row(each: Judged, found: Finding, more: str = "") -> str:
+def row(each: Judged, found: NullTest, more: str = "") -> str:
     excess = found.excess[NULLS[0]]
     verdict = " / ".join("yes" if found.survives(null) else "no" for null in NULLS)
     nulls = " | ".join(interval(found, null) for null in NULLS)
@@ -181,20 +183,20 @@ def row(each: Judged, found: Finding, more: str = "") -> str:
     )
 
 
-def names_of(judged: Sequence[Judged], chosen: Callable[[Judged], Finding | None]) -> str:
+def names_of(judged: Sequence[Judged], chosen: Callable[[Judged], NullTest | None]) -> str:
     """The models and kinds of importance for which a finding survives the length-matched null."""
     found = [(each, chosen(each)) for each in judged if each.model != CONTROL]
     kept = [f"{each.model} ({each.importance})" for each, finding in found if finding and finding.survives(NULLS[0])]
     return f"survives for {', '.join(kept)}" if kept else "survives for none"
 
 
-def interval(found: Finding, null: str) -> str:
+def interval(found: NullTest, null: str) -> str:
     judged = found.nulls[null]
     low, high = judged.mean - 1.96 * judged.std, judged.mean + 1.96 * judged.std
     return f"{judged.mean:.3f} [{low:.3f}, {high:.3f}] | {judged.p:.3f}"
 
 
-def draw(judged: Sequence[Judged], results: Results, folder: Path) -> None:
+def draw(judged: Sequence[Judged], results: ExplainResults, folder: Path) -> None:
     """Distances and cycles of all models in one picture each, and an atom of the first model."""
     names = list(dict.fromkeys(each.model for each in judged if each.model != CONTROL))
     panels = {(each.importance, each.model): each for each in judged}
@@ -202,11 +204,11 @@ def draw(judged: Sequence[Judged], results: Results, folder: Path) -> None:
     meta = explained.model.loaded.metadata
 
     def distances(axes: Any, each: Judged) -> None:
-        pictures.draw_densities(axes, each.distances, "A")
+        figures.draw_densities(axes, each.distances, "A")
 
     def cycles(axes: Any, each: Judged) -> None:
         if each.cycles is not None:
-            pictures.draw_means(axes, each.cycles)
+            figures.draw_means(axes, each.cycles)
 
     draws: dict[str, Callable[[Any, Judged], None]] = {"distances": distances, "cycles": cycles}
     for what, on in draws.items():
@@ -220,8 +222,6 @@ def draw(judged: Sequence[Judged], results: Results, folder: Path) -> None:
             plots.legend_below(figure)
         plots.save(figure, folder / f"explanations-{what}.png")
     most = max(explained.explanations, key=lambda each: abs(each.removed - each.prediction))
-    figure = pictures.structure_figure(
-        most, results.structure.types, meta.species, top=results.settings.top, length="A"
-    )
+    figure = figures.structure_figure(most, results.structure.types, meta.species, top=results.settings.top, length="A")
     with plots.style(), atomic_path(folder / "explanations-atom.png") as work:
         figure.savefig(work, dpi=120, metadata={"Software": "vitrify"})  # thousands of atoms make large files

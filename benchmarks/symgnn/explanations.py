@@ -1,4 +1,4 @@
-"""What `vitrify explain` says of one glass, for several models: results/symgnn/explanations.md, .json and pictures.
+"""What `vitrify explain` says of one glass, for several models: results/symgnn/explanations.md, .json and figures.
 
     python -m benchmarks.symgnn.explanations --data runs/cu64zr36 --fits runs/symgnn_table/barriers
     python -m benchmarks.symgnn.explanations --data DIR --fits DIR --models schnet --number 5 --results /tmp/results
@@ -30,20 +30,21 @@ import torch
 
 from benchmarks.common import paths
 from benchmarks.common.output import write_text
-from benchmarks.symgnn.explanation_checks import CONTROL, Judged, control, left_out, moved, reproduced
+from benchmarks.symgnn.explanation_checks import CONTROL, Judged, control, explain, left_out, moved, reproduced
 from benchmarks.symgnn.explanation_page import draw, lines, over_null
 from vitrify.analysis.scores import pearson
 from vitrify.core.files import sha256
 from vitrify.data.structures import LabelledStructure, load_structures
 from vitrify.export.from_run import export_run
 from vitrify.modelfile.archive import find_model
-from vitrify.symgnn.explain.findings import (
+from vitrify.symgnn.explain import EXPLANATION
+from vitrify.symgnn.explain.mask import one_thread
+from vitrify.symgnn.explain.null_tests import (
     CycleTable,
     Distances,
-    survival,
+    verdict,
 )
-from vitrify.symgnn.explain.mask import one_thread
-from vitrify.symgnn.explain.run import Explained, Results, find, write
+from vitrify.symgnn.explain.results import ExplainedModel, ExplainResults
 from vitrify.symgnn.explain.settings import IMPORTANCE, Settings
 
 SHIPPED = "Cu64Zr36.symgnn.pt"
@@ -85,7 +86,9 @@ def timed(path: Path, folder: Path, action: Callable[[], object]) -> dict[str, f
     return cost
 
 
-def judge(name: str, arguments: argparse.Namespace, glass: LabelledStructure) -> tuple[dict[str, Any], list[Results]]:
+def judge(
+    name: str, arguments: argparse.Namespace, glass: LabelledStructure
+) -> tuple[dict[str, Any], list[ExplainResults]]:
     """The record of one model, and its results for each kind of importance."""
     file = model_file(name, arguments.fits, arguments.seed, arguments.work)
     path, folder = arguments.data / GLASS, arguments.work / "found"
@@ -96,9 +99,9 @@ def judge(name: str, arguments: argparse.Namespace, glass: LabelledStructure) ->
         quick = dataclasses.replace(settings, permutations=1, topology=False)
         say(f"{name}: {importance}")
         costs = folder / f"cost-{sha256(file)[:12]}-{importance}-{settings.number}-{settings.seed}.json"
-        cost = timed(costs, folder, functools.partial(find, file, path, folder, quick))
-        results = find(file, path, folder, settings)
-        write(results, arguments.work / f"{name}-{importance}")
+        cost = timed(costs, folder, functools.partial(explain, file, path, folder, quick))
+        results = explain(file, path, folder, settings)
+        EXPLANATION.write(results, arguments.work / f"{name}-{importance}")
         found.append(results)
         explained = results.models[0]
         record |= describe(explained, glass, path)
@@ -116,7 +119,7 @@ def judge(name: str, arguments: argparse.Namespace, glass: LabelledStructure) ->
     return record, found
 
 
-def describe(explained: Explained, glass: LabelledStructure, path: Path) -> dict[str, Any]:
+def describe(explained: ExplainedModel, glass: LabelledStructure, path: Path) -> dict[str, Any]:
     """What a model is, and how good it is on the glass."""
     loaded = explained.model.loaded
     values = loaded.predict(glass.positions, glass.cell, glass.types)[0]
@@ -134,11 +137,11 @@ def describe(explained: Explained, glass: LabelledStructure, path: Path) -> dict
 def as_record(distances: Distances, cycles: CycleTable | None) -> dict[str, Any]:
     """Both findings, for explanations.json."""
     found: dict[str, Any] = {"medium_range": {"span": distances.span, **distances.medium.as_dict()}}
-    found["medium_range"]["verdict"] = survival(distances.medium)
+    found["medium_range"]["verdict"] = verdict(distances.medium)
     found["medium_range"]["near_medium_far_over_null"] = over_null(distances)
     if cycles is not None:
         found["cycles"] = {group: finding.as_dict() for group, finding in cycles.groups.items()}
-        found["cycles"]["high"]["verdict"] = survival(cycles.groups["high"])
+        found["cycles"]["high"]["verdict"] = verdict(cycles.groups["high"])
     return found
 
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 import model_files
 import vitrify
 from changed_files import with_metadata
-from vitrify.cli import doctor
-from vitrify.cli.doctor import Broken, diagnose
+from vitrify.cli import diagnose as doctor
+from vitrify.cli.diagnose import Broken, diagnose
 from vitrify.cli.main import app
 from vitrify.ogn.torchscript import TorchOGN
 

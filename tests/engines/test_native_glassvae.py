@@ -15,8 +15,8 @@ import torch
 import toy_glassvae
 from native_models.glassvae import SHAPES, Array, Case, glass, make_model, write
 from vitrify import GlassCalc, _core
-from vitrify.cli import doctor
-from vitrify.cli.info import describe
+from vitrify.cli import diagnose as doctor
+from vitrify.cli.describe import describe
 from vitrify.core.errors import VitrifyError
 from vitrify.engines.open import engines_of, open_model
 from vitrify.engines.predictions import EnergyPrediction

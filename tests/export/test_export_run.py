@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 import toy_trajectories as toy
-from vitrify.cli.doctor import diagnose
+from vitrify.cli.diagnose import diagnose
 from vitrify.cli.main import app
 from vitrify.core.files import sha256
 from vitrify.engines.load import load_model
@@ -78,7 +78,7 @@ def test_an_exported_run_computes_what_was_trained(
         for got, wanted in zip(loaded.predict(*state), expected, strict=True):
             limit = loaded.metadata.reference.tolerance * float(wanted.square().mean().sqrt())
             assert np.abs(got - wanted.double().numpy()).max() <= limit
-    monkeypatch.setattr("vitrify.cli.doctor.shipped_models", dict)
+    monkeypatch.setattr("vitrify.cli.diagnose.shipped_models", dict)
     findings = [f for f in diagnose([str(tmp_path / "float64.pt")]) if f.name.startswith("float64.pt")]
     hosts = 2  # Python and lmp, each with every engine
     assert len(findings) == hosts * len(engines_of(tmp_path / "float64.pt")), findings

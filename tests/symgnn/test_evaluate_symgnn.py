@@ -16,7 +16,7 @@ from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
 from vitrify.engines.open import open_model
 from vitrify.modelfile.metadata import Provenance
-from vitrify.symgnn.evaluate.evaluate import evaluate_structures
+from vitrify.symgnn.evaluate import EVALUATION, Settings
 from vitrify.symgnn.evaluate.report import glasses_figure, parity_figure
 
 # Wider than the toy's own: a jittered lattice has closer pairs than a glass.
@@ -55,7 +55,7 @@ def test_numbers_figures_and_report(model: Path, tmp_path: Path, capfd: pytest.C
     """Pooled, per glass and calibrated, against numpy on the eager model's own predictions; one glass is too thin."""
     data = [write_glass(tmp_path / f"glass{i}.npz", i, scale=1.1 if i == 2 else 1.0) for i in range(3)]
     paths = [tmp_path / f"glass{i}.npz" for i in range(3)]
-    report = evaluate_structures(model, paths, tmp_path / "out", ceiling=0.9)
+    report = EVALUATION.run(model, paths, tmp_path / "out", Settings(ceiling=0.9))
     assert "glasses: 100%" in capfd.readouterr().err
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
 
@@ -108,7 +108,7 @@ def test_close_atoms_and_copies_are_pointed_out(model: Path, tmp_path: Path) -> 
     moved[pair[1]] = moved[pair[0]] + [1.2, 0.0, 0.0]  # Zr-Zr, below 1.4
     np.savez(tmp_path / "b.npz", positions=moved, cell=d["cell"], types=d["types"], barrier=d["labels"])
     write_glass(tmp_path / "c.npz", 2)
-    report = evaluate_structures(model, [tmp_path / f"{n}.npz" for n in "abc"], tmp_path / "out", progress=False)
+    report = EVALUATION.run(model, [tmp_path / f"{n}.npz" for n in "abc"], tmp_path / "out", progress=False)
     glasses = json.loads((tmp_path / "out/metrics.json").read_text())["glasses"]
     assert [g["same_as"] for g in glasses] == [["b"], ["a"], []]
     assert any("Zr-Zr pairs at 1.2, the training data have none below 1.4" in why for why in glasses[1]["outside"])
@@ -118,12 +118,12 @@ def test_close_atoms_and_copies_are_pointed_out(model: Path, tmp_path: Path) -> 
 
 def test_species_in_another_order_and_partial_labels(model: Path, tmp_path: Path) -> None:
     d = write_glass(tmp_path / "a.npz", 1)
-    evaluate_structures(model, tmp_path / "a.npz", tmp_path / "all", progress=False)
+    EVALUATION.run(model, tmp_path / "a.npz", tmp_path / "all", progress=False)
     swapped = np.where(d["species"] == 1, np.nan, d["labels"])
     np.savez(tmp_path / "b.npz", positions=d["positions"], cell=d["cell"], types=2 - d["species"], eb=swapped)
-    evaluate_structures(
-        model, tmp_path / "b.npz", tmp_path / "part", label="eb", species=["Zr", "Cu"], label_species="Cu",
-        progress=False,
+    EVALUATION.run(
+        model, tmp_path / "b.npz", tmp_path / "part",
+        Settings(label="eb", species=("Zr", "Cu"), label_species=("Cu",)), progress=False,
     )  # fmt: skip
     whole, part = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("all", "part"))
     assert part["scores"]["pearson"] == pytest.approx(whole["species"]["Cu"]["pearson"])
@@ -138,15 +138,15 @@ def test_what_makes_no_sense_is_refused(model: Path, tmp_path: Path) -> None:
         tmp_path / "trained.pt", provenance=Provenance(data=({"name": "a.npz", "sha256": sha256(path)},))
     )
     with pytest.raises(VitrifyError, match=r"a\.npz was used to train"):
-        evaluate_structures(trained, path, out, progress=False)
+        EVALUATION.run(trained, path, out, progress=False)
     with pytest.raises(VitrifyError, match="no label 'height'"):
-        evaluate_structures(model, path, out, label="height", progress=False)
+        EVALUATION.run(model, path, out, Settings(label="height"), progress=False)
     with pytest.raises(VitrifyError, match="atoms of Ni, the model knows Cu, Zr"):
-        evaluate_structures(model, path, out, species=["Cu", "Ni"], progress=False)
+        EVALUATION.run(model, path, out, Settings(species=("Cu", "Ni")), progress=False)
     with pytest.raises(VitrifyError, match=r"a: the prediction of 1 atoms \(first: 3\) is no number"):
-        evaluate_structures(Broken(open_model(model, kind="symgnn")), path, out, progress=False)
+        EVALUATION.run(Broken(open_model(model, kind="symgnn")), path, out, progress=False)
     with pytest.raises(VitrifyError, match="noise ceiling"):
-        evaluate_structures(model, path, out, ceiling=0.0, progress=False)
+        EVALUATION.run(model, path, out, Settings(ceiling=0.0), progress=False)
     assert not out.exists()  # an evaluation that fails leaves nothing
 
 
@@ -160,6 +160,6 @@ def test_a_model_without_deviations(tmp_path: Path) -> None:
 
     write_glass(tmp_path / "a.npz", 1)
     sure = Sure(open_model(write_toy(tmp_path / "toy.pt", validity=RANGE), kind="symgnn"))
-    report = evaluate_structures(sure, tmp_path / "a.npz", tmp_path / "out", progress=False)
+    report = EVALUATION.run(sure, tmp_path / "a.npz", tmp_path / "out", progress=False)
     assert json.loads((tmp_path / "out/metrics.json").read_text())["deviation"] is None
     assert "nothing to calibrate" in ReportText(report.read_text()).text

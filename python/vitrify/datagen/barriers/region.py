@@ -261,17 +261,3 @@ def minimise_glass(glass: Glass, tolerance: float) -> Glass:
             "check the structure and the potential"
         )
     return Glass(positions, glass.cell, glass.types, glass.masses, glass.units, glass.commands)
-
-
-def split_commands(text: str) -> tuple[str, ...]:
-    """LAMMPS commands from a file, or from a line in which semicolons stand between them."""
-    path = Path(text)
-    is_file = len(text) < 4096 and "\n" not in text and path.is_file()
-    lines = (path.read_text() if is_file else text.replace(";", "\n")).splitlines()
-    commands = tuple(line.partition("#")[0].strip() for line in lines if line.partition("#")[0].strip())
-    if not any(command.split()[0] == "pair_style" for command in commands):
-        raise VitrifyError(
-            f"the potential {text!r} has no pair_style: give LAMMPS commands, as in "
-            '"pair_style eam/fs; pair_coeff * * Cu-Zr_2.eam.fs Cu Zr", or a file of them'
-        )
-    return commands

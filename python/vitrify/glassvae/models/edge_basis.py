@@ -4,7 +4,8 @@
 
 with cubic B-splines B_k and harmonics Y_m up to rank two. All that a layer of moments can see of a neighbourhood is
 linear in A, so that radial functions are weights on A, per atom. An edge touches 4 x 9 numbers whatever the width of
-the network, and a network that learns from forces needs the derivative of A alone, once, with no weight in it: `vector_gradient`.
+the network, and a network that learns from forces needs the derivative of A alone, once, with no weight in it:
+`vector_gradient`.
 """
 
 # No postponed annotations here: TorchScript must see the real types.

@@ -25,11 +25,11 @@ class Edges:
 
 
 @dataclass(frozen=True)
-class Crop:
+class Subgraph:
     """Atoms within some hops of a centre and the edges between them.
 
     atoms: (n,) indices in the structure, those of fewer hops first. hops, displacements: (n,), (n, 3) from the centre,
-    along a path of fewest hops. pairs: (2, e) edges in the crop's own indices, of every atom but those of the last hop.
+    along a path of fewest hops. pairs: (2, e) edges, as indices into `atoms`, of every atom but those of the last hop.
     vectors: (e, 3). bond: (e,) number of the bond of each edge; an edge and its reverse are one bond.
     first: (b,) an edge of each bond.
     """
@@ -49,7 +49,7 @@ def all_edges(positions: np.ndarray, cell: np.ndarray, cutoff: float) -> Edges:
     return Edges(pairs, vectors, np.searchsorted(pairs[0], np.arange(len(positions) + 1)))
 
 
-def crop(edges: Edges, centre: int, hops: int) -> Crop:
+def k_hop_subgraph(edges: Edges, centre: int, hops: int) -> Subgraph:
     """What a network of `hops` messages sees from `centre`."""
     n = len(edges.offsets) - 1
     hop = np.full(n, -1)
@@ -71,7 +71,7 @@ def crop(edges: Edges, centre: int, hops: int) -> Crop:
     kept = np.sort(np.concatenate(inner))
     pairs, vectors = edges.pairs[:, kept], edges.vectors[kept]
     bond, first = _bonds(pairs, vectors)
-    return Crop(atoms, hop[atoms], displacements[atoms], local[pairs], vectors, bond, first)
+    return Subgraph(atoms, hop[atoms], displacements[atoms], local[pairs], vectors, bond, first)
 
 
 def _bonds(pairs: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

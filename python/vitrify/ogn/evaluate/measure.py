@@ -1,9 +1,8 @@
-"""`vitrify evaluate`: a model against unseen trajectories, Verlet and MD; a folder of numbers, figures and
-a report."""
+"""The measurements of an evaluation: a model against unseen trajectories, Verlet and MD."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,75 +10,53 @@ from tqdm import tqdm
 
 import vitrify
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import sha256
 from vitrify.data.trajectories import TrajectoryFile, TrajectoryMeta
-from vitrify.engines.open import ENGINES, open_model
-from vitrify.ogn.evaluate.long_run import REFERENCE, average, compare, long_run
-from vitrify.ogn.evaluate.observe import Observed, pool
-from vitrify.ogn.evaluate.one_step import OneStep, one_step
+from vitrify.engines.open import ENGINES
+from vitrify.engines.open import open_model as open_engine
+from vitrify.ogn.evaluate.long_run import average, compare, long_run
+from vitrify.ogn.evaluate.observe import pool
+from vitrify.ogn.evaluate.one_step import one_step
 from vitrify.ogn.evaluate.reference import substeps_of
+from vitrify.ogn.evaluate.results import MARK, REFERENCE, Observed, OGNResults, OneStep, Rollout
 from vitrify.ogn.evaluate.reversal import reversal
-from vitrify.ogn.evaluate.rollout import Rollout, rollout
+from vitrify.ogn.evaluate.rollout import rollout
 from vitrify.ogn.evaluate.sampling import longest, paths
-from vitrify.ogn.evaluate.settings import Settings, settings_from
+from vitrify.ogn.evaluate.settings import Settings
 from vitrify.ogn.evaluate.steppers import Ballistic, ModelStepper, Stepper, Verlet
 from vitrify.ogn.evaluate.transfer import STATES, transfer
 from vitrify.ogn.evaluate.verdicts import long_run_verdicts, one_step_verdict
 from vitrify.ogn.interface import MotionPredictor
-from vitrify.report.metrics_file import model_card, write_metrics
-
-__all__ = ["Evaluation", "Settings", "check_data", "evaluate", "methods", "settings_from"]
-
-MARK = 100  # base steps after which the paper states errors
+from vitrify.report.evaluation import EvaluationData
+from vitrify.report.metrics_file import model_card
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """Everything that an evaluation found. long_runs: one dictionary of runs for each seed."""
-
-    loaded: MotionPredictor
-    meta: TrajectoryMeta
-    settings: Settings
-    one_step: OneStep
-    rollout: Rollout
-    long_runs: list[dict[str, Observed]]
-    metrics: dict[str, Any]
-
-
-def evaluate(
-    model: str | Path | MotionPredictor,
-    data: str | Path,
-    out: str | Path | None = None,
-    settings: Settings | None = None,
-    progress: bool = True,
-) -> Path:
-    """Evaluates a model on a file of trajectories it has not seen, writes `out` and returns the path of its
-    report.
-
-    Raises VitrifyError for data that do not fit the model or were used to train it.
-    """
-    from vitrify.ogn.evaluate.report import write_pages  # matplotlib takes a while to load
-
-    settings = settings or Settings()
-    loaded = _open(model, settings) if isinstance(model, str | Path) else model
-    folder = Path(out) if out else Path("out") / f"{loaded.path.name.removesuffix('.pt')}.evaluate"
-    folder.mkdir(parents=True, exist_ok=True)
-    with TrajectoryFile(data) as file:
-        digest = check_data(loaded, file)
-        check_lengths(settings, loaded.metadata.stride)
-        result = _measure(loaded, file, digest, settings, folder, progress)
-    write_metrics(folder, result.metrics)
-    return write_pages(result, folder, data)
-
-
-def _open(model: str | Path, settings: Settings) -> MotionPredictor:
+def open_model(model: str | Path, settings: Settings) -> MotionPredictor:
+    """The model in the engine of the settings, as far as it runs in this process."""
     engine: Any = settings.engine if settings.engine in ENGINES else None
-    opened: MotionPredictor = open_model(model, engine, settings.device, kind="ogn")
+    opened: MotionPredictor = open_engine(model, engine, settings.device, kind="ogn")
     return opened
 
 
-def check_data(loaded: MotionPredictor, file: TrajectoryFile) -> str:
-    """Refuses data of another system, and data that the model has seen; returns their SHA-256."""
+def measure(
+    loaded: MotionPredictor, data: EvaluationData, settings: Settings, folder: Path, progress: bool
+) -> OGNResults:
+    """Compares a model with the trajectories of a file, with Verlet and with MD; LAMMPS runs stay in `folder`.
+
+    Raises VitrifyError for more than one file, and data that do not fit the model or the settings.
+    """
+    if len(data.files) > 1:
+        raise VitrifyError(
+            f"--data was given {len(data.files)} times: an ogn model is evaluated on one file of trajectories"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    with TrajectoryFile(data.files[0]) as file:
+        check_system(loaded, file)
+        check_lengths(settings, loaded.metadata.stride)
+        return _measure(loaded, file, data.sources[0], settings, folder, progress)
+
+
+def check_system(loaded: MotionPredictor, file: TrajectoryFile) -> None:
+    """Refuses data of another system."""
     model, meta = loaded.metadata, file.meta
     unknown = [name for name in meta.species if name not in model.species]
     if unknown:
@@ -97,13 +74,6 @@ def check_data(loaded: MotionPredictor, file: TrajectoryFile) -> str:
             raise VitrifyError(
                 f"{file.path} has the {name} {got}, the model {wanted}: evaluate it on data of its own system"
             )
-    digest = sha256(file.path)
-    if digest in (entry.get("sha256") for entry in model.provenance.data):
-        raise VitrifyError(
-            f"{file.path} was used to train this model, so it says nothing about it: make other trajectories "
-            f"(vitrify data trajectories {meta.system} --seed {meta.seed + 1} ...)"
-        )
-    return digest
 
 
 def check_lengths(settings: Settings, stride: int) -> None:
@@ -133,28 +103,22 @@ def methods(loaded: MotionPredictor, meta: TrajectoryMeta) -> dict[str, Stepper]
 
 
 def _measure(
-    loaded: MotionPredictor, file: TrajectoryFile, digest: str, settings: Settings, folder: Path, progress: bool
-) -> Evaluation:
-    meta, stride, timestep = file.meta, loaded.metadata.stride, loaded.metadata.timestep
+    loaded: MotionPredictor,
+    file: TrajectoryFile,
+    source: dict[str, str],
+    settings: Settings,
+    folder: Path,
+    progress: bool,
+) -> OGNResults:
+    meta, stride = file.meta, loaded.metadata.stride
     steppers = methods(loaded, meta)
-
-    bar = _bar("one step", settings.pairs, "pair", progress)
+    bar = _Bar("one step", settings.pairs, "pair", progress)
     one = one_step(steppers, paths(file, stride, 1, settings.pairs), meta.species, meta.masses, lambda: bar(1))
     bar.close()
-
-    # The exact dynamics, from starts that the model's one-step error displaces: what chaos alone makes of it.
-    kicked = "md_kicked"
-    exact = Verlet(meta, meta.md_timestep, round(stride * meta.base_timestep / meta.md_timestep))
-    kick = {kicked: (one.metrics["model"]["x_rmse"], one.metrics["model"]["v_rmse"])}
-    strides = min(max(1, settings.horizon // stride), longest(file, stride))
-    bar = _bar("roll-out", settings.starts, "path", progress)
-    starts = paths(file, stride, strides, settings.starts)
-    rolled = rollout({**steppers, kicked: exact}, starts, timestep, kick, tick=lambda: bar(1))
-    bar.close()
-
+    rolled = _rollout(loaded, file, steppers, one, settings, progress)
     metrics = {
         "model": model_card(loaded),
-        "data": {"name": file.path.name, "sha256": digest, **asdict(meta), "trajectories": len(file)},
+        "data": {**source, **asdict(meta), "trajectories": len(file)},
         "settings": {key: value for key, value in asdict(settings).items() if key != "reference"},
         "versions": {"vitrify": vitrify.__version__, **meta.versions},
         "one_step": {"pairs": one.pairs, "v_std": one.v_std, "methods": one.metrics, "verdict": one_step_verdict(one)},
@@ -174,9 +138,31 @@ def _measure(
             "timestep": substeps * meta.base_timestep,
             "duration": settings.md_steps * meta.base_timestep,
             "atoms": runs[0][REFERENCE].atoms,
-            "highest_frequency": 0.5 / timestep,
+            "highest_frequency": 0.5 / loaded.metadata.timestep,
         }
-    return Evaluation(loaded, meta, settings, one, rolled, runs, metrics)
+    return OGNResults(loaded, meta, settings, one, rolled, runs, metrics)
+
+
+def _rollout(
+    loaded: MotionPredictor,
+    file: TrajectoryFile,
+    steppers: dict[str, Stepper],
+    one: OneStep,
+    settings: Settings,
+    progress: bool,
+) -> Rollout:
+    """Roll-outs of all methods, and of the exact dynamics from starts that the one-step error of the model displaces:
+    what chaos alone makes of such an error."""
+    meta, stride = file.meta, loaded.metadata.stride
+    kicked = "md_kicked"
+    exact = Verlet(meta, meta.md_timestep, round(stride * meta.base_timestep / meta.md_timestep))
+    kick = {kicked: (one.metrics["model"]["x_rmse"], one.metrics["model"]["v_rmse"])}
+    strides = min(max(1, settings.horizon // stride), longest(file, stride))
+    bar = _Bar("roll-out", settings.starts, "path", progress)
+    starts = paths(file, stride, strides, settings.starts)
+    rolled = rollout({**steppers, kicked: exact}, starts, loaded.metadata.timestep, kick, tick=lambda: bar(1))
+    bar.close()
+    return rolled
 
 
 def _reversal(
@@ -185,7 +171,7 @@ def _reversal(
     if not settings.reversal:
         return {}
     chosen = {name: steppers[name] for name in ("model", "verlet_stride", "verlet_base_step")}
-    bar = _bar("time reversal", settings.starts, "path", progress)
+    bar = _Bar("time reversal", settings.starts, "path", progress)
     found = reversal(chosen, paths(file, stride, 1, settings.starts), settings.reversal, lambda: bar(1))
     bar.close()
     return {"strides": list(settings.reversal), "methods": found}
@@ -201,7 +187,7 @@ def _transfer(
         every = methods(loaded, other)
         return {name: every[name] for name in ("model", "verlet_stride", "verlet_half_stride")}
 
-    bar = _bar("other states", sum(len(STATES[kind]) for kind in settings.transfer), "state", progress)
+    bar = _Bar("other states", sum(len(STATES[kind]) for kind in settings.transfer), "state", progress)
     place = (settings.reference or folder / "runs/reference") / "states"
     found = transfer(settings.transfer, meta, loaded.metadata.stride, compared, place, bar)
     bar.close()
@@ -224,7 +210,7 @@ def _long_runs(
     loaded: MotionPredictor, file: TrajectoryFile, settings: Settings, substeps: int, folder: Path, progress: bool
 ) -> list[dict[str, Observed]]:
     each = 2 * (settings.relax + settings.md_steps) + len(settings.controls) * settings.steps
-    bar = _bar("long runs", each * len(settings.seeds), "step", progress)
+    bar = _Bar("long runs", each * len(settings.seeds), "step", progress)
     runs = [
         long_run(loaded, file.meta, file.load(number % len(file)), settings, seed, substeps, folder / "runs", bar)
         for number, seed in enumerate(settings.seeds)
@@ -244,8 +230,8 @@ def _rollout_numbers(rolled: Rollout, mark: float) -> dict[str, Any]:
     }
 
 
-class _bar:
-    """A progress bar that is called with what was done."""
+class _Bar:
+    """A progress bar that is called with the number of items done."""
 
     def __init__(self, name: str, total: int, unit: str, show: bool) -> None:
         self.tqdm = tqdm(total=total, desc=name, unit=unit, unit_scale=unit == "step", disable=not show)

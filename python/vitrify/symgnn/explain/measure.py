@@ -1,10 +1,9 @@
-"""`vitrify explain`: masks, nulls, cycles and pictures of some atoms of a structure; a folder with one report."""
+"""The measurements of an explanation: importance of bonds, its nulls and the cycles of the structure."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,104 +12,62 @@ from tqdm import tqdm
 
 import vitrify
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import atomic_path, sha256
+from vitrify.core.files import sha256
 from vitrify.data.structures import LabelledStructure, load_structures
-from vitrify.modelfile.archive import find_model
-from vitrify.symgnn.explain import dumps, store
-from vitrify.symgnn.explain.crop import all_edges
+from vitrify.report.evaluation import EvaluationData
+from vitrify.symgnn.explain import store
 from vitrify.symgnn.explain.explainer import Explanation, explain_atom, reach_of
-from vitrify.symgnn.explain.findings import NULLS, CycleTable, Distances, Population, judge_findings
 from vitrify.symgnn.explain.mask import MaskedModel, one_thread, open_masked
+from vitrify.symgnn.explain.null_tests import NULLS, Population, run_null_tests
+from vitrify.symgnn.explain.results import ExplainedModel, ExplainResults
 from vitrify.symgnn.explain.settings import BIN, MEDIUM_RANGE, Settings
+from vitrify.symgnn.explain.subgraph import all_edges
 from vitrify.symgnn.explain.topology import Cycles, find_cycles, radii_of, why_not
 
 _CELLS = 26  # cells of the alpha complex for each atom, about: vertices, edges, triangles, tetrahedra
 
 
-@dataclass(frozen=True)
-class Explained:
-    """Everything about one model: explanations of the chosen atoms, and the findings beside their nulls."""
-
-    model: MaskedModel
-    digest: str
-    explanations: list[Explanation]
-    distances: Distances
-    cycles: CycleTable | None
-
-    @property
-    def name(self) -> str:
-        """File name and variant, for tables and figures."""
-        return f"{self.model.loaded.path.name} ({self.model.loaded.metadata.variant})"
-
-
-@dataclass(frozen=True)
-class Results:
-    """What a report says: models (the baseline last), the structure, its cycles or why there are none."""
-
-    models: list[Explained]
-    structure: LabelledStructure
-    source: str
-    settings: Settings
-    cycles: Cycles | None
-    without_cycles: str
-
-
-def explain(
-    model: str | Path,
-    structure: str | Path,
-    out: str | Path | None = None,
-    settings: Settings | None = None,
-    baseline: str | Path | None = None,
-    progress: bool = True,
-) -> Path:
-    """Explains the predictions of a model for some atoms of a structure; returns the path of the report in `out`.
-
-    Started again, an interrupted run goes on with the atom at which it stopped. Raises VitrifyError for a model of
-    another kind, a structure that does not fit it, and atoms that there are not.
-    """
-    folder = Path(out) if out else Path("out") / f"{find_model(str(model)).name.removesuffix('.pt')}.explain"
-    return write(find(model, structure, folder, settings, baseline, progress), folder)
-
-
-def find(
-    model: str | Path,
-    structure: str | Path,
-    folder: Path,
-    settings: Settings | None = None,
-    baseline: str | Path | None = None,
-    progress: bool = True,
-) -> Results:
-    """What `explain` finds; what takes long goes to `folder`, where it is found again."""
-    settings = settings or Settings()
+def open_model(model: str | Path, settings: Settings | None = None) -> MaskedModel:
+    """The model with weights of its edges."""
     with one_thread():
-        models = [open_masked(str(name)) for name in (model, baseline) if name is not None]
+        return open_masked(str(model))
+
+
+def measure(
+    model: MaskedModel, data: EvaluationData, settings: Settings, folder: Path, progress: bool
+) -> ExplainResults:
+    """Explains the predictions of a model for some atoms of the last structure of a file.
+
+    Explanations and cycles go to `folder`, too, where an interrupted run finds them when it is started again. Raises
+    VitrifyError for a baseline of another system, a structure that does not fit, and atoms that there are not.
+    """
+    models = [model, *([open_model(settings.baseline)] if settings.baseline is not None else [])]
     _check_pair(models)
-    first = models[0].loaded
-    glass = _read(structure, first.metadata.species)
+    path, species = data.files[0], model.metadata.species
+    glass = _read(path, species)
     chosen = settings.choose(len(glass))
     folder.mkdir(parents=True, exist_ok=True)
-
+    glasses = [_in_order(glass, species, each) for each in models]
     with one_thread():
-        found = [
-            _explanations(each, _in_order(glass, first.metadata.species, each), chosen, settings, folder, progress)
-            for each in models
+        explanations = [
+            _explanations(each, mine, chosen, settings, folder, progress)
+            for each, mine in zip(models, glasses, strict=True)
         ]
-    cutoff = max(each.loaded.metadata.cutoff for each in models)
+    cutoff = max(each.metadata.cutoff for each in models)
     reason = why_not(glass, cutoff) if settings.topology else "it was not asked for"
-    cycles = None if reason else _cycles(glass, first.metadata.species, folder, progress)
-    judged = [
-        _judge(each, explanations, _in_order(glass, first.metadata.species, each).types, cycles, settings, progress)
-        for each, explanations in zip(models, found, strict=True)
+    cycles = None if reason else _cycles(glass, species, folder, progress)
+    explained = [
+        _explained(each, found, mine.types, cycles, settings, progress)
+        for each, found, mine in zip(models, explanations, glasses, strict=True)
     ]
-    return Results(judged, glass, Path(structure).name, settings, cycles, reason or "")
-
-
-def write(results: Results, folder: Path) -> Path:
-    """Writes all files of an explanation into `folder`; returns the path of the report."""
-    from vitrify.symgnn.explain.report import write_page  # matplotlib takes a while to load
-
-    _write_files(results, folder)
-    return write_page(results, folder)
+    metrics = {
+        "structure": {"name": path.name, "sha256": store.structure_hash(glass), "atoms": len(glass)},
+        "settings": {name: value for name, value in asdict(settings).items() if name != "baseline"},
+        "versions": {"vitrify": vitrify.__version__, "numpy": np.__version__},
+        "cycles": {"number": len(cycles.births), "radii": cycles.radii.tolist()} if cycles else reason,
+        "models": [_model_metrics(each) for each in explained],
+    }
+    return ExplainResults(explained, glass, path.name, settings, cycles, reason or "", metrics)
 
 
 def _check_pair(models: Sequence[MaskedModel]) -> None:
@@ -132,7 +89,7 @@ def _read(path: str | Path, species: Sequence[str]) -> LabelledStructure:
 
 def _in_order(structure: LabelledStructure, species: Sequence[str], model: MaskedModel) -> LabelledStructure:
     """The structure with types in the order of a model's species."""
-    order = np.array([model.loaded.metadata.species.index(name) for name in species])
+    order = np.array([model.metadata.species.index(name) for name in species])
     return LabelledStructure(
         structure.name, structure.positions, structure.cell, order[structure.types], structure.labels
     )
@@ -187,62 +144,38 @@ def _cycles(glass: LabelledStructure, species: Sequence[str], folder: Path, prog
     return cycles
 
 
-def _judge(
+def _explained(
     model: MaskedModel, explanations: list[Explanation], types: np.ndarray, cycles: Cycles | None,
     settings: Settings, progress: bool,
-) -> Explained:  # fmt: skip
-    """The findings of one model beside their nulls."""
-    meta = model.loaded.metadata
+) -> ExplainedModel:  # fmt: skip
+    """The null tests of the explanations of one model."""
+    meta = model.metadata
     isolated = [each.centre + 1 for each in explanations if len(each.scores) < 3]
     if isolated:
         raise VitrifyError(
-            f"the prediction of {model.loaded.path.name} for atom {isolated[0]} depends on fewer than three bonds, "
+            f"the prediction of {model.path.name} for atom {isolated[0]} depends on fewer than three bonds, "
             "which cannot be ranked: choose other atoms, or a model that reads more of the structure"
         )
     population = Population(explanations, types, BIN[meta.units], settings)
     total = len(NULLS) * settings.permutations
     with tqdm(total=total, desc="length-matched nulls", unit="permutation", disable=not progress) as bar:
-        distances, table = judge_findings(
+        distances, table = run_null_tests(
             population, explanations, cycles, MEDIUM_RANGE[meta.units], settings, lambda: bar.update(1)
         )
-    return Explained(model, sha256(model.loaded.path), explanations, distances, table)
+    return ExplainedModel(model, sha256(model.path), explanations, distances, table)
 
 
-def _write_files(results: Results, folder: Path) -> None:
-    """metrics.json, and for each model the files that OVITO opens."""
-    species = results.models[0].model.loaded.metadata.species
-    for prefix, each in zip(("", "baseline_"), results.models, strict=False):
-        dumps.write_extxyz(folder / f"{prefix}importance.extxyz", results.structure, species, each.explanations)
-        dumps.write_dump(folder / f"{prefix}importance.dump", results.structure, species, each.explanations)
-        dumps.write_local(folder / f"{prefix}edges.dump", results.structure, each.explanations, results.cycles)
-    with atomic_path(folder / "metrics.json") as work:
-        work.write_text(json.dumps(_without_nan(_metrics(results)), indent=1) + "\n")
-
-
-def _metrics(results: Results) -> dict[str, Any]:
-    cycles = results.cycles
+def _model_metrics(each: ExplainedModel) -> dict[str, Any]:
+    meta, found = each.model.metadata, each.distances
     return {
-        "structure": {
-            "name": results.source, "sha256": store.structure_hash(results.structure), "atoms": len(results.structure),
-        },
-        "settings": asdict(results.settings),
-        "versions": {"vitrify": vitrify.__version__, "numpy": np.__version__},
-        "cycles": {"number": len(cycles.births), "radii": cycles.radii.tolist()} if cycles else results.without_cycles,
-        "models": [_model_metrics(each) for each in results.models],
-    }  # fmt: skip
-
-
-def _model_metrics(each: Explained) -> dict[str, Any]:
-    meta, found = each.model.loaded.metadata, each.distances
-    return {
-        "name": each.model.loaded.path.name, "sha256": each.digest, "variant": meta.variant,
+        "name": each.model.path.name, "sha256": each.digest, "variant": meta.variant,
         "property": meta.property.model_dump(),
         "atoms": [_atom_metrics(explanation) for explanation in each.explanations],
         "medium_range": {"span": list(found.span), **found.medium.as_dict()},
         "distances": {
             name: getattr(found, name).tolist() for name in ("edges", "important", "everything", "null", "band")
         },
-        "optimal_cycles": {group: finding.as_dict() for group, finding in each.cycles.groups.items()}
+        "optimal_cycles": {group: test.as_dict() for group, test in each.cycles.groups.items()}
         if each.cycles else None,
     }  # fmt: skip
 
@@ -253,14 +186,3 @@ def _atom_metrics(each: Explanation) -> dict[str, Any]:
         "top_bonds_alone": each.kept, "without_top_bonds": each.removed,
         "without_bonds_of_the_same_lengths": each.matched.tolist(), "bonds": len(each.scores),
     }  # fmt: skip
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: what there is no number for is null."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

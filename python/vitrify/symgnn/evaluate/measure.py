@@ -1,123 +1,62 @@
-"""`vitrify evaluate` for models of structures: predicted barriers against labels; numbers, figures and a report."""
+"""The measurements of an evaluation: predicted properties of atoms against labels."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 import vitrify
 from vitrify.analysis import scores
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import sha256
 from vitrify.data.splits import duplicate_groups
 from vitrify.data.structures import LabelledStructure, load_structures
-from vitrify.engines.open import EngineName, open_model
+from vitrify.engines.open import open_model as open_engine
 from vitrify.graphs.neighbours import neighbour_list
 from vitrify.modelfile.validity import outside
-from vitrify.report.metrics_file import model_card, write_metrics
+from vitrify.report.evaluation import EvaluationData
+from vitrify.report.metrics_file import model_card
+from vitrify.symgnn.evaluate.results import Predicted, SymGNNResults, pooled
+from vitrify.symgnn.evaluate.settings import Settings
 from vitrify.symgnn.interface import PropertyPredictor
 from vitrify.symgnn.metadata import SymGNNMetadata
 
-Array = NDArray[np.float64]
+
+def open_model(model: str | Path, settings: Settings) -> PropertyPredictor:
+    """The model in the engine of the settings."""
+    engine: Any = None if settings.engine == "auto" else settings.engine
+    opened: PropertyPredictor = open_engine(model, engine, settings.device, kind="symgnn")
+    return opened
 
 
-@dataclass(frozen=True)
-class Predicted:
-    """A structure, what a model says of its atoms, (N,) each, and in what way it leaves the model's range."""
+def measure(
+    loaded: PropertyPredictor, data: EvaluationData, settings: Settings, folder: Path, progress: bool
+) -> SymGNNResults:
+    """Compares predictions for the atoms of structures with their labels.
 
-    structure: LabelledStructure
-    values: Array
-    deviations: Array
-    seconds: float
-    outside: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class StructureEvaluation:
-    """Everything that an evaluation found. files: of the structures, with their hashes."""
-
-    loaded: PropertyPredictor
-    label: str
-    ceiling: float | None
-    predicted: list[Predicted]
-    files: list[dict[str, str]]
-    metrics: dict[str, Any]
-
-    def together(self) -> tuple[Array, Array, Array, NDArray[np.int64], NDArray[np.int64]]:
-        """Values, deviations, labels, types and numbers of the glass of all labelled atoms, (M,) each."""
-        return _together(self.predicted)
-
-
-def evaluate_structures(
-    model: str | Path | PropertyPredictor,
-    structures: str | Path | Sequence[str | Path],
-    out: str | Path | None = None,
-    *,
-    label: str | None = None,
-    species: Sequence[str] | None = None,
-    label_species: str | Sequence[str] | None = None,
-    allow_missing: bool = False,
-    ceiling: float | None = None,
-    engine: EngineName | None = None,
-    device: str = "cpu",
-    progress: bool = True,
-) -> Path:
-    """Evaluates a model of kind symgnn on labelled structures that it has not seen.
-
-    Writes metrics.json, figures and report.html into `out` and returns the path of the report.
-
-    Args:
-        model: file, name of a shipped model, or what `vitrify.engines.open.open_model` returned.
-        structures: files, see `load_structures`, as label_species and allow_missing.
-        out: folder; default: out/MODEL.evaluate.
-        label: name of the labels in the files; default: that of the model's property.
-        species: names of the types in the files, in their order; default: the model's.
-        ceiling: the pooled Pearson correlation that a perfect model would reach, as labels are noisy.
-
-    Raises:
-        VitrifyError: as `load_structures`; files that were used to train the model; predictions that are no numbers.
+    Raises VitrifyError: as `load_structures`; atoms of other species; predictions that are no numbers.
     """
-    from vitrify.symgnn.evaluate.report import write_page  # matplotlib takes a while to load
-
-    loaded = open_model(model, engine, device, kind="symgnn") if isinstance(model, str | Path) else model
-    paths = [Path(p) for p in ([structures] if isinstance(structures, str | Path) else structures)]
-    name = label or loaded.metadata.property.name
-    names = tuple(species or loaded.metadata.species)
-    glasses = load_structures(paths, names, name, label_species=label_species, allow_missing=allow_missing)
-    files = [{"name": path.name, "sha256": sha256(path)} for path in paths]
-    _check_unseen(files, loaded.metadata)
-    mine = [_as_model(glass, names, loaded.metadata.species) for glass in glasses]
-    predicted = [predict(loaded, glass) for glass in tqdm(mine, desc="glasses", unit="glass", disable=not progress)]
+    model = loaded.metadata
+    label, names = settings.label or model.property.name, tuple(settings.species or model.species)
+    found = load_structures(
+        data.files, names, label, label_species=settings.label_species, allow_missing=settings.allow_missing
+    )
+    glasses = [_as_model(glass, names, model.species) for glass in found]
+    predicted = [predict(loaded, glass) for glass in tqdm(glasses, desc="glasses", unit="glass", disable=not progress)]
     metrics = {
         "model": model_card(loaded),
-        "label": name,
-        "unit": loaded.metadata.property.unit,
+        "label": label,
+        "unit": model.property.unit,
         "runs_on": loaded.runs_on,
-        "data": files,
+        "data": data.sources,
         "versions": {"vitrify": vitrify.__version__},
-        **measure(predicted, loaded.metadata.species, ceiling),
+        **scores_of(predicted, model.species, settings.ceiling),
     }
-    folder = Path(out) if out else Path("out") / f"{loaded.path.name.removesuffix('.pt')}.evaluate"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_metrics(folder, metrics)
-    return write_page(StructureEvaluation(loaded, name, ceiling, predicted, files, metrics), folder)
-
-
-def _check_unseen(files: Sequence[dict[str, str]], model: SymGNNMetadata) -> None:
-    seen = {entry.get("sha256") for entry in model.provenance.data}
-    for file in files:
-        if file["sha256"] in seen:
-            raise VitrifyError(
-                f"{file['name']} was used to train this model, so it says nothing about it: give glasses that were "
-                "kept apart"
-            )
+    return SymGNNResults(loaded, settings.ceiling, predicted, metrics)
 
 
 def _as_model(glass: LabelledStructure, names: Sequence[str], species: Sequence[str]) -> LabelledStructure:
@@ -166,13 +105,13 @@ def _outside(glass: LabelledStructure, model: SymGNNMetadata) -> tuple[str, ...]
     return tuple(found)
 
 
-def measure(predicted: Sequence[Predicted], species: Sequence[str], ceiling: float | None = None) -> dict[str, Any]:
+def scores_of(predicted: Sequence[Predicted], species: Sequence[str], ceiling: float | None = None) -> dict[str, Any]:
     """All numbers of an evaluation; see `vitrify.analysis.scores` for what each of them is.
 
     species_mean: the scores of the mean label of each species, taken from these very labels: what can be known
     without looking at the structure. deviation: None if the model gives no positive standard deviations.
     """
-    values, deviations, labels, types, numbers = _together(predicted)
+    values, deviations, labels, types, numbers = pooled(predicted)
     names = np.array([p.structure.name for p in predicted])
     means = np.array([labels[types == t].mean() if (types == t).any() else np.nan for t in range(len(species))])
     groups = duplicate_groups([p.structure for p in predicted])
@@ -201,17 +140,3 @@ def measure(predicted: Sequence[Predicted], species: Sequence[str], ceiling: flo
             for number, (p, group) in enumerate(zip(predicted, groups, strict=True))
         ],
     }
-
-
-def _together(
-    predicted: Sequence[Predicted],
-) -> tuple[Array, Array, Array, NDArray[np.int64], NDArray[np.int64]]:
-    keep = [p.structure.labelled for p in predicted]
-    pairs = list(zip(predicted, keep, strict=True))
-    return (
-        np.concatenate([p.values[k] for p, k in pairs]),
-        np.concatenate([p.deviations[k] for p, k in pairs]),
-        np.concatenate([p.structure.labels[k] for p, k in pairs]),
-        np.concatenate([p.structure.types[k] for p, k in pairs]),
-        np.repeat(np.arange(len(pairs)), [int(k.sum()) for k in keep]),
-    )

@@ -1,4 +1,4 @@
-"""The paper's two findings, each beside its null: where important atoms are, and in how many cycles bonds are."""
+"""Tests of the paper's two findings against nulls: where important atoms are, and in how many cycles bonds are."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from vitrify.symgnn.explain.topology import Cycles
 
 GROUPS = ("high", "medium", "low", "random")
 NULLS = ("length", "length and species")
-LEVEL = 0.01  # of p, below which a finding is beyond chance
+LEVEL = 0.01  # of significance: a p below it is no chance
 _SHELLS = 60  # of distances, over all that a model sees
 
 
 @dataclass(frozen=True)
 class Excess:
-    """Observed minus the mean of a null, averaged over the explained atoms: mean, standard error (NaN for one atom),
+    """The observed number minus the mean of a null, over the explained atoms: mean, standard error (NaN for one atom),
     and the number of atoms."""
 
     mean: float
@@ -30,8 +30,8 @@ class Excess:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A number beside its nulls, by the names of NULLS, and the excess over each."""
+class NullTest:
+    """An observed number, its nulls by the names of NULLS, and its excess over each of them."""
 
     observed: float
     nulls: dict[str, Null]
@@ -69,16 +69,19 @@ class Distances:
     everything: np.ndarray
     null: np.ndarray
     band: np.ndarray
-    medium: Finding
+    medium: NullTest
     span: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class CycleTable:
-    """In how many optimal cycles bonds are: groups: a finding for each of GROUPS; counts: of the bonds of each group,
-    null_counts: of bonds of the same lengths as the high group's."""
+    """In how many optimal cycles bonds are.
 
-    groups: dict[str, Finding]
+    groups: the test of the mean number for each of GROUPS. counts: the number for each bond of a group. null_counts:
+    the same for random bonds of the same lengths as those of the high group.
+    """
+
+    groups: dict[str, NullTest]
     counts: dict[str, np.ndarray]
     null_counts: np.ndarray
 
@@ -118,6 +121,19 @@ class Population:
         each = np.divide(total, number, out=np.full(self.count, np.nan), where=number > 0)
         return np.concatenate([[total.sum() / max(number.sum(), 1)], each])
 
+    def permuted(
+        self, statistics: Callable[[np.ndarray], np.ndarray], settings: Settings, tick: Callable[[], object]
+    ) -> dict[str, np.ndarray]:
+        """The statistics (permutations, k) under each of NULLS. statistics: of an order (n,) of the bonds -> (k,)."""
+        members = np.unique(np.concatenate(list(self.groups.values())))
+        return {
+            null: permutation_null(
+                statistics, self.strata[null], members, settings.permutations,
+                np.random.default_rng((settings.seed, number)), tick,
+            )
+            for number, null in enumerate(NULLS)
+        }  # fmt: skip
+
 
 def _end_distances(explanation: Explanation) -> np.ndarray:
     """(b, 2) distances of the ends of each bond from the centre; NaN for the centre, which explains nothing."""
@@ -144,7 +160,7 @@ def _groups(explanations: Sequence[Explanation], settings: Settings) -> dict[str
     return {group: np.concatenate(indices) for group, indices in found.items()}
 
 
-def judge_findings(
+def run_null_tests(
     population: Population,
     explanations: Sequence[Explanation],
     cycles: Cycles | None,
@@ -152,9 +168,10 @@ def judge_findings(
     settings: Settings,
     tick: Callable[[], object] = lambda: None,
 ) -> tuple[Distances, CycleTable | None]:
-    """Figure 5a; Tables 6 and 9 with Figure 5b; all statistics of all nulls in one pass of permutations for each null.
+    """The statistics of the paper's figure 5a, and of its tables 6 and 9 with figure 5b, beside their nulls.
 
-    span: the medium range. tick: called len(NULLS) * settings.permutations times.
+    All statistics of a null come from one pass of permutations. cycles: None for no persistent homology, and then no
+    table. span: the medium range, in units of length. tick: called len(NULLS) * settings.permutations times.
     """
     ends, high = population.ends, population.groups["high"]
     everything = np.concatenate([each.distances[1:] for each in explanations])
@@ -170,18 +187,11 @@ def judge_findings(
         return np.concatenate(found)
 
     observed = statistics(np.arange(len(ends)))
-    members = np.unique(np.concatenate(list(population.groups.values())))
-    drawn = {
-        null: permutation_null(
-            statistics, population.strata[null], members, settings.permutations,
-            np.random.default_rng((settings.seed, number)), tick,
-        )
-        for number, null in enumerate(NULLS)
-    }  # fmt: skip
+    drawn = population.permuted(statistics, settings, tick)
 
-    def finding(number: int) -> Finding:
+    def test(number: int) -> NullTest:
         mine = slice(_SHELLS + number * part, _SHELLS + (number + 1) * part)
-        return _finding(observed[mine], {null: found[:, mine] for null, found in drawn.items()})
+        return _null_test(observed[mine], {null: found[:, mine] for null, found in drawn.items()})
 
     distances = Distances(
         edges=edges,
@@ -189,23 +199,31 @@ def judge_findings(
         everything=_density(everything, edges),
         null=drawn["length"][:, :_SHELLS].mean(0),
         band=np.percentile(drawn["length"][:, :_SHELLS], [2.5, 97.5], axis=0),
-        medium=finding(0),
+        medium=test(0),
         span=span,
     )
     if counts is None:
         return distances, None
-    rng = np.random.default_rng(settings.seed)
+    groups = {group: test(1 + number) for number, group in enumerate(GROUPS)}
+    return distances, _cycle_table(population, counts, groups, settings)
+
+
+def _cycle_table(
+    population: Population, counts: np.ndarray, groups: dict[str, NullTest], settings: Settings
+) -> CycleTable:
+    """counts (n,): of the cycles of each bond."""
+    rng, high = np.random.default_rng(settings.seed), population.groups["high"]
     few = permutation_null(lambda order: counts[order[high]], population.strata["length"], high, 20, rng)
-    table = CycleTable(
-        groups={group: finding(1 + number) for number, group in enumerate(GROUPS)},
+    return CycleTable(
+        groups=groups,
         counts={group: counts[indices] for group, indices in population.groups.items()},
         null_counts=few.reshape(-1),
     )
-    return distances, table
 
 
-def _finding(observed: np.ndarray, drawn: dict[str, np.ndarray]) -> Finding:
-    """Of means of all and of each explanation (1 + n,), and the same under each null (P, 1 + n)."""
+def _null_test(observed: np.ndarray, drawn: dict[str, np.ndarray]) -> NullTest:
+    """observed (1 + n,): means over all bonds, and over those of each explanation; drawn: the same (P, 1 + n) under
+    each null."""
     nulls = {null: judge(float(observed[0]), found[:, 0]) for null, found in drawn.items()}
     excess = {}
     for null, found in drawn.items():
@@ -213,7 +231,7 @@ def _finding(observed: np.ndarray, drawn: dict[str, np.ndarray]) -> Finding:
         each = each[~np.isnan(each)]
         error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("nan")
         excess[null] = Excess(float(each.mean()) if len(each) else float("nan"), error, len(each))
-    return Finding(float(observed[0]), nulls, excess)
+    return NullTest(float(observed[0]), nulls, excess)
 
 
 def _density(distances: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -222,8 +240,8 @@ def _density(distances: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.asarray(counts / max(counts.sum(), 1))
 
 
-def survival(found: Finding) -> str:
-    """A sentence: does it survive, and the numbers that say so."""
+def verdict(found: NullTest) -> str:
+    """A sentence: whether the observed number survives the nulls, and the numbers that show it."""
     lengths, both = NULLS
     text = f"{found.observed:.3g}, bonds of the same lengths {_against(found, lengths)}: "
     if not found.survives(lengths):
@@ -240,7 +258,7 @@ def survival(found: Finding) -> str:
     )
 
 
-def _against(found: Finding, null: str) -> str:
+def _against(found: NullTest, null: str) -> str:
     judged, excess = found.nulls[null], found.excess[null]
     over = f"; over {excess.atoms} atoms {excess.mean:+.2g} ± {excess.error:.1g}" if excess.atoms > 1 else ""
     return f"{judged.mean:.3g} ± {judged.std:.2g} (z = {judged.z:.2g}, p = {judged.p:.2g}{over})"

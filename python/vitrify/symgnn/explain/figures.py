@@ -14,7 +14,7 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
 from vitrify.report.plots import PALETTE, REFERENCE, SECOND, legend_below, new_figure, style
 from vitrify.symgnn.explain.explainer import Explanation
-from vitrify.symgnn.explain.findings import GROUPS, CycleTable, Distances
+from vitrify.symgnn.explain.null_tests import GROUPS, CycleTable, Distances
 
 _COLOURS = "viridis_r"  # dark is important
 _NEAREST = 10  # atoms of the local picture
