@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from vitrify.core.files import atomic_path
+from vitrify.data.label_files import ACCEPTED, LabelFile
 from vitrify.datagen.barriers.campaign import find_barriers, read_glass
-from vitrify.datagen.barriers.journal import ACCEPTED, LabelFile
 from vitrify.datagen.barriers.region import Box, split_commands
 from vitrify.datagen.barriers.summary import summary
 from vitrify.report.plots import PALETTE, new_figure, save, style

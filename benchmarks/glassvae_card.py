@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vitrify.core.units import get_units
-from vitrify.modelfile.archive import GlassVAEMetadata, read_metadata
+from vitrify.glassvae.metadata import GlassVAEMetadata
+from vitrify.modelfile.archive import read_metadata
 
 TABLES = {
     "structures.md": "Structures of a given energy",

@@ -72,7 +72,8 @@ def write_model(path: Path, dtype: str) -> None:
     """An untrained model of the default sizes."""
     import torch
 
-    from vitrify.export.write import Validity, export_model
+    from vitrify.export.write import export_model
+    from vitrify.modelfile.metadata import Validity
     from vitrify.models import System, build_model
 
     torch.manual_seed(0)

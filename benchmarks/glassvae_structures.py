@@ -30,11 +30,11 @@ from vitrify.core.files import atomic_path
 from vitrify.data.frames import AT_REST, load_frames
 from vitrify.datagen.structures.elastic import relaxed
 from vitrify.datagen.structures.recipes import Simulation
-from vitrify.engines.open import open_glassvae
+from vitrify.engines.interface import EnergyPredictor
+from vitrify.engines.open import open_model
 from vitrify.generation.anneal import Anneal, anneal
 from vitrify.generation.generate import generate
 from vitrify.glassvae.evaluate.metrics import Rdf
-from vitrify.modelfile.reference_case import EnergyPredictor
 
 OUT = Path(__file__).resolve().parent / "results" / "glassvae"
 SPECIES = ("Cu", "Zr")
@@ -53,7 +53,7 @@ OWN = 0.002  # eV/atom: as near as `generate` anneals a structure to the energy 
 
 @cache
 def energy_prediction(model: str) -> EnergyPredictor:
-    return open_glassvae(model)
+    return open_model(model, kind="glassvae")
 
 
 def packed(like: Atoms, seed: int) -> Atoms:

@@ -29,9 +29,10 @@ import yaml
 from vitrify.core.files import atomic_path
 from vitrify.export.from_run import export_run
 from vitrify.glassvae.evaluate.evaluate import evaluate_glassvae
+from vitrify.glassvae.training.config import GlassVAEConfig
 from vitrify.glassvae.training.prepare import prepare
 from vitrify.models import parse_model_config
-from vitrify.training.config import GlassVAEConfig, load_config
+from vitrify.training.config import load_config
 from vitrify.training.run import train
 
 HERE = Path(__file__).resolve().parent

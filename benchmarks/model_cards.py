@@ -19,8 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from glassvae_card import glassvae_card
+from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.core.units import get_units
-from vitrify.modelfile.archive import AMShortcutMetadata, OGNMetadata, SymGNNMetadata, read_metadata
+from vitrify.modelfile.archive import read_metadata
+from vitrify.ogn.metadata import OGNMetadata
+from vitrify.symgnn.metadata import SymGNNMetadata
 from vitrify.symgnn.models.stiffness import HOPS
 
 HERE = Path(__file__).resolve().parent

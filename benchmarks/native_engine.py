@@ -50,7 +50,8 @@ def write_model(name: str, path: Path) -> Any:
     """An untrained model of an example's shape; returns its metadata."""
     import torch
 
-    from vitrify.export.write import Validity, export_model
+    from vitrify.export.write import export_model
+    from vitrify.modelfile.metadata import Validity
     from vitrify.models import System, build_model
 
     config = yaml.safe_load((ROOT / "examples" / name / "config.yaml").read_text())

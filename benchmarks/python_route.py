@@ -25,7 +25,7 @@ from vitrify.cli.doctor import lmp_programs
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path
 from vitrify.core.lmp_process import program
-from vitrify.hosts.lammps import python_path
+from vitrify.hosts.lammps.embedded import python_path
 
 HERE = Path(__file__).resolve().parent
 SETUP = """\

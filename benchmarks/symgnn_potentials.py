@@ -32,10 +32,10 @@ from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path, sha256
 from vitrify.data.structures import LabelledStructure, load_structures
 from vitrify.datagen.trajectories.systems import get_system
-from vitrify.engines.open import ENGINES, open_symgnn
-from vitrify.hosts.ase_calculator import outside
+from vitrify.engines.open import ENGINES, open_model
 from vitrify.lammps_library.session import LammpsSession, potential_file
-from vitrify.modelfile.reference_case import PropertyPredictor
+from vitrify.modelfile.validity import outside
+from vitrify.symgnn.interface import PropertyPredictor
 
 HERE = Path(__file__).resolve().parent
 ALLOY = get_system("cuzr")
@@ -231,7 +231,7 @@ def quenched_part(facts: Row) -> list[str]:
 
 def measure(chosen: argparse.Namespace) -> Row:
     """Everything that the page says."""
-    model = open_symgnn(chosen.model, chosen.engine)
+    model = open_model(chosen.model, chosen.engine, kind="symgnn")
     metadata, digest = model.metadata, sha256(model.path)  # now, as the file may be another one when this ends
     if metadata.species != ALLOY.species:
         raise VitrifyError(f"{model.path.name} is a model of {', '.join(metadata.species)}: give one of Cu, Zr")

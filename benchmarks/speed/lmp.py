@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitrify.core.errors import VitrifyError
-from vitrify.ogn.evaluate.lammps_run import program
+from vitrify.core.lmp_process import program
 
 LOOP = re.compile(r"Loop time of (\S+) on (\d+) procs for (\d+) steps with (\d+) atoms")
 USE = re.compile(r"(\S+)% CPU use")

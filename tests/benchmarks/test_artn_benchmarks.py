@@ -13,9 +13,9 @@ from artn_cost import RESULTS, dimer, measure
 from artn_cost import main as artn_cost
 from artn_labels import compare, correlation
 from lj_glass import POTENTIAL, lj_glass, save
+from vitrify.data.label_files import LabelFile
 from vitrify.datagen.barriers.artn import ARTnSettings, search
 from vitrify.datagen.barriers.campaign import find_barriers
-from vitrify.datagen.barriers.journal import LabelFile
 from vitrify.datagen.barriers.region import Boxes
 
 

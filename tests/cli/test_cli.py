@@ -15,7 +15,7 @@ import vitrify
 from vitrify.cli import doctor
 from vitrify.cli.doctor import Broken, diagnose
 from vitrify.cli.main import app
-from vitrify.export.write import TorchOGN
+from vitrify.ogn.torchscript import TorchOGN
 
 runner = CliRunner()
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from lj_glass import POTENTIAL, lj_glass, save
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
+from vitrify.data.label_files import LabelFile
 from vitrify.datagen.barriers.artn import ARTnSettings
 from vitrify.datagen.barriers.campaign import (
     Campaign,
@@ -26,7 +27,6 @@ from vitrify.datagen.barriers.campaign import (
     parse_settings,
     species_of,
 )
-from vitrify.datagen.barriers.journal import LabelFile
 from vitrify.datagen.barriers.local_sampling import SamplingSettings
 from vitrify.datagen.barriers.summary import summary
 

@@ -17,13 +17,16 @@ from vitrify import GlassCalc, _core
 from vitrify.cli import doctor
 from vitrify.cli.info import describe
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeGlassVAE
-from vitrify.engines.open import engines_of, open_glassvae
+from vitrify.engines.open import engines_of, open_model
 from vitrify.engines.predictions import EnergyPrediction
-from vitrify.export.write import TorchGlassVAE, Validity, export_model
+from vitrify.engines.replay import check_reference
+from vitrify.export.write import export_model
+from vitrify.glassvae.differentiate import energy_prediction
 from vitrify.glassvae.models.equivariant import EquivariantGlassVAE
+from vitrify.glassvae.native import NativeGlassVAE
+from vitrify.glassvae.torchscript import TorchGlassVAE
 from vitrify.graphs.neighbours import build_structure_graph, neighbour_list
-from vitrify.modelfile.reference_case import check_reference, energy_prediction
+from vitrify.modelfile.metadata import Validity
 from vitrify.models import System, build_model
 
 Array = np.ndarray
@@ -343,13 +346,13 @@ def test_instruction_sets_agree(name: str, dtype: str, tmp_path: Path) -> None:
 
 def test_the_native_engine_is_the_default(network: Path, tmp_path: Path) -> None:
     assert engines_of(network) == ("native", "torch")
-    assert isinstance(open_glassvae(network), NativeGlassVAE)
-    torch_model = open_glassvae(network, "torch")
+    assert isinstance(open_model(network, kind="glassvae"), NativeGlassVAE)
+    torch_model = open_model(network, "torch", kind="glassvae")
     assert isinstance(torch_model, TorchGlassVAE)
     assert ("engines", "native, torch") in describe(torch_model.metadata, network)
     assert "by the native engine" in doctor._model_in_python(str(network), "native")
     case = glass(2)
-    assert deviation(open_glassvae(network).predict(*case), torch_model.predict(*case)) < 1e-10
+    assert deviation(open_model(network, kind="glassvae").predict(*case), torch_model.predict(*case)) < 1e-10
     atoms = toy_glassvae.glass(2)
     path = toy_glassvae.write(tmp_path / "toy.pt").path
     native, other = GlassCalc(path, check=True), GlassCalc(path, engine="torch")
@@ -357,4 +360,4 @@ def test_the_native_engine_is_the_default(network: Path, tmp_path: Path) -> None
     for name in ("energy", "forces", "stress", "latent", "energies"):
         np.testing.assert_allclose(native.get_property(name, atoms), other.get_property(name, atoms), atol=1e-9)
     with pytest.raises(VitrifyError, match="runs on the cpu, not on cuda"):
-        open_glassvae(network, "native", "cuda")
+        open_model(network, "native", "cuda", kind="glassvae")

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from test_export import rewrite
-from test_native_ogn_files import with_header
 from test_native_glassvae import glass, system_of, write, write_model
+from test_native_ogn_files import with_header
 
 from glass_files import write_glass
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeGlassVAE
-from vitrify.engines.open import engines_of, open_glassvae
-from vitrify.export.write import TorchGlassVAE
+from vitrify.engines.open import engines_of, open_model
+from vitrify.glassvae.native import NativeGlassVAE
+from vitrify.glassvae.torchscript import TorchGlassVAE
 from vitrify.models import build_model
 
 
@@ -31,8 +31,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_variant_that_has_no_native_weights(tmp_path: Path) -> None:
     paper = build_model("glassvae", {"variant": "distance"}, system_of(2)).eval()
     path = write_model(tmp_path / "d.pt", paper, 2, "float32", "distance")
-    assert engines_of(path) == ("torch",) and isinstance(open_glassvae(path), TorchGlassVAE)
-    for opener in (lambda: open_glassvae(path, "native"), lambda: _core.NativeGlassVAE(str(path))):
+    assert engines_of(path) == ("torch",) and isinstance(open_model(path, kind="glassvae"), TorchGlassVAE)
+    for opener in (lambda: open_model(path, "native", kind="glassvae"), lambda: _core.NativeGlassVAE(str(path))):
         with pytest.raises(VitrifyError, match=r"variant distance\).*: use engine torch"):
             opener()
 

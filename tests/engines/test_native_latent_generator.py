@@ -21,14 +21,18 @@ from python_lmp import needs_python_lmp, python_ok
 from vitrify import _core
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeGlassVAE
-from vitrify.export.write import TorchGlassVAE, load_model, save_model
-from vitrify.generation.from_latent import LatentRequest, LatentSampler
+from vitrify.engines.load import load_model
+from vitrify.engines.replay import check_reference
+from vitrify.export.write import save_model
 from vitrify.generation.generate import generate, generate_many
 from vitrify.generation.processes import Flow
+from vitrify.glassvae.generate import LatentRequest, LatentSampler
+from vitrify.glassvae.metadata import GlassVAEMetadata
 from vitrify.glassvae.models.latent_density import Density
-from vitrify.modelfile.archive import GlassVAEMetadata, make_metadata, read_metadata
-from vitrify.modelfile.reference_case import check_reference
+from vitrify.glassvae.native import NativeGlassVAE
+from vitrify.glassvae.torchscript import TorchGlassVAE
+from vitrify.modelfile.archive import read_metadata
+from vitrify.modelfile.metadata import make_metadata
 
 N, DENSITY = 96, 0.075
 WINDOW = (-3.59, -3.55)

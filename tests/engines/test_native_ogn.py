@@ -16,11 +16,15 @@ import torch
 import model_files
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeOGN, has_native_weights
+from vitrify.engines.load import load_model
+from vitrify.engines.native import has_native_weights
 from vitrify.engines.open import engines_of, open_model
-from vitrify.export.write import Validity, check_reference, export_model, load_model
+from vitrify.engines.replay import check_reference
+from vitrify.export.write import export_model
 from vitrify.graphs.neighbours import build_graph, neighbour_list
+from vitrify.modelfile.metadata import Validity
 from vitrify.models import System, build_model
+from vitrify.ogn.native import NativeOGN
 
 Array = np.ndarray
 NAMES, MASSES = ("A", "B", "C"), (1.1, 2.3, 63.546)  # not numbers of single precision

@@ -14,7 +14,7 @@ from test_export import rewrite
 from test_native_ogn import liquid, make_model, write
 
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeOGN
+from vitrify.ogn.native import NativeOGN
 
 
 @pytest.fixture(scope="module")

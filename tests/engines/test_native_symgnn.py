@@ -21,12 +21,15 @@ from lammps_runner import Configuration, run_ok
 from pair_functions import quartic_table
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeSymGNN
+from vitrify.engines.load import load_model
 from vitrify.engines.open import engines_of, open_model
-from vitrify.export.write import Validity, check_reference, export_model, load_model
+from vitrify.engines.replay import check_reference
+from vitrify.export.write import export_model
 from vitrify.graphs.neighbours import build_structure_graph, neighbour_list
 from vitrify.hosts.ase_calculator import GlassCalc
+from vitrify.modelfile.metadata import Validity
 from vitrify.models import System, build_model
+from vitrify.symgnn.native import NativeSymGNN
 
 Array = np.ndarray
 Case = tuple[Array, Array, Array]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from evaluation_data import small_model
-from vitrify.ogn.evaluate.lammps_run import program, read_run, read_thermo, run_lmp
+from vitrify.core.lmp_process import program
+from vitrify.ogn.evaluate.lammps_run import read_run, read_thermo, run_lmp
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "kalj"
 

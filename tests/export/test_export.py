@@ -15,9 +15,13 @@ import torch
 
 import model_files
 from vitrify.core.errors import VitrifyError
-from vitrify.export.write import TorchOGN, check_reference, find_model, load_model, read_metadata, save_model
+from vitrify.engines.load import load_model
+from vitrify.engines.replay import check_reference
+from vitrify.export.write import save_model
 from vitrify.graphs.neighbours import build_graph
 from vitrify.modelfile import archive as modelfile
+from vitrify.modelfile.archive import find_model, read_metadata
+from vitrify.ogn.torchscript import TorchOGN
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,10 @@ import toy_trajectories as toy
 from vitrify.cli.doctor import diagnose
 from vitrify.cli.main import app
 from vitrify.core.files import sha256
+from vitrify.engines.load import load_model
 from vitrify.engines.open import engines_of
-from vitrify.export.write import load_model, read_metadata
 from vitrify.graphs.neighbours import build_graph
+from vitrify.modelfile.archive import read_metadata
 from vitrify.training.loop import Fit
 from vitrify.training.run import load_run, train
 

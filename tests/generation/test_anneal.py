@@ -15,10 +15,10 @@ from ase.optimize import FIRE
 from toy_generators import silicon
 from toy_glassvae import SYSTEM, glass, write
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.open import open_glassvae
+from vitrify.engines.open import open_model
+from vitrify.engines.predictions import EnergyPrediction
 from vitrify.generation.anneal import Anneal, anneal, descent
 from vitrify.generation.generate import generate_many
-from vitrify.modelfile.reference_case import EnergyPrediction
 
 QUICK = Anneal(time=4.0, look=0.4, start=1500.0, end=300.0, timestep=0.005, force=0.05)
 
@@ -115,7 +115,7 @@ def test_generated_structures_are_annealed_to_the_energy_that_was_drawn(tmp_path
     (plain,) = generate_many(path, 1, **settings)
     (found,) = generate_many(path, 1, **settings, anneal=0.5)
     assert found.info["latent_energy"] == plain.info["latent_energy"]
-    model = open_glassvae(path)
+    model = open_model(path, kind="glassvae")
     types = [SYSTEM.species.index(symbol) for symbol in found.symbols]
     still = model.predict(found.positions, found.cell.array, types)
     assert still.energy / 32 == pytest.approx(found.info["inherent_energy"], abs=1e-9)

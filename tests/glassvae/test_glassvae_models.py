@@ -12,10 +12,11 @@ from ase.units import fs
 
 import toy_glassvae
 from vitrify import GlassCalc
+from vitrify.engines.predictions import EnergyPrediction
+from vitrify.glassvae.differentiate import energy_prediction
 from vitrify.glassvae.models.edge_basis import EdgeBasis
 from vitrify.glassvae.models.equivariant import for_centres
 from vitrify.graphs.neighbours import build_structure_graph, neighbour_list
-from vitrify.modelfile.reference_case import EnergyPrediction, energy_prediction
 from vitrify.models.nn import CubicSplines
 
 SPECIES = list(toy_glassvae.SYSTEM.species)

@@ -17,10 +17,10 @@ from vitrify.data.frames import load_frames
 from vitrify.export.from_run import export_run
 from vitrify.generation.generate import generate_many
 from vitrify.glassvae.training.batches import Items
+from vitrify.glassvae.training.config import LossConfig
 from vitrify.glassvae.training.paper import PaperTask, calibrate
 from vitrify.modelfile.archive import read_metadata
 from vitrify.models import build_model
-from vitrify.training.config import LossConfig
 from vitrify.training.run import load_run, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lammps_runner import Result
-from vitrify.hosts.lammps import python_path
+from vitrify.hosts.lammps.embedded import python_path
 
 SYSTEM = "/usr/bin:/bin"  # so that PYTHONPATH alone leads to vitrify
 

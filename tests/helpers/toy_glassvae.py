@@ -10,8 +10,10 @@ import torch
 from ase import Atoms
 from ase.calculators.emt import EMT
 
-from vitrify.export.write import TorchGlassVAE, Validity, export_model
+from vitrify.export.write import export_model
 from vitrify.glassvae.models.equivariant import EquivariantGlassVAE
+from vitrify.glassvae.torchscript import TorchGlassVAE
+from vitrify.modelfile.metadata import Validity
 from vitrify.models import System, build_model
 
 SYSTEM = System(("Cu", "Au"), (63.546, 196.967), "metal", 0.0)

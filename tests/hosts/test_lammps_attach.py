@@ -22,10 +22,10 @@ from lammps_runner import BIN
 from toy_symgnn import glass, write_toy
 from vitrify import GlassCalc
 from vitrify.core.errors import VitrifyError
-from vitrify.hosts.lammps import attach, create_glass, lammps
 from vitrify.hosts.lammps.barriers import BarrierField
-from vitrify.hosts.lammps.driven import OGNRun
+from vitrify.hosts.lammps.driven import OGNRun, attach, lammps
 from vitrify.hosts.lammps.energy import EnergyModel
+from vitrify.hosts.lammps.glass import create_glass
 
 LJ = "pair_style lj/cut 2.0\npair_coeff * * 1.0 0.8\npair_modify shift yes"
 ZERO = "pair_style zero 2.0\npair_coeff * *"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lammps_runner import Array, Configuration, Result, run_ok
 from toy_ogn import liquid
 from toy_symgnn import VALIDITY, ToySymGNN, glass, make_toy, predict, write_toy
-from vitrify.modelfile.archive import Validity
+from vitrify.modelfile.metadata import Validity
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 ELEMENTS = {"metal": "Cu Zr", "lj": "A B"}

@@ -18,7 +18,7 @@ from toy_symgnn import write_toy
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.export.write import save_model
-from vitrify.modelfile.archive import Validity, make_metadata
+from vitrify.modelfile.metadata import Validity, make_metadata
 
 
 @pytest.fixture(scope="module")

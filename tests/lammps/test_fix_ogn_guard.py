@@ -13,7 +13,7 @@ import model_files
 from fix_ogn_input import LJ_MASSES, LJ_PAIR, LJ_STEP, lj_liquid, lj_model, relative, script, set_thermo
 from lammps_runner import DUMP, Array, Configuration, run_lammps, run_ok
 from toy_ogn import ToyOGN, metadata_of, save
-from vitrify.modelfile.archive import Validity
+from vitrify.modelfile.metadata import Validity
 
 VALIDITY: dict[str, Any] = {
     "temperature": [0.1, 5.0],

@@ -14,8 +14,8 @@ import model_files
 from fix_ogn_input import lj_liquid, relative, save_lj, script
 from lammps_runner import Configuration, run_ok
 from toy_ogn import liquid
-from vitrify.export.write import TorchOGN
 from vitrify.ogn.ase_dynamics import OGNDynamics
+from vitrify.ogn.torchscript import TorchOGN
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])

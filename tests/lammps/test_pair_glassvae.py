@@ -15,8 +15,9 @@ from ase import Atoms
 import toy_glassvae
 from lammps_runner import Array, Configuration, Result, run_ok
 from vitrify import GlassCalc
+from vitrify.engines.predictions import EnergyPrediction
+from vitrify.glassvae.differentiate import energy_prediction
 from vitrify.graphs.neighbours import build_structure_graph
-from vitrify.modelfile.reference_case import EnergyPrediction, energy_prediction
 from vitrify.models import System
 
 METAL = toy_glassvae.SYSTEM

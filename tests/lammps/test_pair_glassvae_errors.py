@@ -59,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _save(model: torch.nn.Module, text: str, path: Path) -> None:
     from vitrify.export.write import save_model
-    from vitrify.modelfile.archive import parse_metadata
+    from vitrify.modelfile.metadata import parse_metadata
 
     save_model(model, parse_metadata(text.encode(), path), path)
 

@@ -14,8 +14,8 @@ import toy_symgnn
 from toy_symgnn import VALIDITY, glass, make_toy, write_toy
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
-from vitrify.engines.open import open_symgnn
-from vitrify.export.write import Provenance
+from vitrify.engines.open import open_model
+from vitrify.modelfile.metadata import Provenance
 from vitrify.symgnn.evaluate.evaluate import evaluate_structures
 from vitrify.symgnn.evaluate.report import glasses_figure, parity_figure
 
@@ -164,7 +164,7 @@ def test_what_makes_no_sense_is_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(VitrifyError, match="atoms of Ni, the model knows Cu, Zr"):
         evaluate_structures(model, path, out, species=["Cu", "Ni"], progress=False)
     with pytest.raises(VitrifyError, match=r"a: the prediction of 1 atoms \(first: 3\) is no number"):
-        evaluate_structures(Broken(open_symgnn(model)), path, out, progress=False)
+        evaluate_structures(Broken(open_model(model, kind="symgnn")), path, out, progress=False)
     with pytest.raises(VitrifyError, match="noise ceiling"):
         evaluate_structures(model, path, out, ceiling=0.0, progress=False)
     assert not out.exists()  # an evaluation that fails leaves nothing
@@ -179,7 +179,7 @@ def test_a_model_without_deviations(tmp_path: Path) -> None:
             return values, np.zeros_like(deviations)
 
     write_glass(tmp_path / "a.npz", 1)
-    sure = Sure(open_symgnn(write_toy(tmp_path / "toy.pt", validity=RANGE)))
+    sure = Sure(open_model(write_toy(tmp_path / "toy.pt", validity=RANGE), kind="symgnn"))
     report = evaluate_structures(sure, tmp_path / "a.npz", tmp_path / "out", progress=False)
     assert json.loads((tmp_path / "out/metrics.json").read_text())["deviation"] is None
     assert "nothing to calibrate" in Page(report.read_text()).text

@@ -20,9 +20,9 @@ from toy_symgnn import write_toy
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
 from vitrify.data.structures import load_structures
+from vitrify.engines.load import load_model
 from vitrify.engines.open import open_model
 from vitrify.export.from_run import export_run
-from vitrify.export.write import load_model
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.modelfile.archive import find_model, read_metadata
 from vitrify.models import System, build_model, parse_model_config

@@ -87,10 +87,9 @@ def export_command(
     ] = None,
 ) -> None:
     """Write the best model of a run as a file for LAMMPS and ASE, and check that it computes the same."""
-    from vitrify.amshortcut.training.responses import parse_responses
     from vitrify.export.from_run import export_run
 
-    loaded = export_run(run, out, dtype, parse_responses(response or []))
+    loaded = export_run(run, out, dtype, response or [])
     typer.echo(f"{loaded.path}")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,37 @@ from numpy.typing import ArrayLike
 
 from vitrify.core.errors import VitrifyError
 from vitrify.engines.native import core_errors
+from vitrify.engines.open import open_model
+from vitrify.generation.anneal import Anneal, anneal
+from vitrify.generation.in_order import in_order
+from vitrify.generation.request import Request
 from vitrify.generation.samplers import Plan, make_sampler, numbers_of
-from vitrify.modelfile.archive import GlassVAEMetadata
+from vitrify.glassvae.metadata import GlassVAEMetadata
+
+_DRAWN = 0.002  # eV/atom: how near an annealed structure comes to the energy that was drawn
+
+
+def structures(path: Path, metadata: GlassVAEMetadata, request: Request) -> Iterator[Atoms]:
+    """The glasses of a request; warns of what of the first one lies outside the training data."""
+    if request.target:
+        raise VitrifyError(f"{path.name} is of kind glassvae, which knows no target: give energy instead")
+    r = request
+    wanted = LatentRequest(r.n_atoms, r.density, r.cell, r.composition, r.energy, r.steps, r.churn)
+    workers = min(r.workers, len(r.seeds))
+    samplers = [LatentSampler(path, metadata, wanted, r.engine, r.device) for _ in range(workers)]
+    for message in samplers[0].warnings(r.seeds[0]):
+        warnings.warn(message, stacklevel=3)
+    made = in_order(lambda sampler, seed: sampler.make(seed), samplers, r.seeds)
+    return _annealed(made, path, r.device, Anneal(time=r.anneal)) if r.anneal else made
+
+
+def _annealed(made: Iterator[Atoms], path: Path, device: str, settings: Anneal) -> Iterator[Atoms]:
+    """The structures at rest, with the energies that they were drawn for."""
+    model = open_model(path, device=device)
+    for atoms in made:
+        drawn = atoms.info["latent_energy"]
+        window = atoms.info.get("energy_window", (drawn - _DRAWN, drawn + _DRAWN))
+        yield anneal(atoms, model, window, settings, atoms.info["seed"])
 
 
 @dataclass(frozen=True)
@@ -46,7 +76,7 @@ class LatentSampler:
                 "structures: finish the training of a model of variant equivariant, and export it again"
             )
         self.metadata, self.request, self.path = metadata, request, path
-        self.sampler = make_sampler(path, metadata, engine, device)
+        self.sampler = make_sampler(path, metadata, engine, device, decoder=True)
         self.draw(0)  # says at once that a window is empty
 
     def draw(self, seed: int) -> tuple[np.ndarray, float]:
