@@ -64,14 +64,13 @@ def described(thing: Any) -> dict[str, Any]:
 
 
 def python_names() -> dict[str, Any]:
-    """Public names of `vitrify` and `vitrify.lammps`, and what the functions of these return or take as options."""
+    """Public names of `vitrify` and `vitrify.lammps`, and the options of `generate`."""
     found: dict[str, Any] = {}
     for place in ("vitrify", "vitrify.lammps"):
         module = importlib.import_module(place)
         found[place] = {"__all__": sorted(module.__all__)}
         found[place] |= {name: _public(module, name) for name in sorted(module.__all__)}
-    # What `vitrify.lammps.attach` returns, and where the options of `vitrify.generate` stand.
-    found["vitrify.lammps.attach returns"] = [described(cls) for cls in _returned(vitrify.lammps.attach)]
+    # Where the options of `vitrify.generate` stand.
     many = inspect.getmodule(vitrify.generate).generate_many  # type: ignore[union-attr]
     found["options of vitrify.generate"] = signature(many)
     return found
@@ -82,14 +81,6 @@ def _public(module: types.ModuleType, name: str) -> Any:
         return described(getattr(module, name))
     except (ImportError, AttributeError) as error:
         return f"cannot be imported: {error}"
-
-
-def _returned(function: Any) -> list[type]:
-    """The classes that the annotation of a function names, some of which only type checkers import."""
-    package = importlib.import_module(inspect.getmodule(function).__name__.rpartition(".")[0])  # type: ignore[union-attr]
-    inside = [importlib.import_module(m.name) for m in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")]
-    names = re.findall(r"\w+", function.__annotations__["return"])
-    return [next(getattr(module, name) for module in inside if hasattr(module, name)) for name in names]
 
 
 def calculator_properties() -> dict[str, list[str]]:

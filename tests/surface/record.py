@@ -32,6 +32,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 HELPERS = Path(__file__).parents[1] / "helpers"
 sys.path.insert(0, str(HELPERS))
 
+import attached_models  # noqa: E402
 import command_outputs  # noqa: E402
 import lammps_surface  # noqa: E402
 import model_outputs  # noqa: E402
@@ -50,7 +51,12 @@ def models() -> dict[str, Any]:
 
 def lammps() -> dict[str, Any]:
     """Runs of every style."""
-    return {"machine": model_outputs.machine(), "simd": lammps_surface.SIMD, "runs": lammps_surface.everything()}
+    return {
+        "machine": model_outputs.machine(),
+        "simd": lammps_surface.SIMD,
+        "runs": lammps_surface.everything(),
+        "attached": attached_models.in_process(lammps_surface.SIMD),
+    }
 
 
 def outputs() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import attached_models
 import model_outputs
 from lammps_surface import RUNS, SIMD, outcome
 from surface_records import differences, load, without_numbers
@@ -29,6 +30,11 @@ def test_a_run_prints_and_computes_what_it_did(name: str) -> None:
         assert not differences(then, now)
     else:
         assert not differences(numberless(then), numberless(now), TOLERANCE)
+
+
+def test_attached_models_answer_what_they_did() -> None:
+    now = attached_models.in_process(SIMD)
+    assert not differences(RECORDED["attached"], now, 0.0 if EXACT else TOLERANCE)
 
 
 def test_every_recorded_run_is_made() -> None:

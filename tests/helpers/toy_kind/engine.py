@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from toy_kind.metadata import ToyMetadata
 
+from toy_kind.metadata import ToyMetadata
 from vitrify.engines.torchscript import TorchModel
 from vitrify.graphs.neighbours import build_structure_graph
 
