@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import zipfile
@@ -32,11 +33,17 @@ STAND_INS = {"A": "Ar", "B": "Kr"}  # chemical symbols of species that are no el
 
 
 def machine() -> dict[str, Any]:
-    """What bits depend on beside the engine: the C library, whose functions choose instructions themselves."""
+    """What bits depend on beside the sources: compiler, C library (it chooses instructions itself) and processor."""
     cpu = Path("/proc/cpuinfo")
     words = set(cpu.read_text().split()) if cpu.is_file() else set()
-    sets = [name for name in ("fma", "avx2", "avx512f") if name in words]
-    return {"libc": " ".join(platform.libc_ver()), "processor": platform.machine(), "instructions": sets}
+    core = importlib.import_module("vitrify._core").__file__
+    compilers = re.findall(rb"(?:GCC: \([^)]*\)|clang version) [\d.]+", Path(str(core)).read_bytes())
+    return {
+        "compiler": sorted({found.decode() for found in compilers}),
+        "libc": " ".join(platform.libc_ver()),
+        "processor": platform.machine(),
+        "instructions": [name for name in ("fma", "avx2", "avx512f") if name in words],
+    }
 
 
 def can_run(instructions: str) -> bool:
