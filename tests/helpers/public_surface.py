@@ -145,8 +145,9 @@ def command_tree() -> dict[str, Any]:
 
 def _command(command: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"help": inspect.cleandoc(command.help or "")}
-    found["order"] = [parameter.name for parameter in command.params]
-    found["parameters"] = {parameter.name: _parameter(parameter) for parameter in command.params}
+    # Arguments by the name in the usage, options by what is typed.
+    found["order"] = [parameter.opts[0] for parameter in command.params]
+    found["parameters"] = {parameter.opts[0]: _parameter(parameter) for parameter in command.params}
     commands = getattr(command, "commands", None)
     if commands is not None:
         found["commands"] = {name: _command(commands[name]) for name in sorted(commands)}

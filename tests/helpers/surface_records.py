@@ -39,6 +39,13 @@ def without_numbers(text: str) -> str:
     return _DIGITS.sub("#", text)
 
 
+def check(then: Any, now: Any, tolerance: float = 0.0) -> None:
+    """Fails with every one of the `differences`, a line for each."""
+    found = differences(then, now, tolerance)
+    if found:
+        raise AssertionError("\n".join([f"{len(found)} differences from the record", *found]))
+
+
 def differences(then: Any, now: Any, tolerance: float = 0.0, place: str = "") -> list[str]:
     """What differs, one line for each place in nested values; empty if nothing does.
 

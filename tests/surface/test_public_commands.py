@@ -10,7 +10,7 @@ import pytest
 import command_outputs
 import model_outputs
 from public_surface import KINDS
-from surface_records import differences, load, without_numbers
+from surface_records import check, load, without_numbers
 
 RECORDED = load("outputs")
 EXACT = model_outputs.machine() == RECORDED["machine"]
@@ -18,7 +18,7 @@ TOLERANCE = 1e-3  # of what four steps of training in float32 lead to
 
 
 def test_info_shows_what_it_did_and_files_are_the_same() -> None:
-    assert not differences(RECORDED["info"], command_outputs.info())
+    check(RECORDED["info"], command_outputs.info())
 
 
 def told(line: str) -> str:
@@ -36,10 +36,10 @@ def printed(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_generate_writes_the_same_structures(tmp_path: Path) -> None:
-    assert not differences(printed(RECORDED["generate"]), printed(command_outputs.generate(tmp_path)))
+    check(printed(RECORDED["generate"]), printed(command_outputs.generate(tmp_path)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_train_export_and_evaluate_write_the_same_files_columns_and_keys(kind: str, tmp_path: Path) -> None:
-    assert not differences(load("ways")[kind], command_outputs.way(kind, tmp_path), TOLERANCE)
+    check(load("ways")[kind], command_outputs.way(kind, tmp_path), TOLERANCE)

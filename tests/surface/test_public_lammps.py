@@ -12,7 +12,7 @@ import pytest
 import attached_models
 import model_outputs
 from lammps_surface import RUNS, SIMD, outcome
-from surface_records import differences, load, without_numbers
+from surface_records import check, load, without_numbers
 
 RECORDED = load("lammps")
 EXACT = model_outputs.machine() == RECORDED["machine"] and RECORDED["simd"] == SIMD
@@ -27,14 +27,14 @@ def numberless(found: dict[str, Any]) -> dict[str, Any]:
 def test_a_run_prints_and_computes_what_it_did(name: str) -> None:
     then, now = RECORDED["runs"][name], outcome(RUNS[name])
     if EXACT and not RUNS[name].torch:
-        assert not differences(then, now)
+        check(then, now)
     else:
-        assert not differences(numberless(then), numberless(now), TOLERANCE)
+        check(numberless(then), numberless(now), TOLERANCE)
 
 
 def test_attached_models_answer_what_they_did() -> None:
     now = attached_models.in_process(SIMD)
-    assert not differences(RECORDED["attached"], now, 0.0 if EXACT else TOLERANCE)
+    check(RECORDED["attached"], now, 0.0 if EXACT else TOLERANCE)
 
 
 def test_every_recorded_run_is_made() -> None:

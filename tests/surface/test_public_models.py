@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import model_outputs
-from surface_records import differences, load
+from surface_records import check, load
 
 RECORDED = load("models")
 TOLERANCE = 1e-6
@@ -29,14 +29,14 @@ def test_native_answers_are_those_of_the_record(instructions: str) -> None:
     exact = model_outputs.machine() == RECORDED["machine"]
     errors, now = split(model_outputs.in_process("native", instructions))
     known, then = split(load("models")[f"native, {instructions}"])
-    assert not differences(then, now, 0.0 if exact else TOLERANCE)
+    check(then, now, 0.0 if exact else TOLERANCE)
     assert errors == known if exact else max(errors.values()) < 1e-5
 
 
 def test_torch_answers_are_those_of_the_record() -> None:
     errors, now = split(model_outputs.in_process("torch"))
     _, then = split(load("models")["torch"])
-    assert not differences(then, now, TOLERANCE)
+    check(then, now, TOLERANCE)
     assert max(errors.values()) < 1e-5
 
 
