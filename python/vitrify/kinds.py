@@ -1,8 +1,8 @@
 """The kinds of models that vitrify knows: `KINDS`, the only list of them.
 
-Everything that the shared layers ask of a kind (its metadata, engines, export, training, evaluation, styles in LAMMPS)
-stands in its `Kind`, as import paths in text, "module:attribute", which are loaded when they are used. So nothing heavy
-is imported to look a kind up, and no shared module names a kind.
+Everything that the shared layers ask of a kind stands in its `Kind`, or in its package, where the same parts have the
+same names in each (`PARTS`). They are loaded when they are used. So nothing heavy is imported to look a kind up, and no
+shared module names a kind.
 
 A kind from outside joins by an entry point of the group "vitrify.kinds", whose value is its `Kind`, or by
 `KINDS.register`.
@@ -20,73 +20,77 @@ from vitrify.core.errors import VitrifyError, did_you_mean
 
 _BUILT_IN = ("vitrify.ogn.kind", "vitrify.symgnn.kind", "vitrify.amshortcut.kind", "vitrify.glassvae.kind")
 
-
-@dataclass(frozen=True)
-class CalculatorPart:
-    """What a kind of model gives in `GlassCalc`.
-
-    argument: of GlassCalc that takes the model, "model" or "barriers". properties: names of ASE's, or of our own.
-    results: "module:function" of (model, positions (N, 3), cell (3, 3), types (N,)) -> {property: value}. quantity:
-    "module:function" of the metadata -> what is predicted, in a word, for warnings.
-    """
-
-    argument: str
-    properties: tuple[str, ...]
-    results: str
-    quantity: str
+# Where the package of a kind keeps its parts, "module:attribute", and what each of them is.
+PARTS = {
+    # Class of vitrify.json, a `vitrify.modelfile.metadata.Metadata`.
+    "metadata": "metadata:{title}Metadata",
+    # {name: (config class, module class)}, the default first.
+    "variants": "models:VARIANTS",
+    # Class of a training configuration, a `vitrify.training.config.Config`.
+    "config": "training.config:{title}Config",
+    # Function of a configuration and the model's, which makes the task and its data (`vitrify.training.task.Prepared`).
+    "prepare": "training.prepare:prepare",
+    # Function (module, `vitrify.export.write.Exported`, **given) -> what only this kind's metadata hold, with the
+    # reference case.
+    "own_metadata": "export:own_metadata",
+    # Function (model in any engine) -> outputs of the reference case, got and expected.
+    "replay": "replay:replay",
+    # Class of the TorchScript program, a `vitrify.engines.torchscript.TorchModel`.
+    "torch": "torchscript:Torch{title}",
+    # The rest as far as a kind has them, see `Kind.optional`. Class of the native engine, made of a file's path.
+    "native": "native:Native{title}",
+    # What `vitrify evaluate` runs, and what `vitrify explain` does.
+    "evaluate": "evaluate:EVALUATION",
+    "explain": "explain:EXPLANATION",
+    # Function (path, metadata, `vitrify.generation.request.Request`) -> structures.
+    "generate": "generate:structures",
+    # Function (run, values of --response) that export calls before it writes.
+    "adjust": "training.responses:adjust",
+    # Functions behind GlassCalc: (model, positions (N, 3), cell (3, 3), types (N,)) -> {property: value}; and metadata
+    # -> what is predicted, in a word, for warnings.
+    "results": "calculator:results",
+    "quantity": "calculator:quantity",
+}
+_OPTIONAL = ("native", "evaluate", "explain", "generate", "adjust")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of model. Fields that are text with a colon are import paths: `load` gives what they stand for.
+    """One kind of model.
 
-    name: in model files, configurations and file names (NAME.ogn.pt). title: as papers write it. purpose: what it is
-    for and what runs it, after "kind NAME ...".
-    metadata: class of `vitrify.json`, a `vitrify.modelfile.metadata.Metadata`.
-    variants: {name: (config class, module class)}, the default first.
-    config, prepare: class of a training configuration, a `vitrify.training.config.Config`; and the function of it and
-    the model's config that makes the task and its data, a `vitrify.training.task.Prepared`.
-    methods, inputs: of the TorchScript program, and of its `forward`. torch: class of the loaded program, a
-    `vitrify.engines.torchscript.TorchModel`. native: class of the native engine, made of a file's path, or None.
-    own_metadata: function (module, `vitrify.export.write.Exported`, **given) -> the metadata that only this kind has,
-    with the reference case. exported: names in the info of a run that it is given.
-    replay: function (model in any engine) -> outputs of the reference case, got and expected.
-    evaluate, explain: what `vitrify evaluate` and `vitrify explain` run. generate: function that makes structures.
-    adjust: function (run, values of --response) that export calls before it writes. None where there is no such thing.
-    attach: function (lmp, model, elements, options) behind `vitrify.lammps.attach`, for models that are no energies.
-    calculator: its part of `GlassCalc`. styles: in LAMMPS, the first of which replays the reference case.
-    citation: of the paper.
+    name: in model files, configurations and file names (NAME.ogn.pt). title: as papers and classes write it.
+    package: where its parts are. purpose: what it is for and what runs it, after "kind NAME ...".
+    methods, inputs: of the TorchScript program, and of its `forward`.
+    optional: those of "native", "evaluate", "explain", "generate" and "adjust" that it has.
+    exported: names in the info of a run that `own_metadata` is given.
+    argument, properties: of GlassCalc, "model" or "barriers", and the names of what it gives there; or none.
+    attach: "module:function" (lmp, model, elements, options) behind `vitrify.lammps.attach`, for what is no energy.
+    styles: in LAMMPS, the first of which replays the reference case. citation: of the paper.
     """
 
     name: str
     title: str
+    package: str
     purpose: str
-    metadata: str
-    variants: str
-    config: str
-    prepare: str
     methods: tuple[str, ...]
     inputs: tuple[str, ...]
-    torch: str
-    own_metadata: str
-    replay: str
-    native: str | None = None
+    optional: tuple[str, ...] = ()
     exported: tuple[str, ...] = ()
-    evaluate: str | None = None
-    explain: str | None = None
-    generate: str | None = None
-    adjust: str | None = None
+    argument: str | None = None
+    properties: tuple[str, ...] = ()
     attach: str | None = None
-    calculator: CalculatorPart | None = None
     styles: tuple[str, ...] = ()
     citation: str = ""
 
-    def load(self, field: str) -> Any:
-        """What the import path in `field` stands for; VitrifyError if this kind has none."""
-        path = getattr(self, field)
-        if path is None:
-            raise VitrifyError(f"a model of kind {self.name} has no {field}; kind {self.name} {self.purpose}")
-        return load(path)
+    def has(self, part: str) -> bool:
+        """Whether the kind has a part; all have those that are not optional."""
+        return part not in _OPTIONAL or part in self.optional
+
+    def load(self, part: str) -> Any:
+        """The part of this name, one of PARTS; VitrifyError if this kind has none."""
+        if not self.has(part):
+            raise VitrifyError(f"a model of kind {self.name} has no {part}; kind {self.name} {self.purpose}")
+        return load(f"{self.package}.{PARTS[part].format(title=self.title)}")
 
 
 def load(path: str) -> Any:

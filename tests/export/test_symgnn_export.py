@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_export import rewrite, with_metadata
 from typer.testing import CliRunner
 
 import model_files
 import toy_symgnn
+from changed_files import rewrite, with_metadata
 from lammps_runner import Configuration
 from toy_symgnn import glass, make_toy, write_toy
-from vitrify.cli import doctor
+from vitrify.cli import diagnose as doctor
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
 from vitrify.engines.load import load_model

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_pair_glassvae import REDUCED, configuration, script
 
 import model_files
 import toy_glassvae
-from lammps_runner import run_lammps
+from lammps_inputs.pair_glassvae import REDUCED, configuration, script
+from lammps_runner import FOUR_RANKS, run_lammps
 from toy_symgnn import write_toy
 from vitrify import _core
-from vitrify.cli.doctor import diagnose
-from vitrify.cli.info import describe
+from vitrify.cli.describe import describe
+from vitrify.cli.diagnose import diagnose
 from vitrify.export.write import export_model
 from vitrify.modelfile.archive import read_metadata
 from vitrify.models import build_model
@@ -135,7 +135,7 @@ def test_other_styles_name_the_right_one(folder: Path) -> None:
     assert "use pair_style glassvae, compute glassvae/latent or create_glass for it, or give a model of kind" in message
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 def test_positions_that_are_no_numbers(folder: Path, ranks: int) -> None:
     after = """\
 run 0
@@ -161,7 +161,7 @@ def test_what_is_said_of_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     told = {name: dict(describe(read_metadata(folder / name), folder / name)) for name in ("toy.pt", "paper.pt")}
     assert told["toy.pt"]["in LAMMPS"] == "pair_style glassvae; pair_coeff * * toy.pt Cu Au"
     assert told["paper.pt"]["in LAMMPS"].startswith("no: GlassCalc")
-    monkeypatch.setattr("vitrify.cli.doctor.shipped_models", dict)
+    monkeypatch.setattr("vitrify.cli.diagnose.shipped_models", dict)
     findings = {found.name: found for found in diagnose([str(folder / "toy.pt"), str(folder / "paper.pt")])}
     assert findings["lmp loads the plugin"].ok and "pair_style glassvae" in findings["lmp loads the plugin"].detail
     for name in ("toy.pt in lmp, native", "toy.pt in lmp, torch", "paper.pt in Python, torch"):

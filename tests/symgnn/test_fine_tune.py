@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_compute_symgnn import frame, script
-from test_export import with_metadata
-from test_training_symgnn import CONFIG, SMALL, glass
 from typer.testing import CliRunner
 
+from changed_files import with_metadata
+from labelled_glass import CONFIG, SMALL, glass
+from lammps_inputs.compute_symgnn import frame, script
 from lammps_runner import run_ok
 from toy_symgnn import glass as lattice
 from toy_symgnn import write_toy

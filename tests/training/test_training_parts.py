@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_training_symgnn import CONFIG, SMALL, glass
 
+from labelled_glass import CONFIG, SMALL, glass
 from symgnn_variants import graph_of, make_atoms
 from vitrify.core.errors import VitrifyError
 from vitrify.data.structures import load_structures

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from vitrify.amshortcut.metadata import AMShortcutMetadata
-from vitrify.engines.native import Array, NativeModel, flow_velocity
+from vitrify.engines.native import Array, NativeBase, flow_velocity
 
 
-class NativeAMShortcut(NativeModel):
+class NativeAMShortcut(NativeBase):
     """The network of a generator of variant flow, ready to run."""
 
     kind = "amshortcut"

@@ -10,8 +10,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from vitrify.core.checks import check_cell
 from vitrify.core.errors import VitrifyError
+from vitrify.core.validation import check_cell
 from vitrify.modelfile.metadata import Metadata
 
 

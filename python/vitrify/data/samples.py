@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from vitrify.core.checks import check_cell, check_vectors
 from vitrify.core.errors import VitrifyError, did_you_mean
+from vitrify.core.validation import check_cell, check_vectors
 from vitrify.data.structures import load_structures
 
 

@@ -33,7 +33,7 @@ def core_errors() -> Iterator[None]:
         raise VitrifyError(str(error)) from None
 
 
-class NativeModel:
+class NativeBase:
     """Base of a model file in the native engine, ready to run on OMP_NUM_THREADS threads (default 1).
 
     Raises VitrifyError for a file that is damaged, of another kind, or has no weights for this engine.
@@ -57,7 +57,7 @@ class NativeModel:
             self._model: Any = getattr(_core, self.compiled)(str(self.path))
 
 
-class MeasuredNativeModel(NativeModel):
+class MeasuredNativeBase(NativeBase):
     """A native model that looks at whole structures, and knows what its last prediction met and cost."""
 
     def closest(self) -> list[float]:

@@ -89,7 +89,7 @@ def generate_many(
     path = find_model(model)
     metadata = read_metadata(path)
     kind = KINDS[metadata.kind]
-    if kind.generate is None:
+    if not kind.has("generate"):
         raise not_a_generator(path, metadata.kind)
     if count < 1:
         raise VitrifyError(f"count is {count}, but must be at least 1")
@@ -107,7 +107,7 @@ def generate_many(
 
 def not_a_generator(path: Path, kind: str) -> VitrifyError:
     """The error for a model file of a kind that makes no structures."""
-    return wrong_kind(path, kind, next(name for name, other in KINDS.items() if other.generate))
+    return wrong_kind(path, kind, next(name for name, other in KINDS.items() if other.has("generate")))
 
 
 def _corrected(atoms: Atoms, corrector: Relaxation, metadata: Metadata) -> Atoms:

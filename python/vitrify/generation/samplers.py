@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vitrify.core.checks import check_cell
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.core.units import GRAMS
+from vitrify.core.validation import check_cell
 from vitrify.engines.native import core_errors, make_generator, push_apart
 from vitrify.generation.processes import Flow, State
 from vitrify.generation.sampler import Network, Steps, sample

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrify.core.checks import require_finite
+from vitrify.core.validation import require_finite
 from vitrify.engines.interface import EnergyPredictor
 from vitrify.modelfile.metadata import Metadata
 

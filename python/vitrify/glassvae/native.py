@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from vitrify import _core
-from vitrify.engines.native import Array, MeasuredNativeModel, core_errors, flow_velocity
+from vitrify.engines.native import Array, MeasuredNativeBase, core_errors, flow_velocity
 from vitrify.engines.predictions import EnergyPrediction
 from vitrify.glassvae.metadata import GlassVAEMetadata
 
 
-class NativeGlassVAE(MeasuredNativeModel):
+class NativeGlassVAE(MeasuredNativeBase):
     """A latent model of variant equivariant, ready to run."""
 
     kind = "glassvae"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitrify.core.checks import check_cell, check_vectors
 from vitrify.core.errors import VitrifyError
+from vitrify.core.validation import check_cell, check_vectors
 
 if TYPE_CHECKING:
     import torch

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from vitrify.engines.native import Array, MeasuredNativeModel
+from vitrify.engines.native import Array, MeasuredNativeBase
 from vitrify.ogn.metadata import OGNMetadata
 
 
-class NativeOGN(MeasuredNativeModel):
+class NativeOGN(MeasuredNativeBase):
     """An OGN of variant pair, ready to run."""
 
     kind = "ogn"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitrify.core.checks import check_cell, check_vectors
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import Units, get_units
+from vitrify.core.validation import check_cell, check_vectors
 from vitrify.ogn.interface import MotionPredictor
 
 Array = NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrify.core.checks import require_finite
+from vitrify.core.validation import require_finite
 from vitrify.symgnn.interface import PropertyPredictor
 from vitrify.symgnn.metadata import SymGNNMetadata
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from vitrify.engines.native import Array, NativeModel
+from vitrify.engines.native import Array, NativeBase
 from vitrify.symgnn.metadata import SymGNNMetadata
 
 
-class NativeSymGNN(NativeModel):
+class NativeSymGNN(NativeBase):
     """A SymGNN of variant exact, ready to run."""
 
     kind = "symgnn"

@@ -10,8 +10,8 @@ from ase import Atoms
 from ase.data import atomic_numbers
 from tqdm import tqdm
 
-from vitrify.amshortcut.evaluate.runs import StructureSampler
-from vitrify.amshortcut.evaluate.settings import GeneratorSettings
+from vitrify.amshortcut.evaluate.runs import Generate
+from vitrify.amshortcut.evaluate.settings import Settings
 from vitrify.analysis.ensembles import mass_densities
 from vitrify.analysis.rings import mean_ring_size
 from vitrify.core.errors import VitrifyError, did_you_mean
@@ -47,10 +47,10 @@ def calculator(name: str, commands: Sequence[str], species: Sequence[str]) -> Ca
 
 
 def design(
-    make: StructureSampler,
+    generate: Generate,
     like: Sequence[Atoms],
     species: Sequence[str],
-    settings: GeneratorSettings,
+    settings: Settings,
     steps: int,
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def design(
     for name, values in found.items():
         for number, target in enumerate(tqdm(targets, desc=f"{name}, {steps} steps", disable=not progress)):
             asked = {settings.target: float(target)} if name == "values" else None
-            values.append(_one(make, like[number % len(like)], asked, of, species, settings, steps, number))
+            values.append(_one(generate, like[number % len(like)], asked, of, species, settings, steps, number))
     conditional, null = (np.array(found[name]) for name in ("values", "unconditional"))
     return {
         "property": settings.target,
@@ -82,11 +82,11 @@ def design(
 
 
 def _one(
-    make: StructureSampler, like: Atoms, asked: dict[str, float] | None, of: Callable[[Atoms], float], species:
-    Sequence[str], settings: GeneratorSettings, steps: int, number: int,
+    generate: Generate, like: Atoms, asked: dict[str, float] | None, of: Callable[[Atoms], float], species:
+    Sequence[str], settings: Settings, steps: int, number: int,
 ) -> float:  # fmt: skip
     try:
-        atoms = make(like, steps=steps, seed=settings.seed + number, target=asked, free=True)
+        atoms = generate(like, steps=steps, seed=settings.seed + number, target=asked, free=True)
         if settings.potential:
             atoms = correct(
                 atoms, settings.potential, species=species, temperature=settings.temperature,

@@ -10,6 +10,7 @@ import numpy as np
 from ase import Atoms
 from tqdm import tqdm
 
+from vitrify.amshortcut.evaluate.settings import Amounts
 from vitrify.analysis import ensembles
 from vitrify.analysis.ensembles import Curves
 from vitrify.analysis.novelty import novelty
@@ -29,16 +30,7 @@ class Measured:
     adf: Curves
 
 
-@dataclass(frozen=True)
-class Amounts:
-    """How many samples of a set the dear quantities are measured on."""
-
-    energies: int = 20
-    rings: int = 10
-    novelty: int = 50
-
-
-class Yardstick:
+class ReferenceEnsemble:
     """A reference ensemble, and how other structures compare with it.
 
     cutoffs: of coordination, by pair (A): the first minima of the reference's g(r). least: the smallest distances of
@@ -55,16 +47,16 @@ class Yardstick:
         amounts: Amounts | None = None,
         groups: Sequence[int] | None = None,
     ) -> None:
-        self.reference, self.species = list(reference), tuple(species)
+        self.samples, self.species = list(reference), tuple(species)
         self.commands, self.training = tuple(commands), list(training)
         self.amounts = amounts or Amounts()
-        self.groups = list(range(len(self.reference))) if groups is None else list(groups)
-        self.rdf = ensembles.rdf(self.reference, self.species)
-        self.adf = ensembles.adf(self.reference, self.species)
+        self.groups = list(range(len(self.samples))) if groups is None else list(groups)
+        self.rdf = ensembles.rdf(self.samples, self.species)
+        self.adf = ensembles.adf(self.samples, self.species)
         self.cutoffs = ensembles.first_minima(self.rdf)
-        self.least = ensembles.closest_pairs(self.reference, self.species)
-        self.limit = ensembles.low_q_limit(ensembles.structure_factors(self.reference[:200]))
-        self.shares = ensembles.coordination(self.reference, self.species, self.cutoffs)
+        self.least = ensembles.closest_pairs(self.samples, self.species)
+        self.limit = ensembles.low_q_limit(ensembles.structure_factors(self.samples[:200]))
+        self.shares = ensembles.coordination(self.samples, self.species, self.cutoffs)
 
     def measure(self, samples: Sequence[Atoms], progress: bool = False) -> Measured:
         """All numbers of some structures; lengths in A, energies in eV/atom, densities in g/cm^3."""

@@ -17,14 +17,14 @@ from ase.io import read, write
 from tqdm import tqdm
 
 from vitrify.amshortcut.evaluate.baselines import Made, md_from_random, steps_for
-from vitrify.amshortcut.evaluate.settings import GeneratorSettings
+from vitrify.amshortcut.evaluate.settings import Settings
 from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path
 from vitrify.generation.relaxation import correct
 
-StructureSampler = Callable[..., Atoms]
-"""make(like, steps=, seed=, target=, free=) -> one structure of as many atoms as `like`: in its cell and of its
+Generate = Callable[..., Atoms]
+"""generate(like, steps=, seed=, target=, free=) -> one structure of as many atoms as `like`: in its cell and of its
 composition, unless `free`: then of a density and a composition that go with the target."""
 
 
@@ -42,21 +42,23 @@ class Run:
     refused: int = 0
 
 
-def open_sampler(path: Path, metadata: AMShortcutMetadata, engine: str, churn: float) -> StructureSampler:
-    """The generator of a model file, loaded once, as a `StructureSampler`."""
+def open_generator(path: Path, metadata: AMShortcutMetadata, engine: str, churn: float) -> Generate:
+    """The generator of a model file, loaded once."""
     from vitrify.generation.samplers import make_sampler
 
     loaded = make_sampler(path, metadata, engine, "cpu")
     fixed = metadata.process == "flow"  # others choose their elements
 
-    def make(like: Atoms, *, steps: int, seed: int, target: Mapping[str, float] | None, free: bool = False) -> Atoms:
+    def generate(
+        like: Atoms, *, steps: int, seed: int, target: Mapping[str, float] | None, free: bool = False
+    ) -> Atoms:
         cell = None if free else like.cell[:]
         composition = counts_of(like) if fixed and not free else None
         plan = loaded.plan(len(like), None, cell, composition, target or {}, steps, churn)
         positions, types = loaded.make(plan, seed)
         return Atoms([metadata.species[t] for t in types], positions=positions, cell=plan.cell, pbc=True)
 
-    return make
+    return generate
 
 
 def counts_of(atoms: Atoms) -> dict[str, int]:
@@ -105,10 +107,10 @@ class Runs:
     """All runs of an evaluation. like: the reference samples whose cells and counts are taken, one for each sample."""
 
     def __init__(
-        self, make: StructureSampler, like: Sequence[Atoms], species: Sequence[str], settings: GeneratorSettings,
+        self, generate: Generate, like: Sequence[Atoms], species: Sequence[str], settings: Settings,
         store: Store, progress: bool,
     ) -> None:  # fmt: skip
-        self.make, self.like, self.species, self.settings = make, list(like), tuple(species), settings
+        self.generate, self.like, self.species, self.settings = generate, list(like), tuple(species), settings
         self.store, self.progress = store, progress
         self._speed: tuple[float, float] | None = None
 
@@ -134,7 +136,9 @@ class Runs:
         samples, cpu = self._each(
             self.like,
             f"{steps} steps",
-            lambda number, like: self.make(like, steps=steps, seed=seed + number, target=dict(self.settings.condition)),
+            lambda number, like: self.generate(
+                like, steps=steps, seed=seed + number, target=dict(self.settings.condition)
+            ),
         )
         return Run("generated", steps, samples, cpu, refused=len(self.like) - len(samples))
 
@@ -143,14 +147,14 @@ class Runs:
         s = self.settings
         steps = s.corrector_steps if s.temperature else 0
 
-        def mend(number: int, atoms: Atoms) -> Atoms:
+        def relaxed(number: int, atoms: Atoms) -> Atoms:
             return correct(
                 atoms, s.potential, species=self.species, temperature=s.temperature,
                 final_temperature=s.final_temperature, steps=steps, timestep=s.timestep,
                 iterations=s.corrector_iterations, seed=s.seed + number,
             )  # fmt: skip
 
-        samples, cpu = self._each(run.samples, f"{run.steps} steps, corrector", mend)
+        samples, cpu = self._each(run.samples, f"{run.steps} steps, corrector", relaxed)
         refused = run.refused + len(run.samples) - len(samples)
         return Run("corrected", run.steps, samples, run.cpu_seconds + cpu, steps, refused)
 

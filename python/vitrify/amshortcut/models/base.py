@@ -88,7 +88,7 @@ def _fourier(values: Tensor) -> Tensor:
 
 
 class AMShortcut(nn.Module, ABC):
-    """Base of the variants; a variant sets `process` and `hyperparameters`, and defines `denoise`."""
+    """Base of the variants; a variant sets `process` and `hyperparameters`, and defines `outputs`."""
 
     process: str
 
@@ -110,7 +110,7 @@ class AMShortcut(nn.Module, ABC):
         self.condition = condition
 
     @abstractmethod
-    def denoise(
+    def outputs(
         self, elements: Tensor, sample: Tensor, edge_index: Tensor, edge_vectors: Tensor, condition: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The two outputs, (N, 3) and (N, kinds), given the embedded condition (S, width)."""
@@ -130,7 +130,7 @@ class AMShortcut(nn.Module, ABC):
         if not self.long_steps:
             step = torch.zeros_like(step)
         condition = self.condition(time, step, properties, known)
-        vectors, kinds = self.denoise(elements, sample, edge_index, edge_vectors, condition)
+        vectors, kinds = self.outputs(elements, sample, edge_index, edge_vectors, condition)
         n = time.shape[0]
         counts = vectors.new_zeros([n]).index_add(0, sample, torch.ones_like(vectors[:, 0])).clamp_min(1.0)
         mean = vectors.new_zeros([n, 3]).index_add(0, sample, vectors) / counts.unsqueeze(1)

@@ -169,7 +169,7 @@ class FlowAMShortcut(AMShortcut):
         self.gate = nn.Linear(config.width, config.width)
         nn.init.zeros_(self.gate.bias)
 
-    def denoise(
+    def outputs(
         self, elements: Tensor, sample: Tensor, edge_index: Tensor, edge_vectors: Tensor, condition: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Average velocities (N, 3); the species of the atoms are given, so that nothing is said of them."""

@@ -189,7 +189,7 @@ class EGNN(nn.Module):
     def forward(
         self, elements: Tensor, sample: Tensor, edge_index: Tensor, edge_vectors: Tensor, condition: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """What `AMShortcut.denoise` returns."""
+        """What `AMShortcut.outputs` returns."""
         reduced = edge_vectors.square().sum(1, keepdim=True).clamp_min(1e-12).sqrt() / self.cutoff
         attributes = 2.0 * torch.tanh(reduced) - 1.0
         envelope = 2.0 * torch.tanh(1.0 - reduced.clamp_max(1.0)).square()
@@ -216,7 +216,7 @@ class Moments(nn.Module):
     def forward(
         self, elements: Tensor, sample: Tensor, edge_index: Tensor, edge_vectors: Tensor, condition: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """What `AMShortcut.denoise` returns."""
+        """What `AMShortcut.outputs` returns."""
         s = self.start(elements)
         v = s.new_zeros([s.shape[0], 3, s.shape[1]])
         distances, directions = harmonics(edge_vectors)
@@ -242,7 +242,7 @@ class PaperAMShortcut(AMShortcut):
         self.null = config.null if config.null is not None else _NULL_OF_MOMENTS * moments
         self.backbone = Moments(config, kinds) if moments else EGNN(config, kinds, condition.width)
 
-    def denoise(
+    def outputs(
         self, elements: Tensor, sample: Tensor, edge_index: Tensor, edge_vectors: Tensor, condition: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Noise or velocities of positions (N, 3) and of elements (N, kinds), as the process has it."""

@@ -21,7 +21,8 @@ from vitrify.data.structures import load_structures
 from vitrify.datagen.barriers.artn import ARTnSettings, Found, participation_ratio, search
 from vitrify.datagen.barriers.journal import LabelWriter
 from vitrify.datagen.barriers.local_sampling import SamplingSettings, sample
-from vitrify.datagen.barriers.region import Boxes, Glass, Region, minimise_glass, split_commands
+from vitrify.datagen.barriers.region import Boxes, Glass, Region, minimise_glass
+from vitrify.lammps_library.commands import split_commands
 from vitrify.lammps_library.session import lammps_version
 from vitrify.tasks.run import run_tasks
 
@@ -135,7 +136,7 @@ def find_barriers(
 
     Args:
         structure: file that `vitrify.data.structures.load_structures` reads; its last frame.
-        potential: LAMMPS commands (`vitrify.datagen.barriers.region.split_commands`).
+        potential: LAMMPS commands (`vitrify.lammps_library.commands.split_commands`).
         ids, number: the atoms, counted from 1, as in "1:200" or "1,5,9:90:3"; or so many, drawn by the seed.
         searches: of each atom.
         method: "artn" or "local-sampling", with `settings` of ARTnSettings or SamplingSettings.

@@ -82,7 +82,7 @@ def potential_scores(frames: Sequence[Frame], found: Sequence[EnergyPrediction])
     energy_of_range: the error of the energy in percent of the range of the energies, the paper's unit.
     """
     true = np.array([frame.energy_per_atom for frame in frames])
-    said = np.array([answer.energy / len(frame) for frame, answer in zip(frames, found, strict=True)])
+    predicted = np.array([each.energy / len(frame) for frame, each in zip(frames, found, strict=True)])
     known = [(f, a) for f, a in zip(frames, found, strict=True) if np.isfinite(f.forces).all()]
     forces = np.concatenate([f.forces.ravel() for f, _ in known]) if known else np.zeros(0)
     errors = np.concatenate([(a.forces - f.forces).ravel() for f, a in known]) if known else np.zeros(0)
@@ -91,11 +91,11 @@ def potential_scores(frames: Sequence[Frame], found: Sequence[EnergyPrediction])
     span = float(np.ptp(true))
     return {
         "frames": len(frames),
-        "energy_rmse": rms(said - true),
-        "energy_bias": float(np.mean(said - true)),
+        "energy_rmse": rms(predicted - true),
+        "energy_bias": float(np.mean(predicted - true)),
         "energy_spread": float(np.std(true)),
-        "energy_r2": r_squared(said, true),
-        "energy_of_range": 100 * rms(said - true) / span if span > 0 else float("nan"),
+        "energy_r2": r_squared(predicted, true),
+        "energy_of_range": 100 * rms(predicted - true) / span if span > 0 else float("nan"),
         "force_rmse": rms(errors),
         "force_rms": rms(forces),
         "force_ratio": rms(errors) / rms(forces) if len(forces) and rms(forces) > 0 else float("nan"),

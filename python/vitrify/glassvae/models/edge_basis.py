@@ -4,7 +4,8 @@
 
 with cubic B-splines B_k and harmonics Y_m up to rank two. All that a layer of moments can see of a neighbourhood is
 linear in A, so that radial functions are weights on A, per atom. An edge touches 4 x 9 numbers whatever the width of
-the network, and a network that learns from forces needs the derivative of A alone, once, with no weight in it: `pull`.
+the network, and a network that learns from forces needs the derivative of A alone, once, with no weight in it:
+`vector_gradient`.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -39,7 +40,7 @@ class EdgeBasis(nn.Module):
         return sums.view(n_owned, self.kinds, self.size + 3, 9)[:, :, : self.size]
 
     @torch.jit.unused
-    def pull(self, gradient: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> Tensor:
+    def vector_gradient(self, gradient: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> Tensor:
         """The gradient by the edge vectors (E, 3) that follows from the one by A (n_owned, kinds, size, 9).
 
         Itself differentiable by `gradient`, and by nothing else.

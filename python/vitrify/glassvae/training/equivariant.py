@@ -69,7 +69,7 @@ def answer(model: EquivariantGlassVAE, batch: Batch, graph: bool = True) -> Answ
         each = model.energies(features, batch.types, batch.sample, mu, summary)
         (by_sums,) = torch.autograd.grad(each.sum(), sums, create_graph=graph, retain_graph=True)
     energies = graph_sums(each.unsqueeze(1), batch.sample, n).squeeze(1)
-    by_edge = model.basis.pull(by_sums, batch.types, batch.pairs, batch.vectors)
+    by_edge = model.basis.vector_gradient(by_sums, batch.types, batch.pairs, batch.vectors)
     centres, neighbours = batch.pairs
     zero = torch.zeros_like(batch.forces)
     forces = zero.index_add(0, centres, by_edge).index_add(0, neighbours, -by_edge)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vitrify.core.errors import VitrifyError
-from vitrify.hosts.lammps.arguments import options_of, read_words
+from vitrify.hosts.lammps.arguments import options_of, read_arguments
 from vitrify.hosts.lammps.barriers import BarrierField
 from vitrify.hosts.lammps.library import Library
 from vitrify.hosts.lammps.ogn import Control, Mover, Watch
@@ -68,7 +68,7 @@ class OGN:
             raise VitrifyError(
                 f'{self.style}: no model is named: use variable ogn string "kalj.ogn.pt A B" before the fix'
             )
-        words = read_words(self.style, text, library.setting("ntypes"), _OGN_KEYWORDS)
+        words = read_arguments(self.style, text, library.setting("ntypes"), _OGN_KEYWORDS)
         options = options_of(self.style, words)
         try:
             control = Control(**{name: options.pop(name) for name in _OGN_KEYWORDS if name in options})
@@ -144,7 +144,7 @@ class Barriers:
     def __call__(self, lmp: Any, *_: Any) -> None:
         library = Library(lmp)
         if library.handle not in self._fields:
-            words = read_words(self.style, self.words, library.setting("ntypes"), {})
+            words = read_arguments(self.style, self.words, library.setting("ntypes"), {})
             field = BarrierField(lmp, words.model, words.elements, style=self.style, **options_of(self.style, words))
             self._fields[library.handle] = field
         self._fields[library.handle].update()

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from ase import Atoms
 
-from vitrify.core.checks import check_vectors
 from vitrify.core.units import get_units
+from vitrify.core.validation import check_vectors
 from vitrify.generation.samplers import numbers_of
 from vitrify.hosts.lammps.library import Array, Library, doubles
 from vitrify.hosts.lammps.system import System

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations_with_replacement
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,14 @@ from vitrify.analysis import energy_drift, rdf_difference, spectrum_difference
 from vitrify.core.errors import VitrifyError
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
 from vitrify.ogn.evaluate.lammps_run import DATA, read_run, run_lmp_once, write_input
-from vitrify.ogn.evaluate.observe import SETTLED, Observed, observe
+from vitrify.ogn.evaluate.observe import SETTLED, observe
 from vitrify.ogn.evaluate.reference import reference_run, starts
+from vitrify.ogn.evaluate.results import REFERENCE, SECOND, Observed, pair_label
 from vitrify.ogn.evaluate.runs import Record, Start, Substance, Tick, python_run
 from vitrify.ogn.evaluate.settings import CONTROLS, Settings
 from vitrify.ogn.evaluate.steppers import ModelStepper
 from vitrify.ogn.interface import MotionPredictor
 
-__all__ = ["REFERENCE", "SECOND", "Observed", "average", "compare", "long_run", "observe", "pair_label", "pairs_of"]
-
-REFERENCE, SECOND = "MD", "MD, another start"
 _FRAMES = 400  # frames seen of a run
 _WINDOW, _WINDOW_ATOMS = 512, 1_500_000  # frames seen of its end, one for each stride; fewer of large systems
 
@@ -203,16 +200,6 @@ def _energy_rate(run: Observed) -> float:
     far = np.abs(run.energy - run.energy[0]) > 0.3 * run.kinetic_energy
     end = max(2, int(np.argmax(far))) if far.any() else len(far)
     return energy_drift(run.times[:end], run.energy[:end], 1) if len(far) > 1 else np.nan
-
-
-def pair_label(pair: tuple[int, int], species: tuple[str, ...]) -> str:
-    """The name of a pair of types, as in A-B."""
-    return f"{species[pair[0]]}-{species[pair[1]]}"
-
-
-def pairs_of(species: tuple[str, ...]) -> list[tuple[int, int]]:
-    """All pairs of types, a <= b."""
-    return list(combinations_with_replacement(range(len(species)), 2))
 
 
 def average(rows: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, dict[str, float]]]:

@@ -52,8 +52,7 @@ def paths(file: TrajectoryFile, stride: int, strides: int, count: int) -> Iterat
     if longest(file, stride) < max(1, strides):
         raise VitrifyError(
             f"{file.path}: trajectories of at least {step * max(1, strides) + 1} frames are needed for "
-            f"{max(1, strides)} "
-            "strides: make longer trajectories, or ask for fewer steps"
+            f"{max(1, strides)} strides: make longer trajectories, or ask for fewer steps"
         )
     each = max(1, round(count / len(file)))
     for index in range(len(file)):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vitrify.ogn.evaluate.long_run import REFERENCE, SECOND, pair_label, pairs_of
-from vitrify.ogn.evaluate.one_step import OneStep
+from vitrify.ogn.evaluate.results import REFERENCE, SECOND, OneStep, pair_label, pairs_of
 from vitrify.ogn.evaluate.settings import CONTROLS
 
 LOST = 0.9  # of v_std: a velocity error beyond it says that nothing is known about the velocities

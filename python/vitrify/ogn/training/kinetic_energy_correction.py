@@ -22,7 +22,7 @@ LIMIT = 0.01  # a model that is further off has not learned the velocities, and 
 
 
 @torch.no_grad()
-def balance_factor(model: OGN, data: OGNPairs, pairs: int = PAIRS) -> float:
+def correction_factor(model: OGN, data: OGNPairs, pairs: int = PAIRS) -> float:
     """The factor c on the predicted dv for which kinetic energies are right on average over `pairs` of `data`:
 
         mean over atoms of m |v + c dv|^2 = mean of m |v + dv_true|^2,   to first order in c - 1
@@ -42,13 +42,13 @@ def balance_factor(model: OGN, data: OGNPairs, pairs: int = PAIRS) -> float:
     return 1.0 + correction if abs(correction) < LIMIT else 1.0
 
 
-def balance_best(folder: Path, task: Task, data: OGNPairs) -> float:
-    """Applies `balance_factor` to the best weights of a finished run; returns it. Repeating it changes nothing."""
+def correct_best(folder: Path, task: Task, data: OGNPairs) -> float:
+    """Applies `correction_factor` to the best weights of a finished run; returns it. Repeating it changes nothing."""
     progress, content = load_checkpoint(folder / BEST)
     task.load_state_dict(content["averaged"])
     task.eval()
     assert isinstance(task.model, OGN)
-    factor = balance_factor(task.model, data)
+    factor = correction_factor(task.model, data)
     task.model.scale_velocity_changes(factor)
     progress.metrics["kinetic_balance"] = progress.metrics.get("kinetic_balance", 1.0) * factor
     save_checkpoint(folder / BEST, progress, {"averaged": task.state_dict()}, content["info"])

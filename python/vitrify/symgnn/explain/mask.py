@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -24,6 +25,7 @@ from vitrify.core.errors import VitrifyError
 from vitrify.engines.load import load_model
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.modelfile.archive import find_model
+from vitrify.symgnn.metadata import SymGNNMetadata
 from vitrify.symgnn.torchscript import TorchSymGNN
 
 _SUMS = ("aten::index_add", "aten::index_add_")
@@ -76,6 +78,16 @@ class MaskedModel:
         self._start, self._layer, self._finish = _with_weights(loaded.module)
         self._narrows = False
         self._check()
+
+    @property
+    def path(self) -> Path:
+        """The model file."""
+        return self.loaded.path
+
+    @property
+    def metadata(self) -> SymGNNMetadata:
+        """What the model file says of the model."""
+        return self.loaded.metadata
 
     @property
     def most_hops(self) -> int:
@@ -186,7 +198,7 @@ def open_masked(name: str) -> MaskedModel:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread for torch: the operations on a crop are small, and threads that wait for a busy core cost far more
+    """One thread for torch: the operations on a subgraph are small, and threads that wait for a busy core cost far more
     than they give; sums also come out the same on any machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
