@@ -1,11 +1,10 @@
 """The kinds of models that vitrify knows: `KINDS`, the only list of them.
 
-Everything that the shared layers ask of a kind (its metadata, engines, export, training, evaluation, styles in LAMMPS)
-stands in its `Kind`, as import paths in text, "module:attribute", which are loaded when they are used. So nothing heavy
-is imported to look a kind up, and no shared module names a kind.
+The `Kind` of a system holds everything that the shared layers need to know of it: metadata, engines, export, training,
+evaluation, styles in LAMMPS. Code is named by import paths in text, "module:attribute", and loaded when it is used. So
+looking a kind up imports nothing heavy, and no shared module names a kind.
 
-A kind from outside joins by an entry point of the group "vitrify.kinds", whose value is its `Kind`, or by
-`KINDS.register`.
+A package from outside adds its `Kind` by an entry point of the group "vitrify.kinds", or by `KINDS.register`.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ _BUILT_IN = ("vitrify.ogn.kind", "vitrify.symgnn.kind", "vitrify.amshortcut.kind
 
 @dataclass(frozen=True)
 class CalculatorPart:
-    """What a kind of model gives in `GlassCalc`.
+    """The properties that a kind of model has in `GlassCalc`.
 
-    argument: of GlassCalc that takes the model, "model" or "barriers". properties: names of ASE's, or of our own.
-    results: "module:function" of (model, positions (N, 3), cell (3, 3), types (N,)) -> {property: value}. quantity:
-    "module:function" of the metadata -> what is predicted, in a word, for warnings.
+    argument: the argument of GlassCalc that takes the model, "model" or "barriers". properties: their names, ASE's or
+    our own. results: import path of a function (model, positions (N, 3), cell (3, 3), types (N,)) -> {property: value}.
+    quantity: import path of a function of the metadata -> the name of the predicted quantity, for warnings.
     """
 
     argument: str
@@ -38,24 +37,29 @@ class CalculatorPart:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of model. Fields that are text with a colon are import paths: `load` gives what they stand for.
+    """One kind of model. Text with a colon is an import path, which `load` imports; None: the kind has no such part.
 
-    name: in model files, configurations and file names (NAME.ogn.pt). title: as papers write it. purpose: what it is
-    for and what runs it, after "kind NAME ...".
+    name: the kind in model files, configurations and file names (NAME.ogn.pt).
+    title: the name that papers use.
+    purpose: purpose and hosts, as the end of the sentence "kind NAME ...".
     metadata: class of `vitrify.json`, a `vitrify.modelfile.metadata.Metadata`.
-    variants: {name: (config class, module class)}, the default first.
-    config, prepare: class of a training configuration, a `vitrify.training.config.Config`; and the function of it and
-    the model's config that makes the task and its data, a `vitrify.training.task.Prepared`.
-    methods, inputs: of the TorchScript program, and of its `forward`. torch: class of the loaded program, a
-    `vitrify.engines.torchscript.TorchModel`. native: class of the native engine, made of a file's path, or None.
+    variants: dictionary of name -> (config class, module class), the default first.
+    config: class of a training configuration, a `vitrify.training.config.Config`.
+    prepare: function (training config, model config) -> task and data, a `vitrify.training.task.Prepared`.
+    methods, inputs: names of the methods of the TorchScript program, and of the arguments of its `forward`.
+    torch: class of the loaded TorchScript program, a `vitrify.engines.torchscript.TorchModel`.
     own_metadata: function (module, `vitrify.export.write.Exported`, **given) -> the metadata that only this kind has,
-    with the reference case. exported: names in the info of a run that it is given.
+        with the reference case.
     replay: function (model in any engine) -> outputs of the reference case, got and expected.
-    evaluate, explain: what `vitrify evaluate` and `vitrify explain` run. generate: function that makes structures.
-    adjust: function (run, values of --response) that export calls before it writes. None where there is no such thing.
-    attach: function (lmp, model, elements, options) behind `vitrify.lammps.attach`, for models that are no energies.
-    calculator: its part of `GlassCalc`. styles: in LAMMPS, the first of which replays the reference case.
-    citation: of the paper.
+    native: class of a model in the native engine, a `vitrify.engines.native.NativeBase`.
+    exported: names of the entries in the info of a run that `own_metadata` takes as arguments.
+    evaluate, explain: objects behind the commands `vitrify evaluate` and `vitrify explain`.
+    generate: function (path, metadata, `vitrify.generation.request.Request`) -> iterator over structures.
+    adjust: function (run, values of --response) that export calls before it writes the file.
+    attach: function (lmp, model, elements, options) behind `vitrify.lammps.attach`, for models without energies.
+    calculator: the properties in `GlassCalc`.
+    styles: names of styles in LAMMPS; the first one replays the reference case.
+    citation: the paper.
     """
 
     name: str
@@ -82,7 +86,7 @@ class Kind:
     citation: str = ""
 
     def load(self, field: str) -> Any:
-        """What the import path in `field` stands for; VitrifyError if this kind has none."""
+        """The object that the import path in `field` names; VitrifyError if this kind has none."""
         path = getattr(self, field)
         if path is None:
             raise VitrifyError(f"a model of kind {self.name} has no {field}; kind {self.name} {self.purpose}")
@@ -90,13 +94,13 @@ class Kind:
 
 
 def load(path: str) -> Any:
-    """The object that an import path "module:attribute" stands for."""
+    """The object that an import path "module:attribute" names."""
     module, _, name = path.partition(":")
     return getattr(import_module(module), name)
 
 
 class Kinds(Mapping[str, Kind]):
-    """The kinds by name: those of vitrify, then registered ones, then those of installed packages."""
+    """The kinds by name: first vitrify's own, then registered ones, then those of installed packages."""
 
     def __init__(self, modules: tuple[str, ...]) -> None:
         self._kinds: dict[str, Kind] = {}
@@ -105,7 +109,7 @@ class Kinds(Mapping[str, Kind]):
             self.register(load(f"{module}:KIND"))
 
     def register(self, kind: Kind) -> None:
-        """Adds a kind; VitrifyError if its name is taken by another one."""
+        """Adds a kind; VitrifyError if another kind has its name."""
         if self._kinds.setdefault(kind.name, kind) != kind:
             raise VitrifyError(f"there is a kind {kind.name} already: give yours another name")
 
