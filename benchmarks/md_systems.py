@@ -1,6 +1,6 @@
 """Checks the five reference systems against physics and writes benchmarks/results/md_systems.md.
 
-    python benchmarks/md_systems.py [--data FOLDER] [--workers N]
+    python -m benchmarks.md_systems [--data FOLDER] [--workers N]
 
 Takes about five CPU-minutes. With --data the trajectories are kept there, and a second run skips making them.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.common import paths
 from vitrify.analysis import (
     coordination_number,
     diffusion_coefficient,
@@ -32,7 +33,7 @@ from vitrify.datagen.trajectories.campaign import generate, simulate
 from vitrify.datagen.trajectories.systems import Stage, System, get_system
 from vitrify.lammps_library.session import LammpsSession, lammps_version
 
-RESULTS = Path(__file__).parent / "results" / "md_systems.md"
+RESULTS = paths.RESULTS / "md_systems.md"
 TRAJECTORIES, FRAMES = 3, 1000
 EVERY = {"lj": 2, "metal": 5}
 
@@ -249,7 +250,7 @@ def table(checks: list[Check]) -> str:
     head = [
         "# Reference systems against physics",
         "",
-        f"Made by `python benchmarks/md_systems.py` with LAMMPS {lammps_version()}: {TRAJECTORIES} trajectories",
+        f"Made by `python -m benchmarks.md_systems` with LAMMPS {lammps_version()}: {TRAJECTORIES} trajectories",
         f"of each system, {FRAMES} frames {EVERY['lj']} (lj) or {EVERY['metal']} (metal) base steps apart,",
         "integrated with the base step, and with the smaller step of training labels from the same starts.",
         "Lengths in sigma or A, times in tau or ps. Ranges are wide enough for these short runs of small cells.",

@@ -1,7 +1,7 @@
 """Writes the cards of the shipped models, potentials/NAME.KIND.md, from what the files and their evaluations say.
 
-    python benchmarks/model_cards.py            # rewrites the cards
-    python benchmarks/model_cards.py --check    # fails if a card does not hold what the results say
+    python -m benchmarks.model_cards            # rewrites the cards
+    python -m benchmarks.model_cards --check    # fails if a card does not hold what the results say
 
 Numbers come from the model file (`vitrify info`), its configuration, and benchmarks/results/*/metrics.json, which
 `vitrify evaluate` has written. What no number says stands in NOTES, BARRIERS, GENERATORS and LATENT_MODELS
@@ -18,13 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glassvae_card import glassvae_card
+from benchmarks.common import paths
+from benchmarks.glassvae.card import glassvae_card
+from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.core.units import get_units
-from vitrify.modelfile.archive import AMShortcutMetadata, OGNMetadata, SymGNNMetadata, read_metadata
+from vitrify.modelfile.archive import read_metadata
+from vitrify.ogn.metadata import OGNMetadata
+from vitrify.symgnn.metadata import SymGNNMetadata
 from vitrify.symgnn.models.stiffness import HOPS
 
-HERE = Path(__file__).resolve().parent
-POTENTIALS = HERE.parent / "potentials"
+POTENTIALS = paths.POTENTIALS
 
 
 @dataclass(frozen=True)
@@ -276,7 +279,7 @@ def generator_card(name: str, note: Note, results: Path) -> str:
 
 def _commands(note: Note) -> list[str]:
     """The commands that stand in the configuration of a model."""
-    config = HERE.parent / "examples" / note.config / "config.yaml"
+    config = paths.EXAMPLES / note.config / "config.yaml"
     return [line[1:].strip() for line in config.read_text().splitlines() if line.startswith("#   ")]
 
 
@@ -332,7 +335,7 @@ def measured(folder: str, metrics: dict[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; fail if a card is out of date")
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=paths.RESULTS)
     chosen = parser.parse_args(arguments)
     cards = {f"{name}.ogn": card(name, note, chosen.results) for name, note in NOTES.items()}
     cards |= {f"{name}.symgnn": barrier_card(name, note) for name, note in BARRIERS.items()}

@@ -13,9 +13,9 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.io import read, write
-from test_evaluate_symgnn import Page
 from typer.testing import CliRunner
 
+from report_text import ReportText
 from vitrify.amshortcut.evaluate.baselines import md_from_random, random_starts, steps_for
 from vitrify.amshortcut.evaluate.design import calculator, errors
 from vitrify.amshortcut.evaluate.evaluate import evaluate_generator, read_ensemble
@@ -120,7 +120,7 @@ def test_numbers_figures_and_report(folder: Path, tmp_path: Path) -> None:
     assert design["errors"]["mae"] < 1e-3 < 0.05 < design["unconditional_errors"]["mae"]
     assert design["values"] == pytest.approx(design["targets"], abs=1e-3)
 
-    page = Page(report.read_text())
+    page = ReportText(report.read_text())
     assert not page.outside and page.images == 5
     for text in (
         "published AMShortcut, 10",
@@ -150,7 +150,7 @@ def test_without_a_potential_there_is_less(folder: Path, tmp_path: Path) -> None
     )
     (row,) = json.loads((tmp_path / "metrics.json").read_text())["runs"]
     assert row["method"] == "generated" and row["energy"] is row["novelty"] is row["rings"] is None
-    assert "MD in the time of" not in Page((tmp_path / "report.html").read_text()).text
+    assert "MD in the time of" not in ReportText((tmp_path / "report.html").read_text()).text
 
 
 def test_a_file_of_the_training_data_is_named(folder: Path, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_file_of_the_training_data_is_named(folder: Path, tmp_path: Path) -> N
         archive.writestr("toy/extra/vitrify.json", json.dumps(seen))
     plain = settings(potential=(), temperature=None, sampling_steps=(5,), target=None, targets=None, rings=0)
     report = evaluate_generator(tmp_path / "seen.amshortcut.pt", data, tmp_path / "o", plain, make=Stand())
-    assert "that the model was trained on" in Page(report.read_text()).text
+    assert "that the model was trained on" in ReportText(report.read_text()).text
 
 
 def test_md_from_a_random_start_makes_liquid_silicon() -> None:

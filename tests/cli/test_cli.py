@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 import model_files
 import vitrify
+from changed_files import with_metadata
 from vitrify.cli import doctor
 from vitrify.cli.doctor import Broken, diagnose
 from vitrify.cli.main import app
-from vitrify.export.write import TorchOGN
+from vitrify.ogn.torchscript import TorchOGN
 
 runner = CliRunner()
 
@@ -82,9 +83,10 @@ def test_doctor_finds_a_healthy_installation_healthy(model: TorchOGN) -> None:
     assert any("m.pt in Python" in line for line in lines) and any("m.pt in lmp" in line for line in lines)
 
 
-def test_doctor_names_a_wrong_model_in_both_hosts(model: TorchOGN, tmp_path: Path) -> None:
-    from test_export import with_metadata
-
+def test_doctor_names_a_wrong_model_in_both_hosts(
+    model: TorchOGN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "shipped_models", dict)
     reference = json.loads(model.metadata.to_json())["reference"]
     reference["dr"][0][0] += 0.01
     wrong = with_metadata(model.path, tmp_path / "wrong.pt", reference=reference)

@@ -8,7 +8,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from child_processes import wait_until
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
 from vitrify.datagen.structures import campaign as ensembles
@@ -76,6 +76,7 @@ def test_a_larger_count_goes_on_and_keeps_what_is_there(made: Path, tmp_path: Pa
     assert path.read_text() == gzip.decompress(made.read_bytes()).decode()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     out, options, count = tmp_path / "glass.extxyz.gz", [], 12
     for name, value in TINY.items():
@@ -83,8 +84,7 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "vitrify.cli", "data", "structures", "si-glass", "--count", f"{count}", *options]
     run = subprocess.Popen([*command, "--workers", "1", "--out", str(out)], stderr=subprocess.DEVNULL)
     journal = tmp_path / "glass.extxyz.gz.part"
-    while run.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 4):
-        time.sleep(0.05)
+    wait_until(lambda: run.poll() is not None or (journal.exists() and journal.read_bytes().count(b"\n") >= 4))
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert not out.exists()

@@ -13,73 +13,20 @@ import pytest
 import torch
 
 import toy_glassvae
+from native_models.glassvae import SHAPES, Array, Case, glass, make_model, write
 from vitrify import GlassCalc, _core
 from vitrify.cli import doctor
 from vitrify.cli.info import describe
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeGlassVAE
-from vitrify.engines.open import engines_of, open_glassvae
+from vitrify.engines.open import engines_of, open_model
 from vitrify.engines.predictions import EnergyPrediction
-from vitrify.export.write import TorchGlassVAE, Validity, export_model
-from vitrify.glassvae.models.equivariant import EquivariantGlassVAE
+from vitrify.engines.replay import check_reference
+from vitrify.glassvae.differentiate import energy_prediction
+from vitrify.glassvae.native import NativeGlassVAE
+from vitrify.glassvae.torchscript import TorchGlassVAE
 from vitrify.graphs.neighbours import build_structure_graph, neighbour_list
-from vitrify.modelfile.reference_case import check_reference, energy_prediction
-from vitrify.models import System, build_model
 
-Array = np.ndarray
-Case = tuple[Array, Array, Array]
-NAMES, MASSES = ("Cu", "Zr", "Al"), (63.546, 91.224, 26.982)
-SHAPES: dict[str, tuple[int, dict[str, Any]]] = {
-    "small": (2, {}),
-    "default sizes": (2, {"cutoff": 6.5, "splines": 24, "width": 32, "hidden": 64, "latent": 16, "summary": 24}),
-    "odd sizes": (3, {"width": 40, "hidden": 21, "latent": 3, "summary": 5, "splines": 9, "cutoff": 5.1, "start": 2.6}),
-    "one species": (1, {"width": 8, "hidden": 8, "latent": 1, "summary": 1, "start": 0.0, "cutoff": 3.7}),
-}
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
-
-
-def system_of(n_species: int) -> System:
-    return System(NAMES[:n_species], MASSES[:n_species], "metal", 0.0)
-
-
-def make_model(shape: str) -> EquivariantGlassVAE:
-    """Eager, with random numbers in every weight and buffer that its energy reads."""
-    n_species, changes = SHAPES[shape]
-    torch.manual_seed(0)
-    model = build_model("glassvae", {**toy_glassvae.CONFIG, **changes}, system_of(n_species))
-    assert isinstance(model, EquivariantGlassVAE)
-    with torch.no_grad():
-        for part in (model.fusion, model.energy.latent):
-            for weight in part.parameters():
-                weight.normal_(0.0, 0.3)
-        model.reference.uniform_(-4.0, -3.0)
-        model.energy_scale.fill_(0.7)
-        model.invariants.shift.normal_()
-        model.invariants.scale.uniform_(0.5, 2.0)
-        model.pooled_shift.normal_()
-        model.pooled_scale.uniform_(1.0, 3.0)
-        model.least.uniform_(2.0, 2.6)
-        model.least[0, 0] = 0.0  # a pair that is not in the data
-    return model.eval()
-
-
-def write_model(path: Path, model: Any, n_species: int, dtype: str, variant: str = "equivariant") -> Path:
-    return export_model(
-        model, path, kind="glassvae", variant=variant, species=NAMES[:n_species], units="metal", dtype=dtype,
-        masses=MASSES[:n_species], validity=Validity(number_density=(0.06, 0.09), composition={}),
-    ).path  # fmt: skip
-
-
-def write(path: Path, shape: str = "small", dtype: str = "float64") -> Path:
-    return write_model(path, make_model(shape), SHAPES[shape][0], dtype)
-
-
-def glass(n: int = 2, tilt: float = 0.2, n_species: int = 2, seed: int = 0) -> Case:
-    """positions, cell, types of a rattled lattice in a skewed cell, with atoms outside of it."""
-    rng, atoms = np.random.default_rng(seed), toy_glassvae.glass(n, tilt, seed)
-    cell = atoms.cell.array
-    positions = atoms.positions + rng.integers(-2, 3, atoms.positions.shape) @ cell
-    return positions, cell, rng.permutation(np.arange(len(atoms)) % n_species)
 
 
 def eager(model: Any, dtype: str, positions: Array, cell: Array, types: Array) -> EnergyPrediction:
@@ -343,13 +290,13 @@ def test_instruction_sets_agree(name: str, dtype: str, tmp_path: Path) -> None:
 
 def test_the_native_engine_is_the_default(network: Path, tmp_path: Path) -> None:
     assert engines_of(network) == ("native", "torch")
-    assert isinstance(open_glassvae(network), NativeGlassVAE)
-    torch_model = open_glassvae(network, "torch")
+    assert isinstance(open_model(network, kind="glassvae"), NativeGlassVAE)
+    torch_model = open_model(network, "torch", kind="glassvae")
     assert isinstance(torch_model, TorchGlassVAE)
     assert ("engines", "native, torch") in describe(torch_model.metadata, network)
     assert "by the native engine" in doctor._model_in_python(str(network), "native")
     case = glass(2)
-    assert deviation(open_glassvae(network).predict(*case), torch_model.predict(*case)) < 1e-10
+    assert deviation(open_model(network, kind="glassvae").predict(*case), torch_model.predict(*case)) < 1e-10
     atoms = toy_glassvae.glass(2)
     path = toy_glassvae.write(tmp_path / "toy.pt").path
     native, other = GlassCalc(path, check=True), GlassCalc(path, engine="torch")
@@ -357,4 +304,4 @@ def test_the_native_engine_is_the_default(network: Path, tmp_path: Path) -> None
     for name in ("energy", "forces", "stress", "latent", "energies"):
         np.testing.assert_allclose(native.get_property(name, atoms), other.get_property(name, atoms), atol=1e-9)
     with pytest.raises(VitrifyError, match="runs on the cpu, not on cuda"):
-        open_glassvae(network, "native", "cuda")
+        open_model(network, "native", "cuda", kind="glassvae")

@@ -14,63 +14,17 @@ import pytest
 import torch
 
 import model_files
+from native_models.ogn import MASSES, SHAPES, Array, liquid, make_model, write
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeOGN, has_native_weights
+from vitrify.engines.load import load_model
+from vitrify.engines.native import has_native_weights
 from vitrify.engines.open import engines_of, open_model
-from vitrify.export.write import Validity, check_reference, export_model, load_model
+from vitrify.engines.replay import check_reference
 from vitrify.graphs.neighbours import build_graph, neighbour_list
-from vitrify.models import System, build_model
+from vitrify.ogn.native import NativeOGN
 
-Array = np.ndarray
-NAMES, MASSES = ("A", "B", "C"), (1.1, 2.3, 63.546)  # not numbers of single precision
-SHAPES: dict[str, dict[str, Any]] = {
-    "default": {},
-    "narrow": {"channels": 1, "scalars": 1, "layers": 2, "hidden": 3},
-    "wide": {"channels": 3, "scalars": 8, "hidden": 20, "layers": 3},
-    "general": {"channels": 5, "scalars": 14, "layers": 3},
-    "two cutoffs": {"inner": 1.5, "far": (1, 3), "channels": 2},
-    "angles": {"moments": 1, "channels": 1},
-    "angles, two cutoffs": {"moments": 1, "channels": 2, "inner": 1.5, "far": (2,)},
-    "angles, general": {"moments": 1, "channels": 4, "scalars": 6, "layers": 3},
-}
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
-
-
-def make_model(shape: str = "default", n_species: int = 2, seed: int = 0) -> Any:
-    """A model whose every weight differs from its start, tempered to move atoms about as a trained one does."""
-    torch.manual_seed(seed)
-    config = {"variant": "pair", "cutoff": 2.1, "basis": 16, **SHAPES[shape]}
-    model = build_model("ogn", config, System(NAMES[:n_species], MASSES[:n_species], "lj", 0.025))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "filters" not in name:
-                parameter.add_(0.1 * torch.randn_like(parameter))
-        model.dv_scale.fill_(0.5)
-    return model
-
-
-def write(path: Path, model: Any, dtype: str = "float32") -> Path:
-    n = model.n_species
-    shares = dict.fromkeys(NAMES[:n], (0.0, 1.0))
-    validity = Validity(temperature=(2.7, 3.3), number_density=(1.1, 1.3), composition=shares)
-    export_model(
-        model, path, kind="ogn", variant="pair", species=NAMES[:n], masses=MASSES[:n], units="lj",
-        base_timestep=0.005, stride=5, validity=validity, dtype=dtype,
-    )  # fmt: skip
-    return path
-
-
-def liquid(n_side: int = 5, tilt: float = 0.2, n_species: int = 2, seed: int = 0) -> tuple[Array, Array, Array, Array]:
-    """positions, velocities, cell, types of a jittered lattice at density 1.2, with atoms outside of the cell."""
-    rng = np.random.default_rng(seed)
-    edge = n_side * 1.2 ** (-1 / 3)
-    cell = edge * np.array([[1.0, 0, 0], [tilt, 1.0, 0], [-0.5 * tilt, 0.7 * tilt, 1.0]])
-    grid = np.stack(np.meshgrid(*[np.arange(n_side)] * 3, indexing="ij"), -1).reshape(-1, 3)
-    positions = (grid + 0.1 * rng.standard_normal(grid.shape)) / n_side @ cell
-    positions += rng.integers(-2, 3, positions.shape) @ cell
-    types = rng.integers(0, n_species, len(positions))
-    return positions, 1.5 * rng.standard_normal(positions.shape), cell, types
 
 
 def eager(model: Any, dtype: str, positions: Array, velocities: Array, cell: Array, types: Array) -> list[Array]:

@@ -10,19 +10,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_export import rewrite, with_metadata
 from typer.testing import CliRunner
 
 import model_files
 import toy_symgnn
+from changed_files import rewrite, with_metadata
 from lammps_runner import Configuration
 from toy_symgnn import glass, make_toy, write_toy
 from vitrify.cli import doctor
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
+from vitrify.engines.load import load_model
 from vitrify.engines.open import engines_of, open_model
-from vitrify.export.write import TorchSymGNN, check_reference, export_model, load_model, save_model
-from vitrify.modelfile.archive import SymGNNMetadata, Validity, read_metadata
+from vitrify.engines.replay import check_reference
+from vitrify.export.write import export_model, save_model
+from vitrify.modelfile.archive import read_metadata
+from vitrify.modelfile.metadata import Validity
+from vitrify.symgnn.metadata import SymGNNMetadata
+from vitrify.symgnn.torchscript import TorchSymGNN
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 SHAPES = {"orthogonal": ((4, 4, 4), 0.0), "triclinic": ((4, 3, 4), 0.3), "small": ((1, 2, 1), 0.2)}

@@ -13,6 +13,7 @@ import toy_glassvae
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
 from vitrify.data.frames import load_frames
+from vitrify.engines.predictions import EnergyPrediction
 from vitrify.glassvae.evaluate.evaluate import evaluate_glassvae
 from vitrify.glassvae.evaluate.metrics import (
     LinearBaseline,
@@ -25,7 +26,6 @@ from vitrify.glassvae.evaluate.metrics import (
     shuffled_between,
 )
 from vitrify.glassvae.evaluate.structures import StructureSettings, structure_settings_from
-from vitrify.modelfile.reference_case import EnergyPrediction
 
 SPECIES = ("Cu", "Au")
 

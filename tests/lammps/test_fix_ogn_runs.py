@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fix_ogn_input import (
+from lammps_inputs.fix_ogn import (
     LJ_CUTOFF,
     LJ_MASSES,
     LJ_PAIR,
@@ -24,7 +24,7 @@ from fix_ogn_input import (
     set_thermo,
     steps,
 )
-from lammps_runner import run_lammps, run_ok
+from lammps_runner import FOUR_RANKS, run_lammps, run_ok
 from toy_ogn import ToyOGN
 
 SOFT_PAIR = "pair_style soft 2.5\npair_coeff * * 2.0"  # bounded, wherever the toy moves the atoms
@@ -190,11 +190,12 @@ def test_langevin_is_exact_for_free_flight(tmp_path: Path) -> None:
     assert np.abs(balance - balance[0]).max() < 1e-9
 
 
-def test_langevin_noise_is_independent_of_ranks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
+def test_langevin_noise_is_independent_of_ranks(tmp_path: Path, ranks: int) -> None:
     save_lj(tmp_path)
     lj_liquid((4, 4, 4)).write_data(tmp_path / "data.test")
     source = script("toy.pt A B langevin 1.0 0.5 7", after="run 4")
-    frames = [run_ok(source, tmp_path, ranks).last_frame() for ranks in (1, 4)]
+    frames = [run_ok(source, tmp_path, number).last_frame() for number in (1, ranks)]
     assert relative(frames[1][1], frames[0][1]) < 1e-9
     other = run_ok(source.replace("0.5 7", "0.5 8"), tmp_path).last_frame()
     assert relative(other[1], frames[0][1]) > 0.1

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_pair_glassvae import REDUCED, configuration, script
 
 import model_files
 import toy_glassvae
-from lammps_runner import run_lammps
+from lammps_inputs.pair_glassvae import REDUCED, configuration, script
+from lammps_runner import FOUR_RANKS, run_lammps
 from toy_symgnn import write_toy
 from vitrify import _core
 from vitrify.cli.doctor import diagnose
@@ -59,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _save(model: torch.nn.Module, text: str, path: Path) -> None:
     from vitrify.export.write import save_model
-    from vitrify.modelfile.archive import parse_metadata
+    from vitrify.modelfile.metadata import parse_metadata
 
     save_model(model, parse_metadata(text.encode(), path), path)
 
@@ -135,7 +135,7 @@ def test_other_styles_name_the_right_one(folder: Path) -> None:
     assert "use pair_style glassvae, compute glassvae/latent or create_glass for it, or give a model of kind" in message
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 def test_positions_that_are_no_numbers(folder: Path, ranks: int) -> None:
     after = """\
 run 0

@@ -16,10 +16,11 @@ from evaluation_data import PerfectModel, md_run, numpy_verlet, small_model, wri
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
 from vitrify.data.trajectories import TrajectoryFile, TrajectoryMeta
-from vitrify.export.write import Provenance, TorchOGN
+from vitrify.modelfile.metadata import Provenance
 from vitrify.ogn.evaluate.evaluate import check_data, evaluate
 from vitrify.ogn.evaluate.lammps_run import read_run, run_lmp, write_input
-from vitrify.ogn.evaluate.long_run import REFERENCE, compare, observe
+from vitrify.ogn.evaluate.long_run import REFERENCE, compare
+from vitrify.ogn.evaluate.observe import observe
 from vitrify.ogn.evaluate.one_step import one_step
 from vitrify.ogn.evaluate.rollout import rollout
 from vitrify.ogn.evaluate.runs import Start, prepare, python_run
@@ -27,6 +28,7 @@ from vitrify.ogn.evaluate.sampling import paths
 from vitrify.ogn.evaluate.settings import Settings, settings_from
 from vitrify.ogn.evaluate.steppers import Ballistic, ModelStepper, Verlet
 from vitrify.ogn.evaluate.verdicts import one_step_verdict
+from vitrify.ogn.torchscript import TorchOGN
 from vitrify.report.html import number, percent
 
 DT = 0.005

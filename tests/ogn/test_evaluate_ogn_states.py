@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.ogn.loss_against_k import main as loss_against_k
 from evaluation_data import md_run, numpy_verlet, small_model, write_kalj
-from loss_against_k import main as loss_against_k
 from vitrify.core.errors import VitrifyError
 from vitrify.data.trajectories import TrajectoryFile, TrajectoryMeta
 from vitrify.datagen.trajectories.systems import get_system

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,12 @@ import numpy as np
 import pytest
 
 import toy_symgnn
+from report_text import ReportText
 from toy_symgnn import VALIDITY, glass, make_toy, write_toy
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
-from vitrify.engines.open import open_symgnn
-from vitrify.export.write import Provenance
+from vitrify.engines.open import open_model
+from vitrify.modelfile.metadata import Provenance
 from vitrify.symgnn.evaluate.evaluate import evaluate_structures
 from vitrify.symgnn.evaluate.report import glasses_figure, parity_figure
 
@@ -33,26 +33,6 @@ class Broken:
     def predict(self, positions: Any, cell: Any, types: Any) -> tuple[np.ndarray, np.ndarray]:
         values, deviations = self.model.predict(positions, cell, types)
         return np.where(np.arange(len(values)) == 3, np.inf, values), deviations
-
-
-class Page(HTMLParser):
-    """The text of a page, and what it would fetch from elsewhere."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text, self.outside = "", []
-        self.images = 0
-        self.feed(text)
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        given = dict(attributes)
-        self.images += tag == "img"
-        source = given.get("src") or given.get("href")
-        if source and not source.startswith("data:"):
-            self.outside.append(source)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +80,7 @@ def test_numbers_figures_and_report(model: Path, tmp_path: Path, capfd: pytest.C
     beyond = [one["outside"] for one in metrics["glasses"]]
     assert beyond[0] == beyond[1] == [] and any("0.055 to 0.065" in why for why in beyond[2])
     assert report == tmp_path / "out/report.html"
-    page = Page(report.read_text())
+    page = ReportText(report.read_text())
     assert page.outside == [] and page.images == len(FIGURES)
     assert all((tmp_path / "out" / name).stat().st_size > 5000 for name in FIGURES)
     for text in (f"{pooled:.3g}", "eV", "glass2", "0.055 to 0.065", "extrapolation", sha256(model)):
@@ -132,7 +112,7 @@ def test_close_atoms_and_copies_are_pointed_out(model: Path, tmp_path: Path) -> 
     glasses = json.loads((tmp_path / "out/metrics.json").read_text())["glasses"]
     assert [g["same_as"] for g in glasses] == [["b"], ["a"], []]
     assert any("Zr-Zr pairs at 1.2, the training data have none below 1.4" in why for why in glasses[1]["outside"])
-    page = Page(report.read_text()).text
+    page = ReportText(report.read_text()).text
     assert "Near copies" in page and "a = b." in page
 
 
@@ -164,7 +144,7 @@ def test_what_makes_no_sense_is_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(VitrifyError, match="atoms of Ni, the model knows Cu, Zr"):
         evaluate_structures(model, path, out, species=["Cu", "Ni"], progress=False)
     with pytest.raises(VitrifyError, match=r"a: the prediction of 1 atoms \(first: 3\) is no number"):
-        evaluate_structures(Broken(open_symgnn(model)), path, out, progress=False)
+        evaluate_structures(Broken(open_model(model, kind="symgnn")), path, out, progress=False)
     with pytest.raises(VitrifyError, match="noise ceiling"):
         evaluate_structures(model, path, out, ceiling=0.0, progress=False)
     assert not out.exists()  # an evaluation that fails leaves nothing
@@ -179,7 +159,7 @@ def test_a_model_without_deviations(tmp_path: Path) -> None:
             return values, np.zeros_like(deviations)
 
     write_glass(tmp_path / "a.npz", 1)
-    sure = Sure(open_symgnn(write_toy(tmp_path / "toy.pt", validity=RANGE)))
+    sure = Sure(open_model(write_toy(tmp_path / "toy.pt", validity=RANGE), kind="symgnn"))
     report = evaluate_structures(sure, tmp_path / "a.npz", tmp_path / "out", progress=False)
     assert json.loads((tmp_path / "out/metrics.json").read_text())["deviation"] is None
-    assert "nothing to calibrate" in Page(report.read_text()).text
+    assert "nothing to calibrate" in ReportText(report.read_text()).text

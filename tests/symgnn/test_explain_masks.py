@@ -16,17 +16,17 @@ from toy_explain import QUICK, PlantedSymGNN, write
 from toy_symgnn import METAL, glass, write_toy
 from vitrify.core.errors import VitrifyError
 from vitrify.data.structures import load_structures
-from vitrify.export.write import TorchSymGNN
 from vitrify.graphs.neighbours import build_structure_graph
-from vitrify.models import MODELS, build_model
+from vitrify.models import build_model, variants_of
 from vitrify.symgnn.explain import store
 from vitrify.symgnn.explain.crop import all_edges, crop
 from vitrify.symgnn.explain.explainer import Explanation, binary_entropy, explain_atom
 from vitrify.symgnn.explain.mask import MaskedModel, open_masked
 from vitrify.symgnn.explain.settings import Settings
+from vitrify.symgnn.torchscript import TorchSymGNN
 
 REAL = Path(__file__).parents[2] / "../shared/data/cu64zr36/sample2.npz"
-VARIANTS = ["toy", *(name for name in MODELS.get("symgnn", {}) if name != "ridge")]
+VARIANTS = ["toy", *(name for name in variants_of("symgnn") if name != "ridge")]
 
 
 class CountingSymGNN(PlantedSymGNN):

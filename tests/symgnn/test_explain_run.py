@@ -17,7 +17,7 @@ from lammps_runner import Configuration
 from toy_explain import QUICK, PlantedSymGNN, as_structure, needs_homcloud, write
 from toy_symgnn import METAL, glass, write_toy
 from vitrify.cli.main import app
-from vitrify.export.write import load_model
+from vitrify.engines.load import load_model
 from vitrify.symgnn.explain import run as explain_run
 from vitrify.symgnn.explain import store, topology
 from vitrify.symgnn.explain.crop import all_edges

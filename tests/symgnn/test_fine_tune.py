@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_compute_symgnn import frame, script
-from test_export import with_metadata
-from test_training_symgnn import CONFIG, SMALL, glass
 from typer.testing import CliRunner
 
+from changed_files import with_metadata
+from labelled_glass import CONFIG, SMALL, glass
+from lammps_inputs.compute_symgnn import frame, script
 from lammps_runner import run_ok
 from toy_symgnn import glass as lattice
 from toy_symgnn import write_toy
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
 from vitrify.data.structures import load_structures
+from vitrify.engines.load import load_model
 from vitrify.engines.open import open_model
 from vitrify.export.from_run import export_run
-from vitrify.export.write import load_model
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.modelfile.archive import find_model, read_metadata
 from vitrify.models import System, build_model, parse_model_config

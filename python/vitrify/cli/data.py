@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vitrify.cli.interrupts import resumable
 from vitrify.core.errors import VitrifyError
 
 data = typer.Typer(no_args_is_help=True, help="Make the data that models are trained and tested on.")
@@ -44,10 +45,10 @@ def data_trajectories(
     """Simulate trajectories with LAMMPS. Started again, an interrupted run goes on where it stopped."""
     from vitrify.core.checks import parse_values
     from vitrify.datagen.structures.campaign import make_ensemble
-    from vitrify.datagen.structures.stepwise_quench import LADDERS
+    from vitrify.datagen.structures.stepwise_quench import QUENCHES
     from vitrify.datagen.trajectories.campaign import generate
 
-    if system in LADDERS:
+    if system in QUENCHES:
         given = {"temperature": temperature, "density": density, "md_timestep": md_timestep, "every": every}
         unused = [name for name, value in given.items() if value is not None]
         if unused:
@@ -55,15 +56,12 @@ def data_trajectories(
             raise VitrifyError(f"--{option} does not go with {system}: give settings of a quench as --set NAME=VALUE")
         chosen: dict[str, Any] = parse_values("set", settings or [], "slow=20")
         chosen |= {name: value for name, value in {"frames": frames, "atoms": atoms}.items() if value is not None}
-        try:
+        with resumable("run"):
             path = make_ensemble(system, out, count=trajectories, seed=seed, workers=workers, **chosen)
-        except KeyboardInterrupt:
-            typer.echo("stopped; the same command continues the run", err=True)
-            raise typer.Exit(130) from None
         typer.echo(f"{path}")
         return
     if settings:
-        raise VitrifyError(f"--set is for {', '.join(LADDERS)}: {system} has the options that --help lists")
+        raise VitrifyError(f"--set is for {', '.join(QUENCHES)}: {system} has the options that --help lists")
     path = generate(
         system,
         out,
@@ -124,13 +122,10 @@ def data_glass(
         melt_time=melt_time, final_temperature=final_temperature, timestep=timestep, pressure=pressure,
         density=density, seed=seed, ranks=ranks,
     )  # fmt: skip
-    try:
+    with resumable("run"):
         for path, fresh in made:
             typer.echo(f"{path}" if fresh else f"{path} (was there already: kept)")
             typer.echo(summary(path))
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command continues the run", err=True)
-        raise typer.Exit(130) from None
 
 
 @data.command("structures")
@@ -165,9 +160,6 @@ def data_structures(
     given = parse_values("set", settings or [], "melt_time=20")
     chosen: dict[str, Any] = {name.replace("-", "_"): value for name, value in given.items()}
     chosen |= {k: v for k, v in {"rate": rate, "atoms": atoms, "melt_time": melt_time}.items() if v is not None}
-    try:
+    with resumable("run"):
         path = make_ensemble(system, out, count=count, seed=seed, workers=workers, **chosen)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command continues the run", err=True)
-        raise typer.Exit(130) from None
     typer.echo(f"{path}")

@@ -16,25 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from vitrify.core.errors import VitrifyError
-from vitrify.modelfile.archive import (
-    AMShortcutMetadata,
-    AnyMetadata,
-    GlassVAEMetadata,
-    OGNMetadata,
-    find_model,
-    read_metadata,
-    shipped_models,
-)
+from vitrify.kinds import KINDS
+from vitrify.modelfile.archive import find_model, read_metadata, shipped_models
+from vitrify.modelfile.metadata import Metadata
 
 _REINSTALL = "pip install --force-reinstall --no-deps vitrify  (in a checkout: make clean all)"
 _TIMEOUT = 120.0
-# What runs each kind of model in LAMMPS.
-_STYLES = {
-    "ogn": "fix ogn",
-    "symgnn": "compute symgnn/atom",
-    "amshortcut": "create_glass",
-    "glassvae": "pair_style glassvae",
-}
 
 
 @dataclass(frozen=True)
@@ -174,10 +161,11 @@ def _plugin_files() -> str:
 def _plugin_loads() -> str:
     listed = "\n".join(("plugin list", *(f"info styles {kind}" for kind in ("fix", "compute", "pair", "command")), ""))
     done = _run([_program("lmp", "lammps"), "-log", "none"], listed)
-    for name in _STYLES.values():
+    styles = [kind.styles[0] for kind in KINDS.values() if kind.styles]
+    for name in styles:
         if not _knows(done.stdout, name.split()[-1]):
             raise Broken(f"{name} is unknown to lmp: {_first_error(done.stdout)}", _REINSTALL)
-    return f"{', '.join(_STYLES.values())} are known"
+    return f"{', '.join(styles)} are known"
 
 
 def lmp_programs() -> list[str]:
@@ -210,7 +198,7 @@ def _routes(program: str) -> str:
 
 def _python_route(program: str) -> str:
     """Whether the Python inside an `lmp` imports vitrify."""
-    from vitrify.hosts.lammps import python_path
+    from vitrify.hosts.lammps.embedded import python_path
 
     script = 'python OGN here """\nfrom vitrify.lammps import OGN\n"""\n'
     done = _run([program, "-log", "none"], script, {"PYTHONPATH": python_path()})
@@ -238,15 +226,14 @@ def _engines(name: str) -> tuple[str, ...]:
 def _in_lammps(name: str) -> bool:
     """Whether a style runs this model; yes for what is no model file, so that its check says what is wrong."""
     try:
-        metadata = read_metadata(name)
-        return not isinstance(metadata, GlassVAEMetadata) or metadata.in_lammps
+        return read_metadata(name).in_lammps
     except VitrifyError:
         return True
 
 
 def _model_in_python(name: str, engine: Any) -> str:
     from vitrify.engines.open import open_model
-    from vitrify.modelfile.reference_case import require_reference
+    from vitrify.engines.replay import require_reference
 
     model = open_model(name, engine)
     return f"{_deviation(require_reference(model), model.metadata)} by {model.runs_on}"
@@ -257,41 +244,31 @@ def _model_in_lammps(name: str, engine: str) -> str:
     done = _run([_program("lmp", "lammps"), "-log", "none"], _check_script(path, metadata, engine))
     found = re.search(r"reference case reproduced, relative error (\S+)", done.stdout)
     if done.returncode or not found:
-        style = _STYLES[metadata.kind]
+        style = KINDS[metadata.kind].styles[0]
         raise Broken(
             f"{style} ... engine {engine} check yes fails: {_first_error(done.stdout)}", "vitrify export RUN -o MODEL"
         )
     return _deviation(float(found.group(1)), metadata)
 
 
-def _check_script(path: Path, metadata: AnyMetadata, engine: str) -> str:
+def _check_script(path: Path, metadata: Metadata, engine: str) -> str:
     """An input that makes the style of the model's kind replay the reference case in an engine, in an empty box."""
-    arguments = f'"{path.resolve()}" {" ".join(metadata.species)} engine {engine} check yes'
-    masses = ["mass * 1.0"]
-    if isinstance(metadata, OGNMetadata):
-        masses = [f"mass {i} {mass!r}" for i, mass in enumerate(metadata.masses, 1)]
-        style = [f"timestep {metadata.timestep!r}", f"fix 1 all ogn {arguments}"]
-    elif isinstance(metadata, AMShortcutMetadata):
-        counted = f"elements {' '.join(metadata.species)} check yes"
-        style = [f'create_glass "{path.resolve()}" steps 1 {counted}']
-    elif isinstance(metadata, GlassVAEMetadata):
-        style = ["pair_style glassvae", f"pair_coeff * * {arguments}"]
-    else:
-        style = [f"compute 1 all symgnn/atom {arguments}"]
+    place = path.resolve()
+    arguments = f'"{place}" {" ".join(metadata.species)} engine {engine} check yes'
     size = 3 * metadata.cutoff
     return "\n".join(
         [
             f"units {metadata.units}",
             f"region box block 0 {size} 0 {size} 0 {size}",
             f"create_box {len(metadata.species)} box",
-            *masses,
-            *style,
+            *metadata.lammps_masses(),
+            *metadata.lammps_check(arguments, str(place)),
             "",
         ]
     )
 
 
-def _deviation(error: float, metadata: AnyMetadata) -> str:
+def _deviation(error: float, metadata: Metadata) -> str:
     return f"reference case reproduced to {error:.1e} ({metadata.reference.tolerance:g} allowed)"
 
 

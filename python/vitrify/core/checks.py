@@ -52,3 +52,13 @@ def parse_values(name: str, texts: Sequence[str], example: str = "shear_modulus=
         if not equals:
             raise VitrifyError(f"--{name} {text!r}: wanted NAME=VALUE, as in {example}")
     return found
+
+
+def require_finite(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    """The values (N,) of the atoms; VitrifyError if one of them is infinite or no number."""
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise VitrifyError(
+            f"the predicted {name} of atom {bad[0]} is {values[bad[0]]} ({len(bad)} such atoms): do atoms overlap?"
+        )
+    return values

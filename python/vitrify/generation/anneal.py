@@ -20,8 +20,8 @@ from scipy.optimize import minimize
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
-from vitrify.modelfile.reference_case import EnergyPredictor
-from vitrify.ogn.ase_dynamics import types_of
+from vitrify.data.ase_atoms import types_of
+from vitrify.engines.interface import EnergyPredictor
 
 _DAMPING = 1.0  # ps, of the thermostat
 _ITERATIONS = 1000  # of a minimisation at most

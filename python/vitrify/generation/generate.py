@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from ase import Atoms
 from numpy.typing import ArrayLike
 
 from vitrify.core.errors import VitrifyError
-from vitrify.generation.anneal import Anneal
-from vitrify.generation.anneal import anneal as descend
-from vitrify.generation.from_latent import LatentRequest, LatentSampler
-from vitrify.generation.samplers import StructureSampler, make_sampler, numbers_of
-from vitrify.modelfile.archive import (
-    AMShortcutMetadata,
-    GlassVAEMetadata,
-    Metadata,
-    find_model,
-    read_metadata,
-    wrong_kind,
-)
-
-_DRAWN = 0.002  # eV/atom: how near an annealed structure comes to the energy that was drawn
+from vitrify.generation.request import Request
+from vitrify.kinds import KINDS
+from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
+from vitrify.modelfile.metadata import Metadata
 
 
 @dataclass(frozen=True)
@@ -102,94 +88,26 @@ def generate_many(
     """
     path = find_model(model)
     metadata = read_metadata(path)
-    if not isinstance(metadata, AMShortcutMetadata | GlassVAEMetadata):
-        raise wrong_kind(path, metadata.kind, "amshortcut")
+    kind = KINDS[metadata.kind]
+    if kind.generate is None:
+        raise not_a_generator(path, metadata.kind)
     if count < 1:
         raise VitrifyError(f"count is {count}, but must be at least 1")
     if not 0 <= seed <= 2**32 - count:
         raise VitrifyError(f"seed is {seed}, but must lie between 0 and {2**32 - count}")
     if workers < 1:
         raise VitrifyError(f"workers is {workers}, but must be at least 1")
-    if isinstance(metadata, GlassVAEMetadata):
-        if target:
-            raise VitrifyError(f"{path.name} is of kind glassvae, which knows no target: give energy instead")
-        request = LatentRequest(n_atoms, density, cell, composition, energy, steps, churn)
-        made = _decoded(path, metadata, request, engine, device, range(seed, seed + count), workers)
-        if anneal:
-            made = _annealed(made, path, device, Anneal(time=anneal))
-        return (_corrected(atoms, corrector, metadata) for atoms in made) if corrector else made
-    if energy is not None or anneal:
-        what = "energy: give a target" if energy is not None else "energy to anneal to: give a corrector"
-        raise VitrifyError(f"{path.name} is of kind amshortcut, which knows no {what}")
-    samplers = [make_sampler(path, metadata, engine, device) for _ in range(min(workers, count))]
-    plan = samplers[0].plan(n_atoms, density, cell, composition, target or {}, steps, churn)
-    for message in samplers[0].warnings(plan):
-        warnings.warn(message, stacklevel=2)
-
-    def one(sampler: StructureSampler, seed: int) -> Atoms:
-        positions, types = sampler.make(plan, seed)
-        info = {"seed": seed, "model": path.name, "steps": steps, **(target or {})}
-        numbers = numbers_of([metadata.species[t] for t in types])
-        return Atoms(numbers, positions=positions, cell=plan.cell, pbc=True, info=info)
-
-    structures = _in_order(one, samplers, range(seed, seed + count))
-    return (_corrected(atoms, corrector, metadata) for atoms in structures) if corrector else structures
+    request = Request(
+        range(seed, seed + count), n_atoms, density, cell, composition, target, energy, steps, churn, engine, device,
+        anneal, workers,
+    )  # fmt: skip
+    made: Iterator[Atoms] = kind.load("generate")(path, metadata, request)
+    return (_corrected(atoms, corrector, metadata) for atoms in made) if corrector else made
 
 
-def _decoded(
-    path: Path, metadata: GlassVAEMetadata, request: LatentRequest, engine: str, device: str, seeds: range, workers: int
-) -> Iterator[Atoms]:
-    """Structures of a latent model."""
-    samplers = [LatentSampler(path, metadata, request, engine, device) for _ in range(min(workers, len(seeds)))]
-    for message in samplers[0].warnings(seeds[0]):
-        warnings.warn(message, stacklevel=3)
-    return _in_order(lambda sampler, seed: sampler.make(seed), samplers, seeds)
-
-
-def _annealed(made: Iterator[Atoms], path: Path, device: str, settings: Anneal) -> Iterator[Atoms]:
-    """The structures at rest, with the energies that they were drawn for."""
-    from vitrify.engines.open import open_glassvae
-
-    model = open_glassvae(path, device=device)
-    for atoms in made:
-        drawn = atoms.info["latent_energy"]
-        window = atoms.info.get("energy_window", (drawn - _DRAWN, drawn + _DRAWN))
-        yield descend(atoms, model, window, settings, atoms.info["seed"])
-
-
-_AnySampler = TypeVar("_AnySampler", StructureSampler, LatentSampler)
-
-
-def _in_order(
-    one: Callable[[_AnySampler, int], Atoms], samplers: Sequence[_AnySampler], seeds: range
-) -> Iterator[Atoms]:
-    """What `one` makes of each seed, in order; each sampler has a thread, and none works far ahead of the reader."""
-    if len(samplers) == 1:
-        yield from (one(samplers[0], seed) for seed in seeds)
-        return
-    free: SimpleQueue[_AnySampler] = SimpleQueue()
-    for sampler in samplers:
-        free.put(sampler)
-
-    def work(seed: int) -> Atoms:
-        sampler = free.get()
-        try:
-            return one(sampler, seed)
-        finally:
-            free.put(sampler)
-
-    with ThreadPoolExecutor(len(samplers)) as pool:
-        waiting: deque[Future[Atoms]] = deque()
-        try:
-            for seed in seeds:
-                waiting.append(pool.submit(work, seed))
-                if len(waiting) > 2 * len(samplers):
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+def not_a_generator(path: Path, kind: str) -> VitrifyError:
+    """The error for a model file of a kind that makes no structures."""
+    return wrong_kind(path, kind, next(name for name, other in KINDS.items() if other.generate))
 
 
 def _corrected(atoms: Atoms, corrector: Relaxation, metadata: Metadata) -> Atoms:

@@ -6,7 +6,8 @@ less than many more steps of sampling.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
@@ -79,9 +80,10 @@ def correct(
     with frame.session() as session:
         _push_apart(session, frame, push_off, rng)
         session.run_commands(*commands)
-        if minimise and iterations:
-            _command(session, f"minimize 0 0 {iterations} {10 * iterations}")
-        _command(session, "run 0 post no")
+        with _forces_needed():
+            if minimise and iterations:
+                session.minimise(0.0, iterations)
+            session.run(0)
         energy = _checked(session)
         if md:
             _canonical(session, frame, md, rng)
@@ -89,19 +91,31 @@ def correct(
         return frame.atoms(session.state().positions, energy)
 
 
-def inherent_energy(
+def minimum(
     atoms: Atoms, commands: Sequence[str], *, species: Sequence[str], force: float = 1e-3, iterations: int = 5000
-) -> float:
-    """Potential energy (eV for each atom) of the nearest minimum at fixed cell, to a largest force (eV/A) of `force`.
+) -> Atoms:
+    """A copy of a periodic structure at the nearest minimum, cell fixed; `info["energy"]` is its energy in eV.
 
-    Raises VitrifyError as `correct`.
+    Atoms that overlap are pushed apart first. commands, species, Raises: as in `correct`.
+
+    force: eV/A, the longest force of an atom at which the minimisation ends; iterations: of it at most.
     """
     frame = Frame(atoms, species)
     with frame.session() as session:
         _push_apart(session, frame, None, np.random.default_rng(0))
-        session.run_commands(*commands, "min_modify dmax 0.1 norm max")
-        _command(session, f"minimize 0 {force!r} {iterations} {10 * iterations}")
-        return _checked(session) / len(frame.types)
+        session.run_commands(*commands)
+        with _forces_needed():
+            session.minimise(force, iterations, norm="max")
+        energy = _checked(session)
+        return frame.atoms(session.state().positions, energy)
+
+
+def inherent_energy(
+    atoms: Atoms, commands: Sequence[str], *, species: Sequence[str], force: float = 1e-3, iterations: int = 5000
+) -> float:
+    """Potential energy (eV for each atom) of the `minimum`, which has the same arguments and errors."""
+    found = minimum(atoms, commands, species=species, force=force, iterations=iterations)
+    return float(found.info["energy"]) / len(found)
 
 
 @dataclass(frozen=True)
@@ -199,8 +213,8 @@ def _push_apart(session: LammpsSession, frame: Frame, reach: float | None, rng: 
     session.run_commands(
         f"pair_style soft {float(ranges.max())!r}",
         *(f"pair_coeff {a + 1} {b + 1} {_SOFT!r} {float(ranges[a, b])!r}" for a, b in pairs),
-        "minimize 0 1e-3 1000 10000",
     )
+    session.minimise(1e-3, 1000)
 
 
 def _overlaps(frame: Frame, least: np.ndarray) -> bool:
@@ -219,13 +233,15 @@ def _canonical(session: LammpsSession, frame: Frame, md: Canonical, rng: np.rand
     session.run_commands(
         "velocity all zero linear", f"timestep {md.timestep!r}", "fix nve all nve", f"fix bath all {name} {bath}"
     )
-    _command(session, f"run {md.steps} post no")
+    with _forces_needed():
+        session.run(md.steps)
 
 
-def _command(session: LammpsSession, command: str) -> None:
-    """Runs a command that needs forces; LAMMPS stops where atoms fly away."""
+@contextmanager
+def _forces_needed() -> Iterator[None]:
+    """Adds the remedy to errors of commands that compute forces; LAMMPS stops where atoms fly away."""
     try:
-        session.run_commands(command)
+        yield
     except VitrifyError as error:
         raise VitrifyError(
             f"{error}: the structure is too far from what the potential knows; check the species, the density and the "

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,12 +15,11 @@ from vitrify.core.checks import check_cell
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.core.units import GRAMS
 from vitrify.engines.native import core_errors, make_generator, push_apart
-from vitrify.generation.processes import Flow, State, make_process
+from vitrify.generation.processes import Flow, State
 from vitrify.generation.sampler import Network, Steps, sample
-from vitrify.modelfile.archive import AMShortcutMetadata, GlassVAEMetadata, Metadata
+from vitrify.modelfile.metadata import Metadata
 
 IMPOSSIBLE = 0.2  # further than this outside the training data, relatively, no density is tried
-STOCHASTIC_FROM = 10  # steps, from which on processes with noise use it (AMShortcut paper, appendix B.3)
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,6 @@ class Plan:
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
 
-GeneratorMetadata: TypeAlias = AMShortcutMetadata | GlassVAEMetadata
-
-
 class StructureSampler:
     """What turns plans into structures; this one needs the native engine and a flow.
 
@@ -49,13 +45,13 @@ class StructureSampler:
     """
 
     core: Any
-    metadata: GeneratorMetadata
+    metadata: Any  # of a kind that makes structures: with masses and statistics
 
-    def __init__(self, path: Path, metadata: GeneratorMetadata) -> None:
+    def __init__(self, path: Path, metadata: Any) -> None:
         self._take(metadata)
         self.core = make_generator(path)
 
-    def _take(self, metadata: GeneratorMetadata) -> None:
+    def _take(self, metadata: Any) -> None:
         statistics = metadata.statistics
         self.metadata = metadata
         self.names = () if statistics is None else statistics.names[1 + len(metadata.species) :]
@@ -163,87 +159,45 @@ class StructureSampler:
 
 
 class TorchFlow(StructureSampler):
-    """The same through TorchScript, on any device; the flow of a latent model is its decoder."""
+    """The same through TorchScript, on any device. decoder: the flow is the decoder of a latent model."""
 
-    def __init__(self, path: Path, metadata: GeneratorMetadata, device: str) -> None:
+    def __init__(self, path: Path, metadata: Any, device: str, decoder: bool = False) -> None:
         super().__init__(path, metadata)
-        from vitrify.export.write import load_model
+        from vitrify.engines.load import load_model
 
-        self.loaded: Any = load_model(path, device)
+        loaded: Any = load_model(path, device)
+        self.answer = loaded.decode if decoder else loaded.answer
+        self.sizes = metadata.hyperparameters["decoder"] if decoder else metadata.hyperparameters
 
     def make(self, plan: Plan, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        latent = isinstance(self.metadata, GlassVAEMetadata)
-        hyper = self.metadata.hyperparameters["decoder"] if latent else self.metadata.hyperparameters
-        process = Flow(len(self.metadata.species), float(hyper["spread"]))
-        network = _network(self.loaded.decode if latent else self.loaded.answer, plan.values)
-        steps = Steps(plan.steps, churn=plan.churn, spread=float(hyper["churn_spread"]))
-        state = sample(network, process, process.start(plan.cell, plan.types, seed), steps, seed)
+        """Positions (N, 3), wrapped, and types (N,)."""
+        process = Flow(len(self.metadata.species), float(self.sizes["spread"]))
+        steps = Steps(plan.steps, churn=plan.churn, spread=float(self.sizes["churn_spread"]))
+        start = process.start(plan.cell, plan.types, seed)
+        state = sample(flow_network(self.answer, plan.values), process, start, steps, seed)
         return repaired(state.positions, state.elements.argmax(1), plan.cell, self.metadata)
 
 
-class TorchPaper(StructureSampler):
-    """Generators of the paper, whose elements come out of noise too, and whose ghosts choose the density."""
+def make_sampler(path: Path, metadata: Any, engine: str, device: str, decoder: bool = False) -> StructureSampler:
+    """What makes structures with the flow of a model file in an engine: "auto", "native" or "torch".
 
-    metadata: AMShortcutMetadata
-
-    def __init__(self, path: Path, metadata: AMShortcutMetadata, device: str) -> None:
-        from vitrify.export.write import load_model
-
-        self._take(metadata)
-        self.loaded: Any = load_model(path, device)
-
-    def _counts(
-        self, n_atoms: int | None, density: float | None, cell: np.ndarray | None, values: np.ndarray,
-        shares: np.ndarray | None,
-    ) -> tuple[tuple[int, ...], float]:  # fmt: skip
-        means = dict(zip(self.metadata.statistics.names, self.metadata.statistics.mean, strict=True))
-        if shares is not None:
-            raise VitrifyError("this model chooses its composition: leave composition out, or use a flow model")
-        fractions = np.array([means[f"fraction:{name}"] for name in self.metadata.species])
-        per_volume = self.metadata.ghost_density or means["number_density"]
-        if density is not None:
-            if self.metadata.ghost_density:
-                raise VitrifyError("this model chooses its density by ghost atoms: leave density out")
-            per_volume = density / self._mass(fractions)
-        n = n_atoms or 0
-        if cell is not None and n_atoms is None:
-            n = int(per_volume * abs(float(np.linalg.det(cell))))
-        # The types do not matter: elements come out of noise.
-        return (n, *[0] * (len(self.metadata.species) - 1)), per_volume
-
-    def warnings(self, plan: Plan) -> list[str]:
-        return []
-
-    def make(self, plan: Plan, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        import torch
-
-        process = make_process(self.metadata.process, len(self.metadata.species))
-        steps = Steps(plan.steps, stochastic=plan.steps >= STOCHASTIC_FROM)
-        start = process.start(plan.cell, plan.types, seed)
-        torch.manual_seed(seed)  # for the embedding of what is not asked for
-        state = sample(_network(self.loaded.answer, plan.values), process, start, steps, seed)
-        n_species = len(self.metadata.species)
-        kinds = state.elements if self.metadata.ghost_density else state.elements[:, :n_species]
-        types = kinds.argmax(1)
-        real = types < n_species
-        if not real.any():
-            raise VitrifyError("the structure came out empty, all ghosts: train longer, or give more steps")
-        return repaired(state.positions[real], types[real], plan.cell, self.metadata)
-
-
-def make_sampler(path: Path, metadata: GeneratorMetadata, engine: str, device: str) -> StructureSampler:
-    if engine not in ("auto", "native", "torch"):
-        raise VitrifyError(f"engine {engine!r} is unknown: use auto, native or torch")
-    if isinstance(metadata, AMShortcutMetadata) and metadata.process != "flow":
-        if engine == "native":
-            raise VitrifyError(f"{path.name} is of the process {metadata.process}: only engine torch runs it")
-        return TorchPaper(path, metadata, device)
+    decoder: the flow is the decoder of a latent model. Raises VitrifyError for an unknown engine.
+    """
+    check_engine(engine)
     if engine == "torch" or (engine == "auto" and device != "cpu"):
-        return TorchFlow(path, metadata, device)
+        return TorchFlow(path, metadata, device, decoder)
     return StructureSampler(path, metadata)
 
 
-def _network(answer: Callable[..., tuple[np.ndarray, np.ndarray]], values: np.ndarray) -> Network:
+def check_engine(engine: str) -> None:
+    """VitrifyError for an engine that generators do not know."""
+    if engine not in ("auto", "native", "torch"):
+        raise VitrifyError(f"engine {engine!r} is unknown: use auto, native or torch")
+
+
+def flow_network(answer: Callable[..., tuple[np.ndarray, np.ndarray]], values: np.ndarray) -> Network:
+    """The network of a sampler: `answer` of an engine, asked for the properties `values` (P,)."""
+
     def network(state: State, time: float, step: float) -> tuple[np.ndarray, np.ndarray]:
         return answer(state.positions, state.cell, state.elements, time, step, values)
 

@@ -1,7 +1,7 @@
 """The model file seen from outside: finding it, checking its container, and reading its metadata without torch.
 
 A model file is a TorchScript archive (a zip) whose `extra/vitrify.json` says what the model is and holds a reference
-case; its classes are those of `vitrify.modelfile.metadata`, and can be had here, too.
+case; `vitrify.modelfile.metadata` has the classes.
 """
 
 from __future__ import annotations
@@ -11,83 +11,15 @@ import zipfile
 from pathlib import Path
 
 from vitrify.core.errors import VitrifyError, did_you_mean
-from vitrify.modelfile.metadata import (
-    KINDS,
-    METADATA_NAME,
-    REFERENCE_TOLERANCE,
-    SCHEMA,
-    AMShortcutMetadata,
-    AMShortcutReference,
-    AnyMetadata,
-    Decoded,
-    GlassVAEMetadata,
-    GlassVAEReference,
-    Metadata,
-    OGNMetadata,
-    OGNReference,
-    OGNValidity,
-    Property,
-    Provenance,
-    Range,
-    Reference,
-    Rows,
-    Statistics,
-    SymGNNMetadata,
-    SymGNNReference,
-    Target,
-    Validity,
-    make_metadata,
-    parse_metadata,
-)
-
-__all__ = [
-    "KINDS",
-    "METADATA_NAME",
-    "REFERENCE_TOLERANCE",
-    "SCHEMA",
-    "WEIGHTS_NAME",
-    "AMShortcutMetadata",
-    "AMShortcutReference",
-    "AnyMetadata",
-    "Decoded",
-    "GlassVAEMetadata",
-    "GlassVAEReference",
-    "Metadata",
-    "OGNMetadata",
-    "OGNReference",
-    "OGNValidity",
-    "Property",
-    "Provenance",
-    "Range",
-    "Reference",
-    "Rows",
-    "Statistics",
-    "SymGNNMetadata",
-    "SymGNNReference",
-    "Target",
-    "Validity",
-    "find_model",
-    "make_metadata",
-    "open_archive",
-    "parse_metadata",
-    "read_entry",
-    "read_metadata",
-    "shipped_models",
-    "wrong_kind",
-]
+from vitrify.kinds import KINDS
+from vitrify.modelfile.metadata import METADATA_NAME, Metadata, parse_metadata
 
 WEIGHTS_NAME = "weights.safetensors"
-_USES = {
-    "ogn": "moves atoms: run it with OGNDynamics, or fix ogn in LAMMPS",
-    "symgnn": "predicts a property of each atom: run it with GlassCalc(barriers=...), or compute symgnn/atom in LAMMPS",
-    "amshortcut": "makes structures: run it with vitrify generate, or create_glass in LAMMPS",
-    "glassvae": "gives energies and structures: run it with GlassCalc(MODEL), pair_style glassvae or create_glass",
-}
 
 
 def shipped_models() -> dict[str, Path]:
     """The models that come with vitrify, by file name."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     folders = [package / "potentials"]
     checkout = package.parents[1]
     if (checkout / "pyproject.toml").is_file():
@@ -153,7 +85,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     raise VitrifyError(f"{path} is a zip file of something else, not a model file: {remedy}")
 
 
-def read_metadata(name: str | Path) -> AnyMetadata:
+def read_metadata(name: str | Path) -> Metadata:
     """The metadata of a model file, found as `find_model` does; neither torch nor the model is loaded.
 
     Raises VitrifyError for every file that is not a whole model file of a known schema and kind.
@@ -176,4 +108,4 @@ def read_entry(path: Path, archive: zipfile.ZipFile, entry: str) -> bytes:
 
 def wrong_kind(path: Path, kind: str, wanted: str) -> VitrifyError:
     """The error for a model file of `kind` where one of kind `wanted` should be; it says what the file is for."""
-    return VitrifyError(f"{path} holds a model of kind {kind}, not {wanted}; kind {kind} {_USES[kind]}")
+    return VitrifyError(f"{path} holds a model of kind {kind}, not {wanted}; kind {kind} {KINDS[kind].purpose}")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict
+from torch import nn
 
 
 class ModelConfig(BaseModel):
     """Hyperparameters of a model: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# Name -> configuration and module, which is built of a configuration and a System.
+Variants: TypeAlias = dict[str, tuple[type[ModelConfig], type[nn.Module]]]
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,13 @@ from ase.parallel import world
 from ase.utils import IOContext
 from numpy.typing import NDArray
 
-from vitrify.core.checks import check_cell
 from vitrify.core.counter_rng import normal3
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.open import open_ogn
-from vitrify.modelfile.archive import Metadata, OGNMetadata
-from vitrify.modelfile.reference_case import MotionPredictor, require_reference
+from vitrify.data.ase_atoms import check_periodic, types_of
+from vitrify.engines.open import open_model
+from vitrify.engines.replay import require_reference
+from vitrify.ogn.interface import MotionPredictor
+from vitrify.ogn.metadata import OGNMetadata
 from vitrify.ogn.step import (
     MASS_TOLERANCE,
     Langevin,
@@ -40,7 +41,7 @@ class OGNDynamics(MolecularDynamics):
 
     Args:
         atoms: periodic in three directions, any cell, no constraints. Positions are not wrapped.
-        model: file, name of a shipped model, or what `vitrify.engines.open.open_ogn` returned.
+        model: file, name of a shipped model, or what `vitrify.engines.open.open_model` returned.
         species: the model's species of each chemical symbol, {"Ar": "A", "Kr": "B"}; by default the same
             name.
         trajectory, logfile, loginterval: as in ASE; the log needs no calculator.
@@ -78,7 +79,7 @@ class OGNDynamics(MolecularDynamics):
         device: str = "cpu",
         **kwargs: Any,
     ) -> None:
-        loaded = open_ogn(model, engine, device) if isinstance(model, str | Path) else model
+        loaded = open_model(model, engine, device, kind="ogn") if isinstance(model, str | Path) else model
         if check:
             require_reference(loaded)
         self.stepper = OGNStepper(loaded)
@@ -175,33 +176,6 @@ def _check_atoms(atoms: Atoms, metadata: OGNMetadata, species: Mapping[str, str]
     types = types_of(atoms.get_chemical_symbols(), metadata, species)
     _match_masses(atoms, np.asarray(metadata.masses)[types], metadata)
     return types
-
-
-def check_periodic(atoms: Atoms) -> None:
-    """VitrifyError unless there are atoms in a cell that has a volume and is periodic in three directions."""
-    if len(atoms) == 0:
-        raise VitrifyError("there are no atoms: give a periodic structure")
-    if not all(atoms.pbc):
-        raise VitrifyError(
-            f"pbc is {atoms.pbc.tolist()}: the model needs all three directions periodic, atoms.pbc = True"
-        )
-    check_cell(atoms.cell.array)
-
-
-def types_of(symbols: list[str], metadata: Metadata, species: Mapping[str, str] | None) -> NDArray[np.int64]:
-    """The model's type index (N,) of each chemical symbol; VitrifyError for one that it does not know."""
-    known = ", ".join(metadata.species)
-    names = {symbol: symbol for symbol in symbols} if species is None else dict(species)
-    for symbol, name in names.items():
-        if name not in metadata.species:
-            example = f'species={{"{symbol}": "{metadata.species[0]}"}}'
-            raise VitrifyError(
-                f"the model has no species {name!r} for {symbol}, it knows {known}: name it, as in {example}"
-            )
-    missing = sorted(set(symbols) - set(names))
-    if missing:
-        raise VitrifyError(f"species does not say what {', '.join(missing)} is: the model knows {known}")
-    return np.array([metadata.species.index(names[symbol]) for symbol in symbols], dtype=np.int64)
 
 
 def _match_masses(atoms: Atoms, expected: NDArray[np.float64], metadata: OGNMetadata) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from vitrify.core.checks import check_cell, check_vectors
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import Units, get_units
-from vitrify.modelfile.reference_case import MotionPredictor
+from vitrify.ogn.interface import MotionPredictor
 
 Array = NDArray[np.float64]
 # Element masses of different tables differ in the fourth digit; another element is 2% away at the least.

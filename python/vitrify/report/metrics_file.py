@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vitrify.core.files import atomic_path, sha256
-from vitrify.modelfile.reference_case import MotionPredictor, PropertyPredictor
+from vitrify.engines.interface import Engine
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> Path:
@@ -30,7 +30,7 @@ def without_nan(value: Any) -> Any:
     return value
 
 
-def model_card(loaded: MotionPredictor | PropertyPredictor) -> dict[str, Any]:
+def model_card(loaded: Engine) -> dict[str, Any]:
     """Name and hash of a model file, and its metadata."""
     return {
         "name": loaded.path.name,

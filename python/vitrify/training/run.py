@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,25 +16,13 @@ import torch
 from lightning.fabric import Fabric
 from tqdm import tqdm
 
-from vitrify.amshortcut.training import task as amshortcut
 from vitrify.core.errors import VitrifyError
-from vitrify.glassvae.training import prepare as glassvae
-from vitrify.models import ModelConfig, System, build_model, parse_model_config
-from vitrify.ogn.training import task as ogn
-from vitrify.symgnn.training import fine_tune
-from vitrify.symgnn.training import task as symgnn
+from vitrify.kinds import KINDS
+from vitrify.models import System, build_model, parse_model_config
 from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
-from vitrify.training.config import AnyConfig, SymGNNConfig, differences, load_config
+from vitrify.training.config import Config, differences, load_config
 from vitrify.training.loop import Fit
 from vitrify.training.task import Prepared
-
-PREPARE: dict[str, Callable[[Any, ModelConfig], Prepared]] = {
-    "ogn": ogn.prepare,
-    "symgnn": symgnn.prepare,
-    "amshortcut": amshortcut.prepare,
-    "glassvae": glassvae.prepare,
-}
-FINE_TUNE: dict[str, Callable[[Any, ModelConfig], Prepared]] = {"symgnn": fine_tune.prepare}
 
 
 @dataclass(frozen=True)
@@ -71,8 +59,7 @@ def train(config_path: str | Path, run_dir: str | Path, resume: bool = True, ove
         _prepare(folder, config, resume)
     fabric.barrier()
     torch.manual_seed(config.training.seed)
-    fine_tuned = isinstance(config, SymGNNConfig) and config.start is not None
-    prepared = (FINE_TUNE if fine_tuned else PREPARE)[config.kind](config, model_config)
+    prepared: Prepared = KINDS[config.kind].load("prepare")(config, model_config)
     if any(parameter.requires_grad for parameter in prepared.task.parameters()):
         finished = Fit(fabric, prepared, config.training, folder).run()
     else:  # solved in closed form
@@ -119,7 +106,7 @@ def load_run(run_dir: str | Path) -> LoadedRun:
     return LoadedRun(model.eval(), config["kind"], config, info, provenance, progress.metrics)
 
 
-def _fabric(config: AnyConfig) -> Fabric:
+def _fabric(config: Config) -> Fabric:
     """Lightning Fabric for the device that is asked for, over all ranks if torchrun started this process."""
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
@@ -144,7 +131,7 @@ def _fabric(config: AnyConfig) -> Fabric:
     return fabric
 
 
-def _prepare(folder: Path, config: AnyConfig, resume: bool) -> None:
+def _prepare(folder: Path, config: Config, resume: bool) -> None:
     """Makes the folder; checks that a run found there is this one, or (resume=False) removes it."""
     folder.mkdir(parents=True, exist_ok=True)
     if not resume:

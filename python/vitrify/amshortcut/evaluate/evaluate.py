@@ -16,12 +16,13 @@ from vitrify.amshortcut.evaluate.design import calculator, design
 from vitrify.amshortcut.evaluate.metrics import Amounts, Measured, Yardstick
 from vitrify.amshortcut.evaluate.runs import Run, Runs, Store, StructureSampler, open_sampler, pick
 from vitrify.amshortcut.evaluate.settings import GeneratorSettings
+from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.analysis.ensembles import species_in
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
 from vitrify.data.samples import read_recipe
 from vitrify.generation.relaxation import charges_of
-from vitrify.modelfile.archive import AMShortcutMetadata, find_model, read_metadata, wrong_kind
+from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
 from vitrify.report.metrics_file import write_metrics
 
 

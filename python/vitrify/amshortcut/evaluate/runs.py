@@ -18,10 +18,10 @@ from tqdm import tqdm
 
 from vitrify.amshortcut.evaluate.baselines import Made, md_from_random, steps_for
 from vitrify.amshortcut.evaluate.settings import GeneratorSettings
+from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path
 from vitrify.generation.relaxation import correct
-from vitrify.modelfile.archive import AMShortcutMetadata
 
 StructureSampler = Callable[..., Atoms]
 """make(like, steps=, seed=, target=, free=) -> one structure of as many atoms as `like`: in its cell and of its

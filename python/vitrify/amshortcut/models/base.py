@@ -23,9 +23,6 @@ from torch import Tensor, nn
 
 from vitrify.models.base import System
 
-CITATION = (
-    "AMShortcut: an inference- and training-efficient probabilistic generative model for amorphous materials (2026)"
-)
 _FREQUENCIES = 8
 
 

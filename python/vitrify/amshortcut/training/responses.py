@@ -48,6 +48,11 @@ def parse_responses(texts: Sequence[str]) -> dict[str, Response]:
     return found
 
 
+def adjust(run: LoadedRun, texts: Sequence[str]) -> None:
+    """`apply_responses` for texts such as "ring_size=3.1,0.5"."""
+    apply_responses(run, parse_responses(texts))
+
+
 def apply_responses(run: LoadedRun, responses: Mapping[str, Response]) -> None:
     """Makes the model of a run, and its statistics, read targets as requests that bring them.
 

@@ -15,13 +15,12 @@ from torch import Tensor
 import vitrify
 from vitrify.amshortcut.models.base import AMShortcut
 from vitrify.amshortcut.models.flow import FlowAMShortcut
-from vitrify.core.errors import VitrifyError
+from vitrify.amshortcut.training.config import AMShortcutConfig
 from vitrify.core.files import sha256
-from vitrify.data.samples import Sample, load_samples, read_recipe, split_groups
+from vitrify.data.samples import Sample, load_samples, masses_of, read_recipe, split_groups
 from vitrify.generation.processes import Process, State, make_process
 from vitrify.graphs.neighbours import neighbour_list
 from vitrify.models import ModelConfig, System, build_model
-from vitrify.training.config import AMShortcutConfig, FramesConfig, SamplesConfig
 from vitrify.training.task import Prepared, Task
 from vitrify.training.validity import structure_validity
 
@@ -244,7 +243,7 @@ def describe(config: AMShortcutConfig, samples: Sequence[Sample], cutoff: float)
             "config": json.loads(config.model_dump_json()),
             "species": list(data.species),
             "units": data.units,
-            "masses": masses_of(data),
+            "masses": masses_of(data.species, data.masses),
             "charges": [float(data.charges[name]) for name in data.species] if data.charges else None,
             "properties": properties_of(samples, data.properties, units),
             "statistics": statistics_of(samples, data.species, data.properties),
@@ -253,18 +252,6 @@ def describe(config: AMShortcutConfig, samples: Sequence[Sample], cutoff: float)
             "versions": {"vitrify": vitrify.__version__, "torch": torch.__version__},
         }
     )
-
-
-def masses_of(data: SamplesConfig | FramesConfig) -> list[float]:
-    """Those of the configuration, or of the elements; VitrifyError for a species that is none and has none."""
-    from ase.data import atomic_masses, atomic_numbers
-
-    found = []
-    for name in data.species:
-        if data.masses is None and name not in atomic_numbers:
-            raise VitrifyError(f"{name!r} is no element: give data.masses, one for each species")
-        found.append(float(atomic_masses[atomic_numbers[name]]) if data.masses is None else data.masses[name])
-    return found
 
 
 def properties_of(samples: Sequence[Sample], names: Sequence[str], units: dict[str, str]) -> list[dict[str, Any]]:

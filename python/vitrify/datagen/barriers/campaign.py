@@ -16,9 +16,10 @@ import vitrify
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.core.files import sha256
 from vitrify.core.units import get_units
+from vitrify.data.label_files import Search
 from vitrify.data.structures import load_structures
 from vitrify.datagen.barriers.artn import ARTnSettings, Found, participation_ratio, search
-from vitrify.datagen.barriers.journal import LabelWriter, Search
+from vitrify.datagen.barriers.journal import LabelWriter
 from vitrify.datagen.barriers.local_sampling import SamplingSettings, sample
 from vitrify.datagen.barriers.region import Boxes, Glass, Region, minimise_glass, split_commands
 from vitrify.lammps_library.session import lammps_version

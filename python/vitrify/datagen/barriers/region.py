@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
-from vitrify.lammps_library.session import lammps_module, run_commands
+from vitrify.lammps_library.session import lammps_module, minimise, run_commands
 
 SKIN = {"metal": 1.0, "lj": 0.3}  # of neighbour lists: few atoms of a region ever move that far
 
@@ -243,13 +243,13 @@ def potential_range(box: Box, glass: Glass) -> float:
 
 
 def minimise_glass(glass: Glass, tolerance: float) -> Glass:
-    """The nearest energy minimum of the whole glass, cell fixed, by LAMMPS's conjugate gradients and FIRE.
+    """The nearest energy minimum of the whole glass, cell fixed, by LAMMPS's conjugate gradients.
 
     Raises VitrifyError where the largest force stays above `tolerance`.
     """
     box = Box(glass, None)
     box.place(glass.positions, glass.types)
-    box.run("min_modify dmax 0.1 line quadratic", f"minimize 0 {tolerance / 10!r} 20000 200000")
+    minimise(box.lmp, tolerance / 10, 20000)
     positions = np.array(box._view()) + (box._images() + box.first) @ glass.cell
     largest = float(np.linalg.norm(box.lmp.numpy.extract_atom("f")[: len(glass)], axis=1).max())
     box.close()

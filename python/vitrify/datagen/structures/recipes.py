@@ -59,10 +59,10 @@ class Simulation(LammpsSession):
             f"timestep {timestep!r}",
             f"pair_style soft {reach:.6f}",
             f"pair_coeff * * {100 * get_units('metal').boltz * temperature:.6f}",
-            "minimize 0 1e-3 1000 10000",
-            *commands,
-            "minimize 0 1e-2 200 2000",
         )
+        self.minimise(1e-3, 1000)
+        self.run_commands(*commands)
+        self.minimise(1e-2, 200)
         self.heat(temperature)
 
     def npt(self, start: float, end: float, time: float, pressure: float = 0.0) -> None:
@@ -97,9 +97,12 @@ class Simulation(LammpsSession):
         self.run_commands("unfix sample")
         return found
 
-    def minimise(self, force: float = 1e-4) -> float:
-        """Moves the atoms to a minimum in the cell that there is; returns its energy (eV/atom)."""
-        self.run_commands("min_style cg", "min_modify dmax 0.1", f"minimize 0 {force!r} 20000 200000")
+    def inherent_energy(self, force: float = 1e-4) -> float:
+        """Moves the atoms to a minimum in the cell that there is; returns its energy (eV/atom).
+
+        force: eV/A, of the whole cell, at which the minimisation ends.
+        """
+        self.minimise(force, 20000)
         return self.energy()
 
     def energy(self) -> float:
@@ -108,10 +111,11 @@ class Simulation(LammpsSession):
 
     def minimise_volume(self) -> None:
         """Moves the atoms to a minimum at zero pressure, in a cell that keeps its shape."""
-        self.run_commands("min_style cg", "min_modify dmax 0.1", "minimize 0 1e-2 2000 20000")
+        self.minimise(1e-2, 2000)
         for _ in range(2):  # the reference of the fix is renewed with it
             self.run_commands("fix volume all box/relax iso 0.0 vmax 0.002")
-            self.run_commands("minimize 0 1e-2 2000 20000", "unfix volume")
+            self.minimise(1e-2, 2000)
+            self.run_commands("unfix volume")
 
     def heat(self, temperature: float) -> None:
         """Draws velocities of a temperature, without momentum."""
@@ -215,7 +219,7 @@ class SiliconGlass(Recipe):
         return run, run.sample(self.final_temperature, self.frames, self.every)
 
     def properties(self, simulation: Simulation, frames: list[Atoms]) -> dict[str, float]:
-        return {"log10_cooling_rate": float(np.log10(self.rate)), "inherent_energy": simulation.minimise()}
+        return {"log10_cooling_rate": float(np.log10(self.rate)), "inherent_energy": simulation.inherent_energy()}
 
 
 def _silicon(recipe: SiliconLiquid | SiliconGlass, rng: np.random.Generator) -> Simulation:

@@ -16,7 +16,8 @@ import vitrify
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
 from vitrify.data.frames import Frame, load_frames
-from vitrify.export.write import TorchGlassVAE, load_model
+from vitrify.engines.load import load_model
+from vitrify.engines.predictions import EnergyPrediction
 from vitrify.glassvae.evaluate.metrics import (
     LinearBaseline,
     Rdf,
@@ -34,8 +35,9 @@ from vitrify.glassvae.evaluate.structures import (
     decoded_structures,
     generated_structures,
 )
-from vitrify.modelfile.archive import GlassVAEMetadata, find_model, read_metadata, wrong_kind
-from vitrify.modelfile.reference_case import EnergyPrediction
+from vitrify.glassvae.metadata import GlassVAEMetadata
+from vitrify.glassvae.torchscript import TorchGlassVAE
+from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
 from vitrify.report.metrics_file import model_card, write_metrics
 
 

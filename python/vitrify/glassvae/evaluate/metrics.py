@@ -10,8 +10,8 @@ import numpy as np
 
 from vitrify.analysis.structure import soft_bins, soft_rdf
 from vitrify.data.frames import Frame
+from vitrify.engines.predictions import EnergyPrediction
 from vitrify.graphs.neighbours import neighbour_list
-from vitrify.modelfile.reference_case import EnergyPrediction
 
 _START, _BINS, _REACH = 1.5, 50, 6.5  # g(r) that is looked at: from, bins, to (length units)
 _SHELL = 4.2  # neighbour distances end here: behind the first shell of every pair of a metallic glass

@@ -17,13 +17,13 @@ from vitrify.core.errors import VitrifyError
 from vitrify.data.frames import Frame
 from vitrify.datagen.structures.elastic import relaxed
 from vitrify.datagen.structures.recipes import Simulation
-from vitrify.export.write import TorchGlassVAE
-from vitrify.generation.from_latent import LatentRequest, LatentSampler
+from vitrify.engines.predictions import EnergyPrediction
 from vitrify.generation.processes import Flow, State
 from vitrify.generation.sampler import Steps, sample
 from vitrify.generation.samplers import repaired
 from vitrify.glassvae.evaluate.metrics import Rdf, means_of, r_squared
-from vitrify.modelfile.reference_case import EnergyPrediction
+from vitrify.glassvae.generate import LatentRequest, LatentSampler
+from vitrify.glassvae.torchscript import TorchGlassVAE
 
 WINDOWS = 5
 
@@ -198,6 +198,6 @@ def _packed(loaded: TorchGlassVAE, like: Atoms, settings: StructureSettings, ran
     density = len(like) / abs(float(np.linalg.det(like.cell[:])))
     try:
         with Simulation(species, counts, density, settings.potential, 0.001, 300.0, random) as run:
-            return run.minimise(1e-3)
+            return run.inherent_energy(1e-3)
     except VitrifyError:
         return float("nan")

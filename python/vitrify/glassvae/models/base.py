@@ -26,11 +26,6 @@ from torch import Tensor, nn
 
 from vitrify.models.base import System
 
-CITATION = (
-    "Q. Chen, A. Annamareddy, Y.-F. Li, D. Morgan, B. Wang, Physical-regularized hierarchical generative model for "
-    "metallic glass structural generation and energy prediction (2025)"
-)
-
 
 class GlassVAE(nn.Module, ABC):
     """Base of the variants; a variant defines atoms, head and energies as the module's docstring says."""

@@ -27,10 +27,10 @@ from vitrify.glassvae.training.batches import (
     make_batch,
     weighted_mean,
 )
+from vitrify.glassvae.training.config import LossConfig
 from vitrify.glassvae.training.latent_start import start_latents
 from vitrify.graphs.neighbours import neighbour_list
 from vitrify.training.checkpoint import BEST, load_checkpoint, save_checkpoint
-from vitrify.training.config import LossConfig
 from vitrify.training.task import Task
 
 _FORGET = 0.01  # share of a batch in the running mean and spread of z

@@ -13,7 +13,7 @@ from vitrify.data.frames import Frame
 from vitrify.glassvae.models.base import graph_sums
 from vitrify.glassvae.models.paper import FixedGlassVAE
 from vitrify.glassvae.training.batches import Batch, Item, divergence, energy_scale, make_batch, weighted_mean
-from vitrify.training.config import LossConfig
+from vitrify.glassvae.training.config import LossConfig
 from vitrify.training.task import Task
 
 _BINS, _FROM = 50, 1.5  # of the soft histogram of distances

@@ -11,18 +11,17 @@ import numpy as np
 import torch
 
 import vitrify
-from vitrify.amshortcut.training.task import masses_of
 from vitrify.core.files import sha256
 from vitrify.data.frames import Frame, load_frames
-from vitrify.data.samples import read_recipe, split_groups
+from vitrify.data.samples import masses_of, read_recipe, split_groups
 from vitrify.glassvae.models.equivariant import EquivariantGlassVAE
 from vitrify.glassvae.training import equivariant as glassvae_equivariant
 from vitrify.glassvae.training import paper as glassvae_paper
 from vitrify.glassvae.training.batches import Items
+from vitrify.glassvae.training.config import GlassVAEConfig
 from vitrify.glassvae.training.equivariant import GlassVAETask
 from vitrify.glassvae.training.paper import PaperTask
 from vitrify.models import ModelConfig, System, build_model
-from vitrify.training.config import GlassVAEConfig
 from vitrify.training.task import Prepared
 from vitrify.training.validity import structure_validity
 
@@ -36,7 +35,7 @@ def prepare(config: GlassVAEConfig, model_config: ModelConfig) -> Prepared:
         train, held_out = frames, load_frames(data.validation, data.species, forces)
     else:
         train, held_out = split_groups(frames, data.held_out, config.training.seed)
-    masses = masses_of(data)
+    masses = masses_of(data.species, data.masses)
     model = build_model(config.kind, model_config, System(tuple(data.species), tuple(masses), data.units, 0.0))
     validity = structure_validity(data.species, train, float(model.cutoff))
     task: GlassVAETask | PaperTask

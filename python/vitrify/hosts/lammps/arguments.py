@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitrify.core.errors import VitrifyError
-from vitrify.modelfile.archive import Metadata
+from vitrify.modelfile.metadata import Metadata
 from vitrify.ogn.step import Langevin
 
 SHARED = {"engine": 1, "device": 1}  # keywords of all commands that run a model, with the number of their values

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from vitrify.core.units import get_units
-from vitrify.engines.open import Engine, open_symgnn
+from vitrify.engines.open import EngineName, open_model
+from vitrify.engines.replay import require_reference
 from vitrify.hosts.lammps.arguments import map_elements
 from vitrify.hosts.lammps.library import Array, Integers
 from vitrify.hosts.lammps.system import Atoms, System
-from vitrify.modelfile.reference_case import PropertyPredictor, require_reference
+from vitrify.symgnn.interface import PropertyPredictor
 
 # Labels belong to structures that a minimizer has left at rest; the limits are those of compute symgnn/atom.
 LARGEST_FORCE = {"metal": (0.05, "eV/A"), "lj": (0.1, "epsilon/sigma")}
@@ -31,7 +32,7 @@ class BarrierField:
 
     Args:
         lmp: as `vitrify.hosts.lammps.library.Library` takes it.
-        model: file, name of a shipped model, or what `vitrify.engines.open.open_symgnn` returned.
+        model: file, name of a shipped model, or what `vitrify.engines.open.open_model` returned.
         elements: the model's species of each atom type; NULL for atoms that the model shall not see, which have zeros.
         check: replay the model's reference case first.
 
@@ -41,20 +42,21 @@ class BarrierField:
 
     def __init__(
         self, lmp: Any, model: str | Path | PropertyPredictor, elements: list[str] | tuple[str, ...], *,
-        style: str = "vitrify.lammps.attach", engine: Engine | None = None, device: str = "cpu", check: bool = False,
+        style: str = "vitrify.lammps.attach", engine: EngineName | None = None, device: str = "cpu",
+        check: bool = False,
     ) -> None:  # fmt: skip
         self.system = System(lmp, style)
-        self.library, self.world = self.system.library, self.system.world
-        self.loaded = self.world.together(lambda: self._open(model, engine, device, check))
+        self.library, self.ranks = self.system.library, self.system.ranks
+        self.loaded = self.ranks.together(lambda: self._open(model, engine, device, check))
         self.metadata = self.loaded.metadata
         self.species = np.array([-1, *map_elements(style, elements, self.system.n_types, self.metadata, True)])
         self.system.check(self.metadata)
         self._warned: set[str] = set()
 
     def _open(
-        self, model: str | Path | PropertyPredictor, engine: Engine | None, device: str, check: bool
+        self, model: str | Path | PropertyPredictor, engine: EngineName | None, device: str, check: bool
     ) -> PropertyPredictor:
-        loaded = open_symgnn(model, engine, device) if isinstance(model, str | Path) else model
+        loaded = open_model(model, engine, device, kind="symgnn") if isinstance(model, str | Path) else model
         if check:
             require_reference(loaded)
         return loaded
@@ -103,9 +105,9 @@ class BarrierField:
         Raises VitrifyError for positions and predictions that are not finite, and without the per-atom vector.
         """
         self.system.check_periodic()
-        self.world.together(lambda: self.values)  # where there is no vector, before any work is done
+        self.ranks.together(lambda: self.values)  # where there is no vector, before any work is done
         atoms = self.system.atoms()
-        rows = self.world.together(lambda: self._predict(atoms))
+        rows = self.ranks.together(lambda: self._predict(atoms))
         for name, row in zip(self.names, rows, strict=True):
             if name == self.names[0] or self.library.symbols.lammps_extract_atom(self.library.handle, name.encode()):
                 self.library.column(name)[...] = row[atoms.owned]
@@ -134,9 +136,9 @@ class BarrierField:
 
     def _warn(self, atoms: Atoms) -> None:
         """Says on the first rank, each thing once, what makes the answer an extrapolation."""
-        if self.world.rank != 0:
+        if self.ranks.rank != 0:
             return
-        from vitrify.hosts.ase_calculator import outside  # which brings all of ASE's dynamics
+        from vitrify.modelfile.validity import outside
 
         metadata, types = self.metadata, self.species[atoms.types]
         found = {"motion": self._motion(atoms, types >= 0)} if "motion" not in self._warned else {}

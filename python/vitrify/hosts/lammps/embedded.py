@@ -75,12 +75,12 @@ class OGN:
         except VitrifyError as error:
             raise VitrifyError(f"{self.style}: {error}") from None
         self.mover = Mover(lmp, words.model, words.elements, style=self.style, control=control, **options)
-        self.library, self.world = self.mover.library, self.mover.world
+        self.library, self.ranks = self.mover.library, self.mover.ranks
         self._watch: Watch | None = None
         if control.energy == "rescale" and not library.has("compute", _ENERGY):
             # Beside thermo's own, which gives the energy of the start in the first step, and would give it twice.
             library.command(f"compute {_ENERGY} all pe")
-        if self.world.rank == 0:
+        if self.ranks.rank == 0:
             print(self.mover.describe(), flush=True)
 
     def init(self) -> None:
@@ -90,7 +90,7 @@ class OGN:
     def initial_integrate(self, vflag: int) -> None:
         """Moves the atoms."""
         if self._watch is not None:
-            self.world.together(self.mover.start_run)
+            self.ranks.together(self.mover.start_run)
             self._watch.compare()
         if self.mover.needs_energy:
             self.mover.set_energy(self.library.scalar("thermo_pe"))

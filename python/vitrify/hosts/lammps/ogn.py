@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from vitrify.core.counter_rng import normal3
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
-from vitrify.engines.open import Engine, open_ogn
+from vitrify.engines.open import EngineName, open_model
+from vitrify.engines.replay import require_reference
 from vitrify.hosts.lammps import guard
 from vitrify.hosts.lammps.arguments import map_elements
 from vitrify.hosts.lammps.library import Array
 from vitrify.hosts.lammps.system import Atoms, System
-from vitrify.modelfile.reference_case import MotionPredictor, require_reference
+from vitrify.ogn.interface import MotionPredictor
 from vitrify.ogn.step import MASS_TOLERANCE, Langevin, kinetic_energy, langevin_half_step, rescale_to_energy
 
 _TIMESTEP_TOLERANCE = 1e-6
@@ -47,7 +48,7 @@ class Mover:
 
     Args:
         lmp: as `vitrify.hosts.lammps.library.Library` takes it.
-        model: file, name of a shipped model, or what `vitrify.engines.open.open_ogn` returned.
+        model: file, name of a shipped model, or what `vitrify.engines.open.open_model` returned.
         elements: the model's species of each atom type.
         check: replay the model's reference case first.
 
@@ -60,13 +61,13 @@ class Mover:
 
     def __init__(
         self, lmp: Any, model: str | Path | MotionPredictor, elements: list[str] | tuple[str, ...], *,
-        style: str = "vitrify.lammps.attach", engine: Engine | None = None, device: str = "cpu",
+        style: str = "vitrify.lammps.attach", engine: EngineName | None = None, device: str = "cpu",
         control: Control | None = None, check: bool = False,
     ) -> None:  # fmt: skip
         self.system = System(lmp, style)
-        self.library, self.world = self.system.library, self.system.world
+        self.library, self.ranks = self.system.library, self.system.ranks
         self.control = control or Control()
-        self.loaded = self.world.together(lambda: self._open(model, engine, device, check))
+        self.loaded = self.ranks.together(lambda: self._open(model, engine, device, check))
         self.metadata = self.loaded.metadata
         self.units = get_units(self.metadata.units)
         self.species = np.array(
@@ -82,9 +83,9 @@ class Mover:
         self.work = 0.0
 
     def _open(
-        self, model: str | Path | MotionPredictor, engine: Engine | None, device: str, check: bool
+        self, model: str | Path | MotionPredictor, engine: EngineName | None, device: str, check: bool
     ) -> MotionPredictor:
-        loaded = open_ogn(model, engine, device) if isinstance(model, str | Path) else model
+        loaded = open_model(model, engine, device, kind="ogn") if isinstance(model, str | Path) else model
         if check:
             require_reference(loaded)
         return loaded
@@ -120,7 +121,7 @@ class Mover:
         self._check_timestep()
         cell = self.check_box()
         atoms = self.system.atoms()
-        x, v = self.world.together(lambda: self._stride(atoms, cell, step))
+        x, v = self.ranks.together(lambda: self._stride(atoms, cell, step))
         self.library.rows("x")[...] = x[atoms.owned]
         self.library.rows("v")[...] = v[atoms.owned]
 
@@ -229,4 +230,4 @@ class Watch:
             error = self.system.error(
                 f"another fix moves the atoms, too: remove one of the two (unfix ID; the fixes are {fixes})"
             )
-        self.system.world.agree(error)
+        self.system.ranks.agree(error)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vitrify.core.errors import VitrifyError
 from vitrify.hosts.lammps.library import Array, Library
 from vitrify.hosts.lammps.ranks import Ranks
-from vitrify.modelfile.archive import Metadata
+from vitrify.modelfile.metadata import Metadata
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class System:
         self.style = style
         if not self.library.setting("box_exist"):
             raise VitrifyError(f"{style}: used before simulation box is defined: use read_data or create_box first")
-        self.world = Ranks(self.library)
+        self.ranks = Ranks(self.library)
         self.n_types = self.library.setting("ntypes")
 
     def error(self, message: str) -> VitrifyError:
@@ -67,13 +67,13 @@ class System:
         Raises VitrifyError for lost atoms, and on more ranks than one for IDs that are not 1 to N.
         """
         library = self.library
-        if self.world.size == 1:
+        if self.ranks.size == 1:
             self._check_lost(library.n_owned)
             v = library.rows("v") if velocities else np.empty((0, 3))
             return Atoms(library.rows("x"), v, library.integers("type"), library.integers("id"), slice(None))  # type: ignore[arg-type]
-        self._check_lost(self.world.total(library.n_owned))
+        self._check_lost(self.ranks.total(library.n_owned))
         ids = library.integers("id") if library.n_owned else np.empty(0, np.int64)
-        wrong = self.world.total(int(np.count_nonzero(ids > library.n_atoms)))
+        wrong = self.ranks.total(int(np.count_nonzero(ids > library.n_atoms)))
         if wrong:
             raise self.error(
                 f"IDs must run from 1 to {library.n_atoms} on more ranks than one, {wrong} are larger: use "

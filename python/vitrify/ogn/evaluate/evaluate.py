@@ -13,10 +13,9 @@ import vitrify
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
 from vitrify.data.trajectories import TrajectoryFile, TrajectoryMeta
-from vitrify.engines.open import ENGINES, open_ogn
-from vitrify.modelfile.reference_case import MotionPredictor
-from vitrify.ogn.evaluate.long_run import REFERENCE, Observed, average, compare, long_run
-from vitrify.ogn.evaluate.observe import pool
+from vitrify.engines.open import ENGINES, open_model
+from vitrify.ogn.evaluate.long_run import REFERENCE, average, compare, long_run
+from vitrify.ogn.evaluate.observe import Observed, pool
 from vitrify.ogn.evaluate.one_step import OneStep, one_step
 from vitrify.ogn.evaluate.reference import substeps_of
 from vitrify.ogn.evaluate.reversal import reversal
@@ -26,6 +25,7 @@ from vitrify.ogn.evaluate.settings import Settings, settings_from
 from vitrify.ogn.evaluate.steppers import Ballistic, ModelStepper, Stepper, Verlet
 from vitrify.ogn.evaluate.transfer import STATES, transfer
 from vitrify.ogn.evaluate.verdicts import long_run_verdicts, one_step_verdict
+from vitrify.ogn.interface import MotionPredictor
 from vitrify.report.metrics_file import model_card, write_metrics
 
 __all__ = ["Evaluation", "Settings", "check_data", "evaluate", "methods", "settings_from"]
@@ -74,7 +74,8 @@ def evaluate(
 
 def _open(model: str | Path, settings: Settings) -> MotionPredictor:
     engine: Any = settings.engine if settings.engine in ENGINES else None
-    return open_ogn(model, engine, settings.device)
+    opened: MotionPredictor = open_model(model, engine, settings.device, kind="ogn")
+    return opened
 
 
 def check_data(loaded: MotionPredictor, file: TrajectoryFile) -> str:

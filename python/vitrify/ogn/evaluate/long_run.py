@@ -11,13 +11,13 @@ import numpy as np
 from vitrify.analysis import energy_drift, rdf_difference, spectrum_difference
 from vitrify.core.errors import VitrifyError
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
-from vitrify.modelfile.reference_case import MotionPredictor
 from vitrify.ogn.evaluate.lammps_run import DATA, read_run, run_lmp_once, write_input
 from vitrify.ogn.evaluate.observe import SETTLED, Observed, observe
 from vitrify.ogn.evaluate.reference import reference_run, starts
 from vitrify.ogn.evaluate.runs import Record, Start, Substance, Tick, python_run
 from vitrify.ogn.evaluate.settings import CONTROLS, Settings
 from vitrify.ogn.evaluate.steppers import ModelStepper
+from vitrify.ogn.interface import MotionPredictor
 
 __all__ = ["REFERENCE", "SECOND", "Observed", "average", "compare", "long_run", "observe", "pair_label", "pairs_of"]
 

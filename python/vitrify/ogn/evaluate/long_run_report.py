@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vitrify.core.units import Units
-from vitrify.ogn.evaluate.long_run import REFERENCE, SECOND, Observed, pair_label, pairs_of
+from vitrify.ogn.evaluate.long_run import REFERENCE, SECOND, pair_label, pairs_of
+from vitrify.ogn.evaluate.observe import Observed
 from vitrify.ogn.evaluate.verdicts import MISS, NOISE, limit_note
 from vitrify.report import plots
 from vitrify.report.html import Report, number, percent

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vitrify.core.errors import VitrifyError, did_you_mean
-from vitrify.ogn.evaluate.lammps_run import available_cores
+from vitrify.core.lmp_process import available_cores
 
 ENGINES = {
     "auto": "lmp, with the engine that fix ogn takes by itself",

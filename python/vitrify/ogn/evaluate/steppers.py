@@ -9,7 +9,7 @@ import numpy as np
 
 from vitrify.data.trajectories import TrajectoryMeta
 from vitrify.lammps_library.session import LammpsSession
-from vitrify.modelfile.reference_case import MotionPredictor
+from vitrify.ogn.interface import MotionPredictor
 
 
 class Stepper(Protocol):

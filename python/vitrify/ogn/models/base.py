@@ -24,11 +24,6 @@ from torch import Tensor, nn
 
 from vitrify.models.base import System
 
-CITATION = (
-    "H. Liu et al., Learning molecular dynamics: predicting the dynamics of glasses by a machine learning simulator, "
-    "Mater. Horiz. (2023), doi:10.1039/D3MH00028A"
-)
-
 
 class OGN(nn.Module, ABC):
     """Base of the OGN variants; a variant defines start, layer and finish as the module's docstring says."""

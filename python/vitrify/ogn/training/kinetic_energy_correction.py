@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from vitrify.data.datasets import OGNPairs, evenly_spread
-from vitrify.models import OGN
+from vitrify.ogn.models.base import OGN
 from vitrify.training.checkpoint import BEST, load_checkpoint, save_checkpoint
 from vitrify.training.task import Task
 

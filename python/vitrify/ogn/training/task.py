@@ -15,9 +15,10 @@ from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
 from vitrify.data.datasets import Noise, OGNPairs, Pair, collate, evenly_spread, load_trajectories
 from vitrify.data.trajectories import Trajectory, TrajectoryFile, TrajectoryMeta
-from vitrify.models import OGN, ModelConfig, System, build_model
+from vitrify.models import ModelConfig, System, build_model
+from vitrify.ogn.models.base import OGN
+from vitrify.ogn.training.config import OGNConfig
 from vitrify.ogn.training.kinetic_energy_correction import balance_best
-from vitrify.training.config import OGNConfig
 from vitrify.training.task import Prepared, Task
 from vitrify.training.validity import validity
 

@@ -18,12 +18,12 @@ from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
 from vitrify.data.splits import duplicate_groups
 from vitrify.data.structures import LabelledStructure, load_structures
-from vitrify.engines.open import Engine, open_symgnn
+from vitrify.engines.open import EngineName, open_model
 from vitrify.graphs.neighbours import neighbour_list
-from vitrify.hosts.ase_calculator import outside
-from vitrify.modelfile.archive import SymGNNMetadata
-from vitrify.modelfile.reference_case import PropertyPredictor
+from vitrify.modelfile.validity import outside
 from vitrify.report.metrics_file import model_card, write_metrics
+from vitrify.symgnn.interface import PropertyPredictor
+from vitrify.symgnn.metadata import SymGNNMetadata
 
 Array = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ def evaluate_structures(
     label_species: str | Sequence[str] | None = None,
     allow_missing: bool = False,
     ceiling: float | None = None,
-    engine: Engine | None = None,
+    engine: EngineName | None = None,
     device: str = "cpu",
     progress: bool = True,
 ) -> Path:
@@ -74,7 +74,7 @@ def evaluate_structures(
     Writes metrics.json, figures and report.html into `out` and returns the path of the report.
 
     Args:
-        model: file, name of a shipped model, or what `vitrify.engines.open.open_symgnn` returned.
+        model: file, name of a shipped model, or what `vitrify.engines.open.open_model` returned.
         structures: files, see `load_structures`, as label_species and allow_missing.
         out: folder; default: out/MODEL.evaluate.
         label: name of the labels in the files; default: that of the model's property.
@@ -86,7 +86,7 @@ def evaluate_structures(
     """
     from vitrify.symgnn.evaluate.report import write_page  # matplotlib takes a while to load
 
-    loaded = open_symgnn(model, engine, device) if isinstance(model, str | Path) else model
+    loaded = open_model(model, engine, device, kind="symgnn") if isinstance(model, str | Path) else model
     paths = [Path(p) for p in ([structures] if isinstance(structures, str | Path) else structures)]
     name = label or loaded.metadata.property.name
     names = tuple(species or loaded.metadata.species)

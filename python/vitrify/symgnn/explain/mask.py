@@ -21,9 +21,10 @@ from torch import Tensor
 from torch.jit._fuser import optimized_execution
 
 from vitrify.core.errors import VitrifyError
-from vitrify.export.write import TorchSymGNN, load_model
+from vitrify.engines.load import load_model
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.modelfile.archive import find_model
+from vitrify.symgnn.torchscript import TorchSymGNN
 
 _SUMS = ("aten::index_add", "aten::index_add_")
 _LEAST = 1e-30  # of what a root is taken of: less than rounding, and more than 0, where its slope is infinite

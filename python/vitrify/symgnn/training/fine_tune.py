@@ -32,14 +32,15 @@ from torch import Tensor
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
-from vitrify.export.write import load_model
+from vitrify.engines.load import load_model
 from vitrify.graphs.graph import StructureGraph
-from vitrify.modelfile.archive import SymGNNMetadata, read_metadata
+from vitrify.modelfile.archive import read_metadata
 from vitrify.models import ModelConfig, System, build_model
+from vitrify.symgnn.metadata import SymGNNMetadata
 from vitrify.symgnn.models.base import SymGNN
 from vitrify.symgnn.models.exact import ExactSymGNN
+from vitrify.symgnn.training.config import SymGNNConfig
 from vitrify.symgnn.training.task import UNUSUAL, Structures, SymGNNTask, describe, graphs_of, load_labelled
-from vitrify.training.config import SymGNNConfig
 from vitrify.training.task import Prepared
 
 Array = NDArray[np.float64]

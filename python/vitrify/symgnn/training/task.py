@@ -31,9 +31,9 @@ from vitrify.symgnn.models.base import SymGNN
 from vitrify.symgnn.models.exact import ExactSymGNN
 from vitrify.symgnn.models.ridge import RidgeSymGNN
 from vitrify.symgnn.models.stiffness import KNOTS
+from vitrify.symgnn.training.config import SymGNNConfig
 from vitrify.symgnn.training.subgraphs import k_hop_subgraph
 from vitrify.training.checkpoint import BEST, load_checkpoint, save_checkpoint
-from vitrify.training.config import SymGNNConfig
 from vitrify.training.task import Prepared, Task
 from vitrify.training.validity import structure_validity
 
