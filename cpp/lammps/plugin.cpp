@@ -12,7 +12,7 @@
 #include "error.h"
 #include "library.h"
 
-// installed headers of LAMMPS lack its interface for plugins, which is declared here; those of a source tree have it
+// the interface of LAMMPS for plugins: a source tree has its header, and the installed headers lack it
 
 #if __has_include("lammpsplugin.h")
 #include "lammpsplugin.h"

@@ -150,7 +150,7 @@ run 3
     assert "pair_style glassvae: the prediction of step" in message and "of atom 5 is not a number" in message
 
 
-@pytest.mark.parametrize(("thermo", "ranks"), [(8, 1), (100, 2), (100, 4)])
+@pytest.mark.parametrize(("thermo", "ranks"), [(8, 1), (100, 2), pytest.param(100, 4, marks=pytest.mark.slow)])
 def test_forces_that_are_no_numbers_within_a_run(folder: Path, thermo: int, ranks: int) -> None:
     """One atom moves onto another in step 8, which is reported by all ranks at once, with or without output of it."""
     after = f"""\

@@ -33,11 +33,11 @@ public:
 
   ModelNodes atoms;
 
-  // find z of the atoms as they are; all ranks must call this and the next two, also those without atoms
+  // compute z of the current atoms; all ranks must call this and the next two methods, also ranks without atoms
 
   void encode();
 
-  // the same, and stop at once if a rank has failed; returns z
+  // the same, and stop at once if a rank has failed to compute it; returns z
 
   const std::vector<double> &latent();
 

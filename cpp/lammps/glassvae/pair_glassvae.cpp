@@ -120,7 +120,7 @@ void PairGlassVAE::compute(int eflag, int vflag)
   if (driver->add_forces(result))
     store();
   else
-    std::fill_n(virial, 6, 0.0);    // all ranks will stop; until then nobody may see numbers that are none
+    std::fill_n(virial, 6, 0.0);    // until all ranks stop, nobody may read values that are not numbers
   latent_step = update->ntimestep;
 }
 

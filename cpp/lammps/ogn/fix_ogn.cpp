@@ -18,7 +18,7 @@
 using namespace LAMMPS_NS;
 using namespace FixConst;
 
-// installed headers of LAMMPS lack this class, whose symbols are exported; those of a source tree have it
+// a class whose symbols LAMMPS exports: a source tree has its header, and the installed headers lack it
 
 #if __has_include("neigh_request.h")
 #include "neigh_request.h"

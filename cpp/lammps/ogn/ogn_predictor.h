@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* ----------------------------------------------------------------------
-   One prediction of an integrator: the engine, the species of the atoms, and the exchange of what ghosts need
+   One prediction of an integrator: the engine, the species of the atoms, and the exchange of values of ghosts
 ------------------------------------------------------------------------- */
 
 #ifndef VITRIFY_OGN_PREDICTOR_H

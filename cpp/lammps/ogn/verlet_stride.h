@@ -15,7 +15,7 @@ class VerletStride : protected Pointers {
 public:
   explicit VerletStride(LAMMPS *lmp) : Pointers(lmp) {}
 
-  // stop with a message that begins with `caller` if the forces are not those of a pair style alone
+  // stop with a message that begins with `caller` unless all forces come from a pair style
 
   void check(const char *caller) const;
 
