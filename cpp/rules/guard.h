@@ -46,6 +46,9 @@ public:
   /// True if the model file has limits of distances and displacements; otherwise only temperatures are checked.
   bool has_all_limits() const { return !min_distance_.empty() && max_displacement_ > 0.0; }
 
+  /// The limits of distances, as given.
+  const std::vector<double> &min_distance() const { return min_distance_; }
+
   /// Why a temperature, relative to the centre of mass, is refused; empty if it is not.
   std::string refuse_temperature(double temperature) const;
 
