@@ -3,7 +3,7 @@
    Registration of vitrify's styles with LAMMPS, and nothing else
 ------------------------------------------------------------------------- */
 
-#include "lammps/amshortcut/create_glass.h"
+#include "lammps/generation/create_glass.h"
 #include "lammps/glassvae/compute_glassvae_latent.h"
 #include "lammps/glassvae/pair_glassvae.h"
 #include "lammps/ogn/fix_ogn.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 
-#include "lammps/amshortcut/create_glass.h"
+#include "lammps/generation/create_glass.h"
 
 #include "base/error.h"
 #include "base/suggestion.h"

@@ -3,7 +3,7 @@
    The arguments of create_glass, and the boxes that it refuses
 ------------------------------------------------------------------------- */
 
-#include "lammps/amshortcut/create_glass.h"
+#include "lammps/generation/create_glass.h"
 
 #include "base/suggestion.h"
 
