@@ -18,8 +18,8 @@ class KindCommand:
     field: part of a `vitrify.kinds.Kind`, "evaluate" or "explain"; its object has a settings class with the options.
     The function gets, as `given`, the options that were typed; the others have the defaults of the kind's settings.
     An option that several kinds declare is shown as the first of them declares it. after: the option of kinds behind
-    which the function's own ones are shown; by default they come first. Typer reads the signature when the command line
-    is parsed, so that kinds registered by then count.
+    which the function's own optional ones are shown; by default they come first. Typer reads the signature when the
+    command line is parsed, so that kinds registered by then count.
     """
 
     def __init__(self, run: Callable[..., None], field: str, after: str = "") -> None:
@@ -45,7 +45,9 @@ class KindCommand:
         ]
         declared = [_parameter(option) for option in self.options().values()]
         place = [parameter.name for parameter in declared].index(self.after) + 1 if self.after else 0
-        return inspect.Signature([context, *declared[:place], *own, *declared[place:]])
+        needed = [parameter for parameter in own if parameter.default is inspect.Parameter.empty]
+        optional = [parameter for parameter in own if parameter.default is not inspect.Parameter.empty]
+        return inspect.Signature([context, *needed, *declared[:place], *optional, *declared[place:]])
 
     @property
     def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
