@@ -2,12 +2,12 @@
 #include "amshortcut/flow_network_engine.h"
 
 #include "amshortcut/flow_network_tables.h"
+#include "amshortcut/moment_kernels.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/threads.h"
 #include "neighbours/node_grid.h"
-#include "ogn/ogn_engine.h"
-#include "symgnn/symgnn_kernels.h"
+#include "neighbours/periodic.h"
 
 #include <algorithm>
 #include <cmath>
@@ -18,28 +18,16 @@ namespace vitrify {
 
 namespace {
 
-template <typename T> MomentKernels<T> kernels_for(const KernelSet &set);
-template <> MomentKernels<float> kernels_for<float>(const KernelSet &set)
-{ return set.in_float.moments; }
-template <> MomentKernels<double> kernels_for<double>(const KernelSet &set)
-{ return set.in_double.moments; }
-
-template <typename T> int lanes_of(const KernelSet &set);
-template <> int lanes_of<float>(const KernelSet &set)
-{ return set.in_float.structure.lanes; }
-template <> int lanes_of<double>(const KernelSet &set)
-{ return set.in_double.structure.lanes; }
-
 /// What one thread needs for the atoms that it works on.
 template <typename T> struct FlowNetworkWorkspace {
   Buffer<int> found;    // of one atom
   Buffer<T> vectors[3];
-  MomentEdges<T> edges;
-  Buffer<T> moments, carried, arranged, mixed, turned, scalars, hiddens, changes, s, v;    // of MIXED atoms
+  SplineEdges<T> edges;
+  Buffer<T> moments, carried, arranged, mixed, turned, scalars, hiddens, changes, s, v;    // of BATCH atoms
 
   explicit FlowNetworkWorkspace(const FlowNetworkTables<T> &t)
   {
-    const auto n = static_cast<std::size_t>(MIXED), w = static_cast<std::size_t>(t.width);
+    const auto n = static_cast<std::size_t>(BATCH), w = static_cast<std::size_t>(t.width);
     moments.reserve(HARMONICS * n * w);
     carried.reserve(CARRIED * n * w);
     arranged.reserve(9 * n * w);
@@ -72,8 +60,8 @@ template <typename T> struct FlowNetworkWorkspace {
 
 template <typename T> class NativeFlowNetwork : public FlowNetwork {
 public:
-  NativeFlowNetwork(FlowNetworkModel model, const KernelSet &set) :
-      model_(std::move(model)), kernels_(kernels_for<T>(set)), tables_(model_, lanes_of<T>(set)),
+  explicit NativeFlowNetwork(FlowNetworkModel model) :
+      model_(std::move(model)), kernels_(chosen_kernels<MomentKernels<T>>()), tables_(model_, kernels_.lanes),
       threads_(Threads::from_environment())
   {
     for (int k = 0; k < threads_.count(); ++k) workspaces_.emplace_back(tables_);
@@ -82,6 +70,7 @@ public:
 
   void velocity(const std::array<Vector3, 3> &cell, std::size_t n, const double *positions, const int *types,
                 double time, double step, const double *properties, const double *known, double *out) override;
+  const FlowSizes &sizes() const override { return model_.sizes; }
   std::size_t bytes() const override;
 
 private:
@@ -160,18 +149,18 @@ template <typename T>
 void NativeFlowNetwork<T>::sum(FlowNetworkWorkspace<T> &workspace, std::size_t index, std::size_t row, T *moments,
                                T *carried)
 {
-  CellRange runs[MAX_RUNS];
+  CellRange ranges[MAX_RANGES];
   NeighbourQuery around{};
   around.ids = seen_.data();
-  const FoundNeighbours<T> found = workspace.neighbours(grid_.surround(places_[row], tables_.cutoff, runs, around));
+  const FoundNeighbours<T> found = workspace.neighbours(grid_.surround(places_[row], tables_.cutoff, ranges, around));
   const int n = kernels_.find(around, tables_.cutoff * tables_.cutoff, found);
 
   const Features &from = features_[index % 2];
   const MomentSums<T> sums{tables_.width, tables_.layers[index].filters.data(),
                            from.s.data(), index ? from.v.data() : nullptr,
                            moments,       carried};
-  for (int first = 0; first < n; first += EDGES) {
-    kernels_.measure(grid_of_splines_, found, first, std::min(EDGES, n - first), &workspace.edges);
+  for (int first = 0; first < n; first += BLOCK) {
+    kernels_.measure(grid_of_splines_, found, first, std::min(BLOCK, n - first), &workspace.edges);
     kernels_.sum(sums, workspace.edges);
   }
 }
@@ -225,14 +214,14 @@ void NativeFlowNetwork<T>::mix(FlowNetworkWorkspace<T> &workspace, std::size_t i
 template <typename T> void NativeFlowNetwork<T>::run_layer(std::size_t index)
 {
   // Batches are the same for any number of threads, so that every bit is.
-  const std::int64_t batches = (c_.n_owned + MIXED - 1) / MIXED;
+  const std::int64_t batches = (c_.n_owned + BATCH - 1) / BATCH;
   threads_.run([&](int number) {
     FlowNetworkWorkspace<T> &workspace = workspaces_[static_cast<std::size_t>(number)];
     const std::int64_t end = batches * (number + 1) / threads_.count();
     for (std::int64_t batch = batches * number / threads_.count(); batch < end; ++batch) {
-      const std::int64_t first = batch * MIXED;
+      const std::int64_t first = batch * BATCH;
       mix(workspace, index, static_cast<std::size_t>(first),
-          static_cast<int>(std::min<std::int64_t>(MIXED, c_.n_owned - first)));
+          static_cast<int>(std::min<std::int64_t>(BATCH, c_.n_owned - first)));
     }
   });
 }
@@ -286,12 +275,11 @@ template <typename T> std::size_t NativeFlowNetwork<T>::bytes() const
 
 }    // namespace
 
-std::unique_ptr<FlowNetwork> make_native_flow_network(const ModelFile &file)
+std::unique_ptr<FlowNetwork> make_flow_network(const ModelFile &file, const std::string &part)
 {
-  FlowNetworkModel model(file);
-  const KernelSet kernels = choose_kernels();
-  if (file.metadata().dtype == "float64") return std::make_unique<NativeFlowNetwork<double>>(std::move(model), kernels);
-  return std::make_unique<NativeFlowNetwork<float>>(std::move(model), kernels);
+  FlowNetworkModel model(file, FlowSettings(file, part));
+  if (file.metadata().dtype == "float64") return std::make_unique<NativeFlowNetwork<double>>(std::move(model));
+  return std::make_unique<NativeFlowNetwork<float>>(std::move(model));
 }
 
 }    // namespace vitrify

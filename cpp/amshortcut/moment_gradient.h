@@ -27,14 +27,14 @@ template <typename T> struct MomentInputs {
   int filters() const { return v ? 2 * width : width; }
 };
 
-/// What MomentLayer.forward sums over neighbours (models/amshortcut_flow.py): adds to moments (nodes, 9, width) and
+/// What MomentLayer.forward sums over neighbours (python/vitrify/amshortcut/models/flow.py): adds to moments (nodes, 9, width) and
 /// carried (nodes, 4, width), the latter where there are vectors.
 template <typename T>
 void sum_moments(const MomentGraph<T> &graph, const MomentInputs<T> &inputs, T *moments, T *carried);
 
 /// Adds the gradients of a loss by s, v and the weight, given those by the moments and by what is carried.
 template <typename T>
-void pull_moments(const MomentGraph<T> &graph, const MomentInputs<T> &inputs, const T *by_moments, const T *by_carried,
+void moments_backward(const MomentGraph<T> &graph, const MomentInputs<T> &inputs, const T *by_moments, const T *by_carried,
                   T *by_s, T *by_v, T *by_weight);
 
 }    // namespace vitrify

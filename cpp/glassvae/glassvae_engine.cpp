@@ -5,7 +5,6 @@
 #include "glassvae/glassvae_workspace.h"
 #include "neighbours/node_grid.h"
 #include "neighbours/species_order.h"
-#include "ogn/ogn_engine.h"
 
 #include <algorithm>
 #include <cmath>
@@ -22,17 +21,10 @@ constexpr std::int64_t SLICE = 4;
 // of energy scales over a length.
 constexpr int QUANTUM = -41;
 
-template <typename T> const Kernels<T> &kernels_of(const KernelSet &set);
-template <> const Kernels<float> &kernels_of<float>(const KernelSet &set)
-{ return set.in_float; }
-template <> const Kernels<double> &kernels_of<double>(const KernelSet &set)
-{ return set.in_double; }
-
 template <typename T> class NativeGlassVAE : public EnergyEngine {
 public:
-  NativeGlassVAE(GlassVAEModel model, const KernelSet &set) :
-      model_(std::move(model)), kernels_(kernels_of<T>(set).energy_engine),
-      tables_(model_, kernels_of<T>(set).structure.lanes), network_(tables_.network()),
+  explicit NativeGlassVAE(GlassVAEModel model) :
+      model_(std::move(model)), kernels_(chosen_kernels<GlassVAEKernels<T>>()), tables_(model_, kernels_.lanes), network_(tables_.network()),
       threads_(Threads::from_environment())
   {
     for (int k = 0; k < threads_.count(); ++k) workspaces_.emplace_back(tables_);
@@ -42,10 +34,10 @@ public:
 
   void begin(const Configuration &configuration) override;
   const std::vector<double> &pooled_features() override { return totals_; }
-  void head(const double *pooled_features) override;
+  void set_pooled(const double *pooled_features) override;
   const std::vector<double> &latent() const override { return model_.head.mu(); }
   const std::vector<double> &pooled_gradient() override;
-  void finish(const double *pooled_gradient, const TorchEnergies &result) override;
+  void finish(const double *pooled_gradient, const EnergyResult &result) override;
   std::size_t bytes() const override;
 
 private:
@@ -64,13 +56,13 @@ private:
   void sort_atoms();
   void find_closest();
   GlassVAEBatch<T> kept(std::int64_t batch);
-  NeighbourQuery around(GlassVAEWorkspace<T> &workspace, std::int64_t at, CellRange *runs,
+  NeighbourQuery around(GlassVAEWorkspace<T> &workspace, std::int64_t at, CellRange *ranges,
                         FoundNeighbours<T> &found) const;
   void describe(GlassVAEWorkspace<T> &workspace, std::int64_t number, double *sums);
   void add_totals();
   void prepare_pulls(const double *pooled_gradient);
   void add_forces(GlassVAEWorkspace<T> &workspace, std::int64_t number, const GlassVAEForces<T> &to);
-  void add_results(const TorchEnergies &result);
+  void add_results(const EnergyResult &result);
 
   GlassVAEModel model_;
   GlassVAEKernels<T> kernels_;
@@ -84,8 +76,8 @@ private:
   SpeciesOrder order_;
   std::vector<Batch> batches_;
   Buffer<int> places_, species_;    // of each place in the grid: itself, its species
-  Buffer<T> kept_;                  // (batches, TOGETHER_ATOMS, what is kept of an atom)
-  Buffer<double> energies_;         // (batches, TOGETHER_ATOMS), of the network and the core, in energy scales
+  Buffer<T> kept_;                  // (batches, BATCH, what is kept of an atom)
+  Buffer<double> energies_;         // (batches, BATCH), of the network and the core, in energy scales
   Buffer<double> sums_;             // (slices, sums_of_slice)
   std::vector<double> totals_, pulls_;
   std::vector<T> biases_;                       // (species, hidden): of the energy's first hidden layer, for this z
@@ -132,7 +124,7 @@ template <typename T> void NativeGlassVAE<T>::sort_atoms()
   Batch batch{0, 0, 0};
   for (; batch.first < c_.n_owned; batch.first = batch.last) {
     while (order_.ends()[static_cast<std::size_t>(batch.species)] <= batch.first) ++batch.species;
-    batch.last = std::min(batch.first + TOGETHER_ATOMS, order_.ends()[static_cast<std::size_t>(batch.species)]);
+    batch.last = std::min(batch.first + BATCH, order_.ends()[static_cast<std::size_t>(batch.species)]);
     batches_.push_back(batch);
   }
 }
@@ -140,7 +132,7 @@ template <typename T> void NativeGlassVAE<T>::sort_atoms()
 template <typename T> GlassVAEBatch<T> NativeGlassVAE<T>::kept(std::int64_t number)
 {
   const Batch &batch = batches_[static_cast<std::size_t>(number)];
-  const auto n = static_cast<std::size_t>(TOGETHER_ATOMS), w = static_cast<std::size_t>(tables_.width);
+  const auto n = static_cast<std::size_t>(BATCH), w = static_cast<std::size_t>(tables_.width);
   GlassVAEBatch<T> found{};
   found.n = static_cast<int>(batch.last - batch.first);
   found.first = kept_.data() + static_cast<std::size_t>(number) * n * tables_.kept();
@@ -152,13 +144,13 @@ template <typename T> GlassVAEBatch<T> NativeGlassVAE<T>::kept(std::int64_t numb
 }
 
 template <typename T>
-NeighbourQuery NativeGlassVAE<T>::around(GlassVAEWorkspace<T> &workspace, std::int64_t at, CellRange *runs,
+NeighbourQuery NativeGlassVAE<T>::around(GlassVAEWorkspace<T> &workspace, std::int64_t at, CellRange *ranges,
                                          FoundNeighbours<T> &found) const
 {
   NeighbourQuery s{};
   s.ids = places_.data();
   s.types = species_.data();
-  found = workspace.neighbours(grid_.surround(order_.places()[at], tables_.cutoff, runs, s));
+  found = workspace.neighbours(grid_.surround(order_.places()[at], tables_.cutoff, ranges, s));
   return s;
 }
 
@@ -166,7 +158,7 @@ template <typename T> void NativeGlassVAE<T>::begin(const Configuration &configu
 {
   c_ = configuration;
   sort_atoms();
-  const auto atoms = batches_.size() * static_cast<std::size_t>(TOGETHER_ATOMS);
+  const auto atoms = batches_.size() * static_cast<std::size_t>(BATCH);
   kept_.reserve(atoms * tables_.kept());
   energies_.reserve(atoms);
   sums_.reserve(static_cast<std::size_t>(n_slices()) * sums_of_slice());
@@ -185,20 +177,20 @@ void NativeGlassVAE<T>::describe(GlassVAEWorkspace<T> &workspace, std::int64_t n
 {
   const Batch &batch = batches_[static_cast<std::size_t>(number)];
   const GlassVAEBatch<T> to = kept(number);
-  const GlassVAEScratch<T> room = workspace.places();
+  const GlassVAEScratch<T> scratch = workspace.scratch();
   const std::ptrdiff_t w = tables_.width;
   const auto species = static_cast<std::size_t>(batch.species), rows = tables_.rows();
   std::vector<double> pairs(rows);
   for (int k = 0; k < to.n; ++k) {
-    CellRange runs[MAX_RUNS];
+    CellRange ranges[MAX_RANGES];
     FoundNeighbours<T> found;
-    const NeighbourQuery s = around(workspace, batch.first + k, runs, found);
-    kernels_.describe(network_, s, found, room,
+    const NeighbourQuery s = around(workspace, batch.first + k, ranges, found);
+    kernels_.describe(network_, s, found, scratch,
                       {to.x + 4 * w * k, to.first + 3 * w * k, to.second + 5 * w * k,
-                       energies_.data() + number * TOGETHER_ATOMS + k, pairs.data(),
+                       energies_.data() + number * BATCH + k, pairs.data(),
                        workspace.closest.data() + species * static_cast<std::size_t>(model_.n_species)});
   }
-  kernels_.make_features(network_, to, room, sums);
+  kernels_.make_features(network_, to, scratch, sums);
   double *pooled = sums + 4 * w + tables_.hidden;
   const auto summary = static_cast<std::size_t>(model_.summary);
   const double *weights = tables_.pair_radial.data() + species * rows * summary;
@@ -235,7 +227,7 @@ template <typename T> void NativeGlassVAE<T>::add_totals()
   totals_.push_back(n);
 }
 
-template <typename T> void NativeGlassVAE<T>::head(const double *pooled_features)
+template <typename T> void NativeGlassVAE<T>::set_pooled(const double *pooled_features)
 {
   model_.head.evaluate(pooled_features);
   const std::vector<double> seen = model_.moments.of(model_.head.mu());
@@ -256,10 +248,10 @@ template <typename T> const std::vector<double> &NativeGlassVAE<T>::pooled_gradi
       network.energy.first_bias =
           biases_.data() +
           static_cast<std::ptrdiff_t>(batches_[static_cast<std::size_t>(batch)].species) * tables_.hidden;
-      double found[TOGETHER_ATOMS];
+      double found[BATCH];
       const GlassVAEBatch<T> own = kept(batch);
-      kernels_.energies_and_gradient(network, own, workspace.places(), found, sums);
-      for (int k = 0; k < own.n; ++k) energies_[static_cast<std::size_t>(batch * TOGETHER_ATOMS + k)] += found[k];
+      kernels_.energies_and_gradient(network, own, workspace.scratch(), found, sums);
+      for (int k = 0; k < own.n; ++k) energies_[static_cast<std::size_t>(batch * BATCH + k)] += found[k];
     });
   });
   std::vector<double> by_hidden = sum_of_slices(static_cast<std::size_t>(tables_.hidden));
@@ -294,21 +286,21 @@ void NativeGlassVAE<T>::add_forces(GlassVAEWorkspace<T> &workspace, std::int64_t
 {
   const Batch &batch = batches_[static_cast<std::size_t>(number)];
   const GlassVAEBatch<T> own = kept(number);
-  const GlassVAEScratch<T> room = workspace.places();
+  const GlassVAEScratch<T> scratch = workspace.scratch();
   const std::ptrdiff_t w = tables_.width;
-  kernels_.backward(network_, own, room, by_last_.data(), by_x_.data());
+  kernels_.backward(network_, own, scratch, by_last_.data(), by_x_.data());
   GlassVAEForces<T> forces = to;
   forces.constant = constant_.data() + static_cast<std::size_t>(batch.species) * tables_.rows();
   for (int k = 0; k < own.n; ++k) {
-    CellRange runs[MAX_RUNS];
+    CellRange ranges[MAX_RANGES];
     FoundNeighbours<T> found;
-    const NeighbourQuery s = around(workspace, batch.first + k, runs, found);
-    kernels_.add_forces(network_, s, found, room,
-                        {own.x + 4 * w * k, room.by_first + 3 * w * k, room.by_second + 5 * w * k}, forces);
+    const NeighbourQuery s = around(workspace, batch.first + k, ranges, found);
+    kernels_.add_forces(network_, s, found, scratch,
+                        {own.x + 4 * w * k, scratch.by_first + 3 * w * k, scratch.by_second + 5 * w * k}, forces);
   }
 }
 
-template <typename T> void NativeGlassVAE<T>::finish(const double *pooled_gradient, const TorchEnergies &result)
+template <typename T> void NativeGlassVAE<T>::finish(const double *pooled_gradient, const EnergyResult &result)
 {
   prepare_pulls(pooled_gradient);
   GlassVAEForces<T> forces{};
@@ -328,7 +320,7 @@ template <typename T> void NativeGlassVAE<T>::finish(const double *pooled_gradie
   add_results(result);
 }
 
-template <typename T> void NativeGlassVAE<T>::add_results(const TorchEnergies &result)
+template <typename T> void NativeGlassVAE<T>::add_results(const EnergyResult &result)
 {
   const double common = model_.head.common() + model_.energy.linear.bias[0] + model_.energy.out.bias[0];
   if (result.energies)
@@ -336,7 +328,7 @@ template <typename T> void NativeGlassVAE<T>::add_results(const TorchEnergies &r
       const Batch &batch = batches_[b];
       const double reference = model_.reference[static_cast<std::size_t>(batch.species)];
       for (std::int64_t at = batch.first; at < batch.last; ++at) {
-        const double own = energies_[b * TOGETHER_ATOMS + static_cast<std::size_t>(at - batch.first)];
+        const double own = energies_[b * BATCH + static_cast<std::size_t>(at - batch.first)];
         result.energies[grid_.ids()[order_.places()[at]]] += reference + model_.energy_scale * (own + common);
       }
     }
@@ -371,9 +363,8 @@ template <typename T> std::size_t NativeGlassVAE<T>::bytes() const
 std::unique_ptr<EnergyEngine> make_glassvae_engine(const ModelFile &file)
 {
   GlassVAEModel model(file);
-  const KernelSet kernels = choose_kernels();
-  if (file.metadata().dtype == "float64") return std::make_unique<NativeGlassVAE<double>>(std::move(model), kernels);
-  return std::make_unique<NativeGlassVAE<float>>(std::move(model), kernels);
+  if (file.metadata().dtype == "float64") return std::make_unique<NativeGlassVAE<double>>(std::move(model));
+  return std::make_unique<NativeGlassVAE<float>>(std::move(model));
 }
 
 }    // namespace vitrify

@@ -9,7 +9,7 @@
 namespace vitrify {
 
 /// The native engine for models of kind glassvae and variant equivariant: what
-/// python/vitrify/models/glassvae_equivariant.py says, without libtorch.
+/// python/vitrify/glassvae/models/equivariant.py says, without libtorch.
 ///
 /// Nothing is kept of a pair: either pass over the neighbours finds those of one atom at a time in a grid, and a few
 /// hundred numbers of each atom stay between the passes. The answer does not depend on the number of threads, which is

@@ -33,7 +33,7 @@ struct Perceptron {
 };
 
 /// What a latent model of variant equivariant makes of its pooled_features:
-/// python/vitrify/models/glassvae_equivariant.py. Totals are those of the graph path (2 latent), pooled pair distances
+/// python/vitrify/glassvae/models/equivariant.py. Totals are those of the graph path (2 latent), pooled pair distances
 /// (summary), and the number of atoms.
 class GlassVAEHead {
 public:

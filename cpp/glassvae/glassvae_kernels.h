@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <cstdint>
+#include "simd/instruction_set.h"
+#include "simd/neighbour_query.h"
+#include "simd/sizes.h"
+#include "simd/spline_edges.h"
 
 // What the native engine computes in its inner loops for latent models, for one precision T:
-// python/vitrify/models/glassvae_equivariant.py. As native_kernels.h, this header holds plain data only.
+// python/vitrify/glassvae/models/equivariant.py. As simd/instruction_set.h, this header holds plain data only.
 
 namespace vitrify {
 
-struct NeighbourQuery;
-template <typename T> struct FoundNeighbours;
-
-/// Atoms, of one species, whose networks are evaluated together.
-constexpr int TOGETHER_ATOMS = 16;
 /// Room for a row of harmonics; kernels use as many whole vectors of it as nine values need.
 constexpr int MOST_HARMONICS = 16;
 
@@ -39,7 +37,7 @@ template <typename T> struct GlassVAENetwork {
   const T *energy_linear, *energy_out;    // (4 width), (hidden)
 };
 
-/// What is kept of n <= TOGETHER_ATOMS atoms between the passes: moments of rank one and two, invariants, later the
+/// What is kept of n <= BATCH atoms between the passes: moments of rank one and two, invariants, later the
 /// gradient by them, and the slopes of the graph path's hidden layers.
 template <typename T> struct GlassVAEBatch {
   int n;
@@ -53,10 +51,10 @@ template <typename T> struct GlassVAEScratch {
   T *sums;                    // (species, splines + 3, MOST_HARMONICS): A of one atom, then the gradient by it
   T *moments;                 // (9, width): of one atom
   T *turned;                  // (width, MOST_HARMONICS): gradients by them
-  T *by_first, *by_second;    // (TOGETHER_ATOMS, 3, width), (TOGETHER_ATOMS, 5, width): gradients by moments
-  T *mixed[2];                // (TOGETHER_ATOMS, 3, 2 width), (TOGETHER_ATOMS, 5, 2 width)
-  T *values[2];               // (TOGETHER_ATOMS, hidden)
-  T *slopes[2];               // (TOGETHER_ATOMS, hidden)
+  T *by_first, *by_second;    // (BATCH, 3, width), (BATCH, 5, width): gradients by moments
+  T *mixed[2];                // (BATCH, 3, 2 width), (BATCH, 5, 2 width)
+  T *values[2];               // (BATCH, hidden)
+  T *slopes[2];               // (BATCH, hidden)
 };
 
 /// What `describe` finds of an atom.
@@ -84,6 +82,7 @@ template <typename T> struct GlassVAEForces {
 
 /// What one instruction set has for the precision T.
 template <typename T> struct GlassVAEKernels {
+  int lanes;    // values of a vector
   /// Moments of the atom in the middle of its neighbour_query, whose ids are places and types species of places.
   void (*describe)(const GlassVAENetwork<T> &, const NeighbourQuery &, const FoundNeighbours<T> &,
                    const GlassVAEScratch<T> &, const GlassVAEMoments<T> &);
@@ -101,5 +100,8 @@ template <typename T> struct GlassVAEKernels {
   void (*add_forces)(const GlassVAENetwork<T> &, const NeighbourQuery &, const FoundNeighbours<T> &,
                      const GlassVAEScratch<T> &, const GlassVAEGradient<T> &, const GlassVAEForces<T> &);
 };
+
+VITRIFY_DECLARE_KERNELS(GlassVAEKernels<float>);
+VITRIFY_DECLARE_KERNELS(GlassVAEKernels<double>);
 
 }    // namespace vitrify

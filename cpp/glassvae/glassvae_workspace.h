@@ -3,7 +3,6 @@
 
 #include "base/buffer.h"
 #include "glassvae/glassvae_tables.h"
-#include "simd/kernels.h"
 
 #include <algorithm>
 #include <array>
@@ -25,7 +24,7 @@ template <typename T> struct GlassVAEWorkspace {
       closest(static_cast<std::size_t>(t.n_species) * static_cast<std::size_t>(t.n_species))
   {
     const auto w = static_cast<std::size_t>(t.width), h = static_cast<std::size_t>(t.hidden);
-    const std::size_t n = TOGETHER_ATOMS;
+    const std::size_t n = BATCH;
     const std::size_t sizes[] = {t.rows() * MOST_HARMONICS,
                                  9 * w,
                                  w * MOST_HARMONICS,
@@ -40,7 +39,7 @@ template <typename T> struct GlassVAEWorkspace {
     for (std::size_t k = 0; k < room.size(); ++k) room[k].reserve(sizes[k]);
   }
 
-  GlassVAEScratch<T> places()
+  GlassVAEScratch<T> scratch()
   {
     return {room[0].data(),
             room[1].data(),

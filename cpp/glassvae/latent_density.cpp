@@ -17,7 +17,7 @@ namespace vitrify {
 
 namespace {
 
-// Streams of random numbers of one seed (vitrify.processes).
+// Streams of random numbers of one seed (python/vitrify/generation/processes.py).
 enum Stream : std::uint32_t { CHOICES = 3, NOISE = 7 };
 
 constexpr double FEW = 1e-3;         // a window with less of the data than this share of them is not known well enough

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "engines/engine.h"
-#include "neighbours/periodic.h"
+#include "base/geometry.h"
 
+#include <array>
 #include <string>
 #include <vector>
 
 namespace vitrify {
+
+struct MetadataFormat;
 
 /// A small periodic structure and what the model answers for it.
 struct ReferenceCase {
   std::array<Vector3, 3> cell{};
   std::vector<Vector3> positions, velocities;    // velocities for kind ogn alone
   std::vector<int> types;
-  // what Engine::finish must write; FlowNetwork::velocity: the first; EnergyEngine::finish: forces, no second
+  // (n, components) each: what Engine::finish must write; FlowNetwork::velocity: the first; EnergyEngine::finish: forces
   std::vector<double> first, second;
   double tolerance = 0.0;    // relative to the rms of the output
   // kinds amshortcut and glassvae: what else the network of positions is told
@@ -53,6 +55,22 @@ struct GeneratorMetadata {
   int property_index(const std::string &name) const;
 };
 
+/// What only an integrator has, kind ogn.
+struct IntegratorMetadata {
+  int stride = 0;           // MD steps that one prediction replaces
+  double timestep = 0.0;    // of MD, in the model's units of time
+};
+
+/// What only a model of a property of atoms has, kind symgnn.
+struct PropertyMetadata {
+  std::string property, unit;
+};
+
+/// What only a latent model has, kind glassvae.
+struct LatentMetadata {
+  int latent = 0;    // length of z
+};
+
 /// The range of the training data, as far as hosts check it.
 struct Validity {
   std::vector<double> min_distance;    // of each `pair_of_species`; empty in older files
@@ -68,29 +86,23 @@ struct Validity {
 
 /// What vitrify.json says about a model, checked. Kind ogn: an integrator; kind symgnn: a property of atoms at rest;
 /// kind amshortcut: a generator of structures; kind glassvae: energies and a latent vector of a structure.
-struct Metadata {
+struct Metadata : IntegratorMetadata, PropertyMetadata, LatentMetadata {
+  const MetadataFormat *format = nullptr;    // how this kind of model is read
   std::string kind, variant, units, dtype;
   std::vector<std::string> species;
   double cutoff = 0.0;
   int layers = 0;
   int node_width = 0;
   bool reverse_edges = false;
-  // kinds ogn, amshortcut and glassvae
-  std::vector<double> masses;
-  // kind ogn
-  int stride = 0;
-  double timestep = 0.0;
-  // kind symgnn
-  std::string property, unit;
-  // kinds amshortcut and glassvae
+  std::vector<double> masses;    // of each species; empty for kind symgnn
   GeneratorMetadata generator;
-  // kind glassvae
-  int latent = 0;    // length of z
   Validity validity;
   ReferenceCase reference;
 
   /// Number of values for each atom in each of the arrays of the reference case.
-  int components() const { return kind == "symgnn" ? 1 : 3; }
+  int components() const;
+  /// True for models that read the velocities of the atoms.
+  bool has_velocities() const;
   /// False for kinds that predict, and for latent models without a density of z.
   bool makes_structures() const { return !generator.process.empty(); }
   /// Index of a species, or -1.
@@ -99,11 +111,5 @@ struct Metadata {
 
 /// Parses and checks vitrify.json; throws Error that begins with `path`.
 Metadata parse_metadata(const std::string &text, const std::string &path);
-
-/// The largest deviation of a value, relative to the rms of what is expected; infinite if one is not a number.
-double relative_error(const std::vector<double> &got, const std::vector<double> &expected);
-
-/// Runs the reference case and returns the error relative to the rms of the output (the larger of its two arrays).
-double reference_error(Engine &engine, const Metadata &metadata);
 
 }    // namespace vitrify

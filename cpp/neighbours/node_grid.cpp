@@ -12,7 +12,7 @@ constexpr int REACH = 2;    // cells on each side of an atom's own
 
 }    // namespace
 
-static_assert(MAX_RUNS >= (2 * REACH + 1) * (2 * REACH + 1));
+static_assert(MAX_RANGES >= (2 * REACH + 1) * (2 * REACH + 1));
 
 int NodeGrid::coordinate(double value, int d) const
 {
@@ -70,7 +70,7 @@ void NodeGrid::build(const Configuration &c, double cutoff)
   }
 }
 
-int NodeGrid::runs(const double *position, double reach, CellRange *to) const
+int NodeGrid::ranges(const double *position, double reach, CellRange *to) const
 {
   // A little more than the reach, because rounding decides in which cell a node on its border stands.
   const double limit = reach * (1.0 + 1e-9);
@@ -99,15 +99,15 @@ int NodeGrid::runs(const double *position, double reach, CellRange *to) const
   return n;
 }
 
-std::size_t NodeGrid::surround(int place, double reach, CellRange *runs, NeighbourQuery &s) const
+std::size_t NodeGrid::surround(int place, double reach, CellRange *ranges, NeighbourQuery &s) const
 {
   for (int d = 0; d < 3; ++d) s.axes[d] = axis(d);
   s.place = place;
-  s.runs = runs;
+  s.ranges = ranges;
   const double position[3] = {s.axes[0][place], s.axes[1][place], s.axes[2][place]};
-  s.n_runs = this->runs(position, reach, runs);
+  s.n_ranges = this->ranges(position, reach, ranges);
   std::size_t count = 0;
-  for (int k = 0; k < s.n_runs; ++k) count += static_cast<std::size_t>(runs[k].last - runs[k].first);
+  for (int k = 0; k < s.n_ranges; ++k) count += static_cast<std::size_t>(ranges[k].last - ranges[k].first);
   return count;
 }
 

@@ -4,7 +4,8 @@
 #include "base/buffer.h"
 #include "neighbours/configuration.h"
 #include "neighbours/node_grid.h"
-#include "simd/kernels.h"
+#include "simd/pair_search.h"
+#include "simd/sizes.h"
 
 #include <vector>
 
@@ -17,7 +18,7 @@ public:
   /// Compacts the host's half list of atoms first ... last - 1, or finds their pairs in the grid if the host has no
   /// lists. `inner` is the cutoff of the inner pairs, and `squares`
   /// (species, species) becomes the smallest squared distance of a centre and a neighbour.
-  void build(const Kernels<T> &kernels, const Configuration &c, const NodeGrid &grid, std::int64_t first,
+  void build(SearchPairs<T> search_pairs, const Configuration &c, const NodeGrid &grid, std::int64_t first,
              std::int64_t last, double cutoff, double inner, std::vector<double> &squares);
 
   /// Adds the pairs of other chunks' lists whose second atom is in this one. Call it when all are built.

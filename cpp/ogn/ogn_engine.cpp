@@ -6,47 +6,19 @@
 #include "neighbours/node_grid.h"
 #include "neighbours/pair_list.h"
 #include "ogn/ogn_tables.h"
-#include "symgnn/symgnn_engine.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 
 namespace vitrify {
 
-KernelSet choose_kernels()
-{
-  std::vector<KernelSet> usable{default_kernels()};
-#ifdef VITRIFY_X86
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable.push_back(avx2_kernels());
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd"))
-    usable.push_back(avx512_kernels());
-#endif
-  const char *wanted = std::getenv("VITRIFY_SIMD");
-  if (!wanted || !*wanted) return usable.back();
-  std::string names;
-  for (const KernelSet &set : usable) {
-    if (std::string(wanted) == set.name) return set;
-    names += (names.empty() ? "" : ", ") + std::string(set.name);
-  }
-  throw Error("VITRIFY_SIMD is " + std::string(wanted) + ": this machine can use " + names);
-}
-
 namespace {
 
-template <typename T> Kernels<T> kernels_for(const KernelSet &set);
-template <> Kernels<float> kernels_for<float>(const KernelSet &set)
-{ return set.in_float; }
-template <> Kernels<double> kernels_for<double>(const KernelSet &set)
-{ return set.in_double; }
-
-template <typename T> class NativeEngine : public Engine {
+template <typename T> class NativeOGN : public Engine {
 public:
-  NativeEngine(const OGNModel &model, const KernelSet &kernels) :
-      tables_(model), kernels_(kernels_for<T>(kernels)), threads_(Threads::from_environment())
+  explicit NativeOGN(const OGNModel &model) :
+      tables_(model), kernels_(chosen_kernels<OGNKernels<T>>()), threads_(Threads::from_environment())
   {
     const auto n_threads = static_cast<std::size_t>(threads_.count());
     lists_.resize(n_threads);
@@ -78,7 +50,7 @@ private:
   NodeUpdate<T> update_of(int index);
 
   OGNTables<T> tables_;
-  Kernels<T> kernels_;
+  OGNKernels<T> kernels_;
   Threads threads_;
 
   Configuration c_;
@@ -86,7 +58,7 @@ private:
   std::vector<PairList<T>> lists_;              // of each thread's atoms
   std::vector<std::vector<double>> squares_;    // of each thread: squares of the closest distances
 
-  // Of nodes; native_kernels.h says what each holds.
+  // Of nodes; simd/instruction_set.h says what each holds.
   Buffer<double> places_, displacements_;
   Buffer<T> features_;
   // Of owned atoms.
@@ -94,7 +66,7 @@ private:
   Buffer<T> densities_, moment_sums_, seen_, state_, before_;
 };
 
-template <typename T> void NativeEngine<T>::reserve()
+template <typename T> void NativeOGN<T>::reserve()
 {
   const auto nodes = static_cast<std::size_t>(c_.n_nodes), owned = static_cast<std::size_t>(c_.n_owned);
   const OGNTables<T> &t = tables_;
@@ -112,14 +84,14 @@ template <typename T> void NativeEngine<T>::reserve()
   }
 }
 
-template <typename T> void NativeEngine<T>::begin(const Configuration &configuration)
+template <typename T> void NativeOGN<T>::begin(const Configuration &configuration)
 {
   c_ = configuration;
   reserve();
   grid_.build(c_, tables_.cutoff);
   threads_.run([this](int number) {
     const auto [first, last] = chunk(c_.n_owned, number);
-    lists_[number].build(kernels_, c_, grid_, first, last, tables_.cutoff, tables_.inner, squares_[number]);
+    lists_[number].build(kernels_.search, c_, grid_, first, last, tables_.cutoff, tables_.inner, squares_[number]);
     clear(first, last);
     const auto [low, high] = chunk(c_.n_nodes, number);
     std::fill_n(displacements_.data() + 3 * low, 3 * (high - low), 0.0);
@@ -135,7 +107,7 @@ template <typename T> void NativeEngine<T>::begin(const Configuration &configura
       }
 }
 
-template <typename T> void NativeEngine<T>::clear(std::int64_t first, std::int64_t last)
+template <typename T> void NativeOGN<T>::clear(std::int64_t first, std::int64_t last)
 {
   const OGNTables<T> &t = tables_;
   const std::int64_t n_slots = static_cast<std::int64_t>(t.stages.size()) + 1;
@@ -150,7 +122,7 @@ template <typename T> void NativeEngine<T>::clear(std::int64_t first, std::int64
   }
 }
 
-template <typename T> void NativeEngine<T>::place_nodes(int index, std::int64_t first, std::int64_t last)
+template <typename T> void NativeOGN<T>::place_nodes(int index, std::int64_t first, std::int64_t last)
 {
   const double time = tables_.timestep * tables_.stages[static_cast<std::size_t>(index)].time;
   for (std::int64_t i = first; i < last; ++i) {
@@ -162,7 +134,7 @@ template <typename T> void NativeEngine<T>::place_nodes(int index, std::int64_t 
   }
 }
 
-template <typename T> PairPass<T> NativeEngine<T>::pass_of(int index)
+template <typename T> PairPass<T> NativeOGN<T>::pass_of(int index)
 {
   PairPass<T> pass = tables_.passes[static_cast<std::size_t>(index)];
   pass.places = places_.data();
@@ -173,7 +145,7 @@ template <typename T> PairPass<T> NativeEngine<T>::pass_of(int index)
   return pass;
 }
 
-template <typename T> NodeUpdate<T> NativeEngine<T>::update_of(int index)
+template <typename T> NodeUpdate<T> NativeOGN<T>::update_of(int index)
 {
   NodeUpdate<T> update = tables_.updates[static_cast<std::size_t>(index)];
   update.places = places_.data();
@@ -189,7 +161,7 @@ template <typename T> NodeUpdate<T> NativeEngine<T>::update_of(int index)
   return update;
 }
 
-template <typename T> void NativeEngine<T>::layer(int index)
+template <typename T> void NativeOGN<T>::layer(int index)
 {
   const OGNTables<T> &t = tables_;
   threads_.run([&](int number) {
@@ -221,7 +193,7 @@ template <typename T> void NativeEngine<T>::layer(int index)
   });
 }
 
-template <typename T> void NativeEngine<T>::pack(int n, const int *list, double *buffer) const
+template <typename T> void NativeOGN<T>::pack(int n, const int *list, double *buffer) const
 {
   const int channels = tables_.channels;
   for (int k = 0; k < n; ++k) {
@@ -235,7 +207,7 @@ template <typename T> void NativeEngine<T>::pack(int n, const int *list, double 
   }
 }
 
-template <typename T> void NativeEngine<T>::unpack(int n, int first, const double *buffer)
+template <typename T> void NativeOGN<T>::unpack(int n, int first, const double *buffer)
 {
   const int channels = tables_.channels;
   for (std::int64_t node = first; node < first + n; ++node) {
@@ -253,7 +225,7 @@ template <typename T> void NativeEngine<T>::unpack(int n, int first, const doubl
   }
 }
 
-template <typename T> void NativeEngine<T>::finish(double *dr, double *dv)
+template <typename T> void NativeOGN<T>::finish(double *dr, double *dv)
 {
   const std::int64_t n_slots = static_cast<std::int64_t>(tables_.stages.size()) + 1;
   threads_.run([&](int number) {
@@ -268,7 +240,7 @@ template <typename T> void NativeEngine<T>::finish(double *dr, double *dv)
   });
 }
 
-template <typename T> std::size_t NativeEngine<T>::bytes() const
+template <typename T> std::size_t NativeOGN<T>::bytes() const
 {
   std::size_t sum = tables_.bytes() + grid_.bytes() + places_.bytes() + displacements_.bytes() + features_.bytes() +
                     forces_.bytes() + slots_.bytes() + densities_.bytes() + moment_sums_.bytes() + seen_.bytes() +
@@ -279,20 +251,15 @@ template <typename T> std::size_t NativeEngine<T>::bytes() const
 
 }    // namespace
 
-std::unique_ptr<Engine> make_native_engine(const ModelFile &file)
+std::unique_ptr<Engine> make_ogn_engine(const ModelFile &file)
 {
-  const KernelSet kernels = choose_kernels();
-  if (file.metadata().kind == "symgnn") return make_symgnn_engine(file, kernels);
   const OGNModel model(file);
   try {
-    if (file.metadata().dtype == "float64") return std::make_unique<NativeEngine<double>>(model, kernels);
-    return std::make_unique<NativeEngine<float>>(model, kernels);
+    if (file.metadata().dtype == "float64") return std::make_unique<NativeOGN<double>>(model);
+    return std::make_unique<NativeOGN<float>>(model);
   } catch (const Error &error) {
     throw Error("model file " + file.path() + ": " + error.what());
   }
 }
-
-const char *native_instruction_set()
-{ return choose_kernels().name; }
 
 }    // namespace vitrify

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/buffer.h"
+#include "ogn/ogn_kernels.h"
 #include "ogn/ogn_model.h"
-#include "simd/kernels.h"
 
 #include <cstddef>
 #include <vector>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The pass over the pairs, for native_kernels.inl alone.
+// The pass over the pairs, local to kernels.cpp.
+#pragma once
+
+#include "ogn/ogn_kernels.h"
+#include "simd/math.inl"
+#include "simd/vectors.inl"
 
 namespace vitrify {
 
 namespace {
-
-inline float root(float x)
-{ return __builtin_sqrtf(x); }
-inline double root(double x)
-{ return __builtin_sqrt(x); }
 
 /// What a pair needs beside the vectors: one value for each pair of a block.
 template <typename T> struct Block {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "amshortcut/flow_network_engine.h"
 #include "amshortcut/moment_gradient.h"
 #include "base/error.h"
+#include "engines/kind.h"
 #include "modelfile/model_file.h"
 #include "python/bindings.h"
 
@@ -99,7 +99,7 @@ py::tuple backward(const Integers &edge_index, const Array<T> &distances, const 
   T *to_s = by_s.mutable_data(), *to_v = by_v.mutable_data(), *to_weight = by_weight.mutable_data();
   {
     const py::gil_scoped_release release;
-    pull_moments(layer.graph, layer.inputs, by_moments.data(), by_carried.data(), to_s, to_v, to_weight);
+    moments_backward(layer.graph, layer.inputs, by_moments.data(), by_carried.data(), to_s, to_v, to_weight);
   }
   return py::make_tuple(by_s, by_v, by_weight);
 }
@@ -109,7 +109,7 @@ template <typename T> void bind_moments(py::module_ &module)
   module.def("moments_forward", &forward<T>, py::arg("edge_index"), py::arg("distances").noconvert(),
              py::arg("harmonics").noconvert(), py::arg("s").noconvert(), py::arg("v").noconvert(),
              py::arg("weight").noconvert(), py::arg("start"), py::arg("inverse_spacing"),
-             "Moments (N, 9, W) and what is carried (N, 4, W), or (0, 4, W) without v; see models/amshortcut_flow.py.");
+             "Moments (N, 9, W) and what is carried (N, 4, W), or (0, 4, W) without v; see python/vitrify/amshortcut/models/flow.py.");
   module.def("moments_backward", &backward<T>, py::arg("edge_index"), py::arg("distances").noconvert(),
              py::arg("harmonics").noconvert(), py::arg("s").noconvert(), py::arg("v").noconvert(),
              py::arg("weight").noconvert(), py::arg("start"), py::arg("inverse_spacing"),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/error.h"
-#include "glassvae/glassvae_engine.h"
+#include "engines/kind.h"
 #include "modelfile/model_file.h"
 #include "neighbours/periodic.h"
 #include "python/bindings.h"
@@ -31,7 +31,7 @@ bool is_matrix(const Reals &array, py::ssize_t rows)
 /// A latent model in the native engine, for periodic structures and for hosts that hold a part of the atoms.
 class NativeGlassVAE {
 public:
-  explicit NativeGlassVAE(const std::string &path) : file_(path), engine_(make_glassvae_engine(file_)) {}
+  explicit NativeGlassVAE(const std::string &path) : file_(path), engine_(make_native_energy_engine(file_)) {}
 
   py::tuple predict(const Reals &positions, const Reals &cell, const Integers &types)
   {
@@ -82,20 +82,20 @@ public:
     return array_of(engine_->pooled_features());
   }
 
-  Reals head(const Reals &pooled_features)
+  Reals set_pooled(const Reals &pooled_features)
   {
     require(Stage::begun, "begin", pooled_features, engine_->pooled_features().size(), "pooled_features");
     const std::lock_guard<std::mutex> lock(mutex_);
-    engine_->head(pooled_features.data());
+    engine_->set_pooled(pooled_features.data());
     n_totals_ = engine_->pooled_features().size();
     const std::vector<double> &pooled_gradient = engine_->pooled_gradient();
-    stage_ = Stage::headed;
+    stage_ = Stage::pooled;
     return array_of(pooled_gradient);
   }
 
   py::tuple finish(const Reals &pooled_gradient)
   {
-    require(Stage::headed, "head", pooled_gradient, n_totals_, "pooled_gradient");
+    require(Stage::pooled, "set_pooled", pooled_gradient, n_totals_, "pooled_gradient");
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto n = static_cast<py::ssize_t>(types_.size());
     std::vector<double> energies(static_cast<std::size_t>(n_owned_)), forces(positions_.size()),
@@ -113,7 +113,7 @@ public:
   std::pair<double, double> seconds() const { return seconds_; }
 
 private:
-  enum class Stage { none, begun, headed };
+  enum class Stage { none, begun, pooled };
 
   static Reals array_of(const std::vector<double> &values)
   { return Reals(static_cast<py::ssize_t>(values.size()), values.data()); }
@@ -160,7 +160,7 @@ void bind_glassvae(py::module_ &module)
       .def("begin", &Model::begin, py::arg("positions"), py::arg("types"), py::arg("n_owned"),
            "Reads nodes (M, 3), owned ones first, then ghosts; returns the pooled_features, to be added up over all "
            "parts.")
-      .def("head", &Model::head, py::arg("pooled_features"),
+      .def("set_pooled", &Model::set_pooled, py::arg("pooled_features"),
            "Takes the pooled_features of all; returns pooled_gradient, to be added up likewise.")
       .def("finish", &Model::finish, py::arg("pooled_gradient"),
            "Takes the pooled_gradient of all; returns energies (n_owned,), forces (M, 3), virial (6,) and virials (M, "

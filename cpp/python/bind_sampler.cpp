@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "amshortcut/generator.h"
+#include "generation/generator.h"
 #include "base/error.h"
 #include "python/bindings.h"
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "python/bindings.h"
 #include "base/error.h"
+#include "engines/kind.h"
+#include "engines/periodic_host.h"
 #include "modelfile/model_file.h"
 #include "modelfile/operators.h"
-#include "neighbours/periodic.h"
-#include "ogn/ogn_engine.h"
+#include "simd/instruction_set.h"
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -70,10 +71,10 @@ protected:
     const py::gil_scoped_release release;
     const std::lock_guard<std::mutex> lock(mutex_);    // one engine, one prediction at a time
     const auto start = std::chrono::steady_clock::now();
-    system_.build(rows, static_cast<std::size_t>(n), positions.data(), velocities, types.data(),
-                  file_.metadata().cutoff);
+    host_.system.build(rows, static_cast<std::size_t>(n), positions.data(), velocities, types.data(),
+                       file_.metadata().cutoff);
     const auto built = std::chrono::steady_clock::now();
-    system_.predict(*engine_, file_.metadata().layers, first, second);
+    host_.predict(*engine_, file_.metadata().layers, first, second);
     seconds_ = {std::chrono::duration<double>(built - start).count(),
                 std::chrono::duration<double>(std::chrono::steady_clock::now() - built).count()};
   }
@@ -88,7 +89,7 @@ private:
 
   ModelFile file_;
   std::unique_ptr<Engine> engine_;
-  PeriodicSystem system_;
+  PeriodicHost host_;
   std::mutex mutex_;
   std::pair<double, double> seconds_{0.0, 0.0};
 };

@@ -8,7 +8,7 @@ namespace vitrify {
 
 namespace {
 
-// As in python/vitrify/models/stiffness.py.
+// As in python/vitrify/symgnn/models/stiffness.py.
 constexpr double SOFTEST = 0.15, LOWEST = -1.0, LOWEST_OF_LOG = 0.05;
 constexpr double THIRD_OF_TURN = 2.0943951023931953;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Descriptors of how stiffly an atom is bound: what python/vitrify/models/stiffness.py says. Tensors are six numbers,
+// Descriptors of how stiffly an atom is bound: what python/vitrify/symgnn/models/stiffness.py says. Tensors are six numbers,
 // xx, yy, zz, xy, xz, yz.
 
 namespace vitrify {

@@ -27,7 +27,7 @@ template <typename T> void StiffnessLayers<T>::stiffen(int order, const Neighbou
   double stiffness[6];
   if (order == 0) {
     double sums[19], descriptors[BOND_DESCRIPTORS];
-    kernels_.bind(room, s, sums);
+    kernels_.sum_bonds(room, s, sums);
     describe_bonds(sums, descriptors, stiffness);
     // what is kept is kept in the precision of the model, here and there
     for (int q = 0; q < 6; ++q) stiffness[q] = whole[q] = static_cast<T>(stiffness[q]);
@@ -35,7 +35,7 @@ template <typename T> void StiffnessLayers<T>::stiffen(int order, const Neighbou
   } else {
     double sums[6];
     room.softness = softness_[(order + 1) % 2].data();
-    kernels_.yield(room, s, sums);
+    kernels_.sum_compliance(room, s, sums);
     for (int q = 0; q < 6; ++q) stiffness[q] = static_cast<T>(static_cast<double>(whole[q]) - sums[q]);
     double descriptors[ORDER_DESCRIPTORS];
     describe_stiffness(stiffness, descriptors);

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sums over bonds that say how stiffly an atom is bound, for native_kernels.inl alone: the loops of
-// python/vitrify/models/stiffness.py. All in double: small differences of large numbers follow, and their logarithms.
+// Sums over bonds that say how stiffly an atom is bound, local to kernels.cpp: the loops of
+// python/vitrify/symgnn/models/stiffness.py. All in double: small differences of large numbers follow, and their logarithms.
+#pragma once
+
+#include "simd/math.inl"
+#include "simd/neighbour_visit.inl"
+#include "symgnn/symgnn_kernels.h"
 
 namespace vitrify {
 
@@ -13,7 +18,7 @@ enum BondTerm { ALONG_X, ALONG_Y, ALONG_Z, LENGTH_OF, ENERGY, SLOPE, CURVATURE, 
 
 template <typename T> inline int find_bonds(const BondArguments<T> &b, const NeighbourQuery &s)
 {
-  using G = Together;
+  using G = NodeLanes;
   int *found = b.found;
   T *x = b.vectors[0], *y = b.vectors[1], *z = b.vectors[2];
   const int *ids = s.ids;
@@ -28,7 +33,7 @@ template <typename T> inline int find_bonds(const BondArguments<T> &b, const Nei
 }
 
 // Directions, lengths and functions of `count` bonds from the first one on, and nothing from there to a whole vector.
-template <typename T> inline int look_up(const BondArguments<T> &b, const NeighbourQuery &s, int first, int count)
+template <typename T> inline int evaluate_bonds(const BondArguments<T> &b, const NeighbourQuery &s, int first, int count)
 {
   const int own = s.types[s.ids[s.place]], last = KNOTS - 2;
   double *to = b.terms;
@@ -44,16 +49,16 @@ template <typename T> inline int look_up(const BondArguments<T> &b, const Neighb
     knot = knot < last ? knot : last;
     const double part = place - knot;
     const double *row = b.table + (static_cast<std::ptrdiff_t>(larger * (larger + 1) / 2 + smaller) * KNOTS + knot) * 3;
-    to[ALONG_X * NEAR_STRIDE + k] = x * inverse;
-    to[ALONG_Y * NEAR_STRIDE + k] = y * inverse;
-    to[ALONG_Z * NEAR_STRIDE + k] = z * inverse;
-    to[LENGTH_OF * NEAR_STRIDE + k] = length;
+    to[ALONG_X * LONG_STRIDE + k] = x * inverse;
+    to[ALONG_Y * LONG_STRIDE + k] = y * inverse;
+    to[ALONG_Z * LONG_STRIDE + k] = z * inverse;
+    to[LENGTH_OF * LONG_STRIDE + k] = length;
     for (int q = 0; q < 3; ++q)
-      to[(ENERGY + q) * NEAR_STRIDE + k] = row[q] * (1.0 - part) + row[3 + q] * part;
+      to[(ENERGY + q) * LONG_STRIDE + k] = row[q] * (1.0 - part) + row[3 + q] * part;
   }
   const int whole = (count + Doubles::LENGTH - 1) / Doubles::LENGTH * Doubles::LENGTH;
   for (int q = 0; q < SOFTNESS + 6; ++q)
-    for (int k = count; k < whole; ++k) to[q * NEAR_STRIDE + k] = 0.0;
+    for (int k = count; k < whole; ++k) to[q * LONG_STRIDE + k] = 0.0;
   return whole;
 }
 
@@ -65,15 +70,15 @@ VITRIFY_INLINE double total(const Doubles::Type &vector)
 }
 
 // Energy, virial, longitudinal and transversal stiffness: sums (19).
-template <typename T> void bind(const BondArguments<T> &b, const NeighbourQuery &s, double *sums)
+template <typename T> void sum_bonds(const BondArguments<T> &b, const NeighbourQuery &s, double *sums)
 {
   using V = Doubles::Type;
   const int n = find_bonds(b, s);
   V energy = {}, slopes = {}, virial[6] = {}, longitudinal[6] = {}, sideways[6] = {};
-  for (int first = 0; first < n; first += NEAR) {
-    const int whole = look_up(b, s, first, n - first < NEAR ? n - first : NEAR);
+  for (int first = 0; first < n; first += LONG_BLOCK) {
+    const int whole = evaluate_bonds(b, s, first, n - first < LONG_BLOCK ? n - first : LONG_BLOCK);
     for (int k = 0; k < whole; k += Doubles::LENGTH) {
-      const auto row = [&](int q) { return load_vector(b.terms + q * NEAR_STRIDE + k); };
+      const auto row = [&](int q) { return load_vector(b.terms + q * LONG_STRIDE + k); };
       const V x = row(ALONG_X), y = row(ALONG_Y), z = row(ALONG_Z), length = row(LENGTH_OF);
       const V slope = row(SLOPE), curvature = row(CURVATURE), pull = slope * length * length;
       const V along[6] = {x * x, y * y, z * z, x * y, x * z, y * z};
@@ -95,20 +100,20 @@ template <typename T> void bind(const BondArguments<T> &b, const NeighbourQuery 
 }
 
 // What the neighbours' yielding takes off the stiffness: sums (6).
-template <typename T> void yield(const BondArguments<T> &b, const NeighbourQuery &s, double *sums)
+template <typename T> void sum_compliance(const BondArguments<T> &b, const NeighbourQuery &s, double *sums)
 {
   using V = Doubles::Type;
   const int n = find_bonds(b, s);
   V all[6] = {};
-  for (int first = 0; first < n; first += NEAR) {
-    const int count = n - first < NEAR ? n - first : NEAR;
-    const int whole = look_up(b, s, first, count);
+  for (int first = 0; first < n; first += LONG_BLOCK) {
+    const int count = n - first < LONG_BLOCK ? n - first : LONG_BLOCK;
+    const int whole = evaluate_bonds(b, s, first, count);
     for (int k = 0; k < count; ++k)
       for (int q = 0; q < 6; ++q)
-        b.terms[(SOFTNESS + q) * NEAR_STRIDE + k] =
+        b.terms[(SOFTNESS + q) * LONG_STRIDE + k] =
             b.softness[static_cast<std::ptrdiff_t>(b.found[first + k]) * 6 + q];
     for (int k = 0; k < whole; k += Doubles::LENGTH) {
-      const auto row = [&](int q) { return load_vector(b.terms + q * NEAR_STRIDE + k); };
+      const auto row = [&](int q) { return load_vector(b.terms + q * LONG_STRIDE + k); };
       const V x = row(ALONG_X), y = row(ALONG_Y), z = row(ALONG_Z), slope = row(SLOPE);
       const V difference = row(CURVATURE) - slope;
       const V m[6] = {row(SOFTNESS),     row(SOFTNESS + 1), row(SOFTNESS + 2),

@@ -16,16 +16,10 @@ namespace vitrify {
 
 namespace {
 
-template <typename T> SymGNNKernels<T> kernels_for(const KernelSet &set);
-template <> SymGNNKernels<float> kernels_for<float>(const KernelSet &set)
-{ return set.in_float.structure; }
-template <> SymGNNKernels<double> kernels_for<double>(const KernelSet &set)
-{ return set.in_double.structure; }
-
 template <typename T> class NativeSymGNN : public Engine {
 public:
-  NativeSymGNN(const SymGNNModel &model, const KernelSet &set) :
-      kernels_(kernels_for<T>(set)), tables_(model, kernels_.lanes), stiffness_(tables_, kernels_),
+  explicit NativeSymGNN(const SymGNNModel &model) :
+      kernels_(chosen_kernels<SymGNNKernels<T>>()), tables_(model, kernels_.lanes), stiffness_(tables_, kernels_),
       threads_(Threads::from_environment()), workspaces_(static_cast<std::size_t>(threads_.count()))
   {
     for (SymGNNWorkspace<T> &workspace : workspaces_) workspace.reserve(tables_, kernels_.lanes);
@@ -50,7 +44,7 @@ private:
 
   int n_fields() const { return tables_.members * tables_.fields; }
   template <typename Task> void for_batches(int number, const Task &task);
-  NeighbourQuery neighbour_query(SymGNNWorkspace<T> &workspace, std::int64_t at, double reach, CellRange *runs);
+  NeighbourQuery neighbour_query(SymGNNWorkspace<T> &workspace, std::int64_t at, double reach, CellRange *ranges);
   void stiffen(SymGNNWorkspace<T> &workspace, const Batch &batch, int order);
   void make_fields(SymGNNWorkspace<T> &workspace, const Batch &batch);
   void read_out(SymGNNWorkspace<T> &workspace, const Batch &batch);
@@ -96,19 +90,19 @@ template <typename T> template <typename Task> void NativeSymGNN<T>::for_batches
   Batch batch{0, first, first};
   for (; batch.first < end; batch.first = batch.last) {
     while (order_.ends()[static_cast<std::size_t>(batch.species)] <= batch.first) ++batch.species;
-    batch.last = std::min({batch.first + ATOMS, end, order_.ends()[static_cast<std::size_t>(batch.species)]});
+    batch.last = std::min({batch.first + BATCH, end, order_.ends()[static_cast<std::size_t>(batch.species)]});
     task(batch);
   }
 }
 
 template <typename T>
 NeighbourQuery NativeSymGNN<T>::neighbour_query(SymGNNWorkspace<T> &workspace, std::int64_t at, double reach,
-                                                CellRange *runs)
+                                                CellRange *ranges)
 {
   NeighbourQuery s{};
   s.ids = grid_.ids();
   s.types = c_.types;
-  workspace.reserve_nodes(grid_.surround(order_.places()[at], reach, runs, s));
+  workspace.reserve_nodes(grid_.surround(order_.places()[at], reach, ranges, s));
   return s;
 }
 
@@ -190,8 +184,8 @@ template <typename T> Readout<T> NativeSymGNN<T>::readout(SymGNNWorkspace<T> &wo
 template <typename T> void NativeSymGNN<T>::stiffen(SymGNNWorkspace<T> &workspace, const Batch &batch, int order)
 {
   for (std::int64_t at = batch.first; at < batch.last; ++at) {
-    CellRange runs[MAX_RUNS];
-    const NeighbourQuery s = neighbour_query(workspace, at, order == 0 ? tables_.cutoff : tables_.inner, runs);
+    CellRange ranges[MAX_RANGES];
+    const NeighbourQuery s = neighbour_query(workspace, at, order == 0 ? tables_.cutoff : tables_.inner, ranges);
     stiffness_.stiffen(order, s, bond_arguments(workspace));
   }
 }
@@ -201,8 +195,8 @@ template <typename T> void NativeSymGNN<T>::make_fields(SymGNNWorkspace<T> &work
   const SymGNNTables<T> &t = tables_;
   const int n = static_cast<int>(batch.last - batch.first);
   for (int k = 0; k < n; ++k) {
-    CellRange runs[MAX_RUNS];
-    const NeighbourQuery s = neighbour_query(workspace, batch.first + k, t.inner, runs);
+    CellRange ranges[MAX_RANGES];
+    const NeighbourQuery s = neighbour_query(workspace, batch.first + k, t.inner, ranges);
     T *row = workspace.descriptors.data() + product(k, t.n_descriptors);
     kernels_.describe(descriptor_arguments(workspace), s, row);
     if (t.stiffness) {
@@ -235,17 +229,17 @@ template <typename T> void NativeSymGNN<T>::read_out(SymGNNWorkspace<T> &workspa
   const SymGNNTables<T> &t = tables_;
   const int n = static_cast<int>(batch.last - batch.first);
   for (int k = 0; k < n; ++k) {
-    CellRange runs[MAX_RUNS];
-    const NeighbourQuery s = neighbour_query(workspace, batch.first + k, t.cutoff, runs);
+    CellRange ranges[MAX_RANGES];
+    const NeighbourQuery s = neighbour_query(workspace, batch.first + k, t.cutoff, ranges);
     const auto node = static_cast<std::size_t>(s.ids[s.place]);
     T *values = workspace.values.data() + product(k, t.inputs, t.field_width);
     std::copy_n(fields_.data() + node * static_cast<std::size_t>(t.field_width), t.field_width, values);
     std::fill_n(values + t.field_width, product(t.shells, t.field_width), T(0));
-    kernels_.sum(shell_sums(workspace), s, values + t.field_width);
+    kernels_.sum_shells(shell_sums(workspace), s, values + t.field_width);
     std::copy_n(direct_.data() + node * static_cast<std::size_t>(t.members), t.members,
                 workspace.direct.data() + product(k, t.members));
   }
-  kernels_.energies_and_gradient(readout(workspace, batch.species), n, workspace.values.data(), workspace.direct.data(),
+  kernels_.read_out(readout(workspace, batch.species), n, workspace.values.data(), workspace.direct.data(),
                                  workspace.members.data());
   for (int k = 0; k < n; ++k) {
     const auto node = static_cast<std::size_t>(grid_.ids()[order_.places()[batch.first + k]]);
@@ -328,11 +322,11 @@ template <typename T> std::size_t NativeSymGNN<T>::bytes() const
 
 }    // namespace
 
-std::unique_ptr<Engine> make_symgnn_engine(const ModelFile &file, const KernelSet &kernels)
+std::unique_ptr<Engine> make_symgnn_engine(const ModelFile &file)
 {
   const SymGNNModel model(file);
-  if (file.metadata().dtype == "float64") return std::make_unique<NativeSymGNN<double>>(model, kernels);
-  return std::make_unique<NativeSymGNN<float>>(model, kernels);
+  if (file.metadata().dtype == "float64") return std::make_unique<NativeSymGNN<double>>(model);
+  return std::make_unique<NativeSymGNN<float>>(model);
 }
 
 }    // namespace vitrify

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "base/buffer.h"
-#include "simd/kernels.h"
 #include "symgnn/symgnn_kernels.h"
 #include "symgnn/symgnn_tables.h"
 
@@ -21,7 +20,7 @@ template <typename T> struct SymGNNWorkspace {
   Buffer<double> squares;
   Buffer<T> vectors[3], sorted[3], lengths, angular, radial, densities;        // of one atom
   Buffer<double> bonds;                                                        // of one atom
-  Buffer<T> descriptors, given, values, direct, members, arranged, hiddens;    // of ATOMS
+  Buffer<T> descriptors, given, values, direct, members, arranged, hiddens;    // of BATCH
   std::vector<double> least;    // (species, species): squares of the closest distances
 
   /// Room that does not depend on the system.
@@ -34,17 +33,17 @@ template <typename T> struct SymGNNWorkspace {
 template <typename T> void SymGNNWorkspace<T>::reserve(const SymGNNTables<T> &t, int lanes)
 {
   ends.reserve(product(t.n_species + 1, 1));
-  angular.reserve(product(std::max(t.harmonics, t.shells), NEAR_STRIDE));
-  radial.reserve(product(NEAR, t.basis_width));
+  angular.reserve(product(std::max(t.harmonics, t.shells), LONG_STRIDE));
+  radial.reserve(product(LONG_BLOCK, t.basis_width));
   densities.reserve(product(t.n_species, t.harmonics, t.basis_width) + lanes);
-  if (t.stiffness) bonds.reserve(product(BOND_TERMS, NEAR_STRIDE));
-  descriptors.reserve(product(ATOMS, t.n_descriptors) + lanes);
-  given.reserve(product(ATOMS, t.given_width));
-  values.reserve(product(ATOMS, t.inputs, t.field_width));
-  direct.reserve(product(ATOMS, t.members));
-  members.reserve(product(ATOMS, t.members));
-  arranged.reserve(product(ATOMS, t.inputs, t.fields));
-  hiddens.reserve(product(ATOMS, t.hidden_width));
+  if (t.stiffness) bonds.reserve(product(BOND_TERMS, LONG_STRIDE));
+  descriptors.reserve(product(BATCH, t.n_descriptors) + lanes);
+  given.reserve(product(BATCH, t.given_width));
+  values.reserve(product(BATCH, t.inputs, t.field_width));
+  direct.reserve(product(BATCH, t.members));
+  members.reserve(product(BATCH, t.members));
+  arranged.reserve(product(BATCH, t.inputs, t.fields));
+  hiddens.reserve(product(BATCH, t.hidden_width));
   least.resize(product(t.n_species, t.n_species));
 }
 

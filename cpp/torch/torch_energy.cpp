@@ -2,6 +2,7 @@
 #include "torch/torch_energy.h"
 
 #include "base/error.h"
+#include "base/species_pair.h"
 
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -61,12 +62,12 @@ void TorchGlassVAE::find_edges(Chunk &chunk)
   edges_.clear();
   nodes_.clear();
   types_.assign(c.types + chunk.first, c.types + chunk.first + chunk.n);
-  CellRange runs[MAX_RUNS];
+  CellRange ranges[MAX_RANGES];
   for (std::int64_t i = chunk.first; i < chunk.first + chunk.n; ++i) {
     const double *own = c.positions + 3 * i;
-    const int n_runs = grid_.runs(own, runs);
-    for (const CellRange *run = runs; run < runs + n_runs; ++run)
-      for (int k = run->first; k < run->last; ++k) {
+    const int n_ranges = grid_.ranges(own, ranges);
+    for (const CellRange *range = ranges; range < ranges + n_ranges; ++range)
+      for (int k = range->first; k < range->last; ++k) {
         const int j = grid_.ids()[k];
         const std::array<double, 3> d{grid_.axis(0)[k] - own[0], grid_.axis(1)[k] - own[1], grid_.axis(2)[k] - own[2]};
         const double square = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
@@ -127,7 +128,7 @@ const std::vector<double> &TorchGlassVAE::pooled_features()
   return totals_;
 }
 
-void TorchGlassVAE::head(const double *pooled_features)
+void TorchGlassVAE::set_pooled(const double *pooled_features)
 {
   const Mode mode(false);
   all_totals_ = program_.reals(pooled_features, {1, n_totals_});
@@ -164,7 +165,7 @@ const std::vector<double> &TorchGlassVAE::pooled_gradient()
   return pulls_;
 }
 
-void TorchGlassVAE::finish(const double *pooled_gradient, const TorchEnergies &result)
+void TorchGlassVAE::finish(const double *pooled_gradient, const EnergyResult &result)
 {
   const Mode mode(true);
   const at::Tensor pull = program_.reals(pooled_gradient, {1, n_totals_});
@@ -181,7 +182,7 @@ void TorchGlassVAE::finish(const double *pooled_gradient, const TorchEnergies &r
 
 // by_edge (E, 3): derivatives of the energy by the edge vectors
 void TorchGlassVAE::add_forces(const Chunk &chunk, const std::vector<double> &by_edge,
-                               const TorchEnergies &result) const
+                               const EnergyResult &result) const
 {
   for (std::size_t edge = 0; edge < nodes_.size(); ++edge) {
     const std::size_t i = static_cast<std::size_t>(chunk.first + edges_.centres[edge]);

@@ -19,10 +19,10 @@ public:
 
   void begin(const Configuration &configuration) override;
   const std::vector<double> &pooled_features() override;
-  void head(const double *pooled_features) override;
+  void set_pooled(const double *pooled_features) override;
   const std::vector<double> &latent() const override { return latent_; }
   const std::vector<double> &pooled_gradient() override;
-  void finish(const double *pooled_gradient, const TorchEnergies &result) override;
+  void finish(const double *pooled_gradient, const EnergyResult &result) override;
   std::size_t bytes() const override;
 
 private:
@@ -36,7 +36,7 @@ private:
   void for_chunks(bool with_edges, const std::function<void(Chunk &)> &action);
   void find_edges(Chunk &chunk);
   std::vector<at::Tensor> atoms(const Chunk &chunk) const;
-  void add_forces(const Chunk &chunk, const std::vector<double> &by_edge, const TorchEnergies &result) const;
+  void add_forces(const Chunk &chunk, const std::vector<double> &by_edge, const EnergyResult &result) const;
 
   TorchProgram program_;
   std::int64_t n_totals_ = 0;    // without the number of atoms

@@ -16,6 +16,7 @@ public:
 
   void begin(const Configuration &configuration) override;
   void layer(int index) override;
+  bool needs_lists() const override { return true; }
   int width() const override { return static_cast<int>(node_width_); }
   void pack(int n, const int *list, double *buffer) const override;
   void unpack(int n, int first, const double *buffer) override;

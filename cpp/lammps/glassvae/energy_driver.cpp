@@ -30,14 +30,14 @@ const std::vector<double> &EnergyDriver::encode()
   mine.insert(mine.end(), counts.begin(), counts.end());
   add_up(mine);
   if (!warned_range) warned_range = atoms.warn_if_outside({sums.begin() + ntotals, sums.end()});
-  host.attempt(trouble, [&] { engine.head(sums.data()); });
+  host.attempt(trouble, [&] { engine.set_pooled(sums.data()); });
   stop_if_in_trouble();
   return engine.latent();
 }
 
 /* ---------------------------------------------------------------------- */
 
-void EnergyDriver::finish(const vitrify::TorchEnergies &result)
+void EnergyDriver::finish(const vitrify::EnergyResult &result)
 {
   vitrify::EnergyEngine &engine = *host.energy_engine;
   std::vector<double> mine;

@@ -34,7 +34,7 @@ public:
 
   // adds what the model says of them to the arrays, which hold zeros
 
-  void finish(const vitrify::TorchEnergies &result);
+  void finish(const vitrify::EnergyResult &result);
 
   std::size_t bytes() const;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "amshortcut/composition.h"
+#include "generation/composition.h"
 
 #include "base/error.h"
 #include "base/suggestion.h"

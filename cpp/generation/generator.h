@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "amshortcut/composition.h"
-#include "amshortcut/flow_network_model.h"
 #include "engines/flow_network.h"
+#include "generation/composition.h"
 #include "glassvae/latent_density.h"
 #include "modelfile/model_file.h"
 #include "neighbours/overlaps.h"
@@ -17,7 +16,7 @@
 
 namespace vitrify {
 
-/// n sites (n, 3) of a species, spread evenly over a cell (vectors as rows), as `vitrify.processes.lattice` says.
+/// n sites (n, 3) of a species, spread evenly over a cell (vectors as rows), as `python/vitrify/generation/processes.py.lattice` says.
 std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, std::uint32_t seed,
                             std::uint32_t species);
 
@@ -75,8 +74,8 @@ private:
 
   Metadata metadata_;
   Composition composition_;
-  FlowSettings settings_;
   std::unique_ptr<FlowNetwork> network_;
+  FlowSizes sizes_;
   std::optional<LatentDensity> latents_;
   std::vector<double> velocity_;
 };

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The search for pairs in a grid, for native_kernels.inl alone.
+// A few nodes of a grid at a time, local to each kernels.cpp.
+#pragma once
+
+#include "simd/math.inl"
+#include "simd/vectors.inl"
 
 namespace vitrify {
 
@@ -8,9 +12,9 @@ namespace {
 /// As many nodes as are looked at together: their ids, real numbers of them, and masks with a bit for each. `append`
 /// sorts those that a mask names to the front and writes them all, so that arrays need room for COUNT more; it returns
 /// how many it named.
-#if defined(__AVX512F__)
+#if VITRIFY_VECTOR_BYTES == 64
 
-struct Together {
+struct NodeLanes {
   static constexpr int COUNT = 8;
   using Ids = __m256i;
   using Reals = __m512d;
@@ -35,14 +39,14 @@ struct Together {
   { _mm256_storeu_ps(to, _mm512_cvtpd_ps(_mm512_maskz_compress_pd(static_cast<__mmask8>(mask), values))); }
 };
 
-#elif defined(__AVX2__)
+#elif VITRIFY_VECTOR_BYTES == 32
 
 // Of four values, the places of those that a mask names, in front.
 alignas(16) constexpr int FRONT[16][4] = {
     {0, 0, 0, 0}, {0, 0, 0, 0}, {1, 0, 0, 0}, {0, 1, 0, 0}, {2, 0, 0, 0}, {0, 2, 0, 0}, {1, 2, 0, 0}, {0, 1, 2, 0},
     {3, 0, 0, 0}, {0, 3, 0, 0}, {1, 3, 0, 0}, {0, 1, 3, 0}, {2, 3, 0, 0}, {0, 2, 3, 0}, {1, 2, 3, 0}, {0, 1, 2, 3}};
 
-struct Together {
+struct NodeLanes {
   static constexpr int COUNT = 4;
   using Ids = __m128i;
   using Reals = __m256d;
@@ -66,7 +70,8 @@ struct Together {
   }
   static int append(int *to, Ids values, unsigned mask)
   {
-    _mm_storeu_ps(reinterpret_cast<float *>(to), _mm_permutevar_ps(_mm_castsi128_ps(values), places(mask)));
+    const __m128i front = _mm_castps_si128(_mm_permutevar_ps(_mm_castsi128_ps(values), places(mask)));
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(to), front);
     return __builtin_popcount(mask);
   }
   static void append(double *to, Reals values, unsigned mask) { _mm256_storeu_pd(to, sorted(values, mask)); }
@@ -76,7 +81,7 @@ struct Together {
 
 #else
 
-struct Together {
+struct NodeLanes {
   static constexpr int COUNT = 1;
   using Ids = int;
   using Reals = double;
@@ -101,67 +106,8 @@ struct Together {
 // The bits of the first n of COUNT nodes; n may be larger.
 VITRIFY_INLINE unsigned first_bits(int n)
 {
-  constexpr unsigned whole = (1u << Together::COUNT) - 1;
-  return n < Together::COUNT ? (1u << n) - 1 : whole;
-}
-
-// The nodes of the runs that are closer than the cutoff, and the squares of their distances. A pair of owned atoms
-// belongs to the first of them, and the ghosts come after all owned atoms.
-inline int within(const PairSearch &s, std::int64_t i, const CellRange *runs, int n_runs)
-{
-  using G = Together;
-  const double *own = s.positions + 3 * i;
-  const auto x = G::all(own[0]), y = G::all(own[1]), z = G::all(own[2]), limit = G::all(s.cutoff_square);
-  const double *xs = s.grid_axes[0], *ys = s.grid_axes[1], *zs = s.grid_axes[2];
-  const int *ids = s.grid_ids;
-  int *found = s.found;
-  double *squares = s.squares;
-  const int self = static_cast<int>(i);
-  int n = 0;
-  for (const CellRange *run = runs; run < runs + n_runs; ++run)
-    for (int k = run->first; k < run->last; k += G::COUNT) {
-      const auto j = G::ids(ids + k);
-      const auto dx = G::reals(xs + k) - x, dy = G::reals(ys + k) - y, dz = G::reals(zs + k) - z;
-      const auto square = dx * dx + dy * dy + dz * dz;
-      const unsigned mask = first_bits(run->last - k) & G::greater(j, self) & G::less(square, limit);
-      G::append(squares + n, square, mask);
-      n += G::append(found + n, j, mask);
-    }
-  return n;
-}
-
-// Sorts the n nodes that `within` found as PairRange says.
-template <typename T> inline void sort(const PairSearch &s, int n, int *neighbours, T *distances, int *ends)
-{
-  using G = Together;
-  const auto inner = G::all(s.inner_square);
-  int at = 0;
-  for (int part = 0; part < 4; ++part) {
-    for (int k = 0; k < n && (part < 2 || at < n); k += G::COUNT) {
-      const auto j = G::ids(s.found + k);
-      const auto square = G::reals(s.squares + k);
-      const unsigned near = G::less(square, inner), both = G::greater(j, s.first - 1) & ~G::greater(j, s.last - 1);
-      const unsigned mask = first_bits(n - k) & (part < 2 ? near : ~near) & (part % 2 == 0 ? both : ~both);
-      G::append(distances + at, G::square_root(square), mask);
-      at += G::append(neighbours + at, j, mask);
-    }
-    ends[part] = at;
-  }
-}
-
-template <typename T>
-int search(const PairSearch &s, std::int64_t i, const CellRange *runs, int n_runs, int *neighbours, T *distances,
-           int *ends)
-{
-  const int n = within(s, i, runs, n_runs);
-  sort(s, n, neighbours, distances, ends);
-  // Closest pairs of each species, which hardly ever change.
-  double *least = s.least + s.types[i] * s.n_species;
-  for (int k = 0; k < n; ++k) {
-    double &one = least[s.types[s.found[k]]];
-    if (s.squares[k] < one) one = s.squares[k];
-  }
-  return n;
+  constexpr unsigned whole = (1u << NodeLanes::COUNT) - 1;
+  return n < NodeLanes::COUNT ? (1u << n) - 1 : whole;
 }
 
 }    // namespace
