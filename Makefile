@@ -48,6 +48,7 @@ lint: $(STAMPS)/vitrify
 	ruff check python tests benchmarks examples
 	mypy
 	lint-imports
+	python cpp/check_includes.py
 	clang-format --dry-run --Werror $$(find cpp -name '*.cpp' -o -name '*.h')
 
 bench: $(STAMPS)/vitrify

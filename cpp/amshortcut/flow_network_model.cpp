@@ -14,7 +14,7 @@ namespace vitrify {
 namespace {
 
 constexpr int MAX_WIDTH_OF_ATOM = 1024, MAX_LAYERS = 64;
-// What embeds a time: python/vitrify/amshortcut/models/base.py.
+// The embedding of a time: python/vitrify/amshortcut/models/base.py.
 constexpr int OCTAVES = 8, WAVES = 2 * OCTAVES + 1;
 constexpr double PI = 3.14159265358979323846, MOST_STANDARD = 4.0;
 
@@ -127,7 +127,7 @@ std::vector<double> FlowNetworkModel::condition_of(double time, double step, con
   std::vector<double> found = linear(times, times_bias, waves);
   const std::size_t c = found.size();
   for (std::size_t p = 0; p < property_mean.size(); ++p) {
-    // What is not asked for may be anything, such as NaN.
+    // A property that is not asked for may be anything, such as NaN.
     const double value = is_known[p] != 0.0 ? properties[p] : property_mean[p];
     const double standard = std::clamp((value - property_mean[p]) / property_scale[p], -MOST_STANDARD, MOST_STANDARD);
     const double *line = known.data() + 2 * c * p, *bend = line + c, *null = unknown.data() + c * p;

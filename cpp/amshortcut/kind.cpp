@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "amshortcut/flow_network_engine.h"
 #include "engines/kind.h"
+#include "amshortcut/flow_network_engine.h"
 #include "modelfile/metadata_format.h"
 
 namespace vitrify {
@@ -25,7 +25,7 @@ void read(const json &document, Metadata &metadata)
   }
 }
 
-// What a generator is told beside the structure; a property that is not asked for is null.
+// A property that is not asked for is null.
 void read_reference(const json &document, const Metadata &metadata, ReferenceCase &reference)
 {
   document.at("time").get_to(reference.time);
@@ -47,10 +47,9 @@ std::unique_ptr<FlowNetwork> make_network(const ModelFile &file)
 
 }    // namespace
 
-const MetadataFormat amshortcut_metadata{
-    "amshortcut", true, false, false, 3, read, read_validity_at_rest, read_reference};
+const MetadataFormat amshortcut_metadata{"amshortcut",          true,          false, false, 3, read,
+                                         read_validity_at_rest, read_reference};
 
-const Kind amshortcut_kind{
-    "amshortcut", "which makes structures", "create_glass", use, nullptr, nullptr, make_network};
+const Kind amshortcut_kind{"amshortcut", "which makes structures", "create_glass", use, nullptr, nullptr, make_network};
 
 }    // namespace vitrify

@@ -58,17 +58,17 @@ void sum_moments(const MomentGraph<T> &graph, const MomentInputs<T> &inputs, T *
 }
 
 template <typename T>
-void moments_backward(const MomentGraph<T> &graph, const MomentInputs<T> &inputs, const T *by_moments, const T *by_carried,
-                  T *by_s, T *by_v, T *by_weight)
+void moments_backward(const MomentGraph<T> &graph, const MomentInputs<T> &inputs, const T *by_moments,
+                      const T *by_carried, T *by_s, T *by_v, T *by_weight)
 {
   const std::vector<T> table = table_of(inputs);
   std::vector<T> by_table(table.size());
   const std::int64_t width = inputs.width;
   for_edges(graph, inputs.grid, [&](std::int64_t centre, const SplineEdges<T> &edges) {
     const T *more = inputs.v ? by_carried + centre * CARRIED * width : nullptr;
-    kernels<T>().backward({inputs.width, table.data(), inputs.s, inputs.v, by_moments + centre * HARMONICS * width, more,
-                       by_table.data(), by_s, by_v},
-                      edges);
+    kernels<T>().backward({inputs.width, table.data(), inputs.s, inputs.v, by_moments + centre * HARMONICS * width,
+                           more, by_table.data(), by_s, by_v},
+                          edges);
   });
   const auto n = static_cast<std::size_t>(inputs.grid.size) * inputs.filters();
   for (std::size_t k = 0; k < n; ++k) by_weight[k] += by_table[k] / T(6);
@@ -77,8 +77,8 @@ void moments_backward(const MomentGraph<T> &graph, const MomentInputs<T> &inputs
 template void sum_moments(const MomentGraph<float> &, const MomentInputs<float> &, float *, float *);
 template void sum_moments(const MomentGraph<double> &, const MomentInputs<double> &, double *, double *);
 template void moments_backward(const MomentGraph<float> &, const MomentInputs<float> &, const float *, const float *,
-                           float *, float *, float *);
-template void moments_backward(const MomentGraph<double> &, const MomentInputs<double> &, const double *, const double *,
-                           double *, double *, double *);
+                               float *, float *, float *);
+template void moments_backward(const MomentGraph<double> &, const MomentInputs<double> &, const double *,
+                               const double *, double *, double *, double *);
 
 }    // namespace vitrify

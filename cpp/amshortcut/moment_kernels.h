@@ -6,8 +6,8 @@
 #include "simd/sizes.h"
 #include "simd/spline_edges.h"
 
-// What the generator's network computes in its inner loops, for one precision T: python/vitrify/models/
-// amshortcut_flow.py. As simd/instruction_set.h, this header holds plain data only.
+// The inner loops of the flow network, for one precision T: python/vitrify/amshortcut/models/flow.py. Plain data: see
+// simd/instruction_set.h.
 
 namespace vitrify {
 
@@ -44,24 +44,24 @@ template <typename T> struct MomentMixing {
   const T *s, *v;
   T *moments, *carried;
   T *new_s, *new_v;
-  // Room.
+  // Arrays to work in.
   T *vectors;    // (3 BATCH, 3 width)
   T *mixed;      // (3 BATCH, 2 width)
-  T *turned;     // (3, width)
+  T *turned;     // (3 BATCH, width)
   T *scalars;    // (BATCH, 6 width)
   T *hiddens;    // (BATCH, 2 width)
   T *changes;    // (BATCH, out_width)
 };
 
-/// What n <= BATCH atoms answer.
+/// The output of n <= BATCH atoms.
 template <typename T> struct MomentReadout {
   int width, gate_width;    // channels; columns of `gate`
   const T *gate, *bias;     // (width, gate_width), (gate_width)
   const T *s, *v;
-  T *gates;    // room, (BATCH, gate_width)
+  T *gates;    // (BATCH, gate_width), to work in
 };
 
-/// What one instruction set has for the precision T.
+/// The kernels of one instruction set for the precision T.
 template <typename T> struct MomentKernels {
   int lanes;    // values of a vector
   /// Rows and taps of edges->n distances.

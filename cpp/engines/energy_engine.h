@@ -46,7 +46,7 @@ public:
   virtual void finish(const double *pooled_gradient, const EnergyResult &result) = 0;
 };
 
-/// What a latent model says of a periodic structure.
+/// Outputs of a latent model for a periodic structure.
 struct EnergyPrediction {
   std::vector<double> energies;      // (n)
   std::vector<double> forces;        // (n, 3)

@@ -41,7 +41,7 @@ protected:
 /// Every method may throw std::exception. A configuration without owned atoms is valid and costs nothing.
 class Engine : public AnyEngine {
 public:
-  /// Updates the features of the owned nodes; those of the ghosts are stale until `unpack` has filled them.
+  /// Updates the features of the owned nodes; ghosts have old ones until `unpack` has filled them.
   virtual void layer(int index) = 0;
   /// Number of values of one node in `pack` and `unpack`.
   virtual int width() const = 0;
@@ -49,7 +49,7 @@ public:
   virtual void pack(int n, const int *list, double *buffer) const = 0;
   /// Reads the features of the nodes first ... first + n - 1 from `buffer`.
   virtual void unpack(int n, int first, const double *buffer) = 0;
-  /// What the model says of each owned atom. Kind ogn: displacement and velocity change of one stride, (n_owned, 3)
+  /// Writes the outputs of each owned atom. Kind ogn: displacement and velocity change of one stride, (n_owned, 3)
   /// each; kind symgnn: property and its standard deviation, (n_owned) each. See Metadata::components.
   virtual void finish(double *first, double *second) = 0;
 };

@@ -15,7 +15,7 @@ struct FlowSizes {
   double spread = 0.0, churn_spread = 0.0;    // of the noise at time 1, and of noise that is added on the way
 };
 
-/// A network that says how the atoms of a noisy structure move. Throws Error.
+/// A network that gives the velocities of the atoms of a noisy structure. Throws Error.
 class FlowNetwork {
 public:
   virtual ~FlowNetwork() = default;

@@ -27,8 +27,7 @@ std::unique_ptr<Made> make(const ModelFile &file, std::unique_ptr<Made> (*Kind::
 {
   const std::string &name = file.metadata().kind;
   const Kind &kind = find_kind(name);
-  if (!(kind.*maker))
-    throw Error("model file " + file.path() + " is of kind " + name + ", not " + kinds_with(maker));
+  if (!(kind.*maker)) throw Error("model file " + file.path() + " is of kind " + name + ", not " + kinds_with(maker));
   return (kind.*maker)(file);
 }
 

@@ -31,8 +31,8 @@ protected:
 
   std::size_t n_threads() const { return static_cast<std::size_t>(threads_.count()); }
 
-  /// Shares out 0 ... count - 1: each thread calls task(number, first, last), number being its own. With `multiple`, all
-  /// parts but the last hold a multiple of so many.
+  /// Shares out 0 ... count - 1: each thread calls task(number, first, last), number being its own. With `multiple`,
+  /// all parts but the last hold a multiple of so many.
   template <typename Task> void share(std::int64_t count, const Task &task, std::int64_t multiple = 1)
   {
     const std::int64_t groups = (count + multiple - 1) / multiple;
@@ -97,9 +97,5 @@ inline std::vector<double> no_distances(int n_species)
   const auto n = static_cast<std::size_t>(n_species);
   return std::vector<double>(n * (n + 1) / 2, std::numeric_limits<double>::infinity());
 }
-
-/// Columns of an array, rounded up to whole vectors of `lanes` values.
-inline int rounded_up(int columns, int lanes)
-{ return (columns + lanes - 1) / lanes * lanes; }
 
 }    // namespace vitrify

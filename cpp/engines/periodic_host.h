@@ -15,8 +15,8 @@ public:
   /// What to predict: build it before each prediction.
   PeriodicSystem system;
 
-  /// One prediction by `engine`, which has `layers` layers: what `Engine::finish` writes, in the order of the atoms that
-  /// the system was built from.
+  /// One prediction by `engine`, which has `layers` layers: what `Engine::finish` writes, in the order of the atoms
+  /// that the system was built from.
   void predict(Engine &engine, int layers, double *first, double *second);
 
 private:

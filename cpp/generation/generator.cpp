@@ -3,8 +3,8 @@
 
 #include "base/counter_rng.h"
 #include "base/error.h"
-#include "base/suggestion.h"
 #include "base/species_pair.h"
+#include "base/suggestion.h"
 #include "engines/kind.h"
 #include "engines/reference_error.h"
 
@@ -20,7 +20,8 @@ namespace vitrify {
 
 namespace {
 
-// Streams of random numbers of one seed; 0 and 1 belong to fix ogn, 3 and 7 to latent_density.cpp (python/vitrify/generation/processes.py).
+// Streams of random numbers of one seed; 0 and 1 belong to fix ogn, 3 and 7 to latent_density.cpp
+// (python/vitrify/generation/processes.py).
 enum Stream : std::uint32_t { SITES = 2, START = 4, CHURN = 5 };
 constexpr std::uint32_t EACH_SPECIES = 8;    // between the streams of the sites of one species and of the next
 
@@ -76,8 +77,8 @@ const ModelFile &checked_model(const ModelFile &file)
   const Metadata &metadata = file.metadata();
   const Kind &kind = find_kind(metadata.kind);
   if (!kind.make_flow_network)
-    throw Error("model file " + file.path() + " is of kind " + kind.name + ", " + kind.summary + ": use " + kind.styles +
-                " for it, or give a model of kind " + kinds_with_flow_network());
+    throw Error("model file " + file.path() + " is of kind " + kind.name + ", " + kind.summary + ": use " +
+                kind.styles + " for it, or give a model of kind " + kinds_with_flow_network());
   if (!metadata.makes_structures())
     throw Error("model file " + file.path() + " (variant " + metadata.variant +
                 ") has no density of latent vectors, so that it makes no structures: finish the training of a model of "
@@ -133,8 +134,8 @@ double free_memory()
 }
 
 Generator::Generator(const ModelFile &file) :
-    metadata_(checked_model(file).metadata()), composition_(metadata_),
-    network_(make_native_flow_network(file)), sizes_(network_->sizes())
+    metadata_(checked_model(file).metadata()), composition_(metadata_), network_(make_native_flow_network(file)),
+    sizes_(network_->sizes())
 {
   if (metadata_.latent > 0) latents_ = read_latent_density(file);
 }

@@ -11,12 +11,12 @@ namespace {
 // The gradient by A of one atom, in rows as A itself.
 template <typename T>
 void moments_backward(const GlassVAENetwork<T> &net, int species, const GlassVAEScratch<T> &scratch,
-                       const GlassVAEGradient<T> &by, const T *constant)
+                      const GlassVAEGradient<T> &by, const T *constant)
 {
   constexpr int size = HarmonicRow<T>::SIZE;
   const int w = net.width, inputs = net.n_species * (net.splines + 3);
   for (int c = 0; c < w; ++c) {
-    T *row = scratch.turned + c * size;
+    T *row = scratch.transposed + c * size;
     row[0] = by.zeroth[c];
     for (int k = 0; k < 3; ++k) row[1 + k] = by.first[k * w + c];
     for (int k = 0; k < 5; ++k) row[4 + k] = by.second[k * w + c];
@@ -24,8 +24,8 @@ void moments_backward(const GlassVAENetwork<T> &net, int species, const GlassVAE
   }
   for (int k = 0; k < inputs * size; ++k) scratch.sums[k] = T(0);
   for (int k = 0; k < inputs; ++k) scratch.sums[k * size] = constant[k];
-  product<T, false, 0>(inputs, w, size, net.radial + static_cast<std::ptrdiff_t>(species) * inputs * w, w, scratch.turned,
-                       nullptr, scratch.sums);
+  product<T, false, 0>(inputs, w, size, net.radial + static_cast<std::ptrdiff_t>(species) * inputs * w, w,
+                       scratch.transposed, nullptr, scratch.sums);
 }
 
 // Slopes of the splines by the distance; zero where they are constant.
@@ -51,14 +51,14 @@ template <typename T> struct EdgeGradient {
   {
     using Row = HarmonicRow<T>;
     for (int q = 0; q < Row::PARTS; ++q) {
-      typename Row::V turning = {}, stretching = {};
+      typename Row::V values_sum = {}, slopes_sum = {};
       for (int t = 0; t < 4; ++t) {
         const auto row = load_vector(rows + t * Row::SIZE + q * Row::LENGTH);
-        turning += row * edges.weights[t][e];
-        stretching += row * slopes[t][e];
+        values_sum += row * edges.weights[t][e];
+        slopes_sum += row * slopes[t][e];
       }
-      store_vector(around + q * Row::LENGTH, turning);
-      store_vector(along + q * Row::LENGTH, stretching);
+      store_vector(around + q * Row::LENGTH, values_sum);
+      store_vector(along + q * Row::LENGTH, slopes_sum);
     }
   }
 
@@ -81,7 +81,7 @@ template <typename T> struct EdgeGradient {
 // Gradients by the vectors to the neighbours, (n, 4).
 template <typename T>
 void edge_forces(const GlassVAENetwork<T> &net, const NeighbourQuery &s, const int *places, const T *sums,
-                const MeasuredEdges<T> &edges, T (*gradients)[4])
+                 const MeasuredEdges<T> &edges, T (*gradients)[4])
 {
   alignas(64) T slopes[4][BLOCK];
   slope_edges(net, edges, slopes);
@@ -89,14 +89,14 @@ void edge_forces(const GlassVAENetwork<T> &net, const NeighbourQuery &s, const i
   const T *least = net.least + static_cast<std::ptrdiff_t>(s.types[s.place]) * net.n_species;
   for (int e = 0; e < edges.n; ++e) {
     const int other = s.types[places[e]];
-    const EdgeGradient<T> pull(sums + static_cast<std::ptrdiff_t>(other * kind + edges.rows[e]) * HarmonicRow<T>::SIZE,
-                           edges, slopes, e);
+    const EdgeGradient<T> edge(sums + static_cast<std::ptrdiff_t>(other * kind + edges.rows[e]) * HarmonicRow<T>::SIZE,
+                               edges, slopes, e);
     T core = T(0);
     if (edges.distances[e] < least[other]) {
       const T inside = T(1) - edges.distances[e] / least[other];
       core = T(-300) * inside * inside / least[other];
     }
-    pull.gradient(edges.harmonics[1][e], edges.harmonics[2][e], edges.harmonics[3][e], edges.inverse[e], core,
+    edge.gradient(edges.harmonics[1][e], edges.harmonics[2][e], edges.harmonics[3][e], edges.inverse[e], core,
                   gradients[e]);
     gradients[e][3] = T(0);
   }
@@ -106,10 +106,10 @@ void edge_forces(const GlassVAENetwork<T> &net, const NeighbourQuery &s, const i
 struct PairVirial {
   Double4 rows[3] = {Double4::all(0.0), Double4::all(0.0), Double4::all(0.0)};
 
-  // `pull` points from the centre to the neighbour, as the force on the centre does.
-  VITRIFY_INLINE void add(const double (&vector)[3], const Double4 &pull)
+  // `force` acts on the centre.
+  VITRIFY_INLINE void add(const double (&vector)[3], const Double4 &force)
   {
-    for (int k = 0; k < 3; ++k) rows[k] = rows[k] - pull * vector[k];
+    for (int k = 0; k < 3; ++k) rows[k] = rows[k] - force * vector[k];
   }
   // xx, yy, zz, xy, xz, yz
   VITRIFY_INLINE void read(double *to) const
@@ -135,7 +135,7 @@ VITRIFY_INLINE void share_virial(const PairVirial &pair, double rounder, double 
 
 template <typename T>
 void add_forces(const GlassVAENetwork<T> &net, const NeighbourQuery &s, const FoundNeighbours<T> &found,
-          const GlassVAEScratch<T> &scratch, const GlassVAEGradient<T> &by, const GlassVAEForces<T> &to)
+                const GlassVAEScratch<T> &scratch, const GlassVAEGradient<T> &by, const GlassVAEForces<T> &to)
 {
   moments_backward(net, s.types[s.place], scratch, by, to.constant);
   const int n = find_neighbours<T>(s, net.cutoff_square, found);

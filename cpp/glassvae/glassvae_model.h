@@ -28,7 +28,7 @@ struct GlassVAEModel {
   Perceptron graph_path;          // (4 width) -> (2 latent)
   Perceptron energy;              // (4 width) -> (1)
   std::vector<double> species;    // (species, hidden), added to the first hidden layer of `energy`
-  Dense moments;                  // what z adds there, (latent) -> (hidden)
+  Dense latent_layer;             // (latent) -> (hidden), added there, too
   GlassVAEHead head;
 
 private:

@@ -51,8 +51,9 @@ template <typename T> struct MeasuredEdges : SplineEdges<T> {
   alignas(64) T distances[BLOCK], inverse[BLOCK];
 };
 
-template <typename T> void measure_found(const GlassVAENetwork<T> &net, const FoundNeighbours<T> &found, int first, int n,
-                               MeasuredEdges<T> &edges)
+template <typename T>
+void measure_found(const GlassVAENetwork<T> &net, const FoundNeighbours<T> &found, int first, int n,
+                   MeasuredEdges<T> &edges)
 {
   const T *xs = found.vectors[0] + first, *ys = found.vectors[1] + first, *zs = found.vectors[2] + first;
   auto &directions = edges.harmonics;
@@ -71,7 +72,7 @@ template <typename T> void measure_found(const GlassVAENetwork<T> &net, const Fo
 
 template <typename T>
 void describe_moments(const GlassVAENetwork<T> &net, const NeighbourQuery &s, const FoundNeighbours<T> &found,
-                    const GlassVAEScratch<T> &scratch, const GlassVAEMoments<T> &moments)
+                      const GlassVAEScratch<T> &scratch, const GlassVAEMoments<T> &moments)
 {
   using Row = HarmonicRow<T>;
   const int n = find_neighbours<T>(s, net.cutoff_square, found);
@@ -113,8 +114,8 @@ void describe_moments(const GlassVAENetwork<T> &net, const NeighbourQuery &s, co
 }
 
 // a, b (rows of 2 width) and c, d of each atom.
-template <typename T> void mix_moments(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch,
-                                     const GlassVAEScratch<T> &scratch)
+template <typename T>
+void mix_moments(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch, const GlassVAEScratch<T> &scratch)
 {
   const int w = net.width;
   for (int k = 0; k < 6 * w * batch.n; ++k) scratch.mixed[0][k] = T(0);
@@ -190,7 +191,7 @@ void run_layers(const GlassVAENetwork<T> &net, const HiddenLayers<T> &layers, in
 // The gradients by the first hidden layer before silu, in values[0], and what they add to those by x.
 template <typename T>
 void layers_backward(const GlassVAENetwork<T> &net, const HiddenLayers<T> &layers, int n, const T *by_last,
-                 T *const (&values)[2], T *const (&slopes)[2], T *by_x)
+                     T *const (&values)[2], T *const (&slopes)[2], T *by_x)
 {
   const int h = net.hidden;
   for (int i = 0; i < n; ++i)
@@ -218,7 +219,8 @@ template <typename T> VITRIFY_INLINE T scalar_product(const T *a, const T *b, in
 }
 
 template <typename T>
-void make_features(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch, const GlassVAEScratch<T> &scratch, double *sums)
+void make_features(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch, const GlassVAEScratch<T> &scratch,
+                   double *sums)
 {
   const std::ptrdiff_t w = net.width;
   mix_moments(net, batch, scratch);
@@ -230,8 +232,8 @@ void make_features(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch,
 }
 
 template <typename T>
-void energies_and_gradient(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch, const GlassVAEScratch<T> &scratch,
-                    double *energies, double *by_hidden)
+void energies_and_gradient(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch,
+                           const GlassVAEScratch<T> &scratch, double *energies, double *by_hidden)
 {
   const int inputs = 4 * net.width, h = net.hidden;
   run_layers(net, net.energy, batch.n, batch.x, scratch.values, scratch.slopes);
@@ -269,7 +271,7 @@ template <typename T> void invariants_backward(std::ptrdiff_t w, const T *by_x, 
 
 template <typename T>
 void batch_backward(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch, const GlassVAEScratch<T> &scratch,
-             const T *by_last, const T *by_x)
+                    const T *by_last, const T *by_x)
 {
   const int n = batch.n, w = net.width, inputs = 4 * w;
   for (int i = 0; i < n; ++i)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "amshortcut/flow_network_engine.h"
 #include "engines/kind.h"
+#include "amshortcut/flow_network_engine.h"
 #include "glassvae/glassvae_engine.h"
 #include "modelfile/metadata_format.h"
 

@@ -15,7 +15,7 @@ struct LatentDraw {
   double energy = 0.0;
 };
 
-/// What an energy window leaves of each Gaussian of a LatentDensity.
+/// The part of each Gaussian of a LatentDensity that lies in an energy window.
 struct LatentWindow {
   std::vector<double> shares;      // of the draws; they add up to 1
   std::vector<double> from, to;    // in standard deviations of its energy

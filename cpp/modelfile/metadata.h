@@ -11,22 +11,23 @@ namespace vitrify {
 
 struct MetadataFormat;
 
-/// A small periodic structure and what the model answers for it.
+/// A small periodic structure and the outputs of the model for it.
 struct ReferenceCase {
   std::array<Vector3, 3> cell{};
   std::vector<Vector3> positions, velocities;    // velocities for kind ogn alone
   std::vector<int> types;
-  // (n, components) each: what Engine::finish must write; FlowNetwork::velocity: the first; EnergyEngine::finish: forces
+  // (n, components) each: what Engine::finish must write; FlowNetwork::velocity: the first; EnergyEngine::finish:
+  // forces
   std::vector<double> first, second;
   double tolerance = 0.0;    // relative to the rms of the output
-  // kinds amshortcut and glassvae: what else the network of positions is told
+  // kinds amshortcut and glassvae: the other inputs of FlowNetwork::velocity
   double time = 0.0, step = 0.0;
   std::vector<double> properties, known;
   // kind glassvae: the energy of the cell, its derivative by the strain over the volume, and z
   double energy = 0.0;
   std::array<Vector3, 3> stress{};
   std::vector<double> latent;
-  // what FlowNetwork::velocity must write, told z; empty for models that make no structures
+  // (n, 3) the output of FlowNetwork::velocity, given z; empty for models that make no structures
   std::vector<double> decoded;
 };
 
@@ -43,30 +44,30 @@ struct Statistics {
   std::vector<double> covariance;    // a row for each name, one after the other
 };
 
-/// What only a generator has. The properties of kind glassvae are z0, z1, ...
+/// Of models that make structures, kinds amshortcut and glassvae. The properties of kind glassvae are z0, z1, ...
 struct GeneratorMetadata {
   std::string process;    // empty for a latent model that makes no structures
   std::vector<GlassProperty> properties;
   Statistics statistics;
   std::vector<double> charges;    // of each species; empty if composition is free
-  std::string latent_energy;      // kind glassvae: what the density of z is joint with, for each atom
+  std::string latent_energy;      // kind glassvae: the energy for each atom that goes with z in its density
 
   /// Index of a property, or -1.
   int property_index(const std::string &name) const;
 };
 
-/// What only an integrator has, kind ogn.
+/// Of integrators, kind ogn.
 struct IntegratorMetadata {
   int stride = 0;           // MD steps that one prediction replaces
   double timestep = 0.0;    // of MD, in the model's units of time
 };
 
-/// What only a model of a property of atoms has, kind symgnn.
+/// Of models of a property of atoms, kind symgnn.
 struct PropertyMetadata {
   std::string property, unit;
 };
 
-/// What only a latent model has, kind glassvae.
+/// Of latent models, kind glassvae.
 struct LatentMetadata {
   int latent = 0;    // length of z
 };
@@ -75,8 +76,8 @@ struct LatentMetadata {
 struct Validity {
   std::vector<double> min_distance;    // of each `pair_of_species`; empty in older files
   // kind ogn
-  double temperature[2] = {0.0, 0.0};
-  double max_displacement = 0.0;    // largest |dr| of an atom over one stride; 0 in older files
+  double temperature[2] = {0.0, 0.0};    // lowest and highest
+  double max_displacement = 0.0;         // largest |dr| of an atom over one stride; 0 in older files
   // kinds symgnn, amshortcut and glassvae
   double number_density[2] = {0.0, 0.0};
   std::vector<std::array<double, 2>> composition;    // fraction of each species
@@ -84,7 +85,7 @@ struct Validity {
   double max_deviation = 0.0;    // that 99% of the training atoms stay below; 0 if there is none
 };
 
-/// What vitrify.json says about a model, checked. Kind ogn: an integrator; kind symgnn: a property of atoms at rest;
+/// The contents of vitrify.json, checked. Kind ogn: an integrator; kind symgnn: a property of atoms at rest;
 /// kind amshortcut: a generator of structures; kind glassvae: energies and a latent vector of a structure.
 struct Metadata : IntegratorMetadata, PropertyMetadata, LatentMetadata {
   const MetadataFormat *format = nullptr;    // how this kind of model is read

@@ -88,13 +88,6 @@ template <typename T> void PairList<T>::adopt(const std::vector<PairList> &lists
   }
 }
 
-template <typename T> std::size_t PairList<T>::bytes() const
-{
-  return ranges_.bytes() + neighbours_.bytes() + distances_.bytes() + adopted_ranges_.bytes() +
-         adopted_neighbours_.bytes() + adopted_distances_.bytes() + found_.bytes() + found_squares_.bytes() +
-         sizeof(Foreign) * (foreign_.capacity() + adopted_.capacity());
-}
-
 template class PairList<float>;
 template class PairList<double>;
 

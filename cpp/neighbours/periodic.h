@@ -10,8 +10,8 @@
 
 namespace vitrify {
 
-/// A periodic structure as a host with ghosts sees it: atoms wrapped into the cell and their images around it. O(N), for any cell, which may be triclinic and smaller than the
-/// cutoff.
+/// A periodic structure as a host with ghosts sees it: atoms wrapped into the cell, and their images around it. O(N).
+/// The cell may be triclinic and smaller than the cutoff.
 class PeriodicSystem {
 public:
   /// Reads a structure: cell vectors as rows, n positions and velocities (n, 3), n types. Velocities may be null, for

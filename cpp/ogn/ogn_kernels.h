@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-// What the native engine of OGN computes in its inner loops, for one precision T: python/vitrify/ogn/models/pair.py.
+// The inner loops of the native engine of OGN, for one precision T: python/vitrify/ogn/models/pair.py.
 // Plain data: see simd/instruction_set.h.
 
 namespace vitrify {
@@ -26,7 +26,7 @@ template <typename T> struct PairPass {
   int kind_size;    // of the filters of one pair of species
   T start, inverse_spacing, intervals;
   T onset, inverse_width;    // of the envelope
-  bool inner_only;           // the stage sees no pair beyond the inner cutoff
+  bool inner_only;           // the stage has no pairs beyond the inner cutoff
   int angular;               // first of the filters of vectors, tensors and their forces
   // Nodes.
   const double *places;    // (n_nodes, 4): displaced position, and the species
@@ -47,14 +47,14 @@ template <typename T> struct NodeUpdate {
   const T *input, *input_bias, *output, *output_bias, *gates;
   const double *places;          // for the species
   const double *slot_weights;    // (species, slots, channels): weights of this stage's forces in the slots
-  const T *recall;               // (stages - 1): weights of this stage's moments in what the stages see
+  const T *recall;               // (stages - 1): weights of this stage's moments in `remembered` of stages 1 ...
   const double *forces;
   const T *densities, *moment_sums;
   // State of owned atoms.
   double *slots;        // (n_owned, stages + 1, 4): displacements of stages 1 ... , then the changes dr and dv
-  T *seen;              // (n_owned, stages - 1, 12): moments that stages 1 ... see
+  T *remembered;        // (n_owned, stages - 1, 12): weighted moments of all stages before, for stages 1 ...
   T *state, *before;    // (batches, scalars, BATCH): scalars, and densities of the stage before
-  // What the next stage sees.
+  // Inputs of the next stage.
   double *displacements;    // (n_nodes, 3)
   T *features;
   int feature_width, moment_offset;

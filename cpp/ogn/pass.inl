@@ -10,7 +10,7 @@ namespace vitrify {
 
 namespace {
 
-/// What a pair needs beside the vectors: one value for each pair of a block.
+/// Geometry of the pairs of a block.
 template <typename T> struct Block {
   alignas(64) T vectors[BLOCK][4];    // d, and the species of the neighbour
   alignas(64) T inverse[BLOCK];       // 1 / |d|
@@ -58,7 +58,7 @@ inline void measure(const PairPass<T> &p, Block<T> &block, const Double4 &place,
   }
 }
 
-/// Sums of one atom while its pairs are worked on; C and V are the numbers of channels and groups, or bounds of them.
+/// Sums over the pairs of one atom. C and V are the numbers of channels and groups, or upper bounds of them.
 template <typename T, int C, int V, bool M> struct AtomSums {
   Double4 forces[C] = {};
   Lanes<T> densities[V] = {};

@@ -10,8 +10,8 @@ namespace vitrify {
 /// One stage of the pair variant of OGN with gradients: what training needs of a stage. Plain data: see
 /// simd/instruction_set.h.
 ///
-/// Shapes as in python/vitrify/ogn/models/pair.py: `x` (nodes, width) = [y, gates, A, T], `table` (kinds, size + 3, filters) B-spline
-/// coefficients whose last three are zero, `sums` (nodes, outputs) = [forces, densities, A, T].
+/// Shapes as in python/vitrify/ogn/models/pair.py: `x` (nodes, width) = [y, gates, A, T], `table` (kinds, size + 3,
+/// filters) B-spline coefficients whose last three are zero, `sums` (nodes, outputs) = [forces, densities, A, T].
 struct StageShape {
   int channels, scalars, moments;
   int size;    // intervals of the splines

@@ -52,8 +52,8 @@ inline bool is_first(const StageEdges &edges, std::int64_t n)
 }
 
 // False if the pair is beyond the cutoff or the splines, or the edge is the second of its pair.
-inline bool measure_pair(const StageShape &shape, const StageEdges &edges, std::int64_t n, const float *xi, const float *xj,
-                 const float *table, bool with_slopes, StagePair &pair)
+inline bool measure_pair(const StageShape &shape, const StageEdges &edges, std::int64_t n, const float *xi,
+                         const float *xj, const float *table, bool with_slopes, StagePair &pair)
 {
   if (!is_first(edges, n)) return false;
   const float *start = edges.vectors + 3 * n;
@@ -95,7 +95,8 @@ inline bool measure_pair(const StageShape &shape, const StageEdges &edges, std::
   return true;
 }
 
-inline void stage_sums(const StageShape &shape, const StageEdges &edges, const float *x, const float *table, float *sums)
+inline void stage_sums(const StageShape &shape, const StageEdges &edges, const float *x, const float *table,
+                       float *sums)
 {
   const int c = shape.channels, f = shape.scalars, width = shape.width, outputs = shape.outputs;
   StagePair pair;
@@ -147,7 +148,7 @@ inline void stage_sums(const StageShape &shape, const StageEdges &edges, const f
 }
 
 inline void stage_gradients(const StageShape &shape, const StageEdges &edges, const float *x, const float *table,
-                    const float *sums_gradient, float *x_gradient, float *table_gradient)
+                            const float *sums_gradient, float *x_gradient, float *table_gradient)
 {
   const int c = shape.channels, f = shape.scalars, width = shape.width, outputs = shape.outputs;
   const int filters = shape.filters;

@@ -47,10 +47,10 @@ template <typename T> inline void copy_rows(T (*to)[BATCH], const T (*from)[BATC
     for (int k = 0; k < BATCH; ++k) to[q][k] = from[q][k];
 }
 
-/// Keeps the compiler from making vectors of a loop that transposes, which are slower than its plain moves.
+/// Keeps the compiler from vectorising a loop that transposes, because plain moves are faster.
 #define VITRIFY_SCALAR_LOOP asm volatile("")
 
-// The inputs of the networks of n atoms: scalars, densities, those of the stage before, squares of moments.
+// The inputs of the networks of n atoms: scalars, densities, densities of the stage before, squares of moments.
 template <typename T> inline void fill_inputs(const NodeUpdate<T> &u, T (*inputs)[BATCH], std::int64_t first, int n)
 {
   const int f = u.scalars;
@@ -92,14 +92,14 @@ template <typename T> void update_scalars(const NodeUpdate<T> &u, Batch<T> &batc
     }
 }
 
-// Adds the moments of this stage to what the later stages see, and sets what the next one sees.
+// Adds the moments of this stage to the inputs of all later stages, and writes those of the next one.
 template <typename T> inline void update_moments(const NodeUpdate<T> &u, std::int64_t i)
 {
   const T *sums = u.moment_sums + 12 * i;
-  T *seen = u.seen + 12 * (u.stages - 1) * i;
+  T *remembered = u.remembered + 12 * (u.stages - 1) * i;
   for (int stage = u.stage; stage < u.stages - 1; ++stage)
-    for (int q = 0; q < 12; ++q) seen[12 * stage + q] += u.recall[stage] * sums[q];
-  const T *m = seen + 12 * u.stage;
+    for (int q = 0; q < 12; ++q) remembered[12 * stage + q] += u.recall[stage] * sums[q];
+  const T *m = remembered + 12 * u.stage;
   T *to = u.features + i * u.feature_width + u.moment_offset;
   const T row[MOMENT_ROW] = {m[0], m[1], m[2], T(0), m[4], m[7], m[8], T(0),
                              m[7], m[5], m[9], T(0), m[8], m[9], m[6], T(0)};
@@ -134,7 +134,7 @@ template <typename T> void update(const NodeUpdate<T> &u, std::int64_t first_ato
     update_slots<T, 2>(u, first_atom, last_atom);
   else
     update_slots<T, 0>(u, first_atom, last_atom);
-  if (u.stage + 1 == u.stages) return;    // nothing sees what follows
+  if (u.stage + 1 == u.stages) return;    // no stage follows
 
   for (std::int64_t i = first_atom; i < last_atom; ++i) {
     const double *next = u.slots + 4 * ((u.stages + 1) * i + u.stage);

@@ -32,7 +32,7 @@ void check(const StageShape &shape, const Floats &x, const Floats &table)
 
 }    // namespace
 
-void bind_stage(py::module_ &module)
+void bind_ogn_training(py::module_ &module)
 {
   py::class_<StageShape>(module, "StageShape", "Sizes and ranges of a stage of the pair variant of OGN.")
       .def(py::init([](int channels, int scalars, int moments, int size, float start, float inverse_spacing,

@@ -10,8 +10,8 @@
 //
 //     void fill_kernels(CompiledFor<InstructionSet::VITRIFY_INSTRUCTION_SET>, OGNKernels<float> &kernels) { ... }
 //
-// Such a file may include only plain data and functions that are local to it (.inl). An inline function or a template of
-// a shared header would be compiled for one instruction set and could be linked into code that runs without it.
+// Such a file may include only plain data and functions that are local to it (.inl). An inline function or a template
+// of a shared header would be compiled for one instruction set and could be linked into code that runs without it.
 
 namespace vitrify {
 
@@ -42,10 +42,15 @@ template <typename Kernels> Kernels chosen_kernels()
   Kernels kernels{};
   switch (choose_instruction_set()) {
 #ifdef VITRIFY_X86
-    case InstructionSet::avx512: fill_kernels(CompiledFor<InstructionSet::avx512>(), kernels); break;
-    case InstructionSet::avx2: fill_kernels(CompiledFor<InstructionSet::avx2>(), kernels); break;
+    case InstructionSet::avx512:
+      fill_kernels(CompiledFor<InstructionSet::avx512>(), kernels);
+      break;
+    case InstructionSet::avx2:
+      fill_kernels(CompiledFor<InstructionSet::avx2>(), kernels);
+      break;
 #endif
-    default: fill_kernels(CompiledFor<InstructionSet::baseline>(), kernels);
+    default:
+      fill_kernels(CompiledFor<InstructionSet::baseline>(), kernels);
   }
   return kernels;
 }

@@ -9,8 +9,9 @@ namespace vitrify {
 
 namespace {
 
-// Calls `keep(at, k, dx, dy, dz, square, mask)` for every few sorted nodes from k on, with a mask of those that are
-// closer than the limit and not the centre; `at` counts those of before. Returns their number.
+// Calls `keep(at, k, dx, dy, dz, square, mask)` for groups of sorted nodes from k on. The mask has a bit for each node
+// that is closer than the limit and not the centre, and `at` counts such nodes of the groups before. Returns their
+// number.
 template <typename Keep> VITRIFY_INLINE int visit(const NeighbourQuery &s, double limit_square, const Keep &keep)
 {
   using G = NodeLanes;

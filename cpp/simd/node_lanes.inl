@@ -9,9 +9,9 @@ namespace vitrify {
 
 namespace {
 
-/// As many nodes as are looked at together: their ids, real numbers of them, and masks with a bit for each. `append`
-/// sorts those that a mask names to the front and writes them all, so that arrays need room for COUNT more; it returns
-/// how many it named.
+/// Operations on COUNT nodes at a time: their ids, real numbers of them, and masks with a bit for each. `append` writes
+/// the nodes of a mask one after the other and returns their number; it may write up to COUNT values, so that arrays
+/// need room for COUNT more.
 #if VITRIFY_VECTOR_BYTES == 64
 
 struct NodeLanes {
@@ -26,7 +26,7 @@ struct NodeLanes {
   static unsigned less(Reals a, Reals b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
   static unsigned greater(Ids a, int b) { return _mm256_cmpgt_epi32_mask(a, _mm256_set1_epi32(b)); }
 
-  // A store of the named ones alone is microcode on some processors.
+  // A masked store is microcode on some processors.
   static int append(int *to, Ids values, unsigned mask)
   {
     _mm256_storeu_si256(reinterpret_cast<__m256i *>(to),
@@ -41,7 +41,7 @@ struct NodeLanes {
 
 #elif VITRIFY_VECTOR_BYTES == 32
 
-// Of four values, the places of those that a mask names, in front.
+// Permutations of four values that move those of a mask to the front.
 alignas(16) constexpr int FRONT[16][4] = {
     {0, 0, 0, 0}, {0, 0, 0, 0}, {1, 0, 0, 0}, {0, 1, 0, 0}, {2, 0, 0, 0}, {0, 2, 0, 0}, {1, 2, 0, 0}, {0, 1, 2, 0},
     {3, 0, 0, 0}, {0, 3, 0, 0}, {1, 3, 0, 0}, {0, 1, 3, 0}, {2, 3, 0, 0}, {0, 2, 3, 0}, {1, 2, 3, 0}, {0, 1, 2, 3}};
@@ -60,18 +60,18 @@ struct NodeLanes {
   static unsigned greater(Ids a, int b)
   { return static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpgt_epi32(a, _mm_set1_epi32(b))))); }
 
-  static Ids places(unsigned mask) { return _mm_load_si128(reinterpret_cast<const __m128i *>(FRONT[mask])); }
+  static Ids order_of(unsigned mask) { return _mm_load_si128(reinterpret_cast<const __m128i *>(FRONT[mask])); }
   static Reals sorted(Reals values, unsigned mask)
   {
     // Numbers of 64 bits can only be moved as pairs of 32: place k becomes 2 k and 2 k + 1.
-    const __m256i twice = _mm256_slli_epi64(_mm256_cvtepu32_epi64(places(mask)), 1);
+    const __m256i twice = _mm256_slli_epi64(_mm256_cvtepu32_epi64(order_of(mask)), 1);
     const __m256i pairs = _mm256_or_si256(twice, _mm256_slli_epi64(_mm256_add_epi64(twice, _mm256_set1_epi64x(1)), 32));
     return _mm256_castsi256_pd(_mm256_permutevar8x32_epi32(_mm256_castpd_si256(values), pairs));
   }
   static int append(int *to, Ids values, unsigned mask)
   {
-    const __m128i front = _mm_castps_si128(_mm_permutevar_ps(_mm_castsi128_ps(values), places(mask)));
-    _mm_storeu_si128(reinterpret_cast<__m128i *>(to), front);
+    const __m128i moved = _mm_castps_si128(_mm_permutevar_ps(_mm_castsi128_ps(values), order_of(mask)));
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(to), moved);
     return __builtin_popcount(mask);
   }
   static void append(double *to, Reals values, unsigned mask) { _mm256_storeu_pd(to, sorted(values, mask)); }

@@ -9,15 +9,17 @@
 
 namespace vitrify {
 
-/// The pairs of one atom: neighbours[first ... first + ends[3] - 1]. Up to ends[0] those closer than the inner cutoff
-/// at the start of the stride whose two atoms both gain, up to ends[1] those of which only this atom gains; then the
-/// same two sorts for pairs further apart.
+/// The pairs of one atom: neighbours[first ... first + ends[3] - 1], in four parts. The first two parts are closer than
+/// the inner cutoff at the start of the stride, the other two are not. Pairs of the first and third part add to the
+/// sums of both atoms, pairs of the second and fourth part to the sums of this atom alone. ends[k] is where part k
+/// ends.
 struct PairRange {
   std::int64_t first = 0;
   int ends[4] = {0, 0, 0, 0};
 };
 
-/// A search for the pairs of the atoms first ... last - 1; what is not among them gains in another list, or elsewhere.
+/// A search for the pairs of the atoms first ... last - 1. The sums of a neighbour that is not among them are added to
+/// by another list or another rank.
 struct PairSearch {
   const double *positions;    // (n_nodes, 3)
   const int *types;           // (n_nodes)
@@ -26,7 +28,7 @@ struct PairSearch {
   const double *grid_axes[3];
   int first, last;
   double cutoff_square, inner_square;
-  // Room for the nodes around one atom and one more vector.
+  // To work in: the nodes around one atom, and one more vector.
   int *found;
   double *squares;
   double *least;    // (species, species): smallest squared distances so far, of a centre and a neighbour

@@ -61,8 +61,8 @@ void product_panel(int rows, const T *x, std::ptrdiff_t x_stride, const T *w, co
   const int blocks = (rows + most_rows(PARTS) - 1) / most_rows(PARTS);
   for (int b = 0; b < blocks; ++b) {
     const int first = rows * b / blocks, last = rows * (b + 1) / blocks;
-    product_rows<T, most_rows(PARTS), PARTS, PICKED, X_STRIDE, X_STEP>(last - first, x + first * x_stride, x_stride, w, picked,
-                                                               y + first * width, width, inner);
+    product_rows<T, most_rows(PARTS), PARTS, PICKED, X_STRIDE, X_STEP>(last - first, x + first * x_stride, x_stride, w,
+                                                                       picked, y + first * width, width, inner);
   }
 }
 

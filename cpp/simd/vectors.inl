@@ -14,8 +14,8 @@ namespace {
 
 #define VITRIFY_INLINE inline __attribute__((always_inline))
 
-/// N values of T in the processor's own vectors of up to VITRIFY_VECTOR_BYTES. The compiler's vectors can be of any
-/// length too, but what it makes of those that are longer than the processor's goes through memory.
+/// N values of T in vectors of up to VITRIFY_VECTOR_BYTES, which the processor has. The compiler takes longer vectors,
+/// too, but moves them through memory.
 template <typename T, int N> struct Pack {
   static constexpr int WHOLE = N * static_cast<int>(sizeof(T));
   static constexpr int BYTES = WHOLE < VITRIFY_VECTOR_BYTES ? WHOLE : VITRIFY_VECTOR_BYTES;
@@ -68,7 +68,7 @@ template <typename U, typename T> VITRIFY_INLINE Pack<U, 4> converted(const Pack
 {
   Pack<U, 4> to;
 #if VITRIFY_VECTOR_BYTES >= 32
-  // What the compiler makes of __builtin_convertvector takes four instructions in place of one.
+  // The compiler turns __builtin_convertvector into four instructions in place of one.
   if constexpr (sizeof(T) < sizeof(U))
     to.part[0] = _mm256_cvtps_pd(from.part[0]);
   else if constexpr (sizeof(T) > sizeof(U))

@@ -11,7 +11,7 @@ namespace vitrify {
 
 namespace {
 
-// The neighbours within the descriptors' radius, those of each species together; their number.
+// Finds the neighbours within the radius of the descriptors and sorts them by species; returns their number.
 template <typename T> inline int sorted_neighbours(const DescriptorArguments<T> &d, const NeighbourQuery &s)
 {
   using G = NodeLanes;
@@ -46,7 +46,7 @@ template <typename T> inline int sorted_neighbours(const DescriptorArguments<T> 
     to_z[at] = z[k];
   }
   if (d.n_species == 1) ends[0] = n;
-  // The last vector may be filled with anything that harms nobody.
+  // The last vector is filled up with ones, because normalise() divides by lengths.
   for (int k = n; k < n + Vector<T>::LENGTH; ++k) to_x[k] = to_y[k] = to_z[k] = T(1);
   return n;
 }

@@ -29,12 +29,7 @@ std::string use(const Metadata &metadata)
 
 const MetadataFormat symgnn_metadata{"symgnn", false, false, true, 1, read, read_validity_at_rest, read_reference};
 
-const Kind symgnn_kind{"symgnn",
-                       "which predicts a property of atoms",
-                       "compute symgnn/atom",
-                       use,
-                       make_symgnn_engine,
-                       nullptr,
-                       nullptr};
+const Kind symgnn_kind{
+    "symgnn", "which predicts a property of atoms", "compute symgnn/atom", use, make_symgnn_engine, nullptr, nullptr};
 
 }    // namespace vitrify

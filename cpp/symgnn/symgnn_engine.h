@@ -11,8 +11,8 @@ namespace vitrify {
 /// The native engine for models of kind symgnn and variant exact: what python/vitrify/symgnn/models/exact.py says.
 ///
 /// Layer 0 makes the fields of the owned atoms from their descriptors, layer 1 sums them over shells and reads out the
-/// property. Nothing is kept of a pair: either layer finds the neighbours of one atom at a time in a grid, and all that
-/// is made of them stays in the cache. An atom's result does not depend on the number of threads.
+/// property. Pairs are not stored: both layers find the neighbours of one atom at a time in a grid, and all numbers of
+/// these neighbours stay in the cache. An atom's result does not depend on the number of threads.
 std::unique_ptr<Engine> make_symgnn_engine(const ModelFile &file);
 
 }    // namespace vitrify

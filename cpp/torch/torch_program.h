@@ -43,7 +43,7 @@ private:
   at::ScalarType dtype_ = at::kFloat;
 };
 
-/// Directed edges from centres to neighbours, as models read them; memory is kept when they are cleared.
+/// Directed edges from centres to neighbours. Memory stays reserved when they are cleared.
 struct Edges {
   std::vector<std::int64_t> centres, neighbours;    // (E) nodes i and j
   std::vector<double> vectors;                      // (E, 3) r_j - r_i
