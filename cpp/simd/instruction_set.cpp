@@ -22,8 +22,7 @@ std::vector<Choice> usable_sets()
   std::vector<Choice> usable{{InstructionSet::baseline, "default"}};
 #ifdef VITRIFY_X86
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    usable.push_back({InstructionSet::avx2, "avx2"});
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable.push_back({InstructionSet::avx2, "avx2"});
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd"))
     usable.push_back({InstructionSet::avx512, "avx512"});

@@ -22,7 +22,7 @@ template <typename T> struct SplineGrid {
 template <typename T> struct SplineEdges {
   int n;
   std::int64_t nodes[BLOCK];
-  int rows[BLOCK];                   // of each edge, the first of the four splines that are not zero there
+  int rows[BLOCK];                    // of each edge, the first of the four splines that are not zero there
   alignas(64) T weights[4][BLOCK];    // and six times the values of the four
   alignas(64) T harmonics[HARMONICS][BLOCK];
 };
