@@ -32,15 +32,15 @@ template <typename T> struct MomentGradients {
 };
 
 /// The network of n <= BATCH atoms in one layer; matrices are stored for products with rows from the left. Widths of
-/// matrices and of what they give are rounded up to whole vectors.
+/// matrices and of their products are rounded up to whole vectors.
 template <typename T> struct MomentMixing {
   int width, out_width;    // channels; columns of `out`, 3 width or more
   bool first;
   const T *mix;                     // (width, 2 width), after the first layer (3 width, 2 width)
   const T *hidden, *hidden_bias;    // (5 or 6 width, 2 width), (2 width)
-  const T *gain, *shift;            // of the hidden values, (2 width), as this call's condition says
+  const T *gain, *shift;            // of the hidden values, (2 width), which follow from time, step and properties
   const T *out, *out_bias;          // (2 width, out_width), (out_width)
-  // Features, in and out, and what their neighbours sum to; the moments are changed.
+  // Features, in and out, and the sums over neighbours, of which the moments are changed.
   const T *s, *v;
   T *moments, *carried;
   T *new_s, *new_v;

@@ -92,7 +92,7 @@ VITRIFY_INLINE void channels_backward(const MomentGradients<T> &m, const SplineE
   }
 }
 
-// Whole vectors first, then what is left of a width that is a multiple of 8.
+// Whole vectors first, then the rest of a width that is a multiple of 8.
 template <typename T, bool VECTORS> void sum_moments_of(const MomentSums<T> &m, const SplineEdges<T> &edges)
 {
   constexpr int length = Vector<T>::LENGTH;

@@ -10,7 +10,7 @@
 
 namespace vitrify {
 
-/// What all engines have in common. `begin` may throw std::exception.
+/// The common part of all engines. `begin` may throw std::exception.
 class AnyEngine {
 public:
   AnyEngine() = default;

@@ -12,13 +12,14 @@
 
 namespace vitrify {
 
-/// What hosts and bindings ask of one kind of model. A maker is null if models of this kind are not run in that way;
+/// One kind of model, for hosts and bindings. A maker is null if models of this kind are not run in that way;
 /// makers throw Error if the file has no native weights or they are damaged.
 struct Kind {
   const char *name;
   const char *summary;    // after "of kind NAME, ": "an integrator"
   const char *styles;     // of LAMMPS that run such a model: "fix ogn"
-  /// After "of kind NAME", for a style that wants another kind: what the model does and which style runs it.
+  /// The rest of a message "model file X is of kind NAME" to a style that wants another kind: the purpose of the model
+  /// and the styles that run it.
   std::string (*use)(const Metadata &metadata);
   std::unique_ptr<Engine> (*make_engine)(const ModelFile &file);
   std::unique_ptr<EnergyEngine> (*make_energy_engine)(const ModelFile &file);

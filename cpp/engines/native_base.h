@@ -18,7 +18,7 @@
 
 namespace vitrify {
 
-/// What the native engines have in common: kernels, threads, and the nodes of a configuration in a grid.
+/// The common part of the native engines: kernels, threads, and the nodes of a configuration in a grid.
 template <typename Kernels> class NativeBase {
 protected:
   /// Owned atoms of one species whose networks are evaluated together: first ... last - 1 of the species order.
@@ -49,8 +49,8 @@ protected:
     grid_.build(c_, cutoff);
   }
 
-  /// Sorts the owned atoms by species, and cuts each species into batches. They are the same for any number of threads,
-  /// so that sums over a batch are, too.
+  /// Sorts the owned atoms by species, and cuts each species into batches. The batches, and so the rounding of sums
+  /// over a batch, do not depend on the number of threads.
   void make_batches(int n_species)
   {
     order_.build(c_, grid_, n_species);
@@ -66,7 +66,7 @@ protected:
   /// The node that is atom `at` of the species order.
   std::size_t node_of(std::int64_t at) const { return static_cast<std::size_t>(grid_.ids()[order_.places()[at]]); }
 
-  /// Bytes of what is declared here.
+  /// Bytes of the members that are declared here.
   std::size_t base_bytes() const
   { return memory_.bytes() + grid_.bytes() + order_.bytes() + batches_.capacity() * sizeof(Batch); }
 

@@ -12,10 +12,10 @@ namespace vitrify {
 /// A host of an engine that has whole periodic structures and no neighbour lists.
 class PeriodicHost {
 public:
-  /// What to predict: build it before each prediction.
+  /// The structure: build it before each prediction.
   PeriodicSystem system;
 
-  /// One prediction by `engine`, which has `layers` layers: what `Engine::finish` writes, in the order of the atoms
+  /// One prediction by `engine`, which has `layers` layers: the output of `Engine::finish` in the order of the atoms
   /// that the system was built from.
   void predict(Engine &engine, int layers, double *first, double *second);
 

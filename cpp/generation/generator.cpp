@@ -125,7 +125,7 @@ std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, s
 double free_memory()
 {
   const double machine = 1024.0 * system_number("/proc/meminfo", "MemAvailable:");
-  // A container may have less than the machine; what its files occupy in the cache is given back when it is asked for.
+  // A container may have less than the machine. Memory that caches its files is free when it is needed.
   const double limit = system_number("/sys/fs/cgroup/memory.max", "");
   if (!std::isfinite(limit)) return machine;
   const double used = system_number("/sys/fs/cgroup/memory.current", "");

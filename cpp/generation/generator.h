@@ -17,11 +17,11 @@
 namespace vitrify {
 
 /// n sites (n, 3) of a species, spread evenly over a cell (vectors as rows), as
-/// `python/vitrify/generation/processes.py.lattice` says.
+/// `lattice` in python/vitrify/generation/processes.py says.
 std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, std::uint32_t seed,
                             std::uint32_t species);
 
-/// Bytes of memory that this process may still take; infinity where the system does not say.
+/// Bytes of memory that this process may still take; infinity where the system does not tell.
 double free_memory();
 
 /// A request to a generator.
@@ -44,7 +44,7 @@ struct Glass {
 /// A generator of glasses: the flow of a model file of kind amshortcut or glassvae, from a lattice with noise to a
 /// structure. The properties of a request to a latent model are the numbers of z, all of them known.
 ///
-/// The same request gives the same structure, whatever was made before and however many threads there are.
+/// The structure depends on nothing but the request, and not on the number of threads.
 class Generator {
 public:
   /// Throws Error for a model of another kind, or of a process that only Python runs.

@@ -13,8 +13,8 @@ namespace vitrify {
 
 namespace {
 
-// Batches whose sums are made by one thread, one after the other, so that the rounding of all sums is the same for any
-// number of threads.
+// Batches that one thread sums up one after the other, so that the rounding of all sums does not depend on the number
+// of threads.
 constexpr std::int64_t SLICE = 4;
 // Quanta of forces are 2^-41 energy scales: far below what a sum of doubles loses, and sums are exact up to thousands
 // of energy scales over a length.

@@ -8,8 +8,8 @@
 
 namespace vitrify {
 
-/// The native engine for models of kind glassvae and variant equivariant: what
-/// python/vitrify/glassvae/models/equivariant.py says, without libtorch.
+/// The native engine for models of kind glassvae and variant equivariant:
+/// python/vitrify/glassvae/models/equivariant.py without libtorch.
 ///
 /// Pairs are not stored: both passes over the neighbours find the neighbours of one atom at a time in a grid, and a few
 /// hundred numbers of each atom stay between the passes. The result does not depend on the number of threads, which is

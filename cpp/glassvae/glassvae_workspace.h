@@ -65,7 +65,7 @@ template <typename T> struct GlassVAEWorkspace : Workspace {
 
 private:
   std::size_t n_pairs_;
-  // What GlassVAEScratch says.
+  // See GlassVAEScratch.
   Array<T> sums_{*this}, moments_{*this}, transposed_{*this}, by_first_{*this}, by_second_{*this};
   Array<T> mixed_[2]{*this, *this}, values_[2]{*this, *this}, slopes_[2]{*this, *this};
 };

@@ -188,7 +188,7 @@ void run_layers(const GlassVAENetwork<T> &net, const HiddenLayers<T> &layers, in
   activate(values[1], slopes[1], n * h);
 }
 
-// The gradients by the first hidden layer before silu, in values[0], and what they add to those by x.
+// Writes the gradients by the first hidden layer, before silu, to values[0], and adds its gradients by x to by_x.
 template <typename T>
 void layers_backward(const GlassVAENetwork<T> &net, const HiddenLayers<T> &layers, int n, const T *by_last,
                      T *const (&values)[2], T *const (&slopes)[2], T *by_x)

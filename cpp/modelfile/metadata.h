@@ -72,17 +72,22 @@ struct LatentMetadata {
   int latent = 0;    // length of z
 };
 
-/// The range of the training data, as far as hosts check it.
-struct Validity {
-  std::vector<double> min_distance;    // of each `pair_of_species`; empty in older files
-  // kind ogn
+/// The range of the training data of an integrator, kind ogn.
+struct IntegratorValidity {
   double temperature[2] = {0.0, 0.0};    // lowest and highest
   double max_displacement = 0.0;         // largest |dr| of an atom over one stride; 0 in older files
-  // kinds symgnn, amshortcut and glassvae
-  double number_density[2] = {0.0, 0.0};
-  std::vector<std::array<double, 2>> composition;    // fraction of each species
-  // kind symgnn
-  double max_deviation = 0.0;    // that 99% of the training atoms stay below; 0 if there is none
+};
+
+/// The range of the training data of models of structures at rest, all other kinds.
+struct StructureValidity {
+  double number_density[2] = {0.0, 0.0};             // lowest and highest
+  std::vector<std::array<double, 2>> composition;    // of each species, its lowest and highest fraction
+  double max_deviation = 0.0;    // kind symgnn: 99% of the training atoms stay below it; 0 if there is none
+};
+
+/// The range of the training data, as far as hosts check it.
+struct Validity : IntegratorValidity, StructureValidity {
+  std::vector<double> min_distance;    // of each `pair_of_species`; empty in older files
 };
 
 /// The contents of vitrify.json, checked. Kind ogn: an integrator; kind symgnn: a property of atoms at rest;

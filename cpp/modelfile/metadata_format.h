@@ -8,15 +8,15 @@
 
 namespace vitrify {
 
-/// How vitrify.json of one kind of model is read, and what its reference case holds. Functions throw Error, without the
-/// name of the file, or json::exception.
+/// How vitrify.json of one kind of model is read, and which arrays its reference case holds. Functions throw Error,
+/// without the name of the file, or json::exception.
 struct MetadataFormat {
   const char *kind;
   bool has_masses;
   bool has_velocities;       // the reference case has a velocity of each atom
   bool has_second_output;    // ReferenceCase::second is there
   int components;            // values of each atom in ReferenceCase::first, and in second
-  /// Reads what only this kind has.
+  /// Reads the keys that only this kind has.
   void (*read)(const json &document, Metadata &metadata);
   /// Reads the range of the training data, but for the smallest distances, which all kinds have.
   void (*read_validity)(const json &document, const Metadata &metadata, Validity &validity);

@@ -199,7 +199,7 @@ template <typename T> void NativeOGN<T>::unpack(int n, int first, const double *
     if (!tables_.moments) continue;
     T *m = row + tables_.moment_offset;
     for (const int place : MOMENT_PLACES) m[place] = static_cast<T>(*buffer++);
-    // The tensor is stored by columns: below its diagonal stands what is above.
+    // The tensor is symmetric, and stored whole.
     m[8] = m[5];
     m[12] = m[6];
     m[13] = m[10];

@@ -8,8 +8,8 @@
 
 namespace vitrify {
 
-/// The native engine for models of kind ogn and variant pair: what python/vitrify/ogn/models/pair.py says, with each
-/// pair of owned atoms looked at once, and no libtorch. Throws Error if the file has no native weights or they are
+/// The native engine for models of kind ogn and variant pair: python/vitrify/ogn/models/pair.py without libtorch,
+/// and with each pair of owned atoms looked at once. Throws Error if the file has no native weights or they are
 /// damaged.
 std::unique_ptr<Engine> make_ogn_engine(const ModelFile &file);
 

@@ -14,7 +14,7 @@ namespace vitrify {
 constexpr int MOMENT_PLACES[9] = {0, 1, 2, 4, 9, 14, 5, 6, 10};
 
 /// An OGNModel laid out for the kernels in precision T. Splines become one polynomial for each interval, which is
-/// exact: no table of values with an error of its own.
+/// exact, other than a table of values.
 template <typename T> struct OGNTables : Workspace {
   /// Throws Error if the model is larger than the kernels are made for.
   explicit OGNTables(const OGNModel &model);

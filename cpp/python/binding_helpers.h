@@ -126,7 +126,7 @@ private:
   std::pair<double, double> seconds_{0.0, 0.0};
 };
 
-/// Adds to the class of a NativeModel what all of them have.
+/// Adds the methods that all NativeModels have.
 template <typename Class> void bind_native_model(Class &model)
 {
   using Model = typename Class::type;

@@ -96,7 +96,7 @@ template <typename T> inline void angular(const DescriptorArguments<T> &d, int f
   }
 }
 
-// Cubic B-splines of n distances. Columns beyond the basis get what splines there would be; nothing reads it.
+// Cubic B-splines of n distances. Columns beyond the basis hold splines that nothing reads.
 template <typename T> inline void radial(const DescriptorArguments<T> &d, int first, int n)
 {
   using V = typename Vector<T>::Type;
@@ -119,7 +119,7 @@ template <typename T> inline void radial(const DescriptorArguments<T> &d, int fi
 }
 
 // Sums over m of products of two rows of densities, which are `b - a` values apart, for each radial function.
-// Writes whole vectors, so that what stands behind is to be written later.
+// Writes whole vectors, also over values behind the last one, which must be written later.
 template <typename T> VITRIFY_INLINE void correlate(const T *a, const T *b, int count, int width, T *to)
 {
   for (int q = 0; q < width; q += Vector<T>::LENGTH) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sums over bonds that say how stiffly an atom is bound, local to kernels.cpp: the loops of
-// python/vitrify/symgnn/models/stiffness.py. All in double: small differences of large numbers follow, and their
-// logarithms.
+// Sums over bonds that say how stiffly an atom is bound, local to kernels.cpp:
+// python/vitrify/symgnn/models/stiffness.py. All in double, because small differences of large sums are taken later,
+// and logarithms of them.
 #pragma once
 
 #include "simd/math.inl"
@@ -71,7 +71,7 @@ VITRIFY_INLINE double total(const Doubles::Type &vector)
   return sum;
 }
 
-// Energy, virial, longitudinal and transversal stiffness: sums (19).
+// Energy, virial, longitudinal and transverse stiffness: sums (19).
 template <typename T> void sum_bonds(const BondArguments<T> &b, const NeighbourQuery &s, double *sums)
 {
   using V = Doubles::Type;
@@ -101,7 +101,7 @@ template <typename T> void sum_bonds(const BondArguments<T> &b, const NeighbourQ
   }
 }
 
-// Sums (6) over neighbours of bond stiffness times the compliance of the neighbour times bond stiffness.
+// Sums (6) over neighbours: bond stiffness times compliance of the neighbour times bond stiffness.
 template <typename T> void sum_compliance(const BondArguments<T> &b, const NeighbourQuery &s, double *sums)
 {
   using V = Doubles::Type;

@@ -8,7 +8,8 @@
 
 namespace vitrify {
 
-/// The native engine for models of kind symgnn and variant exact: what python/vitrify/symgnn/models/exact.py says.
+/// The native engine for models of kind symgnn and variant exact: python/vitrify/symgnn/models/exact.py without
+/// libtorch.
 ///
 /// Layer 0 makes the fields of the owned atoms from their descriptors, layer 1 sums them over shells and reads out the
 /// property. Pairs are not stored: both layers find the neighbours of one atom at a time in a grid, and all numbers of

@@ -24,7 +24,7 @@ template <typename T> std::vector<T> fields_first(const std::vector<double> &val
   return sorted;
 }
 
-// What `angular` in descriptors.inl reads: with P the associated Legendre functions over sin^m,
+// The factors of `angular` in descriptors.inl: with P the associated Legendre functions over sin^m,
 // Q_lm = sqrt(2 (l - m)! / (l + m)!) P_lm, without the 2 for m = 0.
 template <typename T> std::vector<T> recursion_of(int degree)
 {

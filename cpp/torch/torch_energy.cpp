@@ -18,7 +18,7 @@ namespace {
 // Larger chunks are hardly faster.
 constexpr std::int64_t CHUNK = 500;
 
-// Runs a program as it stands, and keeps what it needs to be differentiated if `with_gradient`.
+// Runs a program without optimising it, and records its operations for derivatives if `with_gradient`.
 struct Mode {
   explicit Mode(bool with_gradient) : gradient(with_gradient) {}
   const at::AutoGradMode gradient;

@@ -13,7 +13,7 @@
 
 namespace vitrify {
 
-/// The TorchScript program of a model file on a device, checked: what all engines of this library share.
+/// The TorchScript program of a model file on a device, checked.
 class TorchProgram {
 public:
   /// Loads the program, which must have the `methods`; throws Error if the file, its operators or the device are not
