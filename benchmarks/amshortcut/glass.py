@@ -2,10 +2,10 @@
 
     python -m benchmarks.amshortcut.glass --model Si.amshortcut.pt --data examples/si-glass/data
 
-The plain route: MD from random positions, at the temperature that ends lowest for that many steps, and a
-minimisation, then the melt-quenches of the data. The generated route: sampling, MD at the same temperatures as a
-corrector, and a minimisation. Times are CPU seconds of one thread. Writes benchmarks/results/amshortcut/glass.json and
-glass.md, with the time of the plain route that reaches each energy.
+The plain route: MD from random positions, at the temperature that ends lowest for that many steps, and a minimisation;
+then the melt-quenches of the data. The generated route: sampling, MD at the same temperatures, and a minimisation.
+Times are CPU seconds of one thread. Writes benchmarks/results/amshortcut/glass.json and glass.md, with the time of the
+plain route that reaches each energy.
 """
 
 from __future__ import annotations
