@@ -56,6 +56,8 @@ class CPUTimes:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         limit, path = self.config.getoption("--cpu-limit"), self.config.getoption("--cpu-times")
         order = self.files.most_common()
+        if not order:
+            return
         slowest = ", ".join(f"{Path(name).name} {seconds:.0f}" for name, seconds in order[:SHOWN])
         terminalreporter.write_sep("=", "CPU time")
         terminalreporter.write_line(f"slowest files, in s: {slowest}")

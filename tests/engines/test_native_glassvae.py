@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,8 @@ import pytest
 import torch
 
 import toy_glassvae
-from native_models.glassvae import SHAPES, Array, Case, glass, make_model, write
+from native_models.elsewhere import predict_elsewhere, skip_without
+from native_models.glassvae import SHAPES, Array, glass, make_model, write
 from vitrify import GlassCalc, _core
 from vitrify.cli import diagnose as doctor
 from vitrify.cli.describe import describe
@@ -239,36 +237,12 @@ def test_a_supercell_is_its_cells_and_memory_is_linear(network: Path) -> None:
     assert native.bytes < 1.4 * crowded  # twice the neighbours; more images
 
 
-PREDICT = """
-import sys
-import numpy as np
-from vitrify.engines.native import NativeGlassVAE, instruction_set
-case = np.load(sys.argv[2])
-native = NativeGlassVAE(sys.argv[1])
-for _ in range(2):
-    found = native.predict(case["positions"], case["cell"], case["types"])
-np.savez(sys.argv[3], energies=found.energies, forces=found.forces, stress=found.stress, latent=found.latent)
-print(instruction_set(), "torch" in sys.modules)
-"""
-
-
-def predict_elsewhere(model: Path, case: Case, folder: Path, **environment: str) -> tuple[EnergyPrediction, str]:
-    """The prediction of a new process, and its instruction set and whether it imported torch."""
-    np.savez(folder / "case.npz", **dict(zip(("positions", "cell", "types"), case, strict=True)))
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT, str(model), str(folder / "case.npz"), str(folder / "out.npz")],
-        env={**os.environ, **environment}, text=True, capture_output=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return EnergyPrediction(**np.load(folder / "out.npz")), done.stdout.strip()
-
-
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("threads", [2, 5])
 def test_the_number_of_threads_changes_no_bit(threads: int, dtype: str, tmp_path: Path) -> None:
     path = write(tmp_path / "m.pt", "odd sizes", dtype)
     for case in (glass(4, n_species=3), glass(1, n_species=3)):
-        got, said = predict_elsewhere(path, case, tmp_path, OMP_NUM_THREADS=str(threads))
+        got, said = predict_elsewhere(NativeGlassVAE, path, case, tmp_path, OMP_NUM_THREADS=str(threads))
         expected = NativeGlassVAE(path).predict(*case)
         for name in ("energies", "forces", "stress", "latent"):
             assert np.array_equal(getattr(got, name), getattr(expected, name)), name
@@ -278,12 +252,10 @@ def test_the_number_of_threads_changes_no_bit(threads: int, dtype: str, tmp_path
 @pytest.mark.parametrize("name", ["default", "avx2", "avx512"])
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_instruction_sets_agree(name: str, dtype: str, tmp_path: Path) -> None:
-    flags = set(Path("/proc/cpuinfo").read_text().split())
-    if not {"default": set(), "avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512vl", "avx512bw"}}[name] <= flags:
-        pytest.skip(f"this processor has no {name}")
+    skip_without(name)
     model, case = make_model("odd sizes"), glass(2, n_species=3)
     path = write(tmp_path / "m.pt", "odd sizes", dtype)
-    got, said = predict_elsewhere(path, case, tmp_path, VITRIFY_SIMD=name)
+    got, said = predict_elsewhere(NativeGlassVAE, path, case, tmp_path, VITRIFY_SIMD=name)
     assert said.startswith(name)
     assert deviation(got, eager(model, dtype, *case)) <= TOLERANCE[dtype]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ import pytest
 import torch
 
 import model_files
+from native_models.elsewhere import deviation, predict_elsewhere, skip_without
 from native_models.ogn import MASSES, SHAPES, Array, liquid, make_model, write
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
@@ -32,11 +32,6 @@ def eager(model: Any, dtype: str, positions: Array, velocities: Array, cell: Arr
     graph = build_graph(positions, velocities, cell, types, model.cutoff, real)
     with torch.no_grad():
         return [x.double().numpy() for x in model.to(real)(*graph)]
-
-
-def deviation(got: Any, expected: Any) -> float:
-    """Largest deviation of dr or dv, relative to the rms of each."""
-    return max(float(np.abs(a - b).max() / np.sqrt(np.mean(np.square(b)))) for a, b in zip(got, expected, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -195,32 +190,6 @@ def test_threads_of_python_take_turns(angles: Path) -> None:
     assert not wrong
 
 
-PREDICT = """
-import sys
-import numpy as np
-from vitrify.engines.native import NativeOGN, instruction_set
-case = np.load(sys.argv[2])
-native = NativeOGN(sys.argv[1])
-for _ in range(2):
-    dr, dv = native.predict(case["positions"], case["velocities"], case["cell"], case["types"])
-np.savez(sys.argv[3], dr=dr, dv=dv)
-print(instruction_set(), "torch" in sys.modules)
-"""
-
-
-def predict_elsewhere(model: Path, case: Any, folder: Path, **environment: str) -> tuple[tuple[Array, Array], str]:
-    """The prediction of a new process, and its instruction set and whether it imported torch."""
-    names = ("positions", "velocities", "cell", "types")
-    np.savez(folder / "case.npz", **dict(zip(names, case, strict=True)))
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT, str(model), str(folder / "case.npz"), str(folder / "out.npz")],
-        env={**os.environ, **environment}, text=True, capture_output=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    out = np.load(folder / "out.npz")
-    return (out["dr"], out["dv"]), done.stdout.strip()
-
-
 DYNAMICS = """
 import sys
 import numpy as np
@@ -240,7 +209,7 @@ def test_dynamics_in_ase_import_no_torch(angles: Path) -> None:
 @pytest.mark.parametrize("threads", [2, 3, 7])
 def test_the_number_of_threads_changes_rounding_only(threads: int, angles: Path, tmp_path: Path) -> None:
     case = liquid(5)
-    got, said = predict_elsewhere(angles, case, tmp_path, OMP_NUM_THREADS=str(threads))
+    got, said = predict_elsewhere(NativeOGN, angles, case, tmp_path, OMP_NUM_THREADS=str(threads))
     assert deviation(got, NativeOGN(angles).predict(*case)) < 1e-12
     masses = np.array(MASSES)[case[3]]
     assert np.abs(masses @ got[1]).max() < 1e-12 * np.abs(masses[:, None] * got[1]).sum()
@@ -249,19 +218,17 @@ def test_the_number_of_threads_changes_rounding_only(threads: int, angles: Path,
 
 def test_more_threads_than_atoms(angles: Path, tmp_path: Path) -> None:
     case = liquid(1)
-    got, _ = predict_elsewhere(angles, case, tmp_path, OMP_NUM_THREADS="4")
+    got, _ = predict_elsewhere(NativeOGN, angles, case, tmp_path, OMP_NUM_THREADS="4")
     assert deviation(got[:1], NativeOGN(angles).predict(*case)[:1]) < 1e-12
 
 
 @pytest.mark.parametrize("name", ["default", "avx2", "avx512"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_instruction_sets_agree(name: str, dtype: str, tmp_path: Path) -> None:
-    flags = set(Path("/proc/cpuinfo").read_text().split())
-    if not {"default": set(), "avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512vl", "avx512bw"}}[name] <= flags:
-        pytest.skip(f"this processor has no {name}")
+    skip_without(name)
     model, case = make_model("angles"), liquid(5)
     path = write(tmp_path / "m.pt", model, dtype)
-    got, said = predict_elsewhere(path, case, tmp_path, VITRIFY_SIMD=name)
+    got, said = predict_elsewhere(NativeOGN, path, case, tmp_path, VITRIFY_SIMD=name)
     assert said.startswith(name)
     assert deviation(got, eager(model, dtype, *case)) <= TOLERANCE[dtype]
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,8 @@ import torch
 from ase import Atoms
 
 from lammps_runner import FOUR_RANKS, Configuration, run_ok
-from native_models.symgnn import NAMES, SHAPES, Array, Case, glass, make_model, write
+from native_models.elsewhere import deviation, predict_elsewhere, skip_without
+from native_models.symgnn import NAMES, SHAPES, Array, glass, make_model, write
 from vitrify.engines.load import load_model
 from vitrify.engines.open import engines_of, open_model
 from vitrify.engines.replay import check_reference
@@ -30,11 +28,6 @@ def eager(model: Any, dtype: str, positions: Array, cell: Array, types: Array) -
     with torch.no_grad():
         graph = build_structure_graph(positions, cell, types, model.cutoff, real)
         return [x.double().numpy() for x in model.to(real)(*graph)]
-
-
-def deviation(got: Any, expected: Any) -> float:
-    """Largest deviation of values or deviations, relative to the rms of each."""
-    return max(float(np.abs(a - b).max() / np.sqrt(np.mean(np.square(b)))) for a, b in zip(got, expected, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -159,35 +152,10 @@ def test_memory_does_not_grow_with_the_neighbours(network: Path) -> None:
     assert native._model.bytes / 8000 < 1900  # twice the neighbours; more images
 
 
-PREDICT = """
-import sys
-import numpy as np
-from vitrify.engines.native import NativeSymGNN, instruction_set
-case = np.load(sys.argv[2])
-native = NativeSymGNN(sys.argv[1])
-for _ in range(2):
-    values, deviations = native.predict(case["positions"], case["cell"], case["types"])
-np.savez(sys.argv[3], values=values, deviations=deviations)
-print(instruction_set(), "torch" in sys.modules)
-"""
-
-
-def predict_elsewhere(model: Path, case: Case, folder: Path, **environment: str) -> tuple[list[Array], str]:
-    """The prediction of a new process, and its instruction set and whether it imported torch."""
-    np.savez(folder / "case.npz", **dict(zip(("positions", "cell", "types"), case, strict=True)))
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT, str(model), str(folder / "case.npz"), str(folder / "out.npz")],
-        env={**os.environ, **environment}, text=True, capture_output=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    out = np.load(folder / "out.npz")
-    return [out["values"], out["deviations"]], done.stdout.strip()
-
-
 @pytest.mark.parametrize("threads", [2, 5])
 def test_the_number_of_threads_changes_nothing(threads: int, network: Path, tmp_path: Path) -> None:
     for case in (glass(5), glass(1)):
-        got, said = predict_elsewhere(network, case, tmp_path, OMP_NUM_THREADS=str(threads))
+        got, said = predict_elsewhere(NativeSymGNN, network, case, tmp_path, OMP_NUM_THREADS=str(threads))
         for one, expected in zip(got, NativeSymGNN(network).predict(*case), strict=True):
             assert np.array_equal(one, expected)
     assert said.endswith("False"), "torch was imported"
@@ -197,12 +165,10 @@ def test_the_number_of_threads_changes_nothing(threads: int, network: Path, tmp_
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", ["network", "odd sizes"])
 def test_instruction_sets_agree(shape: str, name: str, dtype: str, tmp_path: Path) -> None:
-    flags = set(Path("/proc/cpuinfo").read_text().split())
-    if not {"default": set(), "avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512vl", "avx512bw"}}[name] <= flags:
-        pytest.skip(f"this processor has no {name}")
+    skip_without(name)
     model, case = make_model(shape), glass(5)
     path = write(tmp_path / "m.pt", model, dtype)
-    got, said = predict_elsewhere(path, case, tmp_path, VITRIFY_SIMD=name)
+    got, said = predict_elsewhere(NativeSymGNN, path, case, tmp_path, VITRIFY_SIMD=name)
     assert said.startswith(name)
     assert deviation(got, eager(model, dtype, *case)) <= TOLERANCE[dtype]
 

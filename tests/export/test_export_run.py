@@ -22,6 +22,8 @@ from vitrify.modelfile.archive import read_metadata
 from vitrify.training.loop import Fit
 from vitrify.training.run import load_run, train
 
+pytestmark = pytest.mark.train
+
 CONFIG = """
 kind: ogn
 model: {variant: VARIANT}

@@ -200,7 +200,7 @@ def test_info_says_what_the_file_holds_without_torch(good: TorchSymGNN) -> None:
     ):
         assert text in output
     assert "temperature" not in output and "mass" not in output and "timestep" not in output
-    code = f"import sys; from vitrify.cli import app; app(['info', {str(good.path)!r}], standalone_mode=False)"
+    code = f"import sys; from vitrify.cli.main import app; app(['info', {str(good.path)!r}], standalone_mode=False)"
     code += "; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 

@@ -14,6 +14,8 @@ from toy_ogn import liquid
 from toy_symgnn import VALIDITY, ToySymGNN, glass, make_toy, predict, write_toy
 from vitrify.modelfile.metadata import Validity
 
+pytestmark = pytest.mark.lmp
+
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 REAL = {
     "lj": "pair_style lj/cut 1.5\npair_coeff * * 1.0 0.8\npair_modify shift yes",

@@ -18,6 +18,8 @@ from lammps_runner import FOUR_RANKS, run_lammps, run_ok
 from toy_symgnn import METAL, ToySymGNN, glass, make_toy, write_toy
 from vitrify import _core
 
+pytestmark = pytest.mark.lmp
+
 
 class Forbidden(ToySymGNN):
     """A model that would write a file."""

@@ -14,6 +14,8 @@ from lammps_runner import FOUR_RANKS, run_ok
 from vitrify import _core
 from vitrify.lammps_library.session import potential_file
 
+pytestmark = pytest.mark.lmp
+
 SW = f"pair_style sw\npair_coeff * * {potential_file('Si.sw')} Si"
 
 

@@ -20,6 +20,8 @@ from vitrify.core.errors import VitrifyError
 from vitrify.export.write import save_model
 from vitrify.modelfile.metadata import Validity, make_metadata
 
+pytestmark = pytest.mark.lmp
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -15,6 +15,8 @@ from lammps_runner import DUMP, Array, Configuration, run_lammps, run_ok
 from toy_ogn import ToyOGN, metadata_of, save
 from vitrify.modelfile.metadata import Validity
 
+pytestmark = pytest.mark.lmp
+
 VALIDITY: dict[str, Any] = {
     "temperature": [0.1, 5.0],
     "number_density": [0.5, 2.0],

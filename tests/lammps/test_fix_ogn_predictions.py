@@ -14,6 +14,8 @@ from lammps_inputs.fix_ogn import LJ_CUTOFF, LJ_MASSES, LJ_STEP, lj_liquid, lj_m
 from lammps_runner import FOUR_RANKS, Configuration, Result, run_ok
 from toy_ogn import ToyOGN, liquid, metadata_of, predict, save
 
+pytestmark = pytest.mark.lmp
+
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 METAL_CUTOFF, METAL_STEP, METAL_MASSES = 4.0, 0.01, (63.546, 91.224)
 

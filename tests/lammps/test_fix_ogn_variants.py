@@ -17,6 +17,8 @@ from toy_ogn import liquid
 from vitrify.ogn.ase_dynamics import OGNDynamics
 from vitrify.ogn.torchscript import TorchOGN
 
+pytestmark = pytest.mark.lmp
+
 
 @pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ from vitrify.symgnn.training.fine_tune import features, fit_output, fit_weights,
 from vitrify.training.checkpoint import BEST, LAST, load_checkpoint
 from vitrify.training.run import load_run, train
 
+pytestmark = pytest.mark.train
+
 SETTINGS = """
 kind: symgnn
 start: {model: start.symgnn.pt, adapt: ADAPT}
@@ -275,7 +277,7 @@ def test_it_is_the_regression_of_the_formula(monkeypatch):
     errors, features = rng.standard_normal(n), rng.standard_normal((n, 80)) / 80**0.5
     grids = {"OFFSETS": 0.3, "OFFSETS_OF_SPECIES": 0.1, "GAINS": 0.3, "STRENGTHS": strength}
     for name, value in grids.items():
-        monkeypatch.setattr(f"vitrify.training.fine_tune.{name}", (value,))
+        monkeypatch.setattr(f"vitrify.symgnn.training.fine_tune.{name}", (value,))
     output = fit_output(inputs, errors, 1.0)
     wanted = np.linalg.solve(inputs.T @ inputs + np.diag(widths**-2), inputs.T @ errors)
     np.testing.assert_allclose(output.change, wanted)

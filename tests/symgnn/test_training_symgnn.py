@@ -19,6 +19,8 @@ from vitrify.training.checkpoint import LAST, load_checkpoint
 from vitrify.training.config import load_config
 from vitrify.training.run import load_run, train
 
+pytestmark = pytest.mark.train
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:

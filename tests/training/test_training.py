@@ -29,6 +29,8 @@ from vitrify.training.loop import Averaged, Fit
 from vitrify.training.run import load_run, train
 from vitrify.training.schedule import StepBatches, fraction_done, learning_rate
 
+pytestmark = pytest.mark.train
+
 CONFIG = """
 kind: ogn
 model: {variant: VARIANT}

@@ -18,6 +18,8 @@ from vitrify.symgnn.training.subgraphs import k_hop_subgraph
 from vitrify.symgnn.training.task import fit_variance
 from vitrify.training.run import load_run, train
 
+pytestmark = pytest.mark.train
+
 
 def test_a_piece_holds_all_edges_of_its_complete_atoms() -> None:
     graph = graph_of(*make_atoms(8), cutoff=4.0)
