@@ -74,7 +74,12 @@ def test_export_of_no_run_is_one_clear_error(tmp_path: Path) -> None:
     assert result.exit_code == 1 and result.output.startswith("vitrify: ") and not (tmp_path / "m.pt").exists()
 
 
-def test_doctor_finds_a_healthy_installation_healthy(model: TorchOGN) -> None:
+@pytest.mark.parametrize("shipped", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_doctor_finds_a_healthy_installation_healthy(
+    model: TorchOGN, shipped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shipped:
+        monkeypatch.setattr(doctor, "shipped_models", dict)
     result = runner.invoke(app, ["doctor", str(model.path)])
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
