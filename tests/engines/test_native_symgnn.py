@@ -197,9 +197,7 @@ def test_lammps_is_ase_is_eager(dtype: str, n_side: int, tilt: float, threads: i
     c.write_data(tmp_path / "data.test")
     result = run_ok(DUMP, tmp_path, ranks, threads)
     assert "engine native, variant exact, " + dtype in result.output
-    lines = (tmp_path / "out.dump").read_text().splitlines()
-    start = next(k for k, line in enumerate(lines) if line.startswith("ITEM: ATOMS"))
-    table = np.array([[float(x) for x in line.split()] for line in lines[start + 1 :]])
+    table = result.rows()
     lammps = table[:, 1], table[:, 2]
 
     atoms = Atoms([NAMES[t] for t in types], positions=positions, cell=cell, pbc=True)
