@@ -75,7 +75,7 @@ def test_cell_smaller_than_the_cutoff(tmp_path: Path, tilt: float) -> None:
     assert_eager(frame(run_ok(script(), tmp_path)), make_toy(), c)
 
 
-@pytest.mark.parametrize("boundary", ["f f f", "s s s", "p p f"])
+@pytest.mark.parametrize("boundary", [pytest.param("f f f", marks=pytest.mark.slow), "s s s", "p p f"])
 def test_surfaces(tmp_path: Path, boundary: str) -> None:
     c = set_up(tmp_path)
     source = script(before="thermo_modify lost ignore").replace("read_data", f"boundary {boundary}\nread_data")
@@ -114,11 +114,11 @@ def test_types_are_mapped_by_name(tmp_path: Path) -> None:
     "before",
     [
         "neigh_modify exclude type 1 2",  # hides pairs from forces, not from the model
-        "neighbor 0.3 nsq",
-        "neighbor 0.0 bin",
+        pytest.param("neighbor 0.3 nsq", marks=pytest.mark.slow),
+        pytest.param("neighbor 0.0 bin", marks=pytest.mark.slow),
         "comm_style tiled\nbalance 1.0 rcb",
         "newton off",
-        "comm_modify cutoff 12.0",
+        pytest.param("comm_modify cutoff 12.0", marks=pytest.mark.slow),
     ],
 )
 def test_any_neighbour_settings(tmp_path: Path, before: str) -> None:
