@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import paths
+from benchmarks.common import output, paths
 from benchmarks.ogn.cases import CASES
 from benchmarks.ogn.report import AT, POTENTIALS, step_time, times
 from benchmarks.ogn.timing import BASE, MATCHED, NATIVE, cost_of_step, ratios
@@ -37,8 +37,7 @@ LOST = 0.9  # of v_std: beyond it a velocity error says nothing
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return "".join(f"{line}\n" for line in output.table(columns, rows))
 
 
 def speed(results: Path) -> str:

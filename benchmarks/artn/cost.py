@@ -27,13 +27,13 @@ from ase.mep import DimerControl, MinModeAtoms, MinModeTranslate
 
 from benchmarks.common import paths
 from benchmarks.common.output import publish
-from vitrify.datagen.barriers.artn import ARTnSettings, Found, climb, connect, mode_at, search, second_mode
+from vitrify.datagen.barriers.artn import ARTnSettings, SearchResult, climb, connect, mode_at, search, second_mode
 from vitrify.datagen.barriers.campaign import read_glass
 from vitrify.datagen.barriers.region import Boxes, Glass, Region
 from vitrify.lammps_library.commands import split_commands
 
 RESULTS = paths.RESULTS / "artn"
-Searching = Callable[[Region, np.ndarray, ARTnSettings, np.random.Generator], Found]
+Searching = Callable[[Region, np.ndarray, ARTnSettings, np.random.Generator], SearchResult]
 PUSHED = ARTnSettings(push=0.35, push_radius=3.6, push_relaxations=3, climb=0.2)
 MOST_CALLS = 1000  # of a dimer
 
@@ -55,7 +55,7 @@ class RegionCalculator(Calculator):
         self.results = {"energy": energy, "forces": forces}
 
 
-def dimer(region: Region, push: np.ndarray, settings: ARTnSettings, rng: np.random.Generator) -> Found:
+def dimer(region: Region, push: np.ndarray, settings: ARTnSettings, rng: np.random.Generator) -> SearchResult:
     """ASE's dimer in place of activation and climb."""
     atoms = Atoms("H" * len(push), positions=region.offsets, calculator=RegionCalculator(region))
     np.random.seed(int(rng.integers(2**31)))  # noqa: NPY002 (ASE draws from it)
@@ -67,12 +67,12 @@ def dimer(region: Region, push: np.ndarray, settings: ARTnSettings, rng: np.rand
                 walk.run(fmax=settings.force_tolerance)
             vector = np.array(pair.get_eigenmode())
         except TimeoutError:
-            return Found("no saddle")
+            return SearchResult("no saddle")
     saddle = atoms.positions - region.offsets
     energy, forces = region(saddle)
     mode = mode_at(region, saddle, forces, vector, settings, least=3)
     if mode.curvature >= 0.0 or second_mode(region, saddle, forces, mode.vector, settings, rng).curvature < 0.0:
-        return Found("no saddle")
+        return SearchResult("no saddle")
     return connect(region, saddle, energy, mode, settings)
 
 
@@ -125,7 +125,9 @@ def reconverged(boxes: Boxes, atom: int, saddle: np.ndarray, mode: np.ndarray) -
     return found[1], every[0], every[1]
 
 
-def radius_errors(glass: Glass, saddles: list[tuple[int, Found]], radii: list[float]) -> tuple[list[Any], list[float]]:
+def radius_errors(
+    glass: Glass, saddles: list[tuple[int, SearchResult]], radii: list[float]
+) -> tuple[list[Any], list[float]]:
     """For each radius the barriers of the same saddles against those of the whole glass, and what a call costs.
 
     Also how far the barriers at 12 A were from those of a smaller force tolerance (eV).

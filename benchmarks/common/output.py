@@ -28,16 +28,25 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], align: str = "--
     return ["| " + " | ".join(cells) + " |" for cells in lines]
 
 
+def page(title: str, command: str, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown page with one table, and the command that makes it."""
+    head = [f"# {title}", "", f"Made by `{command}`; its --help says how.", ""]
+    return "\n".join([*head, *table(titles, rows)]) + "\n"
+
+
 def read_journal(path: Path) -> list[Any]:
     """The entries of a journal, without a last line that a kill has cut; none if there is no file."""
-    lines = path.read_text().splitlines() if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("}")]
+    lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("}\n")]
 
 
 def append(journal: Path, entry: dict[str, Any]) -> None:
-    """Adds an entry to a journal, at its end."""
-    with journal.open("a") as file:
-        file.write(json.dumps(entry) + "\n")
+    """Adds an entry to a journal, in place of a last line that a kill has cut."""
+    with journal.open("a+b") as file:
+        file.seek(0)
+        whole = file.read().rpartition(b"\n")
+        file.truncate(len(whole[0]) + len(whole[1]))
+        file.write(json.dumps(entry).encode() + b"\n")
 
 
 def publish(folder: Path, name: str, content: Any, page: str) -> None:

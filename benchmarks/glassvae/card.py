@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import cards
 from vitrify.core.units import get_units
 from vitrify.glassvae.metadata import GlassVAEMetadata
 from vitrify.modelfile.archive import read_metadata
@@ -42,12 +43,9 @@ def glassvae_card(
     ]  # fmt: skip
     text = [f"# {path.name}\n\nA latent model (`pair_style glassvae`, `compute glassvae/latent`, `GlassCalc`, "
             f"`create_glass`, `vitrify generate`) of {title}.\n"]  # fmt: skip
-    text.append("| | |\n| --- | --- |\n" + "".join(f"| {key} | {value} |\n" for key, value in rows))
-    text.append(
-        f"**Training.** [examples/{config}/config.yaml](../examples/{config}/config.yaml), "
-        f"{model.provenance.steps} steps in {training['max_time'] / 60:g} minutes of a core; "
-        f"[log]({path.stem}.log.csv).\n\n```\n" + "\n".join(commands) + "\n```\n"
-    )
+    text.append(cards.facts(rows))
+    how = f"{model.provenance.steps} steps in {training['max_time'] / 60:g} minutes of a core"
+    text.append(cards.training(config, how, f"{path.stem}.log.csv", commands))
     file = results / "metrics.json"
     if file.is_file():
         text += _measured(json.loads(file.read_text()))

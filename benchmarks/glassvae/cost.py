@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.common import lmp, paths
 from benchmarks.common.cuzr import EAM, HEAD, make_glass
-from benchmarks.common.output import publish
+from benchmarks.common.output import page, publish
 from vitrify.engines.open import engines_of
 from vitrify.modelfile.archive import find_model
 
@@ -91,21 +91,15 @@ def time_size(chosen: Sequence[Method], data: Path, atoms: int, options: argpars
 
 def table(model: str, rows: Sequence[dict[str, Any]]) -> str:
     """The results as Markdown."""
-    lines = [
-        "# Cost of `pair_style glassvae`", "",
-        f"Made by `python -m benchmarks.glassvae.cost {model}`; its --help says how.", "",
-        "| atoms | potential | µs of a core for each atom and step | times eam/fs | GiB |",
-        "| --- | --- | --- | --- | --- |",
-    ]  # fmt: skip
+    lines = []
     for row in rows:
         base = next(one for one in rows if one["atoms"] == row["atoms"])["microseconds"]
         ratios = [a / b for a, b in zip(row["microseconds"], base, strict=True)]
         shown = f"{statistics.median(ratios):.3g} ({min(ratios):.3g} to {max(ratios):.3g})"
-        lines.append(
-            f"| {row['atoms']:,} | {row['method']} | {statistics.median(row['microseconds']):.3g} | {shown} | "
-            f"{row['gibibytes']:.2f} |"
-        )
-    return "\n".join(lines) + "\n"
+        median, memory = f"{statistics.median(row['microseconds']):.3g}", f"{row['gibibytes']:.2f}"
+        lines.append([f"{row['atoms']:,}", row["method"], median, shown, memory])
+    titles = ["atoms", "potential", "µs of a core for each atom and step", "times eam/fs", "GiB"]
+    return page("Cost of `pair_style glassvae`", f"python -m benchmarks.glassvae.cost {model}", titles, lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

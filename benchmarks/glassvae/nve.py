@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.common import lmp, paths
 from benchmarks.common.cuzr import HEAD, make_glass
-from benchmarks.common.output import publish
+from benchmarks.common.output import page, publish
 from vitrify.modelfile.archive import find_model
 
 RESULTS = paths.RESULTS / "glassvae"
@@ -71,18 +71,16 @@ def conserve(model: Path, data: Path, temperature: float, options: argparse.Name
 
 def table(model: str, rows: Sequence[dict[str, Any]]) -> str:
     """The results as Markdown."""
+    titles = ["T (K)", "atoms", "time (ps)", "step (fs)", "mean T (K)", "drift (eV/atom)", "spread (eV/atom)"]
     lines = [
-        "# Energy conservation with `pair_style glassvae`", "",
-        f"Made by `python -m benchmarks.glassvae.nve {model}`; its --help says how.", "",
-        "| T (K) | atoms | time (ps) | step (fs) | mean T (K) | drift (eV/atom) | spread (eV/atom) |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]  # fmt: skip
-    lines += [
-        f"| {row['temperature']:g} | {row['atoms']} | {row['picoseconds']:g} | {1000 * row['timestep']:g} | "
-        f"{row['mean_temperature']:.0f} | {row['drift']:.1e} | {row['spread']:.1e} |"
+        [
+            f"{row['temperature']:g}", f"{row['atoms']}", f"{row['picoseconds']:g}", f"{1000 * row['timestep']:g}",
+            f"{row['mean_temperature']:.0f}", f"{row['drift']:.1e}", f"{row['spread']:.1e}",
+        ]
         for row in rows
-    ]
-    return "\n".join(lines) + "\n"
+    ]  # fmt: skip
+    name = "Energy conservation with `pair_style glassvae`"
+    return page(name, f"python -m benchmarks.glassvae.nve {model}", titles, lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path
 from vitrify.datagen.trajectories.campaign import simulate
 from vitrify.datagen.trajectories.systems import System, get_system
-from vitrify.lammps_library.session import LammpsSession, expand
+from vitrify.lammps_library.session import expand
 from vitrify.modelfile.archive import find_model, open_archive, read_metadata
 
 # Multiples of the base step that Verlet is tried at.
@@ -73,14 +73,7 @@ def start(case: Case, folder: Path, atoms: int | None = None) -> Path:
     if path.exists():
         return path
     state = simulate(system, 1, 1, 2024)
-    with LammpsSession(
-        units=system.units,
-        cell=system.cell,
-        types=system.types,
-        masses=system.masses,
-        positions=state.positions[0],
-        charges=system.charges,
-    ) as session:
+    with system.session(state.positions[0]) as session:
         session.set_state(state.positions[0], state.velocities[0])
         with atomic_path(path) as work:
             session.run_commands(f'write_data "{work}" nocoeff')
@@ -139,14 +132,14 @@ def thermostat(system: System, seed: int, damp: float | None = None) -> list[str
 
 @dataclass(frozen=True)
 class Model:
-    """A model file of a case, and what a run with it needs to know."""
+    """A model file of a case. timestep: of a stride, and cutoff, in the units of the case."""
 
     path: Path
+    species: tuple[str, ...]
+    engines: tuple[str, ...]
     stride: int
     timestep: float
     cutoff: float
-    species: tuple[str, ...]
-    engines: tuple[str, ...]
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -177,4 +170,4 @@ def open_model(case: Case) -> Model | None:
     with open_archive(path) as archive:
         native = any(name.endswith("/extra/weights.safetensors") for name in archive.namelist())
     engines = ("native", "torch") if native else ("torch",)
-    return Model(path, data.stride, data.timestep, data.cutoff, case.system.species, engines)
+    return Model(path, case.system.species, engines, data.stride, data.timestep, data.cutoff)

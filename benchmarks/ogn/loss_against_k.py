@@ -29,6 +29,7 @@ from vitrify.ogn.evaluate.measure import check_system, methods
 from vitrify.ogn.evaluate.one_step import one_step
 from vitrify.ogn.evaluate.sampling import paths
 from vitrify.report import plots
+from vitrify.report.evaluation import EvaluationData
 
 LOST = 10.0
 COMPARED = {"model": "OGN", "verlet_stride": "Verlet, one step"}
@@ -66,7 +67,7 @@ def measure(data: Path, models: list[str], pairs: int) -> dict[str, Any]:
         for name in tqdm(models, desc=data.stem, unit="model"):
             loaded = open_model(name)
             check_system(loaded, file)
-            EVALUATION.refuse_seen([data], loaded)
+            EVALUATION.refuse_seen(EvaluationData([data]), loaded)
             every, stride = methods(loaded, file.meta), loaded.metadata.stride
             chosen = {name: every[name] for name in COMPARED}
             one = one_step(chosen, paths(file, stride, 1, pairs), file.meta.species, file.meta.masses)

@@ -39,7 +39,7 @@ class Judged:
 
 def explain(file: Path, glass: Path, folder: Path, settings: Settings, progress: bool = True) -> ExplainResults:
     """Explanations of a model and their null tests, kept in `folder`."""
-    return measure(open_model(file, settings), EvaluationData([glass], []), settings, folder, progress)
+    return measure(open_model(file, settings), EvaluationData([glass]), settings, folder, progress)
 
 
 def overlap(one: Explanation, other: Explanation, top: int) -> tuple[float, float]:

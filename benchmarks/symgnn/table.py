@@ -171,11 +171,26 @@ def calibration(errors: np.ndarray, deviations: np.ndarray) -> dict[str, float]:
     }
 
 
+def fitted(config: dict[str, Any], folder: Path, left_out: Sequence[LabelledStructure]) -> Path:
+    """The file of a fit's predictions and facts in `folder`, made where it is not there yet."""
+    path = folder / "predictions.npz"
+    if not path.exists():
+        found = fit(config, folder, left_out)
+        with atomic_path(path) as work, work.open("wb") as file:
+            np.savez(
+                file, predictions=np.concatenate(found["predictions"]), deviations=np.concatenate(found["deviations"]),
+                facts=[found["seconds"], found["steps"], found["parameters"]],
+            )  # fmt: skip
+    return path
+
+
 def fit_all(name: str, which: str, arguments: argparse.Namespace) -> None:
     """All fits of one variant that are asked for; writes RESULTS/SET/VARIANT.json."""
     chosen = SETS[which]
-    paths = sorted(arguments.data.glob(chosen["files"]), key=lambda p: int(re.sub(r"\D", "", p.stem)))
-    structures = load_structures(paths, chosen["species"], chosen["label"], label_species=chosen.get("label_species"))
+    glass_files = sorted(arguments.data.glob(chosen["files"]), key=lambda p: int(re.sub(r"\D", "", p.stem)))
+    structures = load_structures(
+        glass_files, chosen["species"], chosen["label"], label_species=chosen.get("label_species")
+    )
     groups = duplicate_groups(structures)
     folds = leave_one_group_out(groups)
     if arguments.folds:
@@ -188,22 +203,13 @@ def fit_all(name: str, which: str, arguments: argparse.Namespace) -> None:
         for rest, left_out in folds:
             # a glass that decides when to stop, with its copies, where one is needed
             kept = [] if name in DESCRIPTORS else [i for i in rest if groups[i] == groups[rest[-1]]]
-            files = [paths[i] for i in rest if i not in kept]
+            files = [glass_files[i] for i in rest if i not in kept]
             config = configuration(
-                which, name, files, [paths[i] for i in kept], seed, arguments.minutes,
+                which, name, files, [glass_files[i] for i in kept], seed, arguments.minutes,
                 arguments.potential,
             )  # fmt: skip
             folder = arguments.work / which / slug(name) / f"fold{left_out[0]}-seed{seed}"
-            done = folder / "predictions.npz"
-            if not done.exists():
-                one = fit(config, folder, [structures[i] for i in left_out])
-                with atomic_path(done) as work, work.open("wb") as file:
-                    np.savez(
-                        file, predictions=np.concatenate(one["predictions"]),
-                        deviations=np.concatenate(one["deviations"]),
-                        facts=[one["seconds"], one["steps"], one["parameters"]],
-                    )  # fmt: skip
-            with np.load(done) as saved:
+            with np.load(fitted(config, folder, [structures[i] for i in left_out])) as saved:
                 found.append(saved["predictions"])
                 deviations += [saved["deviations"]] if "deviations" in saved else []
                 seconds.append(float(saved["facts"][0]))

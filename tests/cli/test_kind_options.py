@@ -54,8 +54,13 @@ def test_a_kind_registered_later_adds_its_options(monkeypatch: pytest.MonkeyPatc
     before = help_of("evaluate")
     monkeypatch.setitem(KINDS._kinds, "toy", KIND)
     after = help_of("evaluate")
-    assert "--scale" not in before and "--scale" in after and "toy: labels are divided by it" in after
-    assert after.count("--seed ") == 1 and "a seed" not in after  # another kind declared it first
+    assert "--scale" not in before and "--scale" in after and "toy: factor of the errors" in after
+
+
+def test_the_first_kind_that_declares_an_option_describes_it() -> None:
+    shown = help_of("evaluate")
+    assert shown.count("--seed ") == 1 and "amshortcut, glassvae: seed" in shown and "glassvae: seed of" in shown
+    assert shown.count("--device ") == 1
 
 
 def test_explain_has_the_options_of_the_kinds_that_have_it() -> None:

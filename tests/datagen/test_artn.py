@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from vitrify.datagen.barriers.artn import ARTnSettings, Found, participation_ratio, search
+from vitrify.datagen.barriers.artn import ARTnSettings, SearchResult, participation_ratio, search
 from vitrify.datagen.barriers.lanczos import lowest_mode
 from vitrify.datagen.barriers.lbfgs import largest, relax
 from vitrify.datagen.barriers.local_sampling import SamplingSettings, string_barrier
@@ -55,7 +55,7 @@ def mueller_brown(x: np.ndarray) -> tuple[float, np.ndarray]:
     return float(terms.sum()), np.array([terms @ (2 * a * dx + b * dy), terms @ (b * dx + 2 * c * dy)])
 
 
-def on_plane(surface: PlaneSurface, seed: int) -> Found:
+def on_plane(surface: PlaneSurface, seed: int) -> SearchResult:
     rng = np.random.default_rng(seed)
     push = rng.normal(size=(1, 2))
     return search(surface, push / largest(push), PLANE, rng)
@@ -200,7 +200,7 @@ def mirrored_saddle(region: Region, half: np.ndarray, row: int, towards: np.ndar
     return energy
 
 
-def check_accepted(region: Region, found: Found, settings: ARTnSettings) -> None:
+def check_accepted(region: Region, found: SearchResult, settings: ARTnSettings) -> None:
     """One negative eigenvalue of the whole Hessian; relaxed anew, one side is the start and the other one is not."""
     assert found.saddle is not None and found.minimum is not None
     assert largest(region(found.saddle)[1]) < settings.force_tolerance

@@ -34,15 +34,7 @@ def _quick(name: str, atoms: int | None = None) -> System:
 
 
 def _session(system: System, positions: np.ndarray) -> LammpsSession:
-    return LammpsSession(
-        units=system.units,
-        cell=system.cell,
-        types=system.types,
-        masses=system.masses,
-        positions=positions,
-        charges=system.charges,
-        commands=system.commands,
-    )
+    return system.session(positions, system.commands)
 
 
 @pytest.fixture(scope="module", params=list(SYSTEMS))

@@ -238,6 +238,7 @@ def test_lost_atoms(folder: Path, ranks: int) -> None:
     assert "atom" in errors[0]
 
 
-def test_errors_of_all_ranks_are_one(folder: Path) -> None:
-    output = run_lammps(script("truncated.pt A B"), folder, 4).output
+@pytest.mark.parametrize("fix", ["truncated.pt A B", "broken.pt A B"])
+def test_errors_of_all_ranks_are_one(folder: Path, fix: str) -> None:
+    output = run_lammps(script(fix), folder, 4).output
     assert len([line for line in output.splitlines() if "ERROR" in line]) == 1, output

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from lammps_inputs.fix_ogn import (
     set_thermo,
     steps,
 )
-from lammps_runner import FOUR_RANKS, run_ok
+from lammps_runner import FOUR_RANKS, run_lammps, run_ok
 from toy_ogn import ToyOGN
 
 pytestmark = pytest.mark.lmp
@@ -105,6 +107,70 @@ def test_rescale_holds_the_energy_and_restarts(tmp_path: Path) -> None:
     resumed = run_ok(read.replace("velocity all scale 0.9\n", ""), tmp_path, 2).last_frame()
     assert relative(resumed[0], x) < 1e-6
     assert relative(resumed[1], v) < 1e-6
+
+
+@pytest.fixture(scope="module")
+def restart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model and a restart file r.6 after six strides."""
+    folder = tmp_path_factory.mktemp("restart")
+    save_lj(folder)
+    lj_liquid((4, 4, 4)).write_data(folder / "data.test")
+    run_ok(script("toy.pt A B energy rescale", pair=SOFT_PAIR, after="run 6\nwrite_restart r.6"), folder)
+    return folder
+
+
+def with_state(path: Path, *state: float) -> bytes:
+    """The restart file with these doubles in place of the fix's own."""
+    data = path.read_bytes()
+    name = b"ogn\0" + struct.pack("i", 6 * 8)
+    assert data.count(name) == 1
+    start = data.index(name) + 4
+    assert struct.unpack_from("d", data, start + 4) == (2.0,)
+    replaced = struct.pack(f"=i{len(state)}d", 8 * len(state), *state)
+    return data[:start] + replaced + data[start + 4 + 6 * 8 :]
+
+
+def read_state(folder: Path, *state: float) -> str:
+    """An input that goes on from the restart file with these doubles."""
+    (folder / "r.other").write_bytes(with_state(folder / "r.6", *state))
+    columns = set_thermo("f_1 f_1[5] f_1[7] f_1[8]")
+    source = script("toy.pt A B energy rescale", pair=SOFT_PAIR, after=f"{columns}run 0")
+    return source.replace("read_data    data.test", "read_restart r.other")
+
+
+@pytest.mark.parametrize("state", [(1.0, -3.5, 0.25, 6.0, 2.0), (2.0, 1.0, -3.5, 0.25, 6.0, 2.0)])
+def test_restart_files_of_both_formats(restart: Path, state: tuple[float, ...]) -> None:
+    """Files of the first versions hold five doubles and no format number."""
+    thermo = run_ok(read_state(restart, *state), restart, 2).thermo()
+    assert [thermo[name][0] for name in ("f_1[5]", "f_1", "f_1[7]", "f_1[8]")] == [-3.5, 0.25, 6.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ((3.0, 1.0, -3.5, 0.25, 6.0, 2.0, 0.0), "of format 3, but this version reads formats up to 2: use the version"),
+        ((0.5, 1.0, -3.5, 0.25, 6.0, 2.0), "damaged: 0.5 is no format"),
+        ((float("nan"), 1.0, -3.5, 0.25, 6.0, 2.0), "damaged: -?nan is no format"),
+        ((2.0, 1.5, -3.5, 0.25, 6.0, 2.0), "damaged: target 1.5"),
+        ((2.0, 1.0, float("inf"), 0.25, 6.0, 2.0), "damaged: target 1 inf"),
+        ((2.0, 1.0, -3.5, 0.25, -6.0, 2.0), "damaged: .* -6 predictions and 2 fallbacks make no sense"),
+        ((1.0, -3.5, 0.25, 6.0, 2.5), "damaged: .* 6 predictions and 2.5 fallbacks make no sense"),
+    ],
+)
+def test_restart_files_that_make_no_sense(restart: Path, state: tuple[float, ...], expected: str) -> None:
+    message = run_lammps(read_state(restart, *state), restart).error()
+    assert re.search(f"fix ogn: the restart file's data of fix 1 cannot be used: they are {expected}", message), message
+
+
+@pytest.mark.parametrize(("before", "expected"), [("", 1.3), ("comm_modify cutoff 2.0", 2.0)])
+def test_unfix_puts_the_ghost_cutoff_back(tmp_path: Path, before: str, expected: float) -> None:
+    """To what the user has set before the fix or after it."""
+    save_lj(tmp_path)
+    lj_liquid((4, 4, 4)).write_data(tmp_path / "data.test")
+    after = f"run 1\n{before}\nunfix 1\nundump out\nfix 1 all nve\ntimestep 0.001\nrun 1"
+    result = run_ok(script(pair="pair_style zero 1.0\npair_coeff * *", after=after), tmp_path, 2)
+    cutoffs = re.findall(r"ghost atom cutoff = (\S+)", result.output)
+    assert [float(x) for x in cutoffs] == [LJ_CUTOFF + 0.3, expected]
 
 
 def test_langevin_is_exact_for_free_flight(tmp_path: Path) -> None:

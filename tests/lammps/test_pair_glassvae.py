@@ -291,6 +291,27 @@ run 0
     assert "closer than any in the training data" in close and " 1, in the training data at least" in close
 
 
+@pytest.mark.parametrize(("thermo", "every", "step"), [(10, 100, 10), (100, 6, 6)])
+def test_distances_are_looked_at_with_output_and_new_lists(
+    models: Path, tmp_path: Path, thermo: int, every: int, step: int
+) -> None:
+    """An atom that moves to another one in a straight line: too close after five of 16 steps."""
+    c = configuration(toy_glassvae.glass(3, scale=1.05))
+    c.write_data(tmp_path / "data.test")
+    velocity = " ".join(str(v) for v in (c.positions[0] - c.positions[1]) / 16)
+    after = f"""\
+undump       out
+thermo       {thermo}
+group        two id 2
+fix          1 two move linear {velocity}
+timestep     1.0
+neigh_modify every {every} delay 0 check no
+run          12
+"""
+    (close,) = warnings(run_ok(script(models / "metal-float64.pt", after=after), tmp_path, 2))
+    assert f"at step {step} atoms are closer than any in the training data" in close
+
+
 def test_a_restart_goes_on_where_it_was(models: Path, tmp_path: Path) -> None:
     configuration(toy_glassvae.glass(2, 0.1)).write_data(tmp_path / "data.test")
     start = "velocity all create 300 1\nfix 1 all nve\ntimestep 0.001\nrun 5\nwrite_restart half.restart\nrun 5"

@@ -152,6 +152,26 @@ run 3
     assert "pair_style glassvae: the prediction of step" in message and "of atom 5 is not a number" in message
 
 
+@pytest.mark.parametrize(("thermo", "ranks"), [(8, 1), (100, 2), pytest.param(100, 4, marks=pytest.mark.slow)])
+def test_forces_that_are_no_numbers_within_a_run(folder: Path, thermo: int, ranks: int) -> None:
+    """One atom moves onto another in step 8, which is reported by all ranks at once, with or without output of it."""
+    after = f"""\
+undump out
+thermo {thermo}
+set atom 1 x 0.0 y 0.0 z 0.0
+set atom 2 x 1.0 y 0.0 z 0.0
+group two id 2
+fix 1 two move linear -0.125 0 0
+timestep 1.0
+neigh_modify every 100 delay 100 check no
+run 20
+"""
+    result = run_lammps(script(Path("toy.pt"), "engine torch", after=after), folder, ranks)
+    assert re.search("the prediction of step 8 failed: the model's force of atom [12] is not a number", result.error())
+    assert result.output.count("ERROR") == 1, result.output
+    assert list(result.thermo()["Step"]) == [0]
+
+
 @pytest.mark.parametrize("words", ["truncated.pt Cu Au", "huge.pt Cu Au"])
 def test_errors_of_all_ranks_are_one(folder: Path, words: str) -> None:
     output = run_lammps(script(Path("toy.pt"), pair=PAIR + words), folder, 4).output

@@ -1,4 +1,4 @@
-"""Glasses from a generator of kind amshortcut, in any engine."""
+"""Makes glasses with a generator of kind amshortcut, in any engine."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from vitrify.generation.sampler import Steps, sample
 from vitrify.generation.samplers import Plan, StructureSampler, check_engine, flow_network, numbers_of, repaired
 from vitrify.generation.samplers import make_sampler as make_flow_sampler
 
-STOCHASTIC_FROM = 10  # steps, from which on processes with noise use it (AMShortcut paper, appendix B.3)
+STOCHASTIC_FROM = 10  # number of steps from which on stochastic processes add noise (AMShortcut paper, appendix B.3)
 
 
 def structures(path: Path, metadata: AMShortcutMetadata, request: Request) -> Iterator[Atoms]:
-    """The glasses of a request; warns of what of it lies outside the training data."""
+    """The glasses of a request; warns of quantities outside the training data.
+
+    Raises VitrifyError for an energy, which this kind does not know, and as `StructureSampler`.
+    """
     if request.energy is not None or request.anneal:
         what = "energy: give a target" if request.energy is not None else "energy to anneal to: give a corrector"
         raise VitrifyError(f"{path.name} is of kind amshortcut, which knows no {what}")
@@ -46,7 +49,10 @@ def structures(path: Path, metadata: AMShortcutMetadata, request: Request) -> It
 
 
 def make_sampler(path: Path, metadata: AMShortcutMetadata, engine: str, device: str) -> StructureSampler:
-    """What makes structures with the network of a file; only TorchScript runs the processes of the paper."""
+    """A sampler for the network of a file; only TorchScript runs the processes of the paper.
+
+    Raises VitrifyError for an engine that is unknown, or that cannot run the process.
+    """
     check_engine(engine)
     if metadata.process == "flow":
         return make_flow_sampler(path, metadata, engine, device)
@@ -56,15 +62,15 @@ def make_sampler(path: Path, metadata: AMShortcutMetadata, engine: str, device: 
 
 
 class TorchPaper(StructureSampler):
-    """Generators of the paper, whose elements come out of noise too, and whose ghosts choose the density."""
+    """A sampler for the processes of the paper: elements, too, come out of noise, and ghosts set the density."""
 
     metadata: AMShortcutMetadata
 
     def __init__(self, path: Path, metadata: AMShortcutMetadata, device: str) -> None:
         from vitrify.engines.load import load_model
 
-        self._take(metadata)
-        self.loaded: Any = load_model(path, device)
+        self._set_metadata(metadata)
+        self.model: Any = load_model(path, device)
 
     def _counts(
         self, n_atoms: int | None, density: float | None, cell: np.ndarray | None, values: np.ndarray,
@@ -86,18 +92,21 @@ class TorchPaper(StructureSampler):
         return (n, *[0] * (len(self.metadata.species) - 1)), per_volume
 
     def warnings(self, plan: Plan) -> list[str]:
-        """None: density and composition are the choice of the model."""
+        """No warnings, since the model chooses density and composition."""
         return []
 
     def make(self, plan: Plan, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Positions (N, 3), wrapped, and types (N,), without the ghosts."""
+        """Wrapped positions (N, 3) and types (N,) of the structure of a seed, without the ghosts.
+
+        Raises VitrifyError if all atoms are ghosts, or pairs stay too close.
+        """
         import torch
 
         process = make_process(self.metadata.process, len(self.metadata.species))
         steps = Steps(plan.steps, stochastic=plan.steps >= STOCHASTIC_FROM)
         start = process.start(plan.cell, plan.types, seed)
-        torch.manual_seed(seed)  # for the embedding of what is not asked for
-        state = sample(flow_network(self.loaded.answer, plan.values), process, start, steps, seed)
+        torch.manual_seed(seed)  # for the random embedding of properties that are not requested
+        state = sample(flow_network(self.model.answer, plan.values), process, start, steps, seed)
         n_species = len(self.metadata.species)
         kinds = state.elements if self.metadata.ghost_density else state.elements[:, :n_species]
         types = kinds.argmax(1)

@@ -1,4 +1,4 @@
-"""What the shared layers must know of AMShortcut."""
+"""The description of AMShortcut for the shared layers."""
 
 from vitrify.kinds import Kind
 

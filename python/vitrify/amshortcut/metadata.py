@@ -1,4 +1,4 @@
-"""What `vitrify.json` says of a generator."""
+"""The metadata of a generator, in `vitrify.json`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from vitrify.modelfile.metadata import Metadata, Reference, Rows, Statistics, Ta
 
 
 class AMShortcutReference(Reference):
-    """The reference case of a generator: what it is asked, and the displacements (N, 3) that its network answers.
+    """The reference case of a generator: the inputs of its network, and the displacements (N, 3) that it gives.
 
-    properties: None where a property is not asked for.
+    time, step: in [0, 1]. properties: (P,) in their units, None where one is not requested.
     """
 
     time: float = Field(ge=0, le=1)
@@ -31,8 +31,9 @@ class AMShortcutReference(Reference):
 class AMShortcutMetadata(Metadata):
     """A generator: it makes structures from noise by a `process`.
 
-    masses (g/mol in metal units) and charges (in elementary charges, 0 for all where neutrality does not matter): one
-    for each species. ghost_density: atoms and ghosts together per volume, for models that choose their density.
+    masses: one for each species (g/mol in metal units). charges: one for each species, in elementary charges, for
+    compositions that must be neutral. ghost_density: number of atoms and ghosts per volume, for models that choose the
+    density. properties: that can be requested. statistics: of density, composition and properties in the training data.
     """
 
     kind: Literal["amshortcut"]

@@ -9,7 +9,7 @@ from vitrify.engines.native import Array, NativeBase, flow_velocity
 
 
 class NativeAMShortcut(NativeBase):
-    """The network of a generator of variant flow, ready to run."""
+    """The network of a generator of variant flow in the native engine."""
 
     kind = "amshortcut"
     compiled = "NativeFlowNetwork"
@@ -20,6 +20,7 @@ class NativeAMShortcut(NativeBase):
     ) -> tuple[Array, Array]:
         """The mean velocity (N, 3) over a step, and zeros (N, kinds), for one-hot elements (N, kinds).
 
-        properties: (P,) in their units, NaN where a property is not asked for. Any cell.
+        positions: (N, 3). cell: (3, 3) rows, any. time, step: in [0, 1]. properties: (P,) in their units, NaN where a
+        property is not requested.
         """
         return flow_velocity(self._model, positions, cell, elements, time, step, properties)

@@ -1,20 +1,17 @@
-"""Replaying the reference case of a generator."""
+"""Replays the reference case of a generator."""
 
 from __future__ import annotations
 
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vitrify.amshortcut.metadata import AMShortcutMetadata
-from vitrify.engines.interface import FlowPredictor
-
-Outputs = tuple[NDArray[np.float64], ...]
+from vitrify.engines.interface import FlowPredictor, Outputs
 
 
 def replay(model: FlowPredictor) -> tuple[Outputs, Outputs]:
-    """Displacements (N, 3) of the reference case, as the engine gives them and as they should be."""
+    """The displacements (N, 3) of the reference case, from the engine and as expected."""
     metadata = cast(AMShortcutMetadata, model.metadata)
     case = metadata.reference
     types = [metadata.species.index(name) for name in case.species]

@@ -15,14 +15,18 @@ from vitrify.graphs.neighbours import neighbour_list
 
 @dataclass(frozen=True)
 class TorchAMShortcut(TorchModel):
-    """A generator's network, ready to run; `vitrify.amshortcut.models.base` says what it takes and returns."""
+    """The network of a generator in TorchScript; `vitrify.amshortcut.models.base` describes its inputs and outputs."""
 
     metadata: AMShortcutMetadata
 
     def answer(
         self, positions: Any, cell: Any, elements: Any, time: float, step: float, properties: Any
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The outputs (N, 3), (N, kinds) of one structure; elements (N, kinds); properties (P,), NaN: not asked for."""
+        """The outputs (N, 3) and (N, kinds) of one structure.
+
+        positions: (N, 3). cell: (3, 3) rows. elements: (N, kinds). time, step: in [0, 1]. properties: (P,) in their
+        units, NaN where one is not requested.
+        """
         edge_index, edge_vectors = neighbour_list(positions, cell, self.metadata.cutoff)
         values = np.asarray(properties, float)[None]
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vitrify.cli.interrupts import resumable
+from vitrify.cli.options import Seed, Workers
 
 
 def artn_command(
@@ -30,8 +31,8 @@ def artn_command(
         typer.Option(help="atoms as near as this to the chosen one move; default: 12 A or 4.8 sigma; inf: all"),
     ] = None,
     minimize: Annotated[bool, typer.Option("--minimize", help="minimise the structure first")] = False,
-    seed: Annotated[int, typer.Option(help="seed of all random numbers")] = 1,
-    workers: Annotated[int | None, typer.Option(help="processes; default: one for each core")] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
     scheduler: Annotated[str | None, typer.Option(help="address of a Dask scheduler whose workers search")] = None,
     settings: Annotated[
         list[str] | None,

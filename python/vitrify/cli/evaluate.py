@@ -1,4 +1,4 @@
-"""`vitrify evaluate`: each kind says how its models are evaluated, and with which options."""
+"""`vitrify evaluate`: each kind of model declares how it is evaluated, and with which options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vitrify explain`: kinds say themselves how their models are explained, and with which options."""
+"""`vitrify explain`: kinds of models declare how they are explained, and with which options."""
 
 from __future__ import annotations
 
@@ -33,4 +33,4 @@ def explain(
     typer.echo(f"{explanation.run(model, structure, out, from_options(explanation.settings, given))}")
 
 
-explain_command = KindCommand(explain, "explain")
+explain_command = KindCommand(explain, "explain", after="seed")

@@ -17,12 +17,13 @@ class KindCommand:
 
     field: part of a `vitrify.kinds.Kind`, "evaluate" or "explain"; its object has a settings class with the options.
     The function gets, as `given`, the options that were typed; the others have the defaults of the kind's settings.
-    An option that several kinds declare is shown as the first of them declares it. Typer reads the signature when the
-    command line is parsed, so that kinds registered by then count.
+    An option that several kinds declare is shown as the first of them declares it. after: the option of kinds behind
+    which the function's own ones are shown; by default they come first. Typer reads the signature when the command line
+    is parsed, so that kinds registered by then count.
     """
 
-    def __init__(self, run: Callable[..., None], field: str) -> None:
-        self.run, self.field = run, field
+    def __init__(self, run: Callable[..., None], field: str, after: str = "") -> None:
+        self.run, self.field, self.after = run, field, after
         self.__name__, self.__doc__ = run.__name__, run.__doc__
 
     def options(self) -> dict[str, Option]:
@@ -42,7 +43,9 @@ class KindCommand:
             for parameter in inspect.signature(self.run, eval_str=True).parameters.values()
             if parameter.name != "given"
         ]
-        return inspect.Signature([context, *own, *map(_parameter, self.options().values())])
+        declared = [_parameter(option) for option in self.options().values()]
+        place = [parameter.name for parameter in declared].index(self.after) + 1 if self.after else 0
+        return inspect.Signature([context, *declared[:place], *own, *declared[place:]])
 
     @property
     def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]

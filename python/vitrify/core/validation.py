@@ -1,4 +1,4 @@
-"""Checks of the arrays that describe atoms in a periodic cell, and of numbers that users give by name."""
+"""Validation of the arrays that describe atoms in a periodic cell, and of numbers that users give by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from vitrify.core.errors import VitrifyError
 
 
 def check_cell(cell: ArrayLike) -> NDArray[np.float64]:
-    """`cell` as a (3, 3) float64 array of cell vectors in rows; VitrifyError if it spans no volume."""
+    """`cell` as a (3, 3) float64 array of cell vectors in rows.
+
+    Raises VitrifyError for another shape, for NaN or infinity, and for vectors that span no volume.
+    """
     rows = np.asarray(cell, dtype=np.float64)
     if rows.shape != (3, 3):
         raise VitrifyError(f"the cell has the shape {rows.shape}: give three cell vectors as rows, (3, 3)")
@@ -25,7 +28,10 @@ def check_cell(cell: ArrayLike) -> NDArray[np.float64]:
 
 
 def check_vectors(name: str, values: ArrayLike, n_atoms: int | None = None) -> NDArray[np.float64]:
-    """`values` as an (N, 3) float64 array; VitrifyError for another shape, NaN or infinity."""
+    """`values` as an (N, 3) float64 array; `name` names them in messages, `n_atoms` is the N that is required.
+
+    Raises VitrifyError for another shape, and for NaN or infinity.
+    """
     vectors = np.asarray(values, dtype=np.float64)
     if vectors.ndim != 2 or vectors.shape[1] != 3 or (n_atoms is not None and len(vectors) != n_atoms):
         wanted = f"({'N' if n_atoms is None else n_atoms}, 3)"
@@ -41,7 +47,10 @@ def check_vectors(name: str, values: ArrayLike, n_atoms: int | None = None) -> N
 
 
 def parse_values(name: str, texts: Sequence[str], example: str = "shear_modulus=30") -> dict[str, float]:
-    """Numbers by name from texts such as the example; `name` of the option, for messages."""
+    """Numbers by name, from texts such as the example.
+
+    name: of the command-line option, for messages. Raises VitrifyError for a text that is not NAME=NUMBER.
+    """
     found = {}
     for text in texts:
         key, equals, value = text.partition("=")
@@ -55,7 +64,7 @@ def parse_values(name: str, texts: Sequence[str], example: str = "shear_modulus=
 
 
 def require_finite(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-    """The values (N,) of the atoms; VitrifyError if one of them is infinite or no number."""
+    """The values (N,) of the atoms as they are; VitrifyError if one of them is infinite or NaN."""
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise VitrifyError(

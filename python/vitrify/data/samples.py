@@ -164,6 +164,11 @@ def split_groups(samples: Sequence[Kind], share: float, seed: int) -> tuple[list
     return [s for s in samples if s.group not in held], [s for s in samples if s.group in held]
 
 
+def evenly_spaced(total: int, wanted: int) -> list[int]:
+    """At most `wanted` indices below `total`, at equal distances from 0 on."""
+    return list(range(0, total, max(1, total // wanted)))[:wanted]
+
+
 def masses_of(species: Sequence[str], given: Mapping[str, float] | None) -> list[float]:
     """The given masses of the species, or those of the elements (g/mol); VitrifyError for what is no element."""
     from ase.data import atomic_masses, atomic_numbers

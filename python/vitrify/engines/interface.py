@@ -1,15 +1,18 @@
-"""What hosts ask of a model in an engine, native or TorchScript; each kind adds what only it can do."""
+"""Interfaces of a model in an engine, native or TorchScript, as hosts use them; each kind adds its own methods."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitrify.engines.predictions import EnergyPrediction
 from vitrify.modelfile.metadata import Metadata
+
+# Arrays that a model gives for its reference case, in a fixed order.
+Outputs: TypeAlias = tuple[NDArray[np.float64], ...]
 
 
 class Engine(Protocol):
@@ -33,7 +36,10 @@ class FlowPredictor(Engine, Protocol):
     def answer(
         self, positions: Any, cell: Any, elements: Any, time: float, step: float, properties: Any
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The network's outputs (N, 3), (N, kinds); elements (N, kinds); properties (P,), NaN where none is asked."""
+        """The network's outputs (N, 3) and (N, kinds) for positions (N, 3), cell (3, 3) rows, elements (N, kinds).
+
+        time, step: in [0, 1]. properties: (P,) in their units, NaN where none is requested.
+        """
         ...
 
 
@@ -42,20 +48,23 @@ class EnergyPredictor(Engine, Protocol):
 
     @property
     def metadata(self) -> Any:
-        """Of a kind that has masses, too."""
+        """The metadata of the model, of a kind that has masses."""
         ...
 
     def predict(self, positions: Any, cell: Any, types: Any) -> EnergyPrediction:
-        """Energies, forces, stress and z; positions (N, 3), cell (3, 3) rows, types (N,) 0-based."""
+        """Energies, forces, stress and latent vector; positions (N, 3), cell (3, 3) rows, types (N,) from 0."""
         ...
 
 
 @runtime_checkable
 class DecodingPredictor(Protocol):
-    """A latent model whose decoder its engine runs, too."""
+    """A latent model in an engine that runs its decoder too."""
 
     def decode(
         self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What the decoder of positions answers, (N, 3) and (N, kinds), to one-hot elements (N, kinds) and z (L,)."""
+        """The outputs (N, 3) and (N, kinds) of the decoder, for one-hot elements (N, kinds) and latent vector z (L,).
+
+        positions: (N, 3). cell: (3, 3) rows. time, step: in [0, 1].
+        """
         ...

@@ -1,7 +1,7 @@
-"""Loading model files as TorchScript: beside `vitrify.engines.torchscript` and `vitrify.export`, where it is known.
+"""Loads model files as TorchScript, after checks that they do nothing but compute.
 
-TorchScript is deprecated upstream; what replaces it goes behind the functions of these modules, with the same
-metadata.
+TorchScript is deprecated upstream. A replacement would concern this module, `vitrify.engines.torchscript` and
+`vitrify.export` alone; the metadata would stay.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from vitrify.modelfile.metadata import METADATA_NAME, Metadata, parse_metadata
 def load_model(name: str | Path, device: str | torch.device = "cpu") -> TorchModel:
     """Loads a model file, found as `find_model` does, onto `device`.
 
-    Raises VitrifyError for a file that is not whole, is of another schema or kind, or could do more than
-    compute: code that runs while it loads (`__setstate__`, custom classes) or operators outside vitrify's
-        allow-list.
+    Raises VitrifyError for an unknown device, for a file that is not whole or is of another schema or kind, and for
+    one that could do more than compute: code that runs while it loads (`__setstate__`, custom classes), or operators
+    outside vitrify's allow-list.
     """
     path = find_model(name)
     place = _check_device(device)
@@ -56,7 +56,7 @@ def _check_device(device: str | torch.device) -> torch.device:
 
 
 def _check_entries(path: Path, archive: zipfile.ZipFile) -> bytes:
-    """vitrify.json, after reading every entry (its checksum must hold); refuses code that runs on load."""
+    """The text of vitrify.json. Reads every entry, whose checksum must hold, and refuses code that runs on load."""
     names = archive.namelist()
     if len(set(names)) != len(names):
         raise VitrifyError(f"{path} holds an entry twice, so readers could disagree on its content: export it again")
@@ -116,7 +116,7 @@ def _operators(module: torch.jit.ScriptModule) -> set[str]:
 
 
 def _allowed_operators() -> set[str]:
-    """The allow-list, of which there is one, in C++."""
+    """The allow-list of operators, which stands in C++ alone."""
     try:
         from vitrify import _core
     except ImportError as error:

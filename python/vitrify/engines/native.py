@@ -1,4 +1,4 @@
-"""Model files in the native engine: compiled loops on their plain weights, without torch; what all kinds share."""
+"""The parts of the native engine that all kinds share: compiled loops on a file's plain weights, without torch."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def core_errors() -> Iterator[None]:
 
 
 class NativeBase:
-    """Base of a model file in the native engine, ready to run on OMP_NUM_THREADS threads (default 1).
+    """Base of the models in the native engine, ready to run on OMP_NUM_THREADS threads (default 1).
 
-    Raises VitrifyError for a file that is damaged, of another kind, or has no weights for this engine.
+    Raises VitrifyError for a file that is damaged, is of another kind, or has no weights for this engine.
     """
 
     kind: ClassVar[str]
@@ -58,30 +58,31 @@ class NativeBase:
 
 
 class MeasuredNativeBase(NativeBase):
-    """A native model that looks at whole structures, and knows what its last prediction met and cost."""
+    """A model in the native engine that reports the closest pairs, the time and the memory of its last prediction."""
 
     def closest(self) -> list[float]:
-        """Smallest distance in the last prediction of each pair of species a >= b, at a (a + 1) / 2 + b."""
+        """Smallest distance of each pair of species a >= b in the last prediction, at index a (a + 1) / 2 + b."""
         return list(self._model.closest())
 
     @property
     def seconds(self) -> tuple[float, float]:
-        """Wall time of the last prediction: making the periodic images, and the engine itself."""
+        """Wall time (s) of the last prediction: of making the periodic images, and of the engine itself."""
         images, engine = self._model.seconds
         return float(images), float(engine)
 
     @property
     def bytes(self) -> int:
-        """Bytes that the engine holds for the largest system so far."""
+        """Memory (bytes) that the engine holds for the largest system so far."""
         return int(self._model.bytes)
 
 
 def flow_velocity(
     network: Any, positions: Any, cell: Any, elements: Any, time: float, step: float, properties: Any
 ) -> tuple[Array, Array]:
-    """The mean velocity (N, 3) over a step that a compiled flow network answers, and zeros (N, kinds).
+    """The mean velocity (N, 3) over a step, from a compiled flow network, and zeros (N, kinds).
 
-    elements (N, kinds): one-hot; properties (P,): NaN where one is not asked for.
+    positions: (N, 3). cell: (3, 3) rows. elements: (N, kinds), one-hot. time, step: in [0, 1]. properties: (P,) in
+    their units, NaN where none is requested.
     """
     kinds = np.asarray(elements, float)
     values = np.asarray(properties, float)
@@ -93,13 +94,16 @@ def flow_velocity(
 
 
 def make_generator(path: Path) -> Any:
-    """The compiled sampler of the file of a generator or a latent model (`_core.Generator`)."""
+    """The compiled sampler (`_core.Generator`) of a model file of a generator or a latent model."""
     with core_errors():
         return _core.Generator(str(path))
 
 
 def push_apart(cell: Any, positions: Any, types: Any, min_distance: Sequence[float]) -> Array:
-    """Wrapped positions (N, 3) after pairs that were too close have been moved apart."""
+    """Wrapped positions (N, 3) after pairs closer than `min_distance` have been moved apart.
+
+    min_distance: of each pair of species a >= b, at a (a + 1) / 2 + b, in the unit of the positions.
+    """
     moved, _ = _core.push_apart(cell, positions, types, list(min_distance))
     return np.asarray(moved)
 
@@ -108,10 +112,10 @@ def has_native_weights(name: str | Path) -> bool:
     """True if the native engine can run the model file, found as `find_model` does."""
     path = find_model(name)
     metadata = read_metadata(path)
-    # Hyperparameters are there for this engine alone; a variant that it cannot run has none.
+    # Only this engine reads hyperparameters; a variant that it cannot run has none.
     return bool(metadata.hyperparameters) and bool(_core.has_native_weights(str(path)))
 
 
 def instruction_set() -> str:
-    """The instructions that the native engine uses here: default, avx2 or avx512 (VITRIFY_SIMD forces one)."""
+    """The instruction set that the native engine uses: default, avx2 or avx512 (VITRIFY_SIMD forces one)."""
     return str(_core.native_instruction_set())

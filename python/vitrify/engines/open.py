@@ -1,4 +1,4 @@
-"""Chooses what runs a model file: the native engine where it can, TorchScript otherwise."""
+"""Opens a model file in an engine: by default the native one where it can run the file, TorchScript otherwise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from vitrify.core.errors import VitrifyError
+from vitrify.engines.interface import Engine
 from vitrify.engines.native import has_native_weights
+from vitrify.engines.replay import require_reference
 from vitrify.kinds import KINDS
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
 
@@ -15,7 +17,7 @@ EngineName: TypeAlias = Literal["native", "torch"]
 
 
 def engines_of(name: str | Path) -> tuple[str, ...]:
-    """The engines that can run a model file; the first is the one that is taken by default on a CPU."""
+    """The engines that can run a model file; the first one is the default on a CPU."""
     return ENGINES if _runs_natively(name) else ("torch",)
 
 
@@ -26,11 +28,11 @@ def _runs_natively(name: str | Path) -> bool:
 def open_model(name: str | Path, engine: EngineName | None = None, device: str = "cpu", kind: str | None = None) -> Any:
     """A model file in `engine`; by default the native one if the file has weights for it and `device` is cpu.
 
-    kind: the kind that it must be of, such as "ogn"; by default any. Torch is imported for `engine` torch alone.
+    kind: the kind that the file must be of, such as "ogn"; by default any. Torch is imported for the engine torch only.
 
-    Returns an instance of the class that the model's kind names for the engine, `native` or `torch` in its `Kind`.
+    Returns an instance of the class that the model's `Kind` names for the engine, in its field `native` or `torch`.
     Raises VitrifyError for an unknown engine, a device that the native engine cannot use, a file of another kind, and
-    for what is no model file.
+    a file that is no model file.
     """
     if kind is not None and (found := read_metadata(name).kind) != kind:
         raise wrong_kind(find_model(name), found, kind)
@@ -44,3 +46,16 @@ def open_model(name: str | Path, engine: EngineName | None = None, device: str =
     from vitrify.engines.load import load_model
 
     return load_model(path, device)
+
+
+def open_checked(
+    model: str | Path | Engine, engine: EngineName | None, device: str, kind: str, check: bool = False
+) -> Any:
+    """A model in an engine: `model` itself, or opened by `open_model` if it is a path or the name of a shipped model.
+
+    check: replay its reference case first. Raises VitrifyError as `open_model` and `require_reference`.
+    """
+    found = open_model(model, engine, device, kind) if isinstance(model, str | Path) else model
+    if check:
+        require_reference(found)
+    return found

@@ -1,4 +1,4 @@
-"""Replaying the reference case of a model file, in any engine."""
+"""Replays the reference case of a model file in any engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vitrify.kinds import KINDS
 
 
 def check_reference(model: Engine) -> float:
-    """Replays the reference case: the largest deviation of any output over the rms of what is expected."""
+    """Replays the reference case; the largest deviation of any output, over the root mean square of that output."""
     got, expected = KINDS[model.metadata.kind].load("replay")(model)
     return max(relative_error(g, e) for g, e in zip(got, expected, strict=True))
 
@@ -28,7 +28,7 @@ def require_reference(model: Engine) -> float:
 
 
 def relative_error(got: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
-    """Largest deviation over the root mean square of what was expected; infinite if anything is NaN."""
+    """The largest deviation over the root mean square of `expected`; infinite if a deviation is NaN."""
     deviation = float(np.max(np.abs(got - expected), initial=0.0))
     scale = float(np.sqrt(np.mean(np.square(expected)))) or 1.0
     return deviation / scale if np.isfinite(deviation) else float("inf")

@@ -1,4 +1,4 @@
-"""Model files as TorchScript, loaded onto a device: what the classes of all kinds share, arrays of numpy outside."""
+"""The base class of models in the TorchScript engine; arrays go in and come out as numpy's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 @contextmanager
 def quiet_torchscript() -> Iterator[None]:
-    """Keeps TorchScript's deprecation warnings from users, who can do nothing about them."""
+    """Silences TorchScript's deprecation warnings, about which users can do nothing."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=DeprecationWarning)
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
@@ -47,7 +47,7 @@ class TorchModel:
         return DTYPES[self.metadata.dtype]
 
     def tensor(self, array: Any) -> torch.Tensor:
-        """An array of any numbers on the device, in the precision of the module."""
+        """An array of numbers as a tensor on the device, in the precision of the module."""
         return torch.as_tensor(np.asarray(array)).to(self.device, self.dtype)
 
     def has_method(self, name: str) -> bool:
@@ -55,7 +55,7 @@ class TorchModel:
         return name in self.module._c._method_names()
 
     def run(self, graph: tuple[torch.Tensor, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """The two outputs of the program for what it reads, as float64 arrays."""
+        """The two outputs of the program for the tensors of a graph, as float64 arrays."""
         # The profiling executor specialises on shapes; the number of edges changes at every step.
         with torch.inference_mode(), optimized_execution(False):
             first, second = self.module(*graph)

@@ -1,4 +1,4 @@
-"""From the folder of a training run to a model file."""
+"""Writes the model file of a training run."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from vitrify.training.run import load_run
 def export_run(
     run_dir: str | Path, path: str | Path, dtype: str | None = None, responses: Sequence[str] = ()
 ) -> TorchModel:
-    """Exports the best checkpoint of a training run, finished or not; `dtype` defaults to the run's precision.
+    """Exports the best checkpoint of a training run, finished or not, as the model file `path`.
 
-    responses: of a generator to its targets, as in "ring_size=3.1,0.5" (`vitrify.amshortcut.training.responses`).
+    dtype: "float32" or "float64"; by default the run's precision. responses: how a generator's properties follow their
+    targets, NAME=INTERCEPT,SLOPE as in "ring_size=3.1,0.5" (`vitrify.amshortcut.training.responses`).
 
-    Raises VitrifyError if the folder holds no run, or the file would not reproduce the model.
+    Raises VitrifyError if the folder holds no run, for responses that do not fit the model, and if the file would not
+    reproduce the model.
     """
     run = load_run(run_dir)
     kind = KINDS[run.kind]
@@ -48,7 +50,7 @@ def export_run(
 
 
 def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration with data files by name: where they lay on one machine is nobody's business."""
+    """The configuration with the names of its files alone: their folders on one machine mean nothing elsewhere."""
     data = dict(config["data"])
     for key in ("train", "validation"):
         data[key] = [Path(name).name for name in data[key]]

@@ -1,4 +1,4 @@
-"""Writing model files."""
+"""Writes model files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ from vitrify.modelfile.metadata import METADATA_NAME, Metadata, Provenance, Vali
 
 @dataclass(frozen=True)
 class Exported:
-    """What a model file says of a model of any kind: species in the order of its types, units, validity, precision."""
+    """The settings of an export that all kinds share.
+
+    species: in the order of the model's types. units: LAMMPS's unit system, "lj" or "metal". validity: the range of
+    the training data. dtype: the precision, "float32" or "float64".
+    """
 
     species: tuple[str, ...]
     units: str
@@ -36,9 +40,9 @@ class Exported:
 def save_model(module: nn.Module, metadata: Metadata, path: str | Path) -> None:
     """Writes `module` (eager or scripted, already in the metadata's dtype) as the model file `path`.
 
-    The archive is stored, not compressed, has no timestamps (the same model gives the same bytes), and leaves
-    out TorchScript's debug records, which hold the paths of the machine that exported it. A module that the native
-    engine can run brings its weights a second time, as plain tensors.
+    The archive is not compressed and has no timestamps, so that a model always gives the same bytes. It lacks
+    TorchScript's debug records, which hold paths of the machine that exported it. A module that the native engine can
+    run brings its weights a second time, as plain tensors.
     """
     buffer = io.BytesIO()
     extra: dict[str, str | bytes] = {METADATA_NAME: metadata.to_json()}
@@ -71,10 +75,12 @@ def export_model(
 ) -> TorchModel:
     """Writes an eager `model` as a model file, loads it back, and replays its reference case.
 
-    own: what only this kind needs, such as the masses and the timestep of an OGN: the arguments of the function
-    `own_metadata` in the module `export` of the kind. The model itself stays as it is.
+    kind, variant: names of the model's class. species: in the order of the types. units: "lj" or "metal". validity: the
+    range of the training data. dtype: precision of the file. own: arguments of the kind's own function `own_metadata`,
+    such as the masses and the timestep of an OGN. `model` itself is not changed.
 
-    Raises VitrifyError if something is missing, or if the file does not reproduce the eager model.
+    Raises VitrifyError for an unknown kind or dtype, if an argument is missing, and if the file does not reproduce the
+    eager model.
     """
     if dtype not in DTYPES:
         raise VitrifyError(f"dtype {dtype!r} is unknown: use {' or '.join(DTYPES)}")
@@ -82,28 +88,33 @@ def export_model(
         raise VitrifyError(f"kind {kind!r} is unknown: use {' or '.join(KINDS)}")
     eager: Any = copy.deepcopy(model).to("cpu", DTYPES[dtype]).eval().requires_grad_(False)
     common = Exported(species, units, validity, dtype)
-    metadata = make_metadata(
-        {
-            "schema": 1,
-            "kind": kind,
-            "variant": variant,
-            "species": species,
-            "units": units,
-            "dtype": dtype,
-            "cutoff": eager.cutoff,
-            "layers": eager.layers,
-            "hyperparameters": eager.hyperparameters(),
-            "node_width": eager.node_width,
-            "reverse_edges": eager.reverse_edges,
-            "validity": validity.model_dump(exclude_none=True),
-            "provenance": provenance or Provenance(),
-            "metrics": metrics or {},
-            "citation": citation,
-            **KINDS[kind].load("own_metadata")(eager, common, **own),
-        },
-        path,
-    )
+    described = {
+        "schema": 1,
+        "kind": kind,
+        "variant": variant,
+        **_common_metadata(eager, common),
+        "provenance": provenance or Provenance(),
+        "metrics": metrics or {},
+        "citation": citation,
+        **KINDS[kind].load("own_metadata")(eager, common, **own),
+    }
+    metadata = make_metadata(described, path)
     with atomic_path(path) as work:
         save_model(eager, metadata, work)
         require_reference(load_model(work))
     return load_model(path)
+
+
+def _common_metadata(eager: Any, common: Exported) -> dict[str, Any]:
+    """The metadata that follow from an eager model and the settings of its export."""
+    return {
+        "species": common.species,
+        "units": common.units,
+        "dtype": common.dtype,
+        "cutoff": eager.cutoff,
+        "layers": eager.layers,
+        "hyperparameters": eager.hyperparameters(),
+        "node_width": eager.node_width,
+        "reverse_edges": eager.reverse_edges,
+        "validity": common.validity.model_dump(exclude_none=True),
+    }

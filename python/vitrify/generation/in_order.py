@@ -1,4 +1,4 @@
-"""Making structures side by side, and handing them out in order."""
+"""Makes structures in several threads, and hands them out in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Sampler = TypeVar("Sampler")
 
 
 def in_order(one: Callable[[Sampler, int], Atoms], samplers: Sequence[Sampler], seeds: range) -> Iterator[Atoms]:
-    """What `one` makes of each seed, in order; each sampler has a thread, and none works far ahead of the reader."""
+    """The structures that `one` makes of the seeds, in order.
+
+    Each sampler has a thread of its own, and none works far ahead of the reader.
+    """
     if len(samplers) == 1:
         yield from (one(samplers[0], seed) for seed in seeds)
         return

@@ -67,8 +67,10 @@ def correct(
         Atoms in the order and the cell given, wrapped; `info["energy"]` is the potential energy in eV.
 
     Raises:
-        VitrifyError: elements that are not in `species`, steps without temperature, what LAMMPS refuses, and forces
-            that are not finite.
+        VitrifyError: elements that are not in `species`, steps without temperature, commands that LAMMPS refuses, and
+            forces that are not finite.
+
+    Most of this function describes its arguments, which is why it is long.
     """
     if steps < 0 or iterations < 0:
         raise VitrifyError(f"steps {steps} and iterations {iterations} must not be negative")
@@ -196,8 +198,8 @@ def bond_lengths(species: Sequence[str]) -> np.ndarray:
 
 def charges_of(commands: Sequence[str], n_species: int) -> list[float] | None:
     """The charges that commands such as "set type 1 charge 2.4" give to types; None if there are none."""
-    words = [command.split() for command in commands]
-    given = {int(w[2]): float(w[4]) for w in words if w[:2] == ["set", "type"] and w[3:4] == ["charge"]}
+    split = [command.split() for command in commands]
+    given = {int(c[2]): float(c[4]) for c in split if c[:2] == ["set", "type"] and c[3:4] == ["charge"]}
     return [given.get(number + 1, 0.0) for number in range(n_species)] if given else None
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a generator."""
+"""A request for structures, as the kinds get it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from numpy.typing import ArrayLike
 
 @dataclass(frozen=True)
 class Request:
-    """Structures to make, one for each of the `seeds`; the other fields are arguments of `generate_many`."""
+    """A request for one structure for each of the `seeds`; see `vitrify.generation.generate.generate_many`.
+
+    n_atoms: of each structure. density: g/cm^3 in metal units, atoms per sigma^3 in lj. cell: (3, 3) rows, (3,) edges
+    or one edge, in the unit of length. composition: shares of the elements. target: values of properties in their
+    units. energy: lowest and highest, for each atom, in the model's unit. steps: number of steps. churn: share of noise
+    that is put back. anneal: longest time of annealing (ps). workers: number of threads.
+    """
 
     seeds: range
     n_atoms: int | None = None

@@ -1,4 +1,4 @@
-"""What a latent model gives in `GlassCalc`."""
+"""The properties of a latent model in `GlassCalc`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _VOIGT = (np.array([0, 1, 2, 1, 0, 0]), np.array([0, 1, 2, 2, 2, 1]))  # xx, yy,
 def results(
     model: EnergyPredictor, positions: NDArray[np.float64], cell: NDArray[np.float64], types: NDArray[np.int64]
 ) -> dict[str, Any]:
-    """Energy, energies of the atoms (N,), forces (N, 3), stress (6,) in Voigt's order, latent vector (L,)."""
+    """Energy, energies of the atoms (N,), forces (N, 3), stress (6,) in Voigt's order, latent vector (L,), by name.
+
+    positions: (N, 3). cell: (3, 3) rows. types: (N,) from 0. Raises VitrifyError for results that are not finite.
+    """
     found = model.predict(positions, cell, types)
     require_finite(found.energies, "energy")
     require_finite(found.forces.sum(1), "force")
@@ -32,5 +35,5 @@ def results(
 
 
 def quantity(metadata: Metadata) -> str:
-    """What is predicted, in a word."""
+    """The name of the predicted quantity."""
     return "energy"

@@ -11,7 +11,10 @@ from vitrify.engines.predictions import EnergyPrediction
 
 
 def energy_prediction(module: Any, cell: Any, graph: Any) -> EnergyPrediction:
-    """What a latent model, eager or TorchScript, says of a periodic graph (`vitrify.graphs.graph.StructureGraph`)."""
+    """The prediction of a latent model, eager or TorchScript, for a `vitrify.graphs.graph.StructureGraph`.
+
+    cell: (3, 3) rows.
+    """
     vectors = graph.edge_vectors.detach().requires_grad_()
     with torch.enable_grad():
         energies, latent = module(graph.types, graph.edge_index, vectors)

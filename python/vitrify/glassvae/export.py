@@ -1,4 +1,4 @@
-"""What only the model file of a latent model holds, with its reference case."""
+"""The metadata that only the model file of a latent model holds, with its reference case."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from vitrify.modelfile.reference_case import reference_structure
 def own_metadata(
     eager: Any, common: Exported, masses: Sequence[float] | None = None, latent_energy: str | None = None
 ) -> dict[str, Any]:
-    """The metadata that only a latent model has. latent_energy: what the density of z is joint with, or None."""
+    """The metadata that only a latent model has; VitrifyError if masses are missing.
+
+    masses: one for each species. latent_energy: the energy in the joint density of latent vector and energy, or None.
+    """
     if masses is None:
         raise VitrifyError("kind glassvae has energies of given elements: give export_model masses")
     c = common
@@ -39,7 +42,7 @@ def make_glassvae_reference(
 ) -> GlassVAEReference:
     """The reference case of an eager latent model that computes in `dtype`, as `make_ogn_reference` for OGN.
 
-    decodes: whether it makes structures.
+    decodes: whether the model makes structures.
     """
     cell, positions, types = reference_structure(species, validity, np.random.default_rng(0))
     real = DTYPES[dtype]

@@ -1,4 +1,4 @@
-"""Glasses from a latent model: a latent vector from its density, the cell that goes with it, then its decoder."""
+"""Makes glasses with a latent model: draws a latent vector and the cell that goes with it, then runs the decoder."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ from vitrify.generation.request import Request
 from vitrify.generation.samplers import Plan, make_sampler, numbers_of
 from vitrify.glassvae.metadata import GlassVAEMetadata
 
-_DRAWN = 0.002  # eV/atom: how near an annealed structure comes to the energy that was drawn
+_DRAWN = 0.002  # largest difference (eV/atom) of the energy of an annealed structure from the energy that was drawn
 
 
 def structures(path: Path, metadata: GlassVAEMetadata, request: Request) -> Iterator[Atoms]:
-    """The glasses of a request; warns of what of the first one lies outside the training data."""
+    """The glasses of a request; warns of quantities of the first one outside the training data.
+
+    Raises VitrifyError for a target, which this kind does not know, and as `LatentSampler`.
+    """
     if request.target:
         raise VitrifyError(f"{path.name} is of kind glassvae, which knows no target: give energy instead")
     r = request
@@ -39,7 +42,7 @@ def structures(path: Path, metadata: GlassVAEMetadata, request: Request) -> Iter
 
 
 def _annealed(made: Iterator[Atoms], path: Path, device: str, settings: Anneal) -> Iterator[Atoms]:
-    """The structures at rest, with the energies that they were drawn for."""
+    """The structures after annealing to the energies that were drawn for them, at rest."""
     model = open_model(path, device=device)
     for atoms in made:
         drawn = atoms.info["latent_energy"]
@@ -49,8 +52,11 @@ def _annealed(made: Iterator[Atoms], path: Path, device: str, settings: Anneal) 
 
 @dataclass(frozen=True)
 class LatentRequest:
-    """What is asked of a latent model; see `vitrify.generation.generate.generate_many`. energy: low and high, for
-    each atom."""
+    """A request for structures of a latent model; see `vitrify.generation.generate.generate_many`.
+
+    density: g/cm^3 in metal units, atoms per sigma^3 in lj. cell: (3, 3) rows, (3,) edges or one edge, in the unit of
+    length. energy: lowest and highest, for each atom, in the model's unit. churn: share of noise that is put back.
+    """
 
     n_atoms: int | None = None
     density: float | None = None
@@ -62,9 +68,9 @@ class LatentRequest:
 
 
 class LatentSampler:
-    """Makes structures of one request; each seed has a latent vector of its own, and the cell that goes with it.
+    """Makes structures of one request; each seed has a latent vector z of its own, and the cell that goes with it.
 
-    Raises VitrifyError for a model without a density of z, and for a request that makes no sense.
+    Raises VitrifyError for a model without a density of z, and for a request that makes no sense or cannot be met.
     """
 
     def __init__(
@@ -77,29 +83,27 @@ class LatentSampler:
             )
         self.metadata, self.request, self.path = metadata, request, path
         self.sampler = make_sampler(path, metadata, engine, device, decoder=True)
-        self.draw(0)  # says at once that a window is empty
+        self.draw(0)  # raises an error at once if no z has an energy in the window
 
     def draw(self, seed: int) -> tuple[np.ndarray, float]:
-        """z (latent,) of a seed, and the energy for each atom that it was drawn with."""
+        """The latent vector z (latent,) of a seed, and the energy for each atom that was drawn with it."""
         low, high = self.request.energy or (-math.inf, math.inf)
         with core_errors():
             z, energy = self.sampler.core.latent(seed, low, high)
         return z, energy
 
     def plan(self, z: np.ndarray) -> Plan:
-        """The structure to make of z."""
-        asked = self.request
+        """The plan of the structure with the latent vector z (latent,)."""
+        r = self.request
         target = dict(zip(self.sampler.names, z.tolist(), strict=True))
-        return self.sampler.plan(
-            asked.n_atoms, asked.density, asked.cell, asked.composition, target, asked.steps, asked.churn
-        )
+        return self.sampler.plan(r.n_atoms, r.density, r.cell, r.composition, target, r.steps, r.churn)
 
     def warnings(self, seed: int) -> list[str]:
-        """What of the structure of a seed lies outside the training data."""
+        """One sentence for each quantity of the structure of a seed that lies outside the training data."""
         return self.sampler.warnings(self.plan(self.draw(seed)[0]))
 
     def make(self, seed: int) -> Atoms:
-        """The structure of a seed; info: "latent", its z, "latent_energy", and "energy_window" if one is asked for."""
+        """The structure of a seed; its `info` has "latent" (z), "latent_energy", and any "energy_window"."""
         z, energy = self.draw(seed)
         plan = self.plan(z)
         positions, types = self.sampler.make(plan, seed)

@@ -1,4 +1,4 @@
-"""What the shared layers must know of GlassVAE."""
+"""The description of GlassVAE for the shared layers."""
 
 from vitrify.kinds import Kind
 

@@ -1,4 +1,4 @@
-"""What `vitrify.json` says of a latent model."""
+"""The metadata of a latent model, in `vitrify.json`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vitrify.modelfile.metadata import Metadata, Range, Record, Reference, Rows,
 
 
 class Decoded(Record):
-    """What a decoder of positions answers, told a time, a step and the latent vector: displacements (N, 3)."""
+    """The displacements (N, 3) of the decoder of positions, for a time and a step in [0, 1] and the latent vector."""
 
     time: float = Field(ge=0, le=1)
     step: float = Field(ge=0, le=1)
@@ -20,7 +20,7 @@ class Decoded(Record):
 class GlassVAEReference(Reference):
     """The reference case of a latent model: the energy of the cell, forces (N, 3), stress (3, 3), latent vector.
 
-    decoded: of a model that makes structures; older files lack it.
+    decoded: for models that make structures; older files lack it.
     """
 
     energy: float
@@ -40,11 +40,12 @@ class GlassVAEReference(Reference):
 
 
 class GlassVAEMetadata(Metadata):
-    """A latent model of a glass: energy, forces, stress and a latent vector of a structure; perhaps new structures.
+    """A latent model of a glass: energy, forces, stress and a latent vector of a structure; some make new structures.
 
-    latent: length of the latent vector z. latent_energy: what the density of z is joint with, for each atom; its range
-    holds 98% of the density. statistics: number density, fractions of the species and z, which tell the cell that goes
-    with a z. These three may be missing, in a model that makes no structures.
+    masses: one for each species. latent: length of the latent vector z. The other fields are missing in a model that
+    makes no structures: latent_energy, the energy for each atom in the joint density of z and energy;
+    latent_energy_range, which holds 98% of this density, in the unit of energy; statistics of number density, fractions
+    of the species and z, from which the cell that goes with a z follows.
     """
 
     kind: Literal["glassvae"]
@@ -58,7 +59,7 @@ class GlassVAEMetadata(Metadata):
 
     @property
     def in_lammps(self) -> bool:
-        """False for variants whose atoms exchange more than totals, or are numbered: neither exists for ghosts."""
+        """False for variants that exchange features of nodes, or number the atoms: LAMMPS's ghosts have neither."""
         return self.variant == "equivariant"
 
     @model_validator(mode="after")

@@ -1,20 +1,17 @@
-"""Replaying the reference case of a latent model."""
+"""Replays the reference case of a latent model."""
 
 from __future__ import annotations
 
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vitrify.engines.interface import DecodingPredictor, EnergyPredictor
+from vitrify.engines.interface import DecodingPredictor, EnergyPredictor, Outputs
 from vitrify.glassvae.metadata import GlassVAEMetadata
-
-Outputs = tuple[NDArray[np.float64], ...]
 
 
 def replay(model: EnergyPredictor) -> tuple[Outputs, Outputs]:
-    """Energy, forces, stress, z and what is decoded of it, as the engine gives them and as they should be."""
+    """Energy, forces, stress, latent vector and, if there is a decoder, its output: from the engine and as expected."""
     metadata = cast(GlassVAEMetadata, model.metadata)
     case = metadata.reference
     types = [metadata.species.index(name) for name in case.species]

@@ -141,14 +141,15 @@ class LammpsSession:
     def _gather(self, name: str, kind: int) -> np.ndarray:
         return np.array(self.lmp.gather_atoms(name, kind, 3), dtype=float).reshape(-1, 3)
 
-    def close(self) -> None:
-        self.lmp.close()
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def close(self) -> None:
+        """Ends this LAMMPS."""
+        self.lmp.close()
 
 
 def run_commands(lmp: Any, commands: Sequence[str]) -> None:

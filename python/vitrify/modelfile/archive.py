@@ -1,6 +1,6 @@
-"""The model file seen from outside: finding it, checking its container, and reading its metadata without torch.
+"""Finds model files, checks their container, and reads their metadata without torch.
 
-A model file is a TorchScript archive (a zip) whose `extra/vitrify.json` says what the model is and holds a reference
+A model file is a TorchScript archive (a zip). Its entry `extra/vitrify.json` describes the model and holds a reference
 case; `vitrify.modelfile.metadata` has the classes.
 """
 
@@ -28,8 +28,7 @@ def shipped_models() -> dict[str, Path]:
 
 
 def find_model(name: str | Path) -> Path:
-    """The model file called `name`: as a path, then in the folders of LAMMPS_POTENTIALS, then among the
-    shipped ones.
+    """The model file called `name`: a path, or a file in the folders of LAMMPS_POTENTIALS, or a shipped model.
 
     Raises VitrifyError, with the nearest shipped name, if there is no such file.
     """
@@ -51,11 +50,9 @@ def find_model(name: str | Path) -> Path:
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
-    """The zip container of a model file, proved to hold TorchScript with vitrify's metadata; nothing is
-    executed.
+    """The zip container of a model file, after checking that it holds vitrify's metadata; nothing is executed.
 
-    Raises VitrifyError for what is no such file: empty, truncated, a pickle, a torch.save file, foreign
-        TorchScript.
+    Raises VitrifyError for any other file: empty, truncated, a pickle, a torch.save file, foreign TorchScript.
     """
     remedy = "make one with vitrify export RUN -o model.pt"
     try:
@@ -86,7 +83,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
 
 
 def read_metadata(name: str | Path) -> Metadata:
-    """The metadata of a model file, found as `find_model` does; neither torch nor the model is loaded.
+    """The metadata of a model file, found as `find_model` does; neither torch nor the network is loaded.
 
     Raises VitrifyError for every file that is not a whole model file of a known schema and kind.
     """
@@ -98,7 +95,7 @@ def read_metadata(name: str | Path) -> Metadata:
 
 
 def read_entry(path: Path, archive: zipfile.ZipFile, entry: str) -> bytes:
-    """The bytes of one entry, whose checksum must hold."""
+    """The bytes of one entry; VitrifyError if its checksum does not hold."""
     try:
         return archive.read(entry)
     # zipfile raises a dozen kinds on corrupt bytes (zlib, struct, EOF, NotImplemented...)

@@ -1,6 +1,6 @@
-"""What `vitrify.json` in a model file says of the model, checked: what all kinds share.
+"""The metadata of a model file, `vitrify.json`, as validated classes: the parts that all kinds share.
 
-Each kind has a class of its own, with its reference case: a small structure with what the model answers.
+Each kind has a class of its own, with its reference case: a small structure, and the outputs of the model for it.
 """
 
 from __future__ import annotations
@@ -23,21 +23,25 @@ Rows = tuple[tuple[float, float, float], ...]
 
 
 class Record(BaseModel):
-    # A newer writer may add keys within a schema version; older readers pass them over.
+    """Base of the parts of `vitrify.json`: immutable, without NaN or infinity."""
+
+    # A newer writer may add keys within a schema version; older readers ignore them.
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True)
 
 
 def is_none(value: object) -> bool:
+    """Whether an optional field is missing, so that it is not written."""
     return value is None
 
 
 class Validity(Record):
-    """The range of the training data: atoms per volume, the fraction of each species, and what moves them.
+    """The range of the training data, (lowest, highest) each, in the model's units.
 
-    min_distance: the smallest distance of each pair of species a >= b, at a (a + 1) / 2 + b. temperature and
-    max_displacement (the largest |dr| of an atom over one stride) concern models that move atoms; max_deviation (the
-    standard deviation that 99% of the training atoms stay below) concerns ensembles that predict a property. Each of
-    these may be missing.
+    temperature: of models that move atoms. number_density: atoms per volume. composition: fraction of each species.
+    min_distance: smallest distance of each pair of species a >= b, at a (a + 1) / 2 + b. max_displacement: largest |dr|
+    of an atom over one stride, of models that move atoms. max_deviation: standard deviation that 99% of the training
+    atoms stay below, in the unit of the property, of ensembles that predict one. Only number_density and composition
+    are always there.
     """
 
     temperature: Range | None = Field(None, exclude_if=is_none)
@@ -49,7 +53,7 @@ class Validity(Record):
 
 
 class Provenance(Record):
-    """What made the model: config, data files (name, sha256, recipe), seed, optimiser steps, versions."""
+    """The origin of the model: training configuration, data files (name, sha256, recipe), seed, steps, versions."""
 
     config: dict[str, Any] = {}
     data: tuple[dict[str, Any], ...] = ()
@@ -59,10 +63,10 @@ class Provenance(Record):
 
 
 class Reference(Record):
-    """A small periodic structure with the expected output of the model, in the model's units.
+    """A small periodic structure; each kind adds the outputs of its model for it, in the model's units.
 
-    cell (3, 3) rows, lower-triangular; positions (N, 3); species (N,). The tolerance is on the largest deviation
-    over the root mean square of the output, for each of the two outputs.
+    cell: (3, 3) rows, lower-triangular. positions: (N, 3). species: (N,). tolerance: for each output, on the largest
+    deviation over the root mean square of the output.
     """
 
     cell: Rows
@@ -80,9 +84,13 @@ class Reference(Record):
 
 
 class Metadata(Record):
-    """`vitrify.json`, schema 1: what a host must know of a model of any kind before it runs it.
+    """`vitrify.json`, schema 1: the description of a model that a host needs before it runs it.
 
-    hyperparameters: what the native engine needs beside the weights; empty if only TorchScript can run the model.
+    species: in the order of the model's types. units: LAMMPS's unit system. dtype: precision of the weights. cutoff: of
+    the graph, in the unit of length. layers, node_width: number of layers, and features of a node that ranks exchange
+    after each. hyperparameters: sizes that the native engine needs beside the weights; empty if only TorchScript can
+    run the model. reverse_edges: whether edges from ghosts to owned atoms are needed too. metrics: figures of the
+    validation, in the model's units.
     """
 
     schema_version: Literal[1] = Field(1, alias="schema")
@@ -120,40 +128,46 @@ class Metadata(Record):
         """The text of `vitrify.json`."""
         return self.model_dump_json(by_alias=True)
 
-    # What `vitrify info` and `vitrify doctor` say of a model; each kind has words and commands of its own.
+    # Texts and commands for `vitrify info` and `vitrify doctor`; each kind overrides them.
 
     def species_text(self) -> str:
-        """The species, for people."""
+        """The species as text."""
         return ", ".join(self.species)
 
     def task(self) -> tuple[str, str]:
-        """What one prediction gives: a heading and its text."""
+        """The result of one prediction, as a heading and its text."""
         return "kind", self.kind
 
     def own_range(self) -> list[tuple[str, str]]:
-        """Rows, heading and text, of the range of the training data that only this kind has."""
+        """Further ranges of the training data, which only this kind has, as rows of heading and text."""
         return []
 
     @property
     def in_lammps(self) -> bool:
-        """Whether a style of LAMMPS runs the model."""
+        """Whether LAMMPS has a style that runs the model."""
         return bool(KINDS[self.kind].styles)
 
     def lammps_line(self, file: str) -> str:
-        """The commands that use the model file in LAMMPS, or "no", and what runs it instead."""
+        """The commands that use the model file in LAMMPS; or "no: ...", with the host that runs it instead."""
         return "no: Python runs it"
 
     def lammps_check(self, arguments: str, path: str) -> list[str]:
-        """Commands that replay the reference case in an empty box; arguments: quoted file, species, engine, check."""
+        """Commands of LAMMPS that replay the reference case in an empty box.
+
+        arguments: quoted file, species, and the keywords engine and check. path: of the file.
+        """
         raise VitrifyError(f"no style of LAMMPS runs a model of kind {self.kind}")
 
     def lammps_masses(self) -> list[str]:
-        """Commands that give the types of an empty box masses that the style accepts."""
+        """Commands of LAMMPS that set masses in an empty box that the style accepts."""
         return ["mass * 1.0"]
 
 
 class Target(Record):
-    """A property that a generator can be asked for: its name, its unit ("" if it has none), the range of the data."""
+    """A property that can be requested of a generator.
+
+    unit: "" if it has none. range: of the training data, in this unit.
+    """
 
     name: str = Field(min_length=1)
     unit: str
@@ -178,13 +192,17 @@ class Statistics(Record):
 
 
 def span(limits: Range) -> str:
-    """A range for people."""
+    """A range as text, with four digits."""
     low, high = limits
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
 def parse_metadata(text: str | bytes, path: Path) -> Metadata:
-    """Checks the content of `vitrify.json`; schema and kind come first, so that a newer file says so."""
+    """The metadata in the text of `vitrify.json`; `path` is for messages.
+
+    Schema and kind are validated first, so that the message for a newer file says that it is newer. Raises VitrifyError
+    for text that is no metadata of this schema.
+    """
     try:
         values = json.loads(text)
     except ValueError as error:
@@ -200,7 +218,7 @@ def parse_metadata(text: str | bytes, path: Path) -> Metadata:
 
 
 def make_metadata(values: dict[str, Any], path: str | Path) -> Metadata:
-    """The metadata of `path` from their values, as the class of their kind; VitrifyError names what is wrong."""
+    """The metadata with these values, as the class of their kind; VitrifyError names the first wrong value."""
     if values.get("kind") not in KINDS:
         raise VitrifyError(
             f"{path} holds a model of kind {values.get('kind')!r}, this vitrify runs {', '.join(KINDS)}: update vitrify"

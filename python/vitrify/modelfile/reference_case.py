@@ -1,4 +1,4 @@
-"""The small structure of a reference case, which every model file holds with the output that engines must give."""
+"""Makes the small structure of the reference case, which a model file holds with the outputs expected of engines."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ _CELL = np.array([[1.04, 0.0, 0.0], [0.12, 0.97, 0.0], [-0.09, 0.14, 1.0 / (1.04
 def reference_configuration(
     species: tuple[str, ...], masses: tuple[float, ...], units: str, validity: Validity, seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """`reference_structure` with velocities: Maxwell's in the middle of the temperatures, without total momentum.
+    """`reference_structure` with velocities from Maxwell's distribution at the middle temperature, without momentum.
+
+    masses: one for each species, in the units `units`.
 
     Returns:
-        cell (3, 3) rows, positions (32, 3), velocities (32, 3), types (32,) 0-based; every species occurs.
+        cell (3, 3) rows, positions (32, 3), velocities (32, 3), types (32,) from 0; every species occurs.
+
+    Raises:
+        VitrifyError: the validity range has no temperature.
     """
     if validity.temperature is None:
         raise VitrifyError("the validity range has no temperature: a model that moves atoms needs one")
@@ -40,11 +45,11 @@ def reference_structure(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """A jittered fcc lattice of 32 atoms in a triclinic cell, in the middle of the model's validity range.
 
-    Its cell is smaller than twice the cutoff of any dense system's model, so that atoms meet several images
-    of one another.
+    The cell is smaller than twice the cutoff of the model of any dense system, so that atoms have several images of
+    each other as neighbours.
 
     Returns:
-        cell (3, 3) rows, positions (32, 3), types (32,) 0-based; every species occurs.
+        cell (3, 3) rows, positions (32, 3), types (32,) from 0; every species occurs.
     """
     grid = np.array(np.meshgrid(*[range(2)] * 3, indexing="ij")).reshape(3, -1).T
     sites = 0.5 * (grid[:, None] + _FCC[None]).reshape(-1, 3)

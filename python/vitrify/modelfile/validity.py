@@ -1,4 +1,4 @@
-"""Whether a structure lies in the range of a model's training data."""
+"""Compares a structure with the range of a model's training data."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _ROUNDING = 1e-6
 
 
 def outside(types: NDArray[np.int64], volume: float, species: tuple[str, ...], validity: Validity) -> dict[str, str]:
-    """What of N atoms of `types` (N,) in `volume` lies outside the training data: name -> sentence with the range.
+    """The quantities of a structure that lie outside the training data: name -> sentence with the range.
 
-    A fraction may miss its range by half an atom, since a smaller system cannot always meet it.
+    types: (N,) from 0. volume: of the cell, in the unit of length cubed. A fraction may miss its range by half an atom,
+    since a small system cannot always meet it.
     """
     found, n = {}, len(types)
     low, high = validity.number_density

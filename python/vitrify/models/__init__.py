@@ -1,4 +1,4 @@
-"""What the networks of all systems share, and building any of them from its configuration."""
+"""Building blocks of the networks of all systems, and building a model from its configuration."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def parse_model_config(kind: str, config: dict[str, Any]) -> ModelConfig:
 
 
 def build_model(kind: str, config: dict[str, Any] | ModelConfig, system: System) -> Any:
-    """An untrained model of `kind` for `system`, from its `model:` section."""
+    """An untrained model of `kind` for `system`, from its `model:` section; VitrifyError as `parse_model_config`."""
     parsed = config if isinstance(config, ModelConfig) else parse_model_config(kind, config)
     variant = str(parsed.model_dump()["variant"])
     return variants_of(kind)[variant][1](parsed, system)

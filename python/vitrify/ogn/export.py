@@ -1,4 +1,4 @@
-"""What only the model file of an OGN holds, with its reference case."""
+"""The metadata that only the model file of an OGN holds, with its reference case."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def own_metadata(
     base_timestep: float | None = None,
     stride: int | None = None,
 ) -> dict[str, Any]:
-    """The metadata that only an OGN has. masses: one for each species; base_timestep: of MD; stride: MD steps."""
+    """The metadata that only an OGN has; VitrifyError if an argument is missing.
+
+    masses: one for each species. base_timestep: length of an MD step, in the unit of time. stride: number of MD steps.
+    """
     if masses is None or base_timestep is None or stride is None:
         raise VitrifyError("a model of kind ogn moves atoms: give export_model masses, base_timestep and stride")
     c, masses = common, tuple(masses)
@@ -46,7 +49,7 @@ def make_ogn_reference(
 ) -> OGNReference:
     """The reference case of an eager OGN `module` that computes in `dtype` ("float32" or "float64").
 
-    The expected output is the eager module's own; another host may differ by the order of its sums alone.
+    The expected output comes from the eager module. In another host, only the order of sums may differ.
     """
     cell, positions, velocities, types = reference_configuration(species, masses, units, validity)
     graph = build_graph(positions, velocities, cell, types, cutoff, getattr(torch, dtype))

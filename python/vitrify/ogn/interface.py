@@ -1,4 +1,4 @@
-"""What hosts ask of an OGN in an engine."""
+"""The interface of an OGN in an engine, as hosts use it."""
 
 from __future__ import annotations
 
@@ -20,5 +20,8 @@ class MotionPredictor(Engine, Protocol):
     def predict(
         self, positions: Any, velocities: Any, cell: Any, types: Any
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """dr, dv (N, 3) of one stride; positions, velocities (N, 3), cell (3, 3) rows, types (N,) 0-based."""
+        """Changes dr and dv (N, 3) of one stride, in the model's units.
+
+        positions, velocities: (N, 3). cell: (3, 3) rows. types: (N,) from 0.
+        """
         ...

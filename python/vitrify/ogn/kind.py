@@ -1,4 +1,4 @@
-"""What the shared layers must know of OGN."""
+"""The description of OGN for the shared layers."""
 
 from vitrify.kinds import Kind
 

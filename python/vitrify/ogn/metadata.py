@@ -1,4 +1,4 @@
-"""What `vitrify.json` says of an OGN."""
+"""The metadata of an OGN, in `vitrify.json`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vitrify.modelfile.metadata import Metadata, Range, Reference, Rows, Validit
 
 
 class OGNReference(Reference):
-    """The reference case of an OGN: velocities, and dr, dv of one stride, (N, 3) each."""
+    """The reference case of an OGN: velocities, and the changes dr, dv of one stride, (N, 3) each."""
 
     velocities: Rows
     dr: Rows
@@ -18,13 +18,16 @@ class OGNReference(Reference):
 
 
 class OGNValidity(Validity):
-    """The range of a model of dynamics, which has a temperature."""
+    """The range of the training data of a model of dynamics; the temperature is never missing."""
 
     temperature: Range
 
 
 class OGNMetadata(Metadata):
-    """An OGN: it moves atoms of given masses by `timestep` = `stride` x `base_timestep` in one prediction."""
+    """An OGN: it moves atoms by `timestep` = `stride` x `base_timestep` in one prediction.
+
+    masses: one for each species. stride: number of MD steps. base_timestep, timestep: in the unit of time.
+    """
 
     kind: Literal["ogn"]
     masses: tuple[float, ...]

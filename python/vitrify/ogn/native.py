@@ -16,9 +16,10 @@ class NativeOGN(MeasuredNativeBase):
     metadata: OGNMetadata
 
     def predict(self, positions: Any, velocities: Any, cell: Any, types: Any) -> tuple[Array, Array]:
-        """dr, dv (N, 3) float64 of one stride; positions, velocities (N, 3), cell (3, 3) rows, types (N,).
+        """Changes dr and dv (N, 3) float64 of one stride, in the model's units.
 
-        Any cell: triclinic, or smaller than the cutoff. Threads may share the model; they take turns.
+        positions, velocities: (N, 3). cell: (3, 3) rows, may be triclinic or smaller than the cutoff. types: (N,) from
+        0. Threads may share the model; they take turns.
         """
         dr, dv = self._model.predict(positions, velocities, cell, types)
         return dr, dv

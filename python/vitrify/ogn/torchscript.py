@@ -19,6 +19,9 @@ class TorchOGN(TorchModel):
     metadata: OGNMetadata
 
     def predict(self, positions: Any, velocities: Any, cell: Any, types: Any) -> tuple[np.ndarray, np.ndarray]:
-        """dr, dv (N, 3) float64 of one stride; positions, velocities (N, 3), cell (3, 3) rows, types (N,)."""
+        """Changes dr and dv (N, 3) float64 of one stride, in the model's units.
+
+        positions, velocities: (N, 3). cell: (3, 3) rows. types: (N,) from 0.
+        """
         cutoff = self.metadata.cutoff
         return self.run(build_graph(positions, velocities, cell, types, cutoff, self.dtype, self.device))

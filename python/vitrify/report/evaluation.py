@@ -15,12 +15,19 @@ from vitrify.report.metrics_file import ModelFile, write_metrics
 REPORT = "report.html"
 
 
-@dataclass(frozen=True)
 class EvaluationData:
-    """What a model is evaluated on: the files, and name and SHA-256 of each of them that is there."""
+    """The files of an evaluation. sources: name and SHA-256 of each file that exists, for metrics.json."""
 
-    files: list[Path]
-    sources: list[dict[str, str]]
+    def __init__(self, files: Sequence[str | Path]) -> None:
+        self.files = [Path(file) for file in files]
+        self._hashes = {file: sha256(file) for file in self.files if file.is_file()}
+        here = [file for file in self.files if file in self._hashes]
+        self.sources = [{"name": file.name, "sha256": self._hashes[file]} for file in here]
+
+    def seen_by(self, model: ModelFile) -> list[Path]:
+        """The files that the model was trained on."""
+        known = {entry.get("sha256") for entry in model.metadata.provenance.data}
+        return [file for file, digest in self._hashes.items() if digest in known]
 
 
 class EvaluationResults(Protocol):
@@ -43,8 +50,8 @@ class Evaluation(Generic[S]):
     measure: (opened model, EvaluationData, settings, folder, progress) -> EvaluationResults. `folder` is where
     intermediate files may go; it need not be there.
     report: (results, folder) -> Report; its figures go to `folder`.
-    remedy: what to do where the data were used to train the model, which is then refused: text, or a function of the
-    file. None: such data are accepted.
+    remedy: the end of the error for data that the model was trained on, which says what to do: text, or a function of
+    the file. None: such data are accepted.
     command: of vitrify that runs it, in the name of the default folder, out/MODEL.COMMAND.
     """
 
@@ -71,20 +78,19 @@ class Evaluation(Generic[S]):
             out: folder; default: out/MODEL.COMMAND.
 
         Raises:
-            VitrifyError: a model of another kind, data that it was trained on, and what measuring refuses.
+            VitrifyError: a model of another kind, data that it was trained on, and errors of `measure`.
         """
         settings = settings or self.settings()
         opened = load(self.open)(model, settings) if isinstance(model, str | Path) else model
-        files = [Path(file) for file in ([data] if isinstance(data, str | Path) else data)]
-        sources = [{"name": file.name, "sha256": sha256(file)} for file in files if file.is_file()]
+        files = EvaluationData([data] if isinstance(data, str | Path) else data)
         self.refuse_seen(files, opened)
         folder = Path(out) if out else Path("out") / f"{opened.path.name.removesuffix('.pt')}.{self.command}"
-        results = load(self.measure)(opened, EvaluationData(files, sources), settings, folder, progress)
+        results = load(self.measure)(opened, files, settings, folder, progress)
         return self.write(results, folder)
 
-    def refuse_seen(self, files: Sequence[Path], model: ModelFile) -> None:
+    def refuse_seen(self, data: EvaluationData, model: ModelFile) -> None:
         """VitrifyError for files that the model was trained on, unless they are accepted."""
-        for file in seen(files, model) if self.remedy is not None else []:
+        for file in data.seen_by(model) if self.remedy is not None else []:
             advice = self.remedy(file) if callable(self.remedy) else self.remedy
             raise VitrifyError(f"{file} was used to train this model, so it says nothing about it: {advice}")
 
@@ -94,9 +100,3 @@ class Evaluation(Generic[S]):
         path = folder / REPORT
         load(self.report)(results, folder).write(path)
         return path
-
-
-def seen(files: Sequence[Path], model: ModelFile) -> list[Path]:
-    """Those of the files that the model was trained on."""
-    known = {entry.get("sha256") for entry in model.metadata.provenance.data}
-    return [file for file in files if file.is_file() and sha256(file) in known]

@@ -1,4 +1,4 @@
-"""metrics.json, which every evaluation writes: its numbers, and what its model is."""
+"""metrics.json, which every evaluation writes, and the description of the model in it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> Path:
 
 
 def without_nan(value: Any) -> Any:
-    """The same with None for numbers that are not finite, which JSON does not have."""
+    """A copy of a JSON value with None for numbers that are not finite, which JSON does not have."""
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

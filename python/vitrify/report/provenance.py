@@ -22,11 +22,11 @@ def add_provenance(
 ) -> None:
     """A table of the model, its training data, the data of the evaluation and the versions.
 
-    metrics: with the entries model, data and versions of metrics.json. identity: what stands beside kind and variant,
-    by default the precision. model: more rows about the model. data: rows about the data of the evaluation, by default
+    metrics: with the entries model, data and versions of metrics.json. identity: shown after kind and variant, by
+    default the precision. model: more rows about the model. data: rows about the data of the evaluation, by default
     name and hash of each file.
     """
-    what = {"kind": metadata.kind, "variant": metadata.variant, **(identity or {"precision": metadata.dtype})}
+    shown = {"kind": metadata.kind, "variant": metadata.variant, **(identity or {"precision": metadata.dtype})}
     trained_on = ", ".join(str(entry.get("name")) for entry in metadata.provenance.data)
     files = [[source["name"], source["sha256"]] for source in metrics["data"]] if data is None else data
     report.section("Provenance")
@@ -35,7 +35,7 @@ def add_provenance(
         [
             ["model file", metrics["model"]["name"]],
             ["model SHA-256", metrics["model"]["sha256"]],
-            [", ".join(what), ", ".join(what.values())],
+            [", ".join(shown), ", ".join(shown.values())],
             *model,
             ["trained on", trained_on or "not recorded"],
             *files,

@@ -1,7 +1,9 @@
 """Tasks in worker processes of this machine: what `vitrify.tasks.run.run_tasks` does without a scheduler.
 
 Each worker has a pipe of its own and one task at a time, so that the end of a process, whatever its exit status, is
-the end of its pipe and costs the task that it had and no other.
+the end of its pipe and costs the task that it had and no other. `pebble.ProcessPool` (5.2) would not do: it waits for
+ever for the task of a worker that ends with status 0, as LAMMPS's `quit` makes it do, it does not tell why workers die
+while they start, and all workers share one pipe, whose lock a killed worker may keep.
 """
 
 from __future__ import annotations

@@ -50,11 +50,10 @@ def run_tasks(
 
     Raises:
         VitrifyError: from a task; workers that die while they start; no cluster, or one that lacks vitrify or workers.
+
+    Most of this function describes its arguments, which is why it is long.
     """
-    if workers is not None and workers < 1:
-        raise VitrifyError(f"workers is {workers}, but must be at least 1")
-    if time_limit is not None and (scheduler is not None or not time_limit > 0):
-        raise VitrifyError(f"time_limit is {time_limit:g}, but must be above 0, and needs local processes")
+    _check(workers, scheduler, time_limit)
     if not tasks:
         return
     bar = tqdm(total=len(tasks), desc=progress, disable=progress is None, smoothing=0)
@@ -73,3 +72,10 @@ def run_tasks(
             run_in_processes(job, count, attempts, time_limit)
         else:
             run_on_cluster(job, scheduler, patience)
+
+
+def _check(workers: int | None, scheduler: str | None, time_limit: float | None) -> None:
+    if workers is not None and workers < 1:
+        raise VitrifyError(f"workers is {workers}, but must be at least 1")
+    if time_limit is not None and (scheduler is not None or not time_limit > 0):
+        raise VitrifyError(f"time_limit is {time_limit:g}, but must be above 0, and needs local processes")

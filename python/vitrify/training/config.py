@@ -1,4 +1,4 @@
-"""Training configurations: YAML files that become frozen, fully checked objects, or one clear error."""
+"""Training configurations: YAML files that become frozen, validated objects, or one clear error."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 
 
 class FilesConfig(Section):
-    """Base of the `data` section: files to train on, and files to validate on, none of which is in both."""
+    """Base of the `data` section.
+
+    train: files to train on. validation: files to validate on; no file may be in both.
+    """
 
     train: tuple[Path, ...] = Field(min_length=1)
     validation: tuple[Path, ...] = ()
@@ -60,19 +63,26 @@ class FilesConfig(Section):
 
 
 class TrainingConfig(Section):
-    """How a model is fitted. Of `max_steps` and `max_time`, the first to be reached ends the run.
+    """Settings of the optimisation. The run ends at `max_steps` or `max_time`, whichever comes first.
 
-    schedule: the learning rate falls from `learning_rate` to `final_learning_rate` with the fraction of the
-    run that is done (steps or time, whichever is further). The paper: exponential, 1e-4 to 1e-6 in 2e7 steps.
-    ema: decay of the averaged weights that are validated and exported; 0 switches averaging off.
-    noise: size of noise on the start of each pair, relative to the spread of the velocities; positions get
-    that times the timestep. The end of the pair stays, so that the model learns to correct itself.
-    validate_every: steps between validations; after `patience` of them without progress the run ends.
-    save_every: seconds between checkpoints. workers: processes that prepare batches (0: none of their own).
-    compile: fuse the model's operations with torch.compile; it needs a C++ compiler and a minute to start,
-    and is about twice as fast for the pair variant on a CPU.
-    balance: when the run is finished, scale the predicted velocity changes by a factor close to 1, so that
-    the mean kinetic energy is right after a stride (`vitrify.ogn.training.kinetic_energy_correction`).
+    seed: of weights, batches and noise. precision: bits of a number, 32 or 64.
+    max_steps: number of steps. max_time: seconds, or "H:M:S". batch_size: samples in a batch, for each process.
+    optimizer: adam or adamw, with amsgrad or without. weight_decay: of the optimizer, dimensionless.
+    learning_rate, final_learning_rate: at the start and at the end of the run, dimensionless. schedule: its fall with
+        the fraction of the run that is done, by steps or time, whichever is further. The OGN paper: exponential, 1e-4
+        to 1e-6 in 2e7 steps.
+    clip: largest norm of the gradient, in units of the loss; none switches clipping off.
+    ema: decay of the averaged weights that are validated and exported, 0 to 1; 0 switches averaging off.
+    noise: size of the noise on the start of each pair of an OGN, relative to the spread of the velocities; positions
+        get that times the timestep. The end of the pair stays, so that the model learns to correct its own errors.
+    validate_every: steps between validations. patience: number of validations without progress that end the run.
+    save_every: seconds between checkpoints, or "H:M:S".
+    device: cpu, cuda, or auto, which takes cuda where there is a GPU. threads: of torch, for each process. workers:
+        number of processes that prepare batches; 0: the training process does.
+    compile: fuse the model's operations with torch.compile; it needs a C++ compiler and a minute to start, and is about
+        twice as fast for the pair variant on a CPU.
+    balance: when the run of an OGN is finished, scale the predicted velocity changes by a factor close to 1, so that
+        the mean kinetic energy is right after a stride (`vitrify.ogn.training.kinetic_energy_correction`).
     """
 
     seed: int = Field(1, ge=0)
@@ -110,7 +120,10 @@ class TrainingConfig(Section):
 
 
 class Config(Section):
-    """What configurations of every kind share; `model` is checked by the config class of the variant it names."""
+    """Base of the configurations of all kinds.
+
+    kind: name of the kind. model: hyperparameters, validated by the config class of the variant that it names.
+    """
 
     kind: str
     model: dict[str, Any]
@@ -119,15 +132,15 @@ class Config(Section):
 
     @classmethod
     def completed(cls, values: dict[str, Any], path: Path) -> dict[str, Any]:
-        """The values in the file `path` with what follows from them; a kind may look other files up."""
+        """The values of the configuration file `path`, completed; a kind may add values from other files."""
         return values
 
 
 def parse(section: type[Parsed], values: Any, place: str) -> Parsed:
-    """Checks `values` against `section`; `place` ("config.yaml: model") starts the error message.
+    """The object of class `section` with these `values`; `place` ("config.yaml: model") starts the error message.
 
     Raises:
-        VitrifyError: names the first wrong key, what it holds, what is wanted.
+        VitrifyError: a wrong key or value; the message names the first one, its value, and the values allowed.
     """
     if not isinstance(values, Mapping):
         raise VitrifyError(f"{place}: got {values!r}, wanted keys and values")
@@ -170,7 +183,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], place: str = "") -> list[str]:
-    """The keys that two dumped configurations do not agree on: ["model.width: 24, now 32", ...]."""
+    """The keys in which two dumped configurations differ: ["model.width: 24, now 32", ...]."""
     found = []
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)
@@ -194,7 +207,7 @@ def _override(values: dict[str, Any], override: str) -> None:
 
 
 def _repeated_key(node: Any) -> str | None:
-    """Names a key that a mapping holds twice, which YAML forbids and PyYAML lets pass."""
+    """A message about a key that a mapping holds twice, or None. YAML forbids such keys; PyYAML accepts them."""
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, _ in node.value:
@@ -224,7 +237,7 @@ def _explain(section: type[BaseModel], error: ValidationError) -> str:
 
 
 def _keys(section: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys known at a place inside a section."""
+    """The keys that a section allows at a location inside it."""
     for part in location:
         annotation = section.model_fields[str(part)].annotation
         section = next(

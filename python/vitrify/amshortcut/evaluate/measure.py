@@ -23,13 +23,13 @@ from vitrify.core.errors import VitrifyError
 from vitrify.data.samples import read_recipe
 from vitrify.generation.relaxation import charges_of
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
-from vitrify.report.evaluation import EvaluationData, seen
+from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
 
 
 @dataclass(frozen=True)
 class GeneratorFile:
-    """The model file of a generator. generate: what makes structures in place of the model, which is then not run."""
+    """The model file of a generator. generate: makes structures in place of the model, which is then not loaded."""
 
     path: Path
     metadata: AMShortcutMetadata
@@ -56,7 +56,7 @@ def measure(
 
     data: extended XYZ files of the reference; frames of one simulation share the number `sample`. Raises VitrifyError
     for data without structures or with other elements, a target that the model does not know or that cannot be
-    calculated, and what the potential refuses.
+    calculated, and errors of LAMMPS.
     """
     reference, groups = read_ensemble(data.files)
     species = _species(reference, model.metadata)
@@ -77,7 +77,7 @@ def measure(
     metrics = {
         "model": card,
         "data": data.sources,
-        "trained_on_data": bool(seen(data.files, model)),
+        "trained_on_data": bool(data.seen_by(model)),
         "settings": settings.as_dict() | {"training": [file.name for file in settings.training]},
         "versions": {"vitrify": vitrify.__version__},
         "runs": [_row(run, each) for run, each in zip(runs, measured, strict=True)],

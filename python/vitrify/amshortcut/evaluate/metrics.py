@@ -1,4 +1,4 @@
-"""The numbers that tell generated structures from a reference ensemble."""
+"""Numbers that compare generated structures with a reference ensemble."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Measured:
 
 
 class ReferenceEnsemble:
-    """A reference ensemble, and how other structures compare with it.
+    """A reference ensemble, and comparisons of other structures with it.
 
     cutoffs: of coordination, by pair (A): the first minima of the reference's g(r). least: the smallest distances of
     pairs in the reference (A). Energies need `commands` of LAMMPS in metal units, novelty `training` structures.
@@ -119,7 +119,7 @@ class ReferenceEnsemble:
         return {"mean": float(distances.mean()), "least": float(distances.min()), "samples": len(samples)}
 
     def _energy(self, samples: Sequence[Atoms], progress: bool) -> dict[str, Any] | None:
-        """Energy after minimisation at fixed cell; what could not be minimised is counted."""
+        """Energy after minimisation at fixed cell; failed: the number of samples that could not be minimised."""
         if not samples or not self.commands:
             return None
         found, failed = [], 0

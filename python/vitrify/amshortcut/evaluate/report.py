@@ -19,7 +19,7 @@ Published = Mapping[str, Mapping[int, tuple[float, float, float]]]
 
 
 def label(row: Mapping[str, Any]) -> str:
-    """What a run is called in tables and figures: sampling steps, corrector and MD."""
+    """The name of a run in tables and figures: sampling steps, corrector and MD."""
     steps = f"{row['steps']} step{'s' if row['steps'] != 1 else ''}"
     corrector = " + corrector" if row["method"].endswith("corrected") else ""
     return f"MD in the time of {steps}{corrector}" if row["method"].startswith("md-") else f"model, {steps}{corrector}"

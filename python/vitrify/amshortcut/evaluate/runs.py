@@ -1,4 +1,4 @@
-"""The structures that an evaluation of a generator compares, made or read back from an interrupted one."""
+"""The structures that an evaluation of a generator compares: made, or read from an interrupted evaluation."""
 
 from __future__ import annotations
 
@@ -30,9 +30,12 @@ composition, unless `free`: then of a density and a composition that go with the
 
 @dataclass(frozen=True)
 class Run:
-    """What a method made: its structures, sampling steps of the generator that it is compared with, and CPU seconds
-    for each of them. md_steps: of MD from a random start, or of the corrector. refused: structures that failed the
-    generator's or the corrector's own checks, and are missing."""
+    """Structures that a method made.
+
+    steps: sampling steps of the generator, or of the one that the method is compared with. cpu_seconds: for each
+    structure. md_steps: of MD from a random start, or of the corrector. refused: the number of structures that are
+    missing because they failed the checks of the generator or the corrector.
+    """
 
     method: str
     steps: int
@@ -76,7 +79,7 @@ _PROBE = 100  # MD steps whose time is taken
 class Store:
     """Keeps runs in a folder, as extended XYZ that other programs open, so that an interrupted evaluation goes on.
 
-    identity: what the runs depend on beside their names; those of another are made anew.
+    identity: everything that the runs depend on beside their names; runs of another identity are made anew.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
@@ -143,7 +146,7 @@ class Runs:
         return Run("generated", steps, samples, cpu, refused=len(self.like) - len(samples))
 
     def corrected(self, run: Run) -> Run:
-        """The same structures after the corrector; the time is that of both."""
+        """The structures of a run after relaxation by the corrector; cpu_seconds: of both."""
         s = self.settings
         steps = s.corrector_steps if s.temperature else 0
 
@@ -159,10 +162,10 @@ class Runs:
         return Run("corrected", run.steps, samples, run.cpu_seconds + cpu, steps, refused)
 
     def _each(self, items: Sequence[Atoms], what: str, one: Callable[[int, Atoms], Atoms]) -> tuple[list[Atoms], float]:
-        """What `one` makes of each item, without those that it refuses, and the CPU seconds of an item."""
+        """The results of `one` for each item, without those that it refuses, and the CPU seconds of an item."""
         samples, why = [], ""
         with suppress(VitrifyError):
-            one(0, items[0])  # loads what is loaded once, before the clock runs
+            one(0, items[0])  # loads networks and libraries before the clock runs
         start = time.process_time()
         for number, atoms in enumerate(tqdm(items, desc=what, unit="sample", disable=not self.progress)):
             try:

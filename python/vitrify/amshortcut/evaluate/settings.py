@@ -61,14 +61,15 @@ class Settings:
     """How much an evaluation of a generator does.
 
     samples: structures of each run, in the cells of as many reference samples. sampling_steps: one run for each.
-    potential: LAMMPS commands in metal units; they bring the corrector, energies and MD from a random start.
-    temperature: K, of that MD and of the corrector's; without it the corrector only minimises. final_temperature: K,
-    where both go to; None: they stay. corrector_steps: MD steps of the corrector. corrector_iterations: of its
-    minimisation. timestep: ps, None for what the species bear. training: files of the structures that the model was
-    trained on, to tell how new the generated ones are. measured: samples of a run for the costly quantities.
+    potential: LAMMPS commands in metal units, which allow relaxation by the corrector, energies, and MD from a random
+    start. temperature: K, of that MD and of the corrector's; None: the corrector only minimises. final_temperature: K,
+    at the end of both; None: they stay. corrector_steps: MD steps of the corrector. corrector_iterations: of its
+    minimisation. timestep: ps; None: 0.002, with oxygen or hydrogen 0.001. training: files of the structures that the
+    model was trained on, for distances of generated ones to them. measured: samples of a run for costly quantities.
 
-    engine, churn: of the sampling, see `vitrify.generation.generate.generate_many`. condition: what all structures are
-    asked for, as (name, value). target: name of a property to ask for, and targets (low, high, number): the values.
+    engine, churn: of the sampling, see `vitrify.generation.generate.generate_many`. condition: (name, value) of
+    properties that all structures are made for. target: property of inverse design, and targets (low, high, number):
+    its values, in the unit of the property.
     """
 
     samples: int = option(100, "amshortcut: structures of each run")

@@ -12,10 +12,12 @@ from vitrify.training.config import Config, FilesConfig
 class SamplesConfig(FilesConfig):
     """Whole structures with properties of each, as `vitrify.data.samples.load_samples` reads them.
 
-    species: in the order of the model's types. properties: names in the files that the model is conditioned on. units:
-    LAMMPS's unit system, which gives lengths theirs. masses: of species that are no elements. charges: formal ones, for
-    compositions that must be neutral. times: a structure with its noise is shown at so many times. held_out: without
-    `validation`, this share of the simulations is kept for it. validation_samples: validate on this many structures.
+    species: in the order of the model's types. properties: names of the properties in the files on which the model is
+    conditioned. units: LAMMPS's unit system of lengths and masses. masses: of each species, where they are no elements
+    (g/mol in metal units). charges: formal charges of each species, in elementary charges, for compositions that must
+    be neutral. times: number of times in [0, 1] at which a structure with one noise is used. held_out: share of the
+    simulations that is kept for the validation if there are no files for it. validation_samples: number of structures
+    in the validation.
     """
 
     species: tuple[str, ...] = Field(min_length=1)

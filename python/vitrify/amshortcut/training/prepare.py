@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-import vitrify
 from vitrify.amshortcut.models.flow import FlowAMShortcut
 from vitrify.amshortcut.training.config import AMShortcutConfig
 from vitrify.amshortcut.training.task import AMShortcutTask, Draws
-from vitrify.core.files import sha256
-from vitrify.data.samples import Sample, load_samples, masses_of, read_recipe, split_groups
+from vitrify.data.samples import Sample, evenly_spaced, load_samples, masses_of, read_recipe, split_groups
 from vitrify.generation.processes import make_process
 from vitrify.models import ModelConfig, System, build_model
+from vitrify.training.info import data_files, describe
 from vitrify.training.task import Prepared
 from vitrify.training.validity import structure_validity
 
 
 def prepare(config: AMShortcutConfig, model_config: ModelConfig) -> Prepared:
-    """The task of a configuration, on the structures of its files."""
+    """The task and data of a configuration; VitrifyError for files that `load_samples` refuses."""
     data = config.data
     samples = load_samples(data.train, data.species, data.properties)
     if data.validation:
@@ -45,30 +43,25 @@ def prepare(config: AMShortcutConfig, model_config: ModelConfig) -> Prepared:
     if isinstance(model, FlowAMShortcut):
         squares = [np.square(checked[index, 0][0].target_x).mean() for index in range(min(8, len(held_out)))]
         model.churn_spread.fill_(float(np.mean(squares)) ** 0.5)
-    step = max(1, len(held_out) // data.validation_samples)
-    chosen = list(range(0, len(held_out), step))[: data.validation_samples]
-    return Prepared(task, drawn, checked, chosen, describe(config, train, float(model.cutoff)))
+    chosen = evenly_spaced(len(held_out), data.validation_samples)
+    return Prepared(task, drawn, checked, chosen, _describe(config, train, float(model.cutoff)))
 
 
-def describe(config: AMShortcutConfig, samples: Sequence[Sample], cutoff: float) -> str:
-    """All that a checkpoint must say about its model beside the weights, as JSON."""
+def _describe(config: AMShortcutConfig, samples: Sequence[Sample], cutoff: float) -> str:
     data = config.data
     units: dict[str, str] = {}
     for path in data.train:
         units |= read_recipe(path).get("property_units", {})
-    return json.dumps(
-        {
-            "config": json.loads(config.model_dump_json()),
-            "species": list(data.species),
-            "units": data.units,
-            "masses": masses_of(data.species, data.masses),
-            "charges": [float(data.charges[name]) for name in data.species] if data.charges else None,
-            "properties": properties_of(samples, data.properties, units),
-            "statistics": statistics_of(samples, data.species, data.properties),
-            "validity": structure_validity(data.species, samples, cutoff),
-            "data": [{"name": path.name, "sha256": sha256(path), "recipe": read_recipe(path)} for path in data.train],
-            "versions": {"vitrify": vitrify.__version__, "torch": torch.__version__},
-        }
+    return describe(
+        config,
+        data.species,
+        data.units,
+        structure_validity(data.species, samples, cutoff),
+        data_files(data.train, read_recipe),
+        masses=masses_of(data.species, data.masses),
+        charges=[float(data.charges[name]) for name in data.species] if data.charges else None,
+        properties=properties_of(samples, data.properties, units),
+        statistics=statistics_of(samples, data.species, data.properties),
     )
 
 
@@ -86,8 +79,8 @@ def properties_of(samples: Sequence[Sample], names: Sequence[str], units: dict[s
 def statistics_of(samples: Sequence[Sample], species: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
     """Mean and covariance of number density, composition and properties over the simulations.
 
-    They say which density and composition go with the properties that are asked for. Samples that lack a property are
-    left out, as long as others have it.
+    From them follow the density and composition that go with requested properties. Samples that lack a property are
+    left out.
     """
     rows = np.array(
         [[s.number_density, *(np.bincount(s.types, minlength=len(species)) / len(s)), *s.properties] for s in samples]

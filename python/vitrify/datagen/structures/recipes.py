@@ -168,7 +168,7 @@ class Recipe(ABC):
 
 @dataclass(frozen=True)
 class SiliconLiquid(Recipe):
-    """Liquid silicon at zero pressure: a trajectory of frames `every` ps apart after `equilibration` ps."""
+    """Liquid silicon at zero pressure: a trajectory of frames after an equilibration."""
 
     name: ClassVar[str] = "si-liquid"
     title: ClassVar[str] = "liquid silicon, Stillinger-Weber"
@@ -177,12 +177,12 @@ class SiliconLiquid(Recipe):
     commands: ClassVar[tuple[str, ...]] = ("pair_style sw", "pair_coeff * * {potentials/Si.sw} Si")
 
     atoms: int = 256
-    temperature: float = 2500.0
-    equilibration: float = 20.0
+    temperature: float = 2500.0  # K
+    equilibration: float = 20.0  # ps
     frames: int = 50
-    every: float = 1.0
-    timestep: float = 0.002
-    density: float = 0.0518
+    every: float = 1.0  # ps between two frames
+    timestep: float = 0.002  # ps
+    density: float = 0.0518  # atoms/A^3, of the random start
 
     def simulate(self, rng: np.random.Generator) -> tuple[Simulation, list[Atoms]]:
         run = _silicon(self, rng)
@@ -192,7 +192,7 @@ class SiliconLiquid(Recipe):
 
 @dataclass(frozen=True)
 class SiliconGlass(Recipe):
-    """Amorphous silicon: a melt of `melt_time` ps, cooled at `rate` K/s and held for `hold` ps; then frames."""
+    """Amorphous silicon: a melt that is cooled and held at the final temperature; then frames."""
 
     name: ClassVar[str] = "si-glass"
     title: ClassVar[str] = "amorphous silicon by quench, Stillinger-Weber"
@@ -200,16 +200,16 @@ class SiliconGlass(Recipe):
     species: ClassVar[tuple[str, ...]] = SiliconLiquid.species
     commands: ClassVar[tuple[str, ...]] = SiliconLiquid.commands
 
-    rate: float = 1e14
+    rate: float = 1e14  # K/s
     atoms: int = 256
-    temperature: float = 2500.0
-    melt_time: float = 10.0
-    final_temperature: float = 300.0
-    hold: float = 5.0
+    temperature: float = 2500.0  # K, of the melt
+    melt_time: float = 10.0  # ps
+    final_temperature: float = 300.0  # K
+    hold: float = 5.0  # ps
     frames: int = 4
-    every: float = 1.0
-    timestep: float = 0.002
-    density: float = 0.0518
+    every: float = 1.0  # ps between two frames
+    timestep: float = 0.002  # ps
+    density: float = 0.0518  # atoms/A^3, of the random start
 
     def simulate(self, rng: np.random.Generator) -> tuple[Simulation, list[Atoms]]:
         run = _silicon(self, rng)
@@ -255,16 +255,16 @@ class Silica(Recipe):
     species: ClassVar[tuple[str, ...]] = ("Si", "O")
     commands: ClassVar[tuple[str, ...]] = ("pair_style tersoff", "pair_coeff * * {potentials/SiO.tersoff} Si O")
 
-    smallest: int = 80
-    largest: int = 250
-    temperature: float = 3500.0
-    melt_time: float = 20.0
-    least_pressure: float = -2.0
-    most_pressure: float = 10.0
-    final_temperature: float = 300.0
-    hold: float = 10.0
-    timestep: float = 0.001
-    density: float = 0.066
+    smallest: int = 80  # atoms
+    largest: int = 250  # atoms
+    temperature: float = 3500.0  # K, of the melt
+    melt_time: float = 20.0  # ps
+    least_pressure: float = -2.0  # GPa, of the melt
+    most_pressure: float = 10.0  # GPa, of the melt
+    final_temperature: float = 300.0  # K
+    hold: float = 10.0  # ps at the final temperature
+    timestep: float = 0.001  # ps
+    density: float = 0.066  # atoms/A^3, of the random start
 
     def simulate(self, rng: np.random.Generator) -> tuple[Simulation, list[Atoms]]:
         units = int(rng.integers(-(-self.smallest // 3), self.largest // 3 + 1))
@@ -333,16 +333,16 @@ class Aluminosilicate(Recipe):
     charges: ClassVar[tuple[float, ...] | None] = (2.4, 1.8, 0.6, -1.2)
     commands: ClassVar[tuple[str, ...]] = _BMP
 
-    rate: float = 1e14
+    rate: float = 1e14  # K/s
     atoms: int = 90
-    share: float = 0.4
-    shares: float = 0.45
-    temperature: float = 3000.0
-    melt_time: float = 6.0
-    final_temperature: float = 300.0
-    hold: float = 3.0
-    timestep: float = 0.002
-    density: float = 0.075
+    share: float = 0.4  # molar, of Li2O and of Al2O3, at most
+    shares: float = 0.45  # molar, of both together, at most
+    temperature: float = 3000.0  # K, of the melt
+    melt_time: float = 6.0  # ps
+    final_temperature: float = 300.0  # K
+    hold: float = 3.0  # ps
+    timestep: float = 0.002  # ps
+    density: float = 0.075  # atoms/A^3, of the random start
 
     def simulate(self, rng: np.random.Generator) -> tuple[Simulation, list[Atoms]]:
         run = Simulation(

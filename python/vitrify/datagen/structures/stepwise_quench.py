@@ -57,10 +57,6 @@ def _labelled(run: Simulation, atoms: Atoms) -> Atoms:
 class _Quench(Recipe):
     """Stepwise quench of Cu50Zr50 at zero pressure: a trajectory with `frames` frames at each of `temperatures` (K).
 
-    spin_up, melt_time: ps at 2000 K, at constant volume and then at constant pressure. fast: ps of each step of 50 K
-    down to 1000 K, slow: of each step of 20 K below; then frames `every` ps apart. timestep: ps; density: of the random
-    start, atoms per A^3.
-
     info of each frame: temperature (K; 0 at rest), segment (the part of the trajectory), time (ps from the first step
     of the quench), inherent_energy.
     """
@@ -72,15 +68,15 @@ class _Quench(Recipe):
     top: ClassVar[float] = 1000.0  # K
 
     atoms: int = 108
-    temperature: float = 2000.0
-    spin_up: float = 2.0
-    melt_time: float = 20.0
-    fast: float = 3.0
-    slow: float = 8.0
-    frames: int = 60
-    every: float = 0.5
-    timestep: float = 0.002
-    density: float = 0.055
+    temperature: float = 2000.0  # K, of the melt
+    spin_up: float = 2.0  # ps of the melt at constant volume
+    melt_time: float = 20.0  # ps of the melt at constant pressure
+    fast: float = 3.0  # ps of each step of 50 K, down to `top`
+    slow: float = 8.0  # ps of each step of 20 K, below `top`
+    frames: int = 60  # at each temperature
+    every: float = 0.5  # ps between two frames
+    timestep: float = 0.002  # ps
+    density: float = 0.055  # atoms/A^3, of the random start
 
     def simulate(self, rng: np.random.Generator) -> tuple[Simulation, list[Atoms]]:
         """A random start boils at constant pressure, so that it first loses its heat at constant volume."""
@@ -142,21 +138,19 @@ class _Quench(Recipe):
 class CuZrStepwiseQuench(_Quench):
     """The quench of the GlassVAE paper, and frames that a potential needs beside it.
 
-    molten_frames: of the melt at 2000 K; cold_frames: of the glass at 300 K, which it reaches in `cool` ps; strained:
-    frames of the quench scaled to a volume smaller by `strain`, and as many larger by it; still: minima of frames of
-    the quench. Frames at rest and scaled ones have no time.
+    Minima and strained frames have no time.
     """
 
     name: ClassVar[str] = "CuZr-ladder"
     title: ClassVar[str] = "Cu50Zr50, stepwise quench from 2000 K, embedded-atom method (Mendelev 2007)"
     temperatures: ClassVar[tuple[float, ...]] = (1000.0, 920.0, 840.0, 760.0, 700.0)
 
-    molten_frames: int = 10
-    cool: float = 8.0
-    cold_frames: int = 20
-    strained: int = 20
-    still: int = 20
-    strain: float = 0.03
+    molten_frames: int = 10  # of the melt at 2000 K
+    cool: float = 8.0  # ps, down to 300 K
+    cold_frames: int = 20  # of the glass at 300 K
+    strained: int = 20  # frames of the quench scaled to a smaller volume, and as many to a larger one
+    still: int = 20  # minima of frames of the quench
+    strain: float = 0.03  # relative change of the volume of strained frames
 
     def molten(self, run: Simulation) -> list[Atoms]:
         return self._taken(run, self.temperature, self.molten_frames, "melt")

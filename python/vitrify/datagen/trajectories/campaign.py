@@ -21,7 +21,7 @@ from vitrify.datagen.trajectories.systems import System, get_system
 from vitrify.lammps_library.session import LammpsSession, State, lammps_version
 from vitrify.tasks.run import run_tasks
 
-_CHUNK = 20  # base steps between two looks at the energy, and between two ticks of the progress bar
+_CHUNK = 20  # base steps between two samples of the energy, and between two updates of the progress bar
 
 
 def generate(
@@ -150,10 +150,7 @@ def simulate(
     """One trajectory: random start, push-off, the canonical stages, then `frames` microcanonical frames."""
     rng = np.random.default_rng(seed)
     start = rng.random((system.n_atoms, 3)) * system.box
-    with LammpsSession(
-        units=system.units, cell=system.cell, types=system.types, masses=system.masses, positions=start,
-        charges=system.charges,
-    ) as session:  # fmt: skip
+    with system.session(start) as session:
         _remove_overlaps(session, system)
         _equilibrate(session, system, rng, tick)
         return _record(session, system, frames, every, tick)

@@ -1,4 +1,4 @@
-"""What the latent vector alone tells of a structure: g(r), species and energies that are decoded from it."""
+"""Scores of g(r), species and energies that are decoded from the latent vector z alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vitrify.glassvae.torchscript import TorchGlassVAE
 
 
 def latent_scores(found: Predictions, training: FrameSet) -> tuple[dict[str, Any], np.ndarray]:
-    """Scores of what is decoded from z for thermal frames, and the decoded g(r) (F, pairs, bins).
+    """Scores of g(r), species and energies decoded from z for thermal frames, and the decoded g(r) (F, pairs, bins).
 
     "shuffled": with the z of a frame of another temperature. "mean": the mean of the frame's temperature in the
     training frames, or in these ones without them.

@@ -81,7 +81,7 @@ def measure(
 def _structures(
     found: Predictions, training: FrameSet, settings: Settings, metrics: dict[str, Any], progress: bool
 ) -> Generated | None:
-    """Adds what decoded and generated structures are like to `metrics`, as far as model and settings allow."""
+    """Adds scores of decoded and generated structures to `metrics`, as far as model and settings allow."""
     if found.loaded.metadata.statistics is None or not settings.count:
         return None
     metrics["decoded"] = decoded_structures(found, settings, progress)

@@ -1,4 +1,4 @@
-"""What a latent model is compared with, and how many structures it makes."""
+"""Reference data of an evaluation of a latent model, and the number of structures to make."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _first(text: str) -> int:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a latent model is compared with, and how many structures it makes.
+    """Reference data of an evaluation, and the number of structures to make.
 
     count: structures of each kind, decoded or generated (0: none). steps: of the sampler. potential: LAMMPS commands
     in metal units, which give the energies of structures at rest; without them nothing is generated. training: files

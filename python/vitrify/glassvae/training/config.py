@@ -12,9 +12,10 @@ from vitrify.training.config import Config, FilesConfig, Section
 class FramesConfig(FilesConfig):
     """Structures with energy, forces and stress, as `vitrify.data.frames.load_frames` reads them.
 
-    species: in the order of the model's types. units: LAMMPS's unit system. masses: of species that are no elements.
-    times: positions are decoded from so many noisy structures for each structure. held_out: without `validation`, this
-    share of the simulations is kept for it. validation_samples: validate on this many structures.
+    species: in the order of the model's types. units: LAMMPS's unit system of all numbers. masses: of each species,
+    where they are no elements (g/mol in metal units). times: number of noisy structures of each structure from which
+    positions are decoded. held_out: share of the simulations that is kept for the validation if there are no files for
+    it. validation_samples: number of structures in the validation.
     """
 
     species: tuple[str, ...] = Field(min_length=1)
@@ -32,11 +33,12 @@ class FramesConfig(FilesConfig):
 
 
 class LossConfig(Section):
-    """Weights of the parts of GlassVAE's loss, each of which is 1 for a model that has learned nothing but means.
+    """Dimensionless weights of the parts of GlassVAE's loss. Each part is about 1 for a model that gives only means.
 
-    node: species from positions and z; edge: positions from z; energy, forces, stress: of the potential, forces and
-    stress where the data have them; kl: divergence of the latent vectors from N(0, 1); rdf: partial g(r) from z;
-    latent: energy and inherent energy from z alone. The paper's: 1, 100, 300, -, -, 1e-4, 10, -.
+    node: species from positions and z. edge: positions from z. energy, forces, stress: of the potential; forces and
+    stress where the data have them. kl: divergence of the latent vectors from N(0, 1). rdf: partial g(r) from z.
+    latent: energy and inherent energy from z alone. In the order of the fields, the paper has 1, 100, 300, -, -, 1e-4,
+    10, -.
     """
 
     node: float = Field(default=1.0, ge=0)
@@ -50,7 +52,7 @@ class LossConfig(Section):
 
 
 class GlassVAEConfig(Config):
-    """The configuration of a latent model with energies."""
+    """The configuration of a latent model with energies. loss: weights of the parts of the loss."""
 
     data: FramesConfig
     loss: LossConfig = Field(default_factory=LossConfig)

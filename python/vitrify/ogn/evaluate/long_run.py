@@ -1,4 +1,4 @@
-"""Long runs of a model beside MD, from the same starts, and the numbers that say how they differ."""
+"""Long runs of a model and of MD from the same starts, and numbers for their differences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WINDOW, _WINDOW_ATOMS = 512, 1_500_000  # frames seen of its end, one for each 
 
 
 def frame_interval(steps: int, stride: int) -> int:
-    """Base steps between two looks at a run: a multiple of the stride, for about 400 looks."""
+    """Base steps between two frames of a run: a multiple of the stride, for about 400 frames."""
     return stride * max(1, steps // stride // _FRAMES)
 
 
@@ -46,8 +46,8 @@ def long_run(
 ) -> dict[str, Observed]:
     """Runs MD twice, from independent starts, and the model once for each control, from the first of them.
 
-    substeps: base steps in one step of the MD. LAMMPS leaves its scripts, logs and dumps in `folder` and in that of
-    the references; what an earlier evaluation finished there is not run again.
+    substeps: base steps in one step of the MD. LAMMPS leaves its scripts, logs and dumps in `folder` and in the folder
+    of the references; runs that an earlier evaluation finished there are not repeated.
     """
     stride = loaded.metadata.stride
     window = (window_of(settings, stride), stride)
@@ -123,9 +123,9 @@ def compare(
     runs: Mapping[str, Observed], substance: Substance, stride: int, steps: int, reference: str = REFERENCE,
     md_steps: int | None = None,
 ) -> dict[str, dict[str, float]]:  # fmt: skip
-    """One row of numbers for each run; what is relative is relative to the run `reference`, whose row lacks it.
+    """One row of numbers for each run; the row of the run `reference` lacks the numbers that are relative to it.
 
-    steps, md_steps: lengths that runs were meant to have, those named REFERENCE and SECOND the latter, if given.
+    steps: length in base steps that runs were meant to have; md_steps: of the runs REFERENCE and SECOND, if given.
 
     energy_rate is the slope of the total energy per atom while no more than 30% of the kinetic energy has
     come or gone; energy_rate_per_stride is that over the kinetic energy, for each stride. `plateau` is the MSD at
@@ -203,7 +203,7 @@ def _energy_rate(run: Observed) -> float:
 
 
 def average(rows: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, dict[str, float]]]:
-    """Mean and standard deviation over seeds of what `compare` gives: run -> number -> {"mean", "std"}."""
+    """Mean and standard deviation over seeds of the rows of `compare`: run -> number -> {"mean", "std"}."""
     return {
         run: {
             key: {

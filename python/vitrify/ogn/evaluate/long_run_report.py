@@ -52,7 +52,7 @@ def add_long_runs(report: Report, results: OGNResults, folder: Path, units: Unit
 
 
 def _verdicts(report: Report, verdicts: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
-    """One sentence for each run of the model: what it passes, and what not."""
+    """One sentence for each run of the model: the targets that it meets, misses, and leaves undecided."""
     for run, judged in verdicts.items():
         if run == SECOND:
             continue

@@ -91,7 +91,7 @@ def check_lengths(settings: Settings, stride: int) -> None:
 
 
 def methods(loaded: MotionPredictor, meta: TrajectoryMeta) -> dict[str, Stepper]:
-    """The model and what it is compared with over one stride, by the names that metrics.json uses."""
+    """The model and the methods that it is compared with over one stride, by their names in metrics.json."""
     stride, timestep = loaded.metadata.stride, loaded.metadata.timestep
     return {
         "model": ModelStepper(loaded, meta.species),
@@ -151,8 +151,10 @@ def _rollout(
     settings: Settings,
     progress: bool,
 ) -> Rollout:
-    """Roll-outs of all methods, and of the exact dynamics from starts that the one-step error of the model displaces:
-    what chaos alone makes of such an error."""
+    """Roll-outs of all methods, and of the exact dynamics from starts displaced by the one-step error of the model.
+
+    The latter show how such an error grows by chaos alone.
+    """
     meta, stride = file.meta, loaded.metadata.stride
     kicked = "md_kicked"
     exact = Verlet(meta, meta.md_timestep, round(stride * meta.base_timestep / meta.md_timestep))
@@ -197,7 +199,7 @@ def _transfer(
 def _judged(
     runs: list[dict[str, Observed]], meta: TrajectoryMeta, stride: int, settings: Settings
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The numbers of the runs, means and spread over seeds, and the verdicts on what the seeds show together."""
+    """The numbers of the runs, means and spread over seeds, and the verdicts on the runs of all seeds pooled."""
     together = {name: pool([run[name] for run in runs]) for name in runs[0]}
     rows, pooled = (
         average([compare(run, meta, stride, settings.steps, md_steps=settings.md_steps) for run in each])

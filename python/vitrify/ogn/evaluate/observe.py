@@ -1,4 +1,4 @@
-"""What is measured on one long run: structure, dynamics, vibrations, energy, momentum, temperatures."""
+"""Measurements on one long run: structure, dynamics, vibrations, energy, momentum, temperatures."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _OVERLAP = 8  # lags of the run that are taken from the window, which is finer b
 
 
 def pool(runs: Sequence[Observed]) -> Observed:
-    """What runs of the same kind from several starts show together: means, and the largest momentum.
+    """Runs of the same kind from several starts as one: means, and the largest momentum.
 
-    Noise that a comparison of single runs shows (two g(r) are never equal) averages out. A run that blew up is no
-    noise: the first such run stands for all.
+    The noise of single runs (two g(r) are never equal) averages out. A run that blew up is no noise: the first such
+    run stands for all.
     """
     lost = [run for run in runs if run.blown_up]
     if lost or len(runs) == 1:
@@ -110,7 +110,7 @@ def _at_rest(frames: np.ndarray, masses: np.ndarray) -> np.ndarray:
 def _motion(
     record: Record, settled: np.ndarray, masses: np.ndarray, k: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lags in time, MSD and F_s: those of the window, then the longer ones of the whole run."""
+    """Lags in time, MSD and F_s: for short lags from the window, for longer ones from the whole run."""
     interval = float(record.times[1] - record.times[0]) if len(record.times) > 1 else 0.0
     parts = [(settled, interval, len(settled) // 4)]
     if record.window is not None:

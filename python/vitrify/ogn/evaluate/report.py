@@ -22,7 +22,7 @@ _COMPARED = ("model", "verlet_stride", "verlet_half_stride")
 
 
 def labels(results: OGNResults) -> dict[str, str]:
-    """What the methods are called in figures and tables."""
+    """Names of the methods in figures and tables."""
     model, units = results.loaded.metadata, get_units(results.meta.units)
     h = model.timestep
     return {
@@ -116,7 +116,7 @@ def _one_step_cells(numbers: Mapping[str, Any], species: tuple[str, ...]) -> lis
 
 
 def _spread(error: float | None) -> str:
-    """A velocity error over v_std; what is far beyond the velocities themselves is no number worth reading."""
+    """A velocity error over v_std; "> 10" for errors far beyond the velocities themselves."""
     return "> 10" if error is not None and error > 10 else number(error)
 
 

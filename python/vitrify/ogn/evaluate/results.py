@@ -22,12 +22,11 @@ _HOT = 1.5  # times the temperature of the start: no run that is meant to be at 
 class OneStep:
     """Errors of several methods over one stride, from the same starts.
 
-    `metrics[method]`: x_rmse and v_rmse (per component, absolute), v_rmse / v_std with v_std the spread of
-    the true velocities, the same for each species, the standard error over trajectories, the mean change of
-    the kinetic energy against the truth (relative: a method that damps motion has it negative), and the
-    largest momentum change over the thermal momentum of the cell. `lost` counts the starts from which a
-    method gave no finite numbers; they are left out of its errors. `scatter[method]`: true and predicted
-    components of dr and dv for a figure.
+    `metrics[method]`: x_rmse and v_rmse (per component, absolute), v_rmse / v_std with v_std the spread of the true
+    velocities, these numbers for each species, the standard error over trajectories, the mean change of the kinetic
+    energy against the truth (relative; negative for a method that damps motion), and the largest momentum change over
+    the thermal momentum of the cell. `lost` counts the starts from which a method gave no finite numbers; they are left
+    out of its errors. `scatter[method]`: true and predicted components of dr and dv for a figure.
     """
 
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -38,8 +37,10 @@ class OneStep:
 
 @dataclass
 class Rollout:
-    """Errors by time: `x[method]`, `v[method]` (F,), root mean squares over components, atoms and starts;
-    times (F,) from 0; `*_stderr` their standard errors over starts. NaN from where a method lost a path."""
+    """Errors by time: `x[method]`, `v[method]` (F,), root mean squares over components, atoms and starts.
+
+    times (F,): from 0; `*_stderr`: standard errors over starts. NaN from the time at which a method lost a path.
+    """
 
     times: np.ndarray
     starts: int = 0
@@ -61,7 +62,7 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Observed:
-    """What is measured on one run of `atoms` atoms.
+    """Measurements on one run of `atoms` atoms, in the units of the data.
 
     times, energy (per atom), temperature, momentum (T,): along the run. temperatures, diffusion (n_species,).
     rdf: over the settled part. lags (L,) in time, msd and scattering F_s(k_star, lag) (n_species, L):

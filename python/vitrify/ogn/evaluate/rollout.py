@@ -1,4 +1,4 @@
-"""Roll-out error: how a predicted path leaves the true one, by time."""
+"""Roll-out error: the distance of a predicted path from the true one, by time."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def rollout(
 ) -> Rollout:
     """Follows every path with every method, from its first frame.
 
-    kicks: (position, velocity) standard deviations by which a method's start is displaced. Given the exact
-    dynamics, that shows how fast chaos alone makes an error of that size grow.
+    kicks: (position, velocity) standard deviations by which the start of a method is displaced. With the exact
+    dynamics, this shows how fast an error of that size grows by chaos alone.
     """
     rng = np.random.default_rng(seed)
     squares: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in steppers}

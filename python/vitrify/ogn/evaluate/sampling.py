@@ -13,10 +13,9 @@ from vitrify.data.trajectories import TrajectoryFile
 
 @dataclass(frozen=True)
 class Path:
-    """A piece of a true trajectory: frames one stride apart.
+    """A part of a true trajectory: frames one stride apart.
 
-    positions, velocities (F,N,3), the first frame the start; cell (3,3); types (N,) from 0; trajectory: its
-    index.
+    positions, velocities (F,N,3), the first frame the start; cell (3,3); types (N,) from 0; trajectory: its index.
     """
 
     positions: np.ndarray

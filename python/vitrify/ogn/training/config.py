@@ -1,4 +1,4 @@
-"""The configuration of the training of a learned integrator."""
+"""The configuration of the training of an OGN."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from vitrify.training.config import Config, FilesConfig
 
 
 class DataConfig(FilesConfig):
-    """Trajectory files and how pairs (configuration now, configuration one stride later) are drawn from them.
+    """Trajectory files, and the choice of pairs (a configuration, and the one a stride later) from them.
 
     stride: base steps between the two configurations of a pair.
-    time_reversal: use every pair backwards too, (r', -v') -> (r, -v).
+    time_reversal: also use every pair backwards, (r', -v') -> (r, -v).
     augmentation: "cube" turns each sample by one of the 48 symmetries of a cube (paper, section 4.4 vii).
-    validation_pairs: validate on this many pairs, evenly spread over the validation trajectories.
+    validation_pairs: number of pairs of the validation, evenly spread over its trajectories.
     """
 
     validation: tuple[Path, ...] = Field(min_length=1)
@@ -31,6 +31,6 @@ class DataConfig(FilesConfig):
 
 
 class OGNConfig(Config):
-    """The configuration of a learned integrator."""
+    """The configuration of an OGN."""
 
     data: DataConfig

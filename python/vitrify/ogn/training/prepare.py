@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
-import vitrify
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import sha256
 from vitrify.data.datasets import Noise, OGNPairs, evenly_spread, load_trajectories
 from vitrify.data.trajectories import Trajectory, TrajectoryFile, TrajectoryMeta
 from vitrify.models import ModelConfig, System, build_model
 from vitrify.ogn.training.config import OGNConfig
 from vitrify.ogn.training.kinetic_energy_correction import correct_best
 from vitrify.ogn.training.task import OGNTask, calibrate
+from vitrify.training.info import data_files, describe
 from vitrify.training.task import Prepared
 from vitrify.training.validity import validity
 
 
 def prepare(config: OGNConfig, model_config: ModelConfig) -> Prepared:
-    """The task of a configuration, on the pairs of its trajectories."""
+    """The task and data of a configuration.
+
+    Raises VitrifyError for files of different systems, a stride that is no multiple of the frame interval, and
+    trajectories that are too short.
+    """
     meta, trajectories = load_trajectories(config.data.train)
     held_out = load_trajectories(config.data.validation, like=meta)[1]
     frames = _frames(config.data.stride, meta)
@@ -67,26 +70,19 @@ def _frames(stride: int, meta: TrajectoryMeta) -> int:
 
 
 def _describe(config: OGNConfig, meta: TrajectoryMeta, trajectories: Sequence[Trajectory], frames: int) -> str:
-    """All that a checkpoint must say about its model beside the weights, as JSON."""
-    data = []
-    for path in config.data.train:
-        with TrajectoryFile(path) as file:
-            data.append({"name": path.name, "sha256": sha256(path), "recipe": file.meta.recipe})
-    versions = {
-        "vitrify": vitrify.__version__,
-        "torch": torch.__version__,
-        "lammps": meta.versions.get("lammps", ""),
-    }
-    return json.dumps(
-        {
-            "config": json.loads(config.model_dump_json()),
-            "species": list(meta.species),
-            "masses": [float(mass) for mass in meta.masses],
-            "units": meta.units,
-            "base_timestep": float(meta.base_timestep),
-            "stride": config.data.stride,
-            "validity": validity(meta.species, trajectories, frames),
-            "data": data,
-            "versions": versions,
-        }
+    return describe(
+        config,
+        meta.species,
+        meta.units,
+        validity(meta.species, trajectories, frames),
+        data_files(config.data.train, _recipe),
+        masses=[float(mass) for mass in meta.masses],
+        base_timestep=float(meta.base_timestep),
+        stride=config.data.stride,
+        versions={"lammps": meta.versions.get("lammps", "")},
     )
+
+
+def _recipe(path: Path) -> dict[str, Any]:
+    with TrajectoryFile(path) as file:
+        return file.meta.recipe

@@ -1,4 +1,4 @@
-"""What an OGN model is trained on: its pairs of configurations, its loss, and its errors in physical units."""
+"""The training task of an OGN: pairs of configurations, the loss, and errors in physical units."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from vitrify.training.task import Task
 
 
 def velocity_spread(velocities: np.ndarray, types: np.ndarray, n_species: int) -> np.ndarray:
-    """Root mean square of a velocity component for each species; for one without atoms, that of all atoms."""
+    """Root mean square of a velocity component, for each species (n_species,), from velocities (n, 3), types (n,).
+
+    A species without atoms gets the value of all atoms.
+    """
     squares = (velocities**2).mean(1)
     atoms = np.bincount(types, minlength=n_species)
     sums = np.bincount(types, squares, n_species)
@@ -22,7 +25,7 @@ def velocity_spread(velocities: np.ndarray, types: np.ndarray, n_species: int) -
 
 
 def calibrate(model: OGN, data: OGNPairs, pairs: int = 200) -> np.ndarray:
-    """Gives the model the scales of its targets, from evenly spread pairs; returns their spread."""
+    """Sets the scales of the model's targets from evenly spread pairs; returns the velocity spread (n_species,)."""
     sample = [data.snapshots(int(index)) for index in evenly_spread(data.n_pairs, pairs)]
     types = np.concatenate([s.types for s in sample])
     velocities = np.concatenate([s.velocities for s in sample])
@@ -33,7 +36,7 @@ def calibrate(model: OGN, data: OGNPairs, pairs: int = 200) -> np.ndarray:
 
 
 class OGNTask(Task):
-    """A model together with what training and validation ask of it.
+    """An OGN with its loss and the figures of its validation.
 
     v_std: (n_species,) spread of a velocity component, the unit of the relative velocity error.
     """
@@ -48,7 +51,7 @@ class OGNTask(Task):
         self.register_buffer("v_std", torch.tensor(v_std, dtype=torch.get_default_dtype()))
 
     def forward(self, batch: Pair) -> Tensor:
-        """The loss of a training batch, dimensionless; the model takes it into its running statistics."""
+        """The loss of a training batch, dimensionless; the running statistics of the model take the batch in."""
         graph = batch.graph
         self.model.observe(graph.types, graph.velocities, graph.edge_vectors, batch.dr, batch.dv)
         return self.model.loss(graph.types, self.model(*graph), batch.dr, batch.dv)
@@ -60,7 +63,7 @@ class OGNTask(Task):
 
     @torch.no_grad()
     def statistics(self, batch: Pair) -> Tensor:
-        """[loss, (dr error)^2, (dv error)^2, (dv error / v_std)^2], means over atoms and components: (4,)."""
+        """Means (4,) over atoms and components of [loss, (dr error)^2, (dv error)^2, (dv error / v_std)^2]."""
         types = batch.graph.types
         dr, dv = self.model(*batch.graph)
         of_dr, of_dv = dr - batch.dr, dv - batch.dv
@@ -69,6 +72,6 @@ class OGNTask(Task):
         return torch.stack([loss, *(x.square().mean() for x in (of_dr, of_dv, relative))])
 
     def metrics(self, means: Tensor) -> dict[str, float]:
-        """val_loss, RMSE of dr and dv, and RMSE of dv over v_std."""
+        """val_loss, root mean square errors of dr and dv in their units, and that of dv over v_std."""
         loss, dr, dv, relative = means.tolist()
         return {"val_loss": loss, "rmse_dr": dr**0.5, "rmse_dv": dv**0.5, "rmse_dv_over_v": relative**0.5}

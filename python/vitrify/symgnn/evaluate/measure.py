@@ -73,7 +73,7 @@ def _as_model(glass: LabelledStructure, names: Sequence[str], species: Sequence[
 
 
 def predict(loaded: PropertyPredictor, glass: LabelledStructure) -> Predicted:
-    """What the model says of a glass whose types are the model's; VitrifyError if that is no number."""
+    """Predictions for a glass with the types of the model; VitrifyError if one of them is not finite."""
     start = time.perf_counter()
     values, deviations = loaded.predict(glass.positions, glass.cell, glass.types)
     seconds = time.perf_counter() - start
@@ -106,10 +106,10 @@ def _outside(glass: LabelledStructure, model: SymGNNMetadata) -> tuple[str, ...]
 
 
 def scores_of(predicted: Sequence[Predicted], species: Sequence[str], ceiling: float | None = None) -> dict[str, Any]:
-    """All numbers of an evaluation; see `vitrify.analysis.scores` for what each of them is.
+    """All numbers of an evaluation, as `vitrify.analysis.scores` defines them.
 
-    species_mean: the scores of the mean label of each species, taken from these very labels: what can be known
-    without looking at the structure. deviation: None if the model gives no positive standard deviations.
+    species_mean: the scores of the mean label of each species, taken from these very labels, as a predictor that does
+    not look at the structure. deviation: None if the model gives no positive standard deviations.
     """
     values, deviations, labels, types, numbers = pooled(predicted)
     names = np.array([p.structure.name for p in predicted])

@@ -17,7 +17,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Predicted:
-    """A structure, the predictions for its atoms, (N,) each, and in what way it leaves the range of the model."""
+    """A structure and the predictions for its atoms, (N,) each, in the unit of the property.
+
+    seconds: wall time of the prediction. outside: sentences on how the structure leaves the range of the training data.
+    """
 
     structure: LabelledStructure
     values: Array

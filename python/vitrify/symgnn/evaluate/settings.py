@@ -1,4 +1,4 @@
-"""What predictions are compared with, and how."""
+"""The labels that predictions are compared with, and the engine that predicts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _names(text: str) -> tuple[str, ...] | None:
 
 @dataclass(frozen=True)
 class Settings:
-    """What predictions are compared with.
+    """The labels that predictions are compared with, and the engine that predicts.
 
     label: name of the labels in the files; None: the name of the model's property. label_species: species whose labels
     count; None: all. ceiling: the pooled Pearson correlation that a perfect model would reach, as labels are noisy.

@@ -1,10 +1,10 @@
-"""Why a model predicts what it predicts for an atom: a score for each bond, in one of two ways.
+"""The importance of bonds for the prediction of an atom: a score for each bond, by one of two methods.
 
 Masks are GNNExplainer's for regression (SymGNN paper, eq. 7): the smallest set of bonds that keeps a prediction. A
 prediction is one number, which many sets keep; and Adam moves the logits of all bonds by about the same step, so that a
-score says rather on which side a bond pulls than how hard. Which bonds come first therefore depends on where the
-optimiser starts. Effects have neither fault: an effect is the slope of the prediction with the weight of a bond, which
-is what leaving it out changes, to first order.
+score tells the sign of the influence of a bond rather than its size. Which bonds come first therefore depends on where
+the optimiser starts. Effects have neither fault: an effect is the slope of the prediction with the weight of a bond,
+which is, to first order, the change when the bond is left out.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _DRAWS = 10  # sets of bonds as long as the important ones, whose removal the re
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a model predicts `prediction` for an atom; numbers in the unit of the property, atoms from 0.
+    """The importance of bonds for the prediction of an atom; numbers in the unit of the property, atoms from 0.
 
-    atoms (n,): what the model sees, the centre first; hops (n,), displacements (n, 3) from the centre.
-    bonds (b, 2): indices into `atoms` of the bonds that matter at all, vectors (b, 3) from the first to the second.
-    scores (b,): the mask, 0 to 1, or the size of the effect. masked: the prediction with the mask, NaN if there is
-    none. kept, removed: with the top bonds alone, and without them. matched (d,): without as many random bonds of the
-    same lengths.
+    atoms (n,): indices of the atoms that the model sees, the centre first; hops (n,), displacements (n, 3) from the
+    centre. bonds (b, 2): indices into `atoms`, of bonds with any influence; vectors (b, 3) from the first to the second
+    atom. scores (b,): the mask, 0 to 1, or the size of the effect. prediction, deviation: by the model as it is.
+    Predictions with weights: masked: the mask, NaN if there is none; kept: the top bonds alone; removed: all but the
+    top bonds; matched (d,): all but as many random bonds of the same lengths.
     """
 
     centre: int

@@ -24,7 +24,7 @@ _SHADES = (PALETTE[0], "#e8a078", "#f3cdb5", SECOND)  # high, medium, low, rando
 def structure_figure(
     explanation: Explanation, types: np.ndarray, species: Sequence[str], *, top: int, length: str
 ) -> Figure:
-    """Two views from the centre: what the model sees with the `top` bonds, and the closest 10 atoms with their bonds.
+    """Two views: all atoms that the model sees with the `top` bonds, and the closest 10 atoms with their bonds.
 
     types (N,) of the whole structure.
     """
@@ -104,7 +104,7 @@ def distance_figure(found: Mapping[str, Distances], *, length: str) -> Figure:
             draw_densities(left, each, length)
             left.set_title(name)
             middle, _ = _shells(right, each, length)
-            enough = each.null > 1e-3  # below, a ratio says nothing
+            enough = each.null > 1e-3  # below, the ratio is noise
             low, high, ratio = (np.divide(x, each.null, out=np.full_like(each.null, np.nan), where=enough)
                                 for x in (*each.band, each.important))  # fmt: skip
             right.fill_between(middle, low, high, color=PALETTE[1], alpha=0.25, linewidth=0)

@@ -1,4 +1,4 @@
-"""The report of an explanation: what a model looks at, and whether the paper's findings survive their nulls."""
+"""The report of an explanation: the important bonds, and whether the paper's findings survive their nulls."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def _provenance(report: Report, results: ExplainResults) -> None:
     first, *others = results.models
     atoms = [found.centre + 1 for found in first.explanations]
     names = [each.model.path.name for each in (first, *others)]
-    if settings.start:  # what the command line does not offer
+    if settings.start:  # which is no option of the command line
         chosen = dataclasses.replace(settings, atoms=tuple(atoms), baseline=names[1] if others else None)
         report.code(f"EXPLANATION.run({names[0]!r}, {results.source!r}, settings={chosen!r})")
     else:

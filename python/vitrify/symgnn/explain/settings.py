@@ -1,4 +1,4 @@
-"""What to explain, and how hard to look."""
+"""The atoms to explain, and the effort."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from vitrify.core.errors import VitrifyError
 from vitrify.core.options import integers, option
 
-# The medium range: 5 to 10 A of the paper (section 6.1), which is 2 to 4 diameters of an atom.
+# The medium range (A; sigma): 5 to 10 A of the paper (section 6.1), which is 2 to 4 diameters of an atom.
 MEDIUM_RANGE = {"metal": (5.0, 10.0), "lj": (2.0, 4.0)}
 IMPORTANCE = ("mask", "effect")
-# Width of the bins of equal lengths: with wider ones (0.1 A), importance that is nothing but a function of length seems
-# to go with cycles beyond length, because cycles get fewer within a bin too.
+# Width of the bins of equal lengths (A; sigma). In wider bins (0.1 A), importance that is a function of length alone
+# seems to correlate with cycles beyond length, because the number of cycles falls with length within a bin, too.
 BIN = {"metal": 0.02, "lj": 0.008}
 
 _atoms = integers("atoms {!r} are not integers separated by commas: give for example 1,5,9")

@@ -1,4 +1,4 @@
-"""The part of a structure that the prediction for one atom can see."""
+"""The k-hop subgraph of an atom: all of a structure that a network of k messages reads for it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def all_edges(positions: np.ndarray, cell: np.ndarray, cutoff: float) -> Edges:
 
 
 def k_hop_subgraph(edges: Edges, centre: int, hops: int) -> Subgraph:
-    """What a network of `hops` messages sees from `centre`."""
+    """The atoms and edges that a network of `hops` messages reads for the prediction of `centre`."""
     n = len(edges.offsets) - 1
     hop = np.full(n, -1)
     displacements = np.zeros((n, 3))

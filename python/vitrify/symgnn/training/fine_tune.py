@@ -40,7 +40,7 @@ from vitrify.symgnn.metadata import SymGNNMetadata
 from vitrify.symgnn.models.base import SymGNN
 from vitrify.symgnn.models.exact import ExactSymGNN
 from vitrify.symgnn.training.config import SymGNNConfig
-from vitrify.symgnn.training.task import UNUSUAL, Structures, SymGNNTask, describe, graphs_of, load_labelled
+from vitrify.symgnn.training.task import UNUSUAL, Structures, SymGNNTask, describe_run, graphs_of, load_labelled
 from vitrify.training.task import Prepared
 
 Array = NDArray[np.float64]
@@ -112,7 +112,7 @@ def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
         validation = Structures(model, *graphs_of(load_labelled(config, config.data.validation), model.cutoff, dtype))
         rows = [task.statistics([sample]) for sample in validation.samples]
         metrics |= task.metrics(torch.stack(rows).mean(0))
-    info = json.loads(describe(config, structures, model.cutoff))
+    info = json.loads(describe_run(config, structures, model.cutoff))
     digest = sha256(path)
     info["config"]["start"]["sha256"] = digest
     info["data"] = [*metadata.provenance.data, {"name": path.name, "sha256": digest}, *info["data"]]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 
-#include "lammps/amshortcut/create_glass.h"
+#include "lammps/generation/create_glass.h"
 
 #include "base/error.h"
 #include "base/suggestion.h"
@@ -42,7 +42,7 @@ void CreateGlass::command(int narg, char **arg)
   check_box();
 
   std::string message;
-  if (comm->me == 0) ModelHost::attempt(message, [this] { make(); });
+  if (comm->me == 0) ModelHost::attempt(message, [this] { generate(); });
   host.fail_if(message);
 
   share();
@@ -51,10 +51,10 @@ void CreateGlass::command(int narg, char **arg)
 }
 
 /* ----------------------------------------------------------------------
-   the box as a cell whose corner is the origin
+   generates atoms for the box as a cell whose corner is the origin
 ------------------------------------------------------------------------- */
 
-void CreateGlass::make()
+void CreateGlass::generate()
 {
   const vitrify::ModelFile file(vitrify::find_model(model_name, vitrify::shipped_model_folders()));
   vitrify::Generator generator(file);
@@ -67,14 +67,14 @@ void CreateGlass::make()
   request.steps = steps;
   request.seed = static_cast<std::uint32_t>(seed);
   request.churn = churn;
-  const std::string asked = generator.latents() ? set_latent(generator, request) : set_targets(model, request);
+  const std::string request_words = generator.latents() ? set_latent(generator, request) : set_targets(model, request);
   set_counts(generator, types_by_species, request);
   if (check) check_reference(generator, file.path());
 
   const double start = platform::walltime();
   const vitrify::Glass glass = generator.generate(request);
   for (const auto &warning : generator.warnings(request)) error->warning(FLERR, "create_glass: " + warning);
-  report(model, request, glass, asked, platform::walltime() - start);
+  report(model, request, glass, request_words, platform::walltime() - start);
 
   positions = glass.structure.positions;
   for (std::size_t i = 0; i < positions.size(); i++) positions[i] += domain->boxlo[i % 3];
@@ -124,7 +124,7 @@ std::vector<int> CreateGlass::types_of_species(const vitrify::Metadata &model) c
 }
 
 /* ----------------------------------------------------------------------
-   what a generator of kind amshortcut is asked for; returns it in words
+   sets the target properties of a generator of kind amshortcut; returns them in words
 ------------------------------------------------------------------------- */
 
 std::string CreateGlass::set_targets(const vitrify::Metadata &model, vitrify::GlassRequest &request) const
@@ -155,7 +155,7 @@ std::string CreateGlass::set_targets(const vitrify::Metadata &model, vitrify::Gl
 }
 
 /* ----------------------------------------------------------------------
-   the latent vector that a generator of kind glassvae decodes; returns in words how it was drawn
+   draws the latent vector that a generator of kind glassvae decodes; returns in words how it was drawn
 ------------------------------------------------------------------------- */
 
 std::string CreateGlass::set_latent(const vitrify::Generator &generator, vitrify::GlassRequest &request) const
@@ -237,7 +237,7 @@ void CreateGlass::check_reference(vitrify::Generator &generator, const std::stri
 /* ---------------------------------------------------------------------- */
 
 void CreateGlass::report(const vitrify::Metadata &model, const vitrify::GlassRequest &request,
-                         const vitrify::Glass &glass, const std::string &asked, double seconds) const
+                         const vitrify::Glass &glass, const std::string &request_words, double seconds) const
 {
   const auto n = static_cast<double>(glass.structure.types.size());
   const double volume = domain->xprd * domain->yprd * domain->zprd;
@@ -248,7 +248,8 @@ void CreateGlass::report(const vitrify::Metadata &model, const vitrify::GlassReq
     made += fmt::format("{}{} {}", made.empty() ? "" : ", ", request.counts[s], model.species[s]);
   }
   const std::string of_mass = model.units == "lj" ? "" : fmt::format("{:.4g} g/cm^3, ", force->mv2d * mass / volume);
-  utils::logmesg(lmp, "create_glass: model {}, variant {}, {}; {}\n", model_name, model.variant, model.dtype, asked);
+  utils::logmesg(lmp, "create_glass: model {}, variant {}, {}; {}\n", model_name, model.variant, model.dtype,
+                 request_words);
   utils::logmesg(lmp, "create_glass: {} atoms ({}), density {}{:.5g} atoms per {}^3\n", glass.structure.types.size(),
                  made, of_mass, n / volume, model.units == "lj" ? "sigma" : "A");
   utils::logmesg(lmp, "create_glass: seed {}, {} steps, {:.3g} seconds\n", seed, steps, seconds);
@@ -274,7 +275,7 @@ void CreateGlass::report_closest(const vitrify::Metadata &model, const vitrify::
 }
 
 /* ----------------------------------------------------------------------
-   rank 0 tells all others of its atoms
+   rank 0 sends its atoms to all others
 ------------------------------------------------------------------------- */
 
 void CreateGlass::share()

@@ -2,7 +2,7 @@
 /* ----------------------------------------------------------------------
    create_glass MODEL keyword value ...
 
-   Fills a periodic box with the atoms of a glass, made by a generator.
+   Fills a periodic box with the atoms of a glass, made by a generator of kind amshortcut or glassvae.
 
    number N              atoms in the whole box; or
    density R             g/cm^3 in metal units, atoms per sigma^3 in lj units; default: the model's, given targets or z
@@ -41,16 +41,16 @@ public:
 private:
   ModelHost host;    // for errors that all ranks agree on
 
-  // what the command says
+  // the arguments of the command
 
   std::string model_name;
-  bigint number;     // 0: not given
-  double density;    // the same
+  bigint number;     // of atoms in the whole box; 0: not given
+  double density;    // g/cm^3 in metal units, atoms per sigma^3 in lj units; 0: not given
   int seed, steps;
   double churn;
   std::vector<std::string> elements;
   std::vector<std::pair<std::string, double>> targets;
-  std::vector<double> energies;    // low and high, or none
+  std::vector<double> energies;    // lowest and highest energy at rest for each atom; empty: not given
   std::vector<double> composition;
   class Region *region;
   bool occupied, check;
@@ -67,7 +67,7 @@ private:
 
   // on rank 0, where exceptions become messages
 
-  void make();
+  void generate();
   void check_units(const vitrify::Metadata &) const;
   std::vector<int> types_of_species(const vitrify::Metadata &) const;
   std::string set_targets(const vitrify::Metadata &, vitrify::GlassRequest &) const;

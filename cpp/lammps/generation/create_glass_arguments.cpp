@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* ----------------------------------------------------------------------
-   What create_glass reads from its command, and the boxes that it refuses
+   The arguments of create_glass, and the boxes that it refuses
 ------------------------------------------------------------------------- */
 
-#include "lammps/amshortcut/create_glass.h"
+#include "lammps/generation/create_glass.h"
 
 #include "base/suggestion.h"
 
