@@ -13,8 +13,8 @@ import toy_glassvae
 from native_models.elsewhere import predict_elsewhere, skip_without
 from native_models.glassvae import SHAPES, Array, glass, make_model, write
 from vitrify import GlassCalc, _core
-from vitrify.cli import diagnose as doctor
 from vitrify.cli.describe import describe
+from vitrify.cli.diagnose import diagnose
 from vitrify.core.errors import VitrifyError
 from vitrify.engines.open import engines_of, open_model
 from vitrify.engines.predictions import EnergyPrediction
@@ -260,13 +260,15 @@ def test_instruction_sets_agree(name: str, dtype: str, tmp_path: Path) -> None:
     assert deviation(got, eager(model, dtype, *case)) <= TOLERANCE[dtype]
 
 
-def test_the_native_engine_is_the_default(network: Path, tmp_path: Path) -> None:
+def test_the_native_engine_is_the_default(network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert engines_of(network) == ("native", "torch")
     assert isinstance(open_model(network, kind="glassvae"), NativeGlassVAE)
     torch_model = open_model(network, "torch", kind="glassvae")
     assert isinstance(torch_model, TorchGlassVAE)
     assert ("engines", "native, torch") in describe(torch_model.metadata, network)
-    assert "by the native engine" in doctor._model_in_python(str(network), "native")
+    monkeypatch.setattr("vitrify.cli.diagnose.shipped_models", dict)
+    found = {finding.name: finding.detail for finding in diagnose([str(network)])}
+    assert "by the native engine" in found["network.pt in Python, native"]
     case = glass(2)
     assert deviation(open_model(network, kind="glassvae").predict(*case), torch_model.predict(*case)) < 1e-10
     atoms = toy_glassvae.glass(2)
