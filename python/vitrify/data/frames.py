@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
-from vitrify.data.samples import Sample, as_sample, read_extxyz
+from vitrify.data.samples import Sample, as_number, as_sample, read_extxyz
 
 AT_REST, STRAINED = "minimised", ("compressed", "expanded")
 
@@ -95,10 +95,7 @@ def _matrix(voigt: np.ndarray) -> np.ndarray:
 
 
 def _scalar(value: Any, name: str, where: str) -> float:
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        found = math.inf
-    if math.isinf(found):
+    number = as_number(value)
+    if number is None:
         raise VitrifyError(f"{where}: {name} is {value!s:.40}, but must be a number")
-    return found
+    return number

@@ -177,6 +177,7 @@ class LabelFile:
             )
 
     def close(self) -> None:
+        """Closes the file."""
         self._file.close()
 
     def __enter__(self) -> Self:

@@ -131,12 +131,18 @@ def _check_properties(path: Path, infos: Sequence[dict[str, Any]], properties: S
             )
 
 
-def _number(value: Any, name: str, where: str) -> float:
+def as_number(value: Any) -> float | None:
+    """A number, which may be NaN; None for infinity and for a value that is no number."""
     try:
         number = float(value)
     except (TypeError, ValueError):
-        number = math.inf
-    if math.isinf(number):
+        return None
+    return None if math.isinf(number) else number
+
+
+def _number(value: Any, name: str, where: str) -> float:
+    number = as_number(value)
+    if number is None:
         raise VitrifyError(f"{where}: {name} is {str(value)!r}, but must be a number")
     return number
 

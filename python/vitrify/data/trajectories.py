@@ -152,6 +152,7 @@ class TrajectoryFile:
         return self._file["particles"][self._names[index]]
 
     def close(self) -> None:
+        """Closes the file."""
         self._file.close()
 
     def __iter__(self) -> Iterator[Trajectory]:

@@ -11,7 +11,7 @@ from vitrify.hosts.lammps.barriers import BarrierField
 from vitrify.hosts.lammps.ogn import Control, Mover
 from vitrify.kinds import KINDS
 from vitrify.modelfile.archive import find_model, read_metadata
-from vitrify.ogn.step import Langevin
+from vitrify.ogn.step import as_langevin
 
 if TYPE_CHECKING:
     from vitrify.hosts.lammps.energy import EnergyModel
@@ -108,12 +108,8 @@ def attach_barriers(lmp: Any, model: str | Path, elements: tuple[str, ...], opti
 def _control(options: dict[str, Any]) -> Control:
     """The options of `Control`, which are removed from `options`; VitrifyError for a wrong thermostat."""
     chosen = {name: options.pop(name) for name in ("langevin", "guard") if name in options}
-    bath: Any = chosen.get("langevin")
-    if bath is not None and not isinstance(bath, Langevin):
-        try:
-            chosen["langevin"] = Langevin(*bath)
-        except TypeError:
-            raise VitrifyError(f"langevin is {bath!r}: give (temperature, damping time, seed)") from None
+    if "langevin" in chosen:
+        chosen["langevin"] = as_langevin(chosen["langevin"])
     return Control(**chosen)
 
 

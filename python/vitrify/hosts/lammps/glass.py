@@ -70,11 +70,7 @@ def _make(system: System, model: str | Path, elements: Sequence[str], options: d
     metadata = read_metadata(path)
     if KINDS[metadata.kind].generate is None:
         raise not_a_generator(path, metadata.kind)
-    if metadata.units != system.library.units:
-        raise system.error(
-            f"the model is in {metadata.units} units, but the input uses units {system.library.units}: use units "
-            f"{metadata.units}"
-        )
+    system.check_units(metadata)
     _check_elements(system, elements, metadata.species)
     atoms = generate(path, cell=system.library.box()[1], **options)
     missing = sorted(set(_names(atoms, metadata.species)) - set(elements))

@@ -126,9 +126,11 @@ class _Mpi:
         raise VitrifyError(f"more than one rank is not supported with this MPI ({version[:60]}): use one rank")
 
     def least(self, number: int) -> int:
+        """The smallest number of all ranks."""
         return self._reduce(number, self.minimum)
 
     def sum(self, number: int) -> int:
+        """The sum of the numbers of all ranks."""
         return self._reduce(number, self.addition)
 
     def _reduce(self, number: int, operation: Any) -> int:
@@ -145,4 +147,5 @@ class _Mpi:
         return buffer.raw[: size.value]
 
     def abort(self) -> None:
+        """Ends the program on all ranks."""
         self.symbols.MPI_Abort(self.comm, 1)

@@ -48,14 +48,8 @@ class MeanVector(nn.Module):
         self.scale = scale
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         mean = mean_over_centres(edge_vectors * self.scale, edge_index[0], n_owned)
         return torch.cat([nodes[:n_owned, :-3], mean], dim=1), memory
 
@@ -104,14 +98,8 @@ class ConvolutionBlock(nn.Module):
         self.norm = BatchNorm(width)
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         messages = self.neighbour(nodes).index_select(0, edge_index[1]) * self.gate(memory)
         owned = nodes[:n_owned]
         total = sum_over_centres(messages, edge_index[0], n_owned)
@@ -174,14 +162,8 @@ class EquivariantBlock(nn.Module):
         self.update = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         i, j = edge_index[0], edge_index[1]
         displacements, h = nodes[:, :3], nodes[:, 3:]
         d = edge_vectors + (displacements.index_select(0, j) - displacements.index_select(0, i))
@@ -250,14 +232,8 @@ class InteractionBlock(nn.Module):
         self.update = nn.Sequential(nn.Linear(width, width), ShiftedSoftplus(), nn.Linear(width, width))
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         fade = 0.5 * (torch.cos(lengths(edge_vectors) * (math.pi / self.cutoff)) + 1.0)
         messages = self.neighbour(nodes).index_select(0, edge_index[1]) * self.filters(memory)
         total = sum_over_centres(messages * fade.unsqueeze(1), edge_index[0], n_owned)
@@ -318,14 +294,8 @@ class LevelBlock(nn.Module):
         self.edge_update = nn.Identity() if last else nn.Linear(width, width)
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         i, j = edge_index[0], edge_index[1]
         edges, levels = memory[: i.shape[0]], memory[i.shape[0] :]
         messages = self.neighbour(nodes).index_select(0, j) * self.filters(self.basis(lengths(edge_vectors)))

@@ -26,15 +26,9 @@ class BlockSymGNN(SymGNN):
         self.head = head
 
     def layer(
-        self,
-        index: int,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
+        self, index: int, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor,
         n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         new_nodes, new_memory = nodes[:n_owned], memory
         for number, block in enumerate(self.blocks):  # TorchScript cannot index a ModuleList with a variable
             if number == index:
@@ -46,14 +40,8 @@ class BlockSymGNN(SymGNN):
         return nodes[:n_owned]
 
     def finish(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         standard = self.head(self.features(nodes, memory, types, n_owned)).squeeze(1)
         deviation = (self.label_scale * self.residual).expand(n_owned)
         return self.in_units(standard, types[:n_owned]), deviation

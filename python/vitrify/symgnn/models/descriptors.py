@@ -76,16 +76,9 @@ def hats(r: Tensor, start: float, end: float, count: int) -> Tensor:
 
 
 def densities(
-    neighbour_types: Tensor,
-    centres: Tensor,
-    edge_vectors: Tensor,
-    n_atoms: int,
-    n_species: int,
-    degree: int,
-    start: float,
-    end: float,
-    count: int,
-) -> Tensor:
+    neighbour_types: Tensor, centres: Tensor, edge_vectors: Tensor, n_atoms: int, n_species: int, degree: int,
+    start: float, end: float, count: int,
+) -> Tensor:  # fmt: skip
     """The densities A of the module's docstring: (n_atoms, n_species, count, (degree + 1)^2).
 
     neighbour_types, centres: (E,). edge_vectors: (E, 3). start, end: range of the splines, in the unit of length.

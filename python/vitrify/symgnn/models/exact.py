@@ -123,15 +123,9 @@ class ExactSymGNN(SymGNN):
         self.last_weight = nn.Parameter(torch.zeros(m, max(1, config.hidden)))
 
     def stiffness_pass(
-        self,
-        index: int,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
+        self, index: int, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor,
         n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """The stiffness tensors (n_owned, 6) of order `index`, and the memory with their descriptors.
 
         The memory holds the descriptors of lower orders and, in its last six columns, the stiffness of order 0.
@@ -201,15 +195,9 @@ class ExactSymGNN(SymGNN):
         return edge_vectors.new_zeros([n, self.node_width]), edge_vectors.new_zeros([n, 0])
 
     def layer(
-        self,
-        index: int,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
+        self, index: int, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor,
         n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """The first layers compute the stiffness, if there is one; the last two compute the fields and their sums.
 
         The memory is first that of `stiffness_pass`; then it holds the direct field, and in the end also the sums.
@@ -237,14 +225,8 @@ class ExactSymGNN(SymGNN):
         return nodes[:n_owned], torch.cat(found, 1)
 
     def finish(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """The mean of the members, and the standard deviation, which grows with their spread: (n_owned,) each."""
         own = nodes[:n_owned, : self.members * self.fields].view(n_owned, self.members, self.fields)
         sums = memory[:, self.members :].reshape(n_owned, self.shells, self.members, self.fields)

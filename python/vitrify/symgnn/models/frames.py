@@ -60,14 +60,8 @@ class FrameBlock(nn.Module):
         self.register_buffer("signs", signs)
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         i, j = edge_index[0], edge_index[1]
         owned, neighbours = nodes[:n_owned], nodes.index_select(0, j)
         ends = self.centre(owned).index_select(0, i) + self.neighbour(nodes).index_select(0, j)

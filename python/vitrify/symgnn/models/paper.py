@@ -204,14 +204,8 @@ class AttentionBlock(nn.Module):
         self.dropout = dropout
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """nodes (M, width), memory (E, width): edge features -> updated (n_owned, width) and (E, width)."""
         i, j = edge_index[0], edge_index[1]
         owned = nodes[:n_owned]

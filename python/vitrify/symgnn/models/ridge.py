@@ -57,15 +57,9 @@ class RidgeSymGNN(SymGNN):
         return edge_vectors.new_zeros([n, self.node_width]), edge_vectors.new_zeros([n, 0])
 
     def layer(
-        self,
-        index: int,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
+        self, index: int, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor,
         n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Layer 0 computes the descriptors; layer 1 their sums over shells and species, which become the memory."""
         lengths = edge_vectors.square().sum(1).sqrt()
         if index == 0:
@@ -87,14 +81,8 @@ class RidgeSymGNN(SymGNN):
         return nodes[:n_owned], torch.cat(found, 1)
 
     def finish(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """The predictions (n_owned,), and one standard deviation for all atoms (n_owned,)."""
         standard = ((memory - self.centre) / self.scale) @ self.weight
         value = self.in_units(standard, types[:n_owned])
