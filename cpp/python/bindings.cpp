@@ -157,7 +157,7 @@ PYBIND11_MODULE(_core, module)
     try {
       if (pointer) std::rethrow_exception(pointer);
     } catch (const vitrify::Error &error) {
-      const py::object type = py::module_::import("vitrify.errors").attr("VitrifyError");
+      const py::object type = py::module_::import("vitrify.core.errors").attr("VitrifyError");
       PyErr_SetString(type.ptr(), error.what());
     }
   });

@@ -1,8 +1,8 @@
 """The kinds of models that vitrify knows: `KINDS`, the only list of them.
 
-The `Kind` of a system holds everything that the shared layers need to know of it: metadata, engines, export, training,
-evaluation, styles in LAMMPS. Code is named by import paths in text, "module:attribute", and loaded when it is used. So
-looking a kind up imports nothing heavy, and no shared module names a kind.
+The `Kind` of a system, together with its package, gives the shared layers everything that they need to know of it. The
+parts have equal names in all packages (`PARTS`), and are loaded when they are used. So looking a kind up imports nothing
+heavy, and no shared module names a kind.
 
 A package from outside adds its `Kind` by an entry point of the group "vitrify.kinds", or by `KINDS.register`.
 """
@@ -19,78 +19,83 @@ from vitrify.core.errors import VitrifyError, did_you_mean
 
 _BUILT_IN = ("vitrify.ogn.kind", "vitrify.symgnn.kind", "vitrify.amshortcut.kind", "vitrify.glassvae.kind")
 
-
-@dataclass(frozen=True)
-class CalculatorPart:
-    """The properties that a kind of model has in `GlassCalc`.
-
-    argument: the argument of GlassCalc that takes the model, "model" or "barriers". properties: their names, ASE's or
-    our own. results: import path of a function (model, positions (N, 3), cell (3, 3), types (N,)) -> {property: value}.
-    quantity: import path of a function of the metadata -> the name of the predicted quantity, for warnings.
-    """
-
-    argument: str
-    properties: tuple[str, ...]
-    results: str
-    quantity: str
+# The name of each part -> its place in the package of a kind, "module:attribute".
+PARTS = {
+    # Class of vitrify.json, a `vitrify.modelfile.metadata.Metadata`.
+    "metadata": "metadata:{title}Metadata",
+    # Dictionary of name -> (config class, module class), the default first.
+    "variants": "models:VARIANTS",
+    # Class of a training configuration, a `vitrify.training.config.Config`.
+    "config": "training.config:{title}Config",
+    # Function (training config, model config) -> task and data, a `vitrify.training.task.Prepared`.
+    "prepare": "training.prepare:prepare",
+    # Function (module, `vitrify.export.write.Exported`, **given) -> the metadata that only this kind has, with the
+    # reference case.
+    "own_metadata": "export:own_metadata",
+    # Function (model in any engine) -> outputs of the reference case, got and expected.
+    "replay": "replay:replay",
+    # Class of the loaded TorchScript program, a `vitrify.engines.torchscript.TorchModel`.
+    "torch": "torchscript:Torch{title}",
+    # The parts below are optional; see `Kind.optional`. Class of a model in the native engine, a
+    # `vitrify.engines.native.NativeBase`.
+    "native": "native:Native{title}",
+    # Objects behind the commands `vitrify evaluate` and `vitrify explain`.
+    "evaluate": "evaluate:EVALUATION",
+    "explain": "explain:EXPLANATION",
+    # Function (path, metadata, `vitrify.generation.request.Request`) -> iterator over structures.
+    "generate": "generate:structures",
+    # Function (run, values of --response) that export calls before it writes the file.
+    "adjust": "training.responses:adjust",
+    # Functions behind GlassCalc: (model, positions (N, 3), cell (3, 3), types (N,)) -> {property: value}; and metadata
+    # -> name of the predicted quantity, for warnings.
+    "results": "calculator:results",
+    "quantity": "calculator:quantity",
+}
+_OPTIONAL = ("native", "evaluate", "explain", "generate", "adjust")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of model. Text with a colon is an import path, which `load` imports; None: the kind has no such part.
+    """One kind of model.
 
     name: the kind in model files, configurations and file names (NAME.ogn.pt).
-    title: the name that papers use.
+    title: the name in papers and classes.
+    package: the Python package with the parts.
     purpose: purpose and hosts, as the end of the sentence "kind NAME ...".
-    metadata: class of `vitrify.json`, a `vitrify.modelfile.metadata.Metadata`.
-    variants: dictionary of name -> (config class, module class), the default first.
-    config: class of a training configuration, a `vitrify.training.config.Config`.
-    prepare: function (training config, model config) -> task and data, a `vitrify.training.task.Prepared`.
     methods, inputs: names of the methods of the TorchScript program, and of the arguments of its `forward`.
-    torch: class of the loaded TorchScript program, a `vitrify.engines.torchscript.TorchModel`.
-    own_metadata: function (module, `vitrify.export.write.Exported`, **given) -> the metadata that only this kind has,
-        with the reference case.
-    replay: function (model in any engine) -> outputs of the reference case, got and expected.
-    native: class of a model in the native engine, a `vitrify.engines.native.NativeBase`.
+    optional: names of the optional parts that the kind has: native, evaluate, explain, generate, adjust.
     exported: names of the entries in the info of a run that `own_metadata` takes as arguments.
-    evaluate, explain: objects behind the commands `vitrify evaluate` and `vitrify explain`.
-    generate: function (path, metadata, `vitrify.generation.request.Request`) -> iterator over structures.
-    adjust: function (run, values of --response) that export calls before it writes the file.
-    attach: function (lmp, model, elements, options) behind `vitrify.lammps.attach`, for models without energies.
-    calculator: the properties in `GlassCalc`.
+    argument: the argument of GlassCalc that takes the model, "model" or "barriers", or None. properties: the names
+        in GlassCalc, ASE's or our own.
+    attach: import path of a function (lmp, model, elements, options) behind `vitrify.lammps.attach`, for models without
+        energies, or None.
     styles: names of styles in LAMMPS; the first one replays the reference case.
     citation: the paper.
     """
 
     name: str
     title: str
+    package: str
     purpose: str
-    metadata: str
-    variants: str
-    config: str
-    prepare: str
     methods: tuple[str, ...]
     inputs: tuple[str, ...]
-    torch: str
-    own_metadata: str
-    replay: str
-    native: str | None = None
+    optional: tuple[str, ...] = ()
     exported: tuple[str, ...] = ()
-    evaluate: str | None = None
-    explain: str | None = None
-    generate: str | None = None
-    adjust: str | None = None
+    argument: str | None = None
+    properties: tuple[str, ...] = ()
     attach: str | None = None
-    calculator: CalculatorPart | None = None
     styles: tuple[str, ...] = ()
     citation: str = ""
 
-    def load(self, field: str) -> Any:
-        """The object that the import path in `field` names; VitrifyError if this kind has none."""
-        path = getattr(self, field)
-        if path is None:
-            raise VitrifyError(f"a model of kind {self.name} has no {field}; kind {self.name} {self.purpose}")
-        return load(path)
+    def has(self, part: str) -> bool:
+        """Whether the kind has a part; every kind has the parts that are not optional."""
+        return part not in _OPTIONAL or part in self.optional
+
+    def load(self, part: str) -> Any:
+        """The object that a part, one of PARTS, names; VitrifyError if this kind does not have it."""
+        if not self.has(part):
+            raise VitrifyError(f"a model of kind {self.name} has no {part}; kind {self.name} {self.purpose}")
+        return load(f"{self.package}.{PARTS[part].format(title=self.title)}")
 
 
 def load(path: str) -> Any:

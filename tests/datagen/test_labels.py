@@ -17,8 +17,8 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from test_training_symgnn import CONFIG, SMALL, glass
 
+from labelled_glass import CONFIG, SMALL, glass
 from toy_labels import HEADER, N, fill, search, structure, writer
 from vitrify.core.errors import VitrifyError
 from vitrify.data.label_files import LabelFile, Search

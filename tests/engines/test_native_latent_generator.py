@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_create_glass import apart, atoms_of, script
 from typer.testing import CliRunner
 
 import toy_glassvae
 import toy_ogn
 from glass_files import SILICON, cube, oblique, write_glass
-from lammps_runner import run_lammps, run_ok
+from lammps_inputs.create_glass import apart, atoms_of, script
+from lammps_runner import FOUR_RANKS, run_lammps, run_ok
 from python_lmp import needs_python_lmp, python_ok
 from vitrify import _core
 from vitrify.cli.main import app
@@ -252,7 +252,7 @@ def test_what_is_outside_the_data_is_warned_of(folder: Path) -> None:
     assert output.count("WARNING: create_glass: number density 0.093 is outside") == 1
 
 
-@pytest.mark.parametrize("make", [cube, oblique])
+@pytest.mark.parametrize("make", [pytest.param(cube, marks=pytest.mark.slow), oblique])
 def test_the_same_atoms_on_all_ranks(folder: Path, make: Any) -> None:
     cell = make(N, DENSITY)
     command = f"toy.pt number {N} elements Au Cu seed 11 steps 3 energy {WINDOW[0]} {WINDOW[1]} check yes"
@@ -312,10 +312,10 @@ def test_wrong_words(folder: Path, words: str, expected: str) -> None:
     assert re.search(expected, message), message
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
 def test_errors_of_all_ranks_are_one(folder: Path, ranks: int) -> None:
     words = "toy.pt elements Cu Au energy 4 5"
-    output = run_lammps(script(words, oblique(N, DENSITY)), folder, ranks, timeout=60).output
+    output = run_lammps(script(words, oblique(N, DENSITY)), folder, ranks).output
     assert output.count("ERROR") == 1, output
 
 

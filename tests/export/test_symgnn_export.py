@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_export import rewrite, with_metadata
 from typer.testing import CliRunner
 
 import model_files
 import toy_symgnn
+from changed_files import rewrite, with_metadata
 from lammps_runner import Configuration
 from toy_symgnn import glass, make_toy, write_toy
-from vitrify.cli import doctor
+from vitrify.cli import diagnose as doctor
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
 from vitrify.engines.load import load_model
@@ -200,7 +200,7 @@ def test_info_says_what_the_file_holds_without_torch(good: TorchSymGNN) -> None:
     ):
         assert text in output
     assert "temperature" not in output and "mass" not in output and "timestep" not in output
-    code = f"import sys; from vitrify.cli import app; app(['info', {str(good.path)!r}], standalone_mode=False)"
+    code = f"import sys; from vitrify.cli.main import app; app(['info', {str(good.path)!r}], standalone_mode=False)"
     code += "; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 

@@ -67,6 +67,13 @@ def test_it_stops_in_the_window(packed: Atoms) -> None:
     assert found.info["annealed"] > 0
     assert at_rest(found) == pytest.approx(found.info["inherent_energy"], abs=2e-3)
     np.testing.assert_array_equal(found.cell, packed.cell)
+
+
+@pytest.mark.slow
+def test_a_seed_gives_one_structure(packed: Atoms) -> None:
+    start = first_minimum(packed)
+    window = start - 0.2, start - 0.002
+    found = anneal(packed, MODEL, window, QUICK, seed=1)
     again = anneal(packed, MODEL, window, QUICK, seed=1)
     np.testing.assert_array_equal(found.positions, again.positions)
     other = anneal(packed, MODEL, window, QUICK, seed=2)
@@ -79,6 +86,7 @@ def test_what_is_there_takes_no_time(packed: Atoms) -> None:
     assert found.info["annealed"] == 0.0
 
 
+@pytest.mark.slow
 def test_energies_of_motion_are_corrected_for_the_error_of_the_model(packed: Atoms) -> None:
     class Wrong(Effective):
         metadata = SimpleNamespace(**{**vars(Effective.metadata), "metrics": {"energy_variance": 0.002}})
@@ -94,6 +102,7 @@ def test_energies_of_motion_are_corrected_for_the_error_of_the_model(packed: Ato
     assert found.info["inherent_energy"] > plain.info["inherent_energy"]
 
 
+@pytest.mark.slow
 def test_the_nearest_is_kept_where_time_is_short(packed: Atoms) -> None:
     start = first_minimum(packed)
     found = anneal(packed, MODEL, (start - 2.0, start - 1.0), QUICK, seed=1)

@@ -11,6 +11,7 @@ from ase.md.verlet import VelocityVerlet
 from ase.units import fs
 
 import toy_glassvae
+from toy_glassvae import derivative, predict, types_of
 from vitrify import GlassCalc
 from vitrify.engines.predictions import EnergyPrediction
 from vitrify.glassvae.differentiate import energy_prediction
@@ -19,26 +20,10 @@ from vitrify.glassvae.models.equivariant import for_centres
 from vitrify.graphs.neighbours import build_structure_graph, neighbour_list
 from vitrify.models.nn import CubicSplines
 
-SPECIES = list(toy_glassvae.SYSTEM.species)
-
-
-def types_of(atoms: Atoms) -> np.ndarray:
-    return np.array([SPECIES.index(symbol) for symbol in atoms.symbols])
-
-
-def predict(model, atoms: Atoms) -> EnergyPrediction:
-    graph = build_structure_graph(atoms.positions, atoms.cell[:], types_of(atoms), model.cutoff, torch.float64)
-    return energy_prediction(model, atoms.cell[:], graph)
-
 
 @pytest.fixture(scope="module")
 def model():
     return toy_glassvae.make()
-
-
-def derivative(energy, step: float = 1e-3) -> float:
-    """Of a function at 0, to the fourth order."""
-    return (8 * (energy(step) - energy(-step)) - energy(2 * step) + energy(-2 * step)) / (12 * step)
 
 
 @pytest.mark.parametrize(("n", "tilt"), [(2, 0.0), (2, 0.25), (1, 0.2)], ids=["cube", "triclinic", "tiny"])

@@ -30,7 +30,7 @@ from vitrify.training.checkpoint import LAST, load_checkpoint
 from vitrify.training.config import load_config
 from vitrify.training.run import load_run, train
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit")
+pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore:.*torch.jit")]
 SPECIES = ("Cu", "Au")
 
 

@@ -13,10 +13,10 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.lj import LennardJones
 from ase.io import read, write
 from ase.optimize import FIRE
-from test_export import with_metadata
 
 import model_files
 import toy_symgnn
+from changed_files import with_metadata
 from lammps_runner import Configuration
 from toy_symgnn import VALIDITY, glass, make_toy, write_toy
 from vitrify import GlassCalc

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toy_kind
 from ase import Atoms
 from ase.io import write
-from toy_kind.kind import KIND
 
+import toy_kind
+from toy_kind.kind import KIND
 from vitrify import GlassCalc, VitrifyError, open_model, read_metadata
-from vitrify.cli import doctor
+from vitrify.cli import diagnose as doctor
 from vitrify.graphs.neighbours import neighbour_list
 from vitrify.kinds import KINDS, Kinds
 
@@ -102,6 +102,10 @@ def test_it_is_evaluated(project: Project) -> None:
     metrics = json.loads((project.folder / "report" / "metrics.json").read_text())
     assert metrics["rms_error"] < 0.05 * metrics["rms_label"]
     assert (project.folder / "report" / "report.html").is_file()
+    project.vitrify("evaluate", "toy.pt", "--data", "test.extxyz", "--out", "twice", "--scale", "2")
+    doubled = json.loads((project.folder / "twice" / "metrics.json").read_text())
+    assert doubled["rms_error"] == 2.0 * metrics["rms_error"]
+    assert "--scale" in project.vitrify("evaluate", "--help")
 
 
 def test_it_passes_doctor(project: Project, registered: None, monkeypatch: pytest.MonkeyPatch) -> None:

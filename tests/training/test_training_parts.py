@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_training_symgnn import CONFIG, SMALL, glass
 
+from labelled_glass import CONFIG, SMALL, glass
 from symgnn_variants import graph_of, make_atoms
 from vitrify.core.errors import VitrifyError
 from vitrify.data.structures import load_structures
@@ -17,6 +17,8 @@ from vitrify.export.from_run import export_run
 from vitrify.symgnn.training.subgraphs import k_hop_subgraph
 from vitrify.symgnn.training.task import fit_variance
 from vitrify.training.run import load_run, train
+
+pytestmark = pytest.mark.train
 
 
 def test_a_piece_holds_all_edges_of_its_complete_atoms() -> None:

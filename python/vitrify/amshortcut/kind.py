@@ -1,27 +1,16 @@
 """The description of AMShortcut for the shared layers."""
 
-from __future__ import annotations
-
 from vitrify.kinds import Kind
 
 KIND = Kind(
     name="amshortcut",
     title="AMShortcut",
+    package="vitrify.amshortcut",
     purpose="makes structures: run it with vitrify generate, or create_glass in LAMMPS",
-    metadata="vitrify.amshortcut.metadata:AMShortcutMetadata",
-    variants="vitrify.amshortcut.models:VARIANTS",
-    config="vitrify.amshortcut.training.config:AMShortcutConfig",
-    prepare="vitrify.amshortcut.training.task:prepare",
     methods=("forward",),
     inputs=("elements", "sample", "edge_index", "edge_vectors", "time", "step", "properties", "known"),
-    native="vitrify.amshortcut.native:NativeAMShortcut",
-    torch="vitrify.amshortcut.torchscript:TorchAMShortcut",
-    own_metadata="vitrify.amshortcut.export:own_metadata",
+    optional=("native", "evaluate", "generate", "adjust"),
     exported=("masses", "properties", "statistics", "charges"),
-    replay="vitrify.amshortcut.replay:replay",
-    evaluate="vitrify.amshortcut.evaluate:EVALUATION",
-    generate="vitrify.amshortcut.generate:structures",
-    adjust="vitrify.amshortcut.training.responses:adjust",
     styles=("create_glass",),
     citation=(
         "AMShortcut: an inference- and training-efficient probabilistic generative model for amorphous materials (2026)"

@@ -22,7 +22,7 @@ def engines_of(name: str | Path) -> tuple[str, ...]:
 
 
 def _runs_natively(name: str | Path) -> bool:
-    return KINDS[read_metadata(name).kind].native is not None and has_native_weights(name)
+    return KINDS[read_metadata(name).kind].has("native") and has_native_weights(name)
 
 
 def open_model(name: str | Path, engine: EngineName | None = None, device: str = "cpu", kind: str | None = None) -> Any:

@@ -28,7 +28,7 @@ def export_run(
     run = load_run(run_dir)
     kind = KINDS[run.kind]
     if responses:
-        if kind.adjust is None:
+        if not kind.has("adjust"):
             raise VitrifyError(f"--response {responses[0]!r}: the model has no property that it could be asked for")
         kind.load("adjust")(run, responses)
     trained_in = "float64" if run.config["training"]["precision"] == 64 else "float32"

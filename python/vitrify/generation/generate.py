@@ -96,7 +96,7 @@ def generate_many(
     path = find_model(model)
     metadata = read_metadata(path)
     kind = KINDS[metadata.kind]
-    if kind.generate is None:
+    if not kind.has("generate"):
         raise not_a_generator(path, metadata.kind)
     _check_numbers(count, seed, workers)
     request = Request(
@@ -118,7 +118,7 @@ def _check_numbers(count: int, seed: int, workers: int) -> None:
 
 def not_a_generator(path: Path, kind: str) -> VitrifyError:
     """The error for a model file of a kind that makes no structures."""
-    return wrong_kind(path, kind, next(name for name, other in KINDS.items() if other.generate))
+    return wrong_kind(path, kind, next(name for name, other in KINDS.items() if other.has("generate")))
 
 
 def _relaxed(atoms: Atoms, relaxation: Relaxation, metadata: Metadata) -> Atoms:

@@ -20,7 +20,7 @@ from vitrify.data.ase_atoms import check_periodic, types_of
 from vitrify.engines.interface import Engine
 from vitrify.engines.open import EngineName, open_model
 from vitrify.engines.replay import require_reference
-from vitrify.kinds import KINDS, CalculatorPart, load
+from vitrify.kinds import KINDS, Kind
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
 from vitrify.modelfile.validity import outside
 
@@ -93,13 +93,13 @@ class GlassCalc(Calculator):
         self._species = species
         self._warned: set[tuple[Path, str]] = set()
         # ASE reads the available properties here; in other calculators this is a class attribute.
-        self.implemented_properties = [name for found in self._models for name in _part(found).properties]
+        self.implemented_properties = [name for found in self._models for name in _kind(found).properties]
         super().__init__()
         for found in self._models:
             if check:
                 require_reference(found)
             # ASE writes the parameters of the calculator into trajectories.
-            self.parameters[_part(found).argument] = found.path.name
+            self.parameters[str(_kind(found).argument)] = found.path.name
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
         """Raises VitrifyError, since no setting can be changed later."""
@@ -126,12 +126,12 @@ class GlassCalc(Calculator):
         check_periodic(self.atoms)
         positions = check_vectors("positions", self.atoms.positions)
         for model in self._models:
-            part = _part(model)
-            if wanted & set(part.properties):
-                types = self._types(model, part, self.atoms)
-                self.results |= load(part.results)(model, positions, self.atoms.cell.array, types)
+            kind = _kind(model)
+            if wanted & set(kind.properties):
+                types = self._types(model, kind, self.atoms)
+                self.results |= kind.load("results")(model, positions, self.atoms.cell.array, types)
 
-    def _types(self, model: Engine, part: CalculatorPart, atoms: Atoms) -> NDArray[np.int64]:
+    def _types(self, model: Engine, kind: Kind, atoms: Atoms) -> NDArray[np.int64]:
         """The model's types (N,), from 0. Warns once of each quantity of the structure outside the training data."""
         metadata = model.metadata
         types = types_of(atoms.get_chemical_symbols(), metadata, self._species)
@@ -139,7 +139,7 @@ class GlassCalc(Calculator):
         new = {what: text for what, text in found.items() if (model.path, what) not in self._warned}
         if new:
             self._warned.update((model.path, what) for what in new)
-            name = load(part.quantity)(metadata)
+            name = kind.load("quantity")(metadata)
             warnings.warn(
                 f"{model.path.name}: {'; '.join(new.values())}: the {name} of these atoms is an extrapolation",
                 stacklevel=3,
@@ -152,16 +152,15 @@ def _opened(model: str | Path | Engine | None, argument: str, engine: EngineName
     if not isinstance(model, str | Path):
         return model
     kind = read_metadata(model).kind
-    part = KINDS[kind].calculator
-    if part is None or part.argument != argument:
-        wanted = next(name for name, k in KINDS.items() if k.calculator and k.calculator.argument == argument)
+    if KINDS[kind].argument != argument:
+        wanted = next(name for name, other in KINDS.items() if other.argument == argument)
         raise wrong_kind(find_model(model), kind, wanted)
     return open_model(model, engine, device)
 
 
-def _part(model: Engine) -> CalculatorPart:
-    """The part of GlassCalc that a model has; VitrifyError if there is none."""
-    part = KINDS[model.metadata.kind].calculator
-    if part is None:
+def _kind(model: Engine) -> Kind:
+    """The kind of a model; VitrifyError if it has no property in GlassCalc."""
+    kind = KINDS[model.metadata.kind]
+    if kind.argument is None:
         raise VitrifyError(f"GlassCalc cannot run {model.path}: kind {model.metadata.kind} has no property of atoms")
-    return part
+    return kind

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vitrify.core.errors import VitrifyError
 from vitrify.hosts.lammps.barriers import BarrierField
 from vitrify.hosts.lammps.ogn import Control, Mover
-from vitrify.kinds import KINDS
+from vitrify.kinds import KINDS, load
 from vitrify.modelfile.archive import find_model, read_metadata
 from vitrify.ogn.step import as_langevin
 
@@ -85,8 +85,8 @@ def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any
         return _energies(lmp, model, elements, options)
     kind = KINDS[read_metadata(find_model(model)).kind]
     if kind.attach is not None:
-        return kind.load("attach")(lmp, model, tuple(elements), options)
-    if kind.generate is not None and kind.calculator is None:
+        return load(kind.attach)(lmp, model, tuple(elements), options)
+    if kind.has("generate") and not kind.properties:
         raise VitrifyError(f"{model} makes structures: use vitrify.lammps.create_glass(lmp, {str(model)!r}, elements)")
     from vitrify.hosts.ase_calculator import GlassCalc
 

@@ -68,7 +68,7 @@ def _make(system: System, model: str | Path, elements: Sequence[str], options: d
 
     path = find_model(model)
     metadata = read_metadata(path)
-    if KINDS[metadata.kind].generate is None:
+    if not KINDS[metadata.kind].has("generate"):
         raise not_a_generator(path, metadata.kind)
     system.check_units(metadata)
     _check_elements(system, elements, metadata.species)
