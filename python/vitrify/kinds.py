@@ -1,8 +1,8 @@
 """The kinds of models that vitrify knows: `KINDS`, the only list of them.
 
 The `Kind` of a system, together with its package, gives the shared layers everything that they need to know of it. The
-parts have equal names in all packages (`PARTS`), and are loaded when they are used. So looking a kind up imports nothing
-heavy, and no shared module names a kind.
+parts have equal names in all packages (`PARTS`), and are loaded when they are used. So looking up a kind imports
+nothing heavy, and no shared module names a kind.
 
 A package from outside adds its `Kind` by an entry point of the group "vitrify.kinds", or by `KINDS.register`.
 """
@@ -65,8 +65,8 @@ class Kind:
     methods, inputs: names of the methods of the TorchScript program, and of the arguments of its `forward`.
     optional: names of the optional parts that the kind has: native, evaluate, explain, generate, adjust.
     exported: names of the entries in the info of a run that `own_metadata` takes as arguments.
-    argument: the argument of GlassCalc that takes the model, "model" or "barriers", or None. properties: the names
-        in GlassCalc, ASE's or our own.
+    argument: the argument of GlassCalc that takes the model, "model" or "barriers", or None.
+    properties: the names of its properties in GlassCalc, ASE's or our own.
     attach: import path of a function (lmp, model, elements, options) behind `vitrify.lammps.attach`, for models without
         energies, or None.
     styles: names of styles in LAMMPS; the first one replays the reference case.
