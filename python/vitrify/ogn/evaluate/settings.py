@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.core.lmp_process import available_cores
-from vitrify.core.options import integers, option, comma_separated
+from vitrify.core.options import comma_separated, integers, option
 
 ENGINES = {
     "auto": "lmp, with the engine that fix ogn takes by itself",
