@@ -1,7 +1,7 @@
-"""Strides that a model cannot be trusted with, by the limits of the guard of `fix ogn` (cpp/lammps/fix_ogn_guard.cpp).
+"""Refuses strides far outside the training data, with the limits of the guard of `fix ogn`.
 
-Training data are finite, so that longer runs meet closer pairs, faster atoms and hotter moments without being wrong;
-the factors say how much of that is let pass.
+Training data are finite, so that longer runs correctly have closer pairs, larger displacements and higher temperatures
+than the data. The factors below say how far these may lie outside the range of the data.
 """
 
 from __future__ import annotations
@@ -24,17 +24,23 @@ REMEDY = "start from a state like those that the model was trained on, or go on 
 
 
 class Refusal(VitrifyError):
-    """Why a stride is not to be used."""
+    """The reason why a stride is refused."""
 
 
 class Guard:
-    """Refuses single strides of a model; every message is a reason, to which the caller adds where and what to do."""
+    """Refuses strides of a model by raising `Refusal`, whose message is the reason.
+
+    The caller adds the step and the remedy.
+    """
 
     def __init__(self, model: OGNMetadata) -> None:
         self.model, self.units = model, get_units(model.units)
 
     def check_start(self, masses: Array, velocities: Array) -> None:
-        """Refuses a temperature (about the centre of mass) far above the data's; masses (N,), velocities (N, 3)."""
+        """Refuses a temperature in the frame of the centre of mass that is far above the data's.
+
+        masses: (N,). velocities: (N, 3). Both are in the model's units.
+        """
         centre = masses @ velocities / masses.sum()
         kinetic = kinetic_energy(masses, velocities - centre, self.units)
         temperature = 2.0 * kinetic / (max(3.0, 3.0 * len(masses) - 3.0) * self.units.boltz)
@@ -50,7 +56,8 @@ class Guard:
     ) -> None:
         """Refuses pairs that are much closer than in the data.
 
-        found: the smallest distance of each pair of species a >= b, at a (a + 1) / 2 + b, or None, to measure it here.
+        positions: (N, 3). cell: (3, 3) rows. types: (N,) from 0. ids: (N,). found: smallest distance of each pair of
+        species a >= b, at a (a + 1) / 2 + b; None: it is measured here.
         """
         least = self.model.validity.min_distance
         if least is None:
@@ -73,7 +80,10 @@ class Guard:
         )
 
     def check_moves(self, dr: Array, drift: Array, ids: NDArray[Any]) -> None:
-        """Refuses a stride (N, 3) that carries an atom much further than in the data, less the common drift (3,)."""
+        """Refuses displacements dr (N, 3), less the common drift (3,), that are much larger than in the data.
+
+        ids: (N,).
+        """
         largest = self.model.validity.max_displacement
         if largest is None:
             return
@@ -87,8 +97,8 @@ class Guard:
 
 
 def check_finite(ids: NDArray[Any], when: str, *rows: Array) -> None:
-    """Refuses positions or velocities (N, 3) that are no numbers."""
-    # A sum costs less than a test of every number, and is no number if one of them is none.
+    """Refuses `rows` of positions or velocities (N, 3) that are not finite. when: the end of the message. ids: (N,)."""
+    # A sum costs less than a test of every number, and is not finite if one of them is not.
     if np.isfinite(sum(float(row.sum()) for row in rows)):
         return
     bad = ~np.logical_and.reduce([np.isfinite(row).all(1) for row in rows])
@@ -99,7 +109,7 @@ def check_finite(ids: NDArray[Any], when: str, *rows: Array) -> None:
 def _pairs_within(
     positions: Array, cell: Array, types: NDArray[Any], reach: float
 ) -> tuple[NDArray[Any], Array, NDArray[Any]]:
-    """Pairs (P, 2) closer than `reach`, their distances (P,), and the indices (P,) of their pairs of species."""
+    """Pairs (P, 2) of atoms closer than `reach`, their distances (P,), and the index (P,) of each pair of species."""
     from vesin import NeighborList
 
     finder = NeighborList(cutoff=reach, full_list=False)
