@@ -16,6 +16,9 @@ void bind_sampler(pybind11::module_ &module);
 /// The stages of the pair variant of OGN, with gradients.
 void bind_ogn_training(pybind11::module_ &module);
 
+/// The guard of an integrator, as fix ogn has it.
+void bind_guard(pybind11::module_ &module);
+
 /// Models of kind glassvae in the native engine.
 void bind_glassvae(pybind11::module_ &module);
 

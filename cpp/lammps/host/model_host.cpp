@@ -254,8 +254,3 @@ void ModelHost::fail_if(std::string message)
   MPI_Bcast(&message[0], length, MPI_CHAR, rank, world);
   error->all(FLERR, style + ": " + message);
 }
-
-/* ---------------------------------------------------------------------- */
-
-void ModelHost::fail_prediction(const std::string &message)
-{ error->one(FLERR, fmt::format("{}: the prediction of step {} failed: {}", style, update->ntimestep, message)); }
