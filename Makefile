@@ -1,7 +1,8 @@
 # A bare machine needs python3.11, g++, cmake and make; everything else goes into .venv.
 #
 #   make demo    a trained network moves a liquid in a stock LAMMPS; prints the path of a figure
-#   make test    all tests
+#   make test    the tests that a change needs, at most 12 minutes of CPU time; prints what they took
+#   make test-all  the slow ones, too: builds, long runs, examples and small benchmarks
 #   make lint    style and types of Python and C++, and the import rules
 #   make bench   benchmarks
 #   make wheel   a wheel in dist/ that brings lmp the plugin
@@ -23,7 +24,7 @@ TESTERS ?= 2
 # In this order: tables of the README last, from what the others found.
 BENCHMARKS := startup md_systems native_engine ogn_vs_md readme_tables
 
-.PHONY: all demo test lint bench wheel clean
+.PHONY: all demo test test-slow test-all lint bench wheel clean
 all: $(STAMPS)/vitrify
 
 # What the build needs comes first, torch above all: an isolated build would fetch it a second time.
@@ -41,18 +42,27 @@ $(STAMPS)/vitrify: $(STAMPS)/build $(SOURCES)
 demo: $(STAMPS)/vitrify
 	python examples/kalj/run.py
 
+# A file of build/ tells the CPU time of each file of tests.
+PYTEST := python -m pytest -n $(TESTERS) --dist loadfile
+
 test: $(STAMPS)/vitrify
-	python -m pytest -n $(TESTERS) --dist loadfile tests
+	$(PYTEST) -m "not slow" --cpu-limit 720 --cpu-times build/test-times.json tests
+
+test-slow: $(STAMPS)/vitrify
+	$(PYTEST) -m slow --cpu-times build/test-slow-times.json tests
+
+test-all: test test-slow
 
 lint: $(STAMPS)/vitrify
-	ruff check python tests benchmarks examples
+	ruff check python tests benchmarks examples tools
+	ruff format --check python tests benchmarks examples tools
 	mypy
 	lint-imports
-	python cpp/check_includes.py
+	python tools/check_includes.py
 	clang-format --dry-run --Werror $$(find cpp -name '*.cpp' -o -name '*.h')
 
 bench: $(STAMPS)/vitrify
-	set -e; for script in $(BENCHMARKS); do python benchmarks/$$script.py; done
+	set -e; for script in $(BENCHMARKS); do python -m benchmarks.$$script; done
 
 wheel: $(STAMPS)/vitrify
 	$(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .

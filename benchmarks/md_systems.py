@@ -1,6 +1,6 @@
 """Checks the five reference systems against physics and writes benchmarks/results/md_systems.md.
 
-    python benchmarks/md_systems.py [--data FOLDER] [--workers N]
+    python -m benchmarks.md_systems [--data FOLDER] [--workers N]
 
 Takes about five CPU-minutes. With --data the trajectories are kept there, and a second run skips making them.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.common import paths
 from vitrify.analysis import (
     coordination_number,
     diffusion_coefficient,
@@ -30,9 +31,9 @@ from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryFile
 from vitrify.datagen.trajectories.campaign import generate, simulate
 from vitrify.datagen.trajectories.systems import Stage, System, get_system
-from vitrify.lammps_library.session import LammpsSession, lammps_version
+from vitrify.lammps_library.session import lammps_version
 
-RESULTS = Path(__file__).parent / "results" / "md_systems.md"
+RESULTS = paths.RESULTS / "md_systems.md"
 TRAJECTORIES, FRAMES = 3, 1000
 EVERY = {"lj": 2, "metal": 5}
 
@@ -141,15 +142,7 @@ def label_drift(system: System, run: Trajectory) -> float:
     """Energy drift for each atom and time at the step that labels are made with, from the same start."""
     step = get_system(system.name).md_timestep
     substeps = round(system.base_timestep / step)
-    with LammpsSession(
-        units=system.units,
-        cell=run.cell,
-        types=run.types,
-        masses=system.masses,
-        positions=run.positions[0],
-        charges=system.charges,
-        commands=system.commands,
-    ) as session:
+    with system.session(run.positions[0], system.commands) as session:
         session.set_state(run.positions[0], run.velocities[0])
         session.run_commands("fix nve all nve", f"timestep {step!r}")
         session.run(0)
@@ -167,14 +160,8 @@ def dynamics_checks(system: System, runs: list[Trajectory]) -> Iterator[Check]:
     time = np.arange(longest + 1) * interval
     curves = np.mean([msd(run.positions, run.types, longest)[1] for run in runs], axis=0)
     if system.name == "kalj-glass":
-        yield Check(
-            system.name,
-            "MSD of A after 5",
-            float(curves[0][-1]),
-            0.0,
-            0.1,
-            "atoms stay in their cages, 0.3 wide",
-        )
+        value = float(curves[0][-1])
+        yield Check(system.name, "MSD of A after 5", value, 0.0, 0.1, "atoms stay in their cages, 0.3 wide")
         return
     shares = np.array(system.counts) / system.n_atoms
     d = diffusion_coefficient(time, shares @ curves, time[-1] / 3)
@@ -222,14 +209,7 @@ def coexistence_pressure() -> Check:
     pressures, temperatures = [], []
     for run in (simulate(liquid, 100, 50, [1, index]) for index in range(2)):
         temperatures.append(run.temperature.mean())
-        with LammpsSession(
-            units="lj",
-            cell=run.cell,
-            types=run.types,
-            masses=liquid.masses,
-            positions=run.positions[0],
-            commands=liquid.commands,
-        ) as session:
+        with liquid.session(run.positions[0], liquid.commands) as session:
             for positions, velocities in zip(run.positions, run.velocities, strict=True):
                 session.set_state(positions, velocities)
                 session.run(0)
@@ -249,7 +229,7 @@ def table(checks: list[Check]) -> str:
     head = [
         "# Reference systems against physics",
         "",
-        f"Made by `python benchmarks/md_systems.py` with LAMMPS {lammps_version()}: {TRAJECTORIES} trajectories",
+        f"Made by `python -m benchmarks.md_systems` with LAMMPS {lammps_version()}: {TRAJECTORIES} trajectories",
         f"of each system, {FRAMES} frames {EVERY['lj']} (lj) or {EVERY['metal']} (metal) base steps apart,",
         "integrated with the base step, and with the smaller step of training labels from the same starts.",
         "Lengths in sigma or A, times in tau or ps. Ranges are wide enough for these short runs of small cells.",

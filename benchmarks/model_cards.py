@@ -1,7 +1,7 @@
 """Writes the cards of the shipped models, potentials/NAME.KIND.md, from what the files and their evaluations say.
 
-    python benchmarks/model_cards.py            # rewrites the cards
-    python benchmarks/model_cards.py --check    # fails if a card does not hold what the results say
+    python -m benchmarks.model_cards            # rewrites the cards
+    python -m benchmarks.model_cards --check    # fails if a card does not hold what the results say
 
 Numbers come from the model file (`vitrify info`), its configuration, and benchmarks/results/*/metrics.json, which
 `vitrify evaluate` has written. What no number says stands in NOTES, BARRIERS, GENERATORS and LATENT_MODELS
@@ -18,13 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glassvae_card import glassvae_card
+from benchmarks.common import cards, paths
+from benchmarks.glassvae.card import glassvae_card
+from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.core.units import get_units
-from vitrify.modelfile.archive import AMShortcutMetadata, OGNMetadata, SymGNNMetadata, read_metadata
+from vitrify.modelfile.archive import read_metadata
+from vitrify.ogn.metadata import OGNMetadata
+from vitrify.symgnn.metadata import SymGNNMetadata
 from vitrify.symgnn.models.stiffness import HOPS
 
-HERE = Path(__file__).resolve().parent
-POTENTIALS = HERE.parent / "potentials"
+POTENTIALS = paths.POTENTIALS
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ LATENT_MODELS = {
         (),
         "cu50zr50",
         "The data are quenched in 0.33 ns: 3 ps at every 50 K down to 1000 K and 8 ps at every 20 K below, beside "
-        "30 ps of frames at each temperature of the ladder; the paper has 6 and 60 ns for 100 K, and lower glasses."
+        "30 ps of frames at each temperature of the quench; the paper has 6 and 60 ns for 100 K, and lower glasses."
         " CuZr_mm.eam.fs is the potential of 2007, the paper's is of 2009. What the decoder makes lies at rest "
         "where random packing does, whatever energy was asked for, and its g(r) before a minimisation is too broad:"
         " a structure of a given energy needs `--anneal`, which helps random packing nearly as much. z tells of g(r) "
@@ -197,7 +200,7 @@ def facts(path: Path, model: OGNMetadata, note: Note) -> str:
          f"{shape.get('layers', model.layers)} stages, {path.stat().st_size // 1000} kB, {model.dtype}"),
         ("licence", "BSD-3-Clause"),
     ]  # fmt: skip
-    return "| | |\n| --- | --- |\n" + "".join(f"| {key} | {value} |\n" for key, value in rows)
+    return cards.facts(rows)
 
 
 def barrier_card(name: str, note: Note) -> str:
@@ -223,12 +226,8 @@ def barrier_card(name: str, note: Note) -> str:
         ("licence", "BSD-3-Clause"),
     ]  # fmt: skip
     text = [f"# {path.name}\n\nA model (`compute symgnn/atom`, `GlassCalc`) of {note.title}.\n"]
-    text.append("| | |\n| --- | --- |\n" + "".join(f"| {key} | {value} |\n" for key, value in rows))
-    text.append(
-        f"**Training.** [examples/{note.config}/config.yaml](../examples/{note.config}/config.yaml), "
-        f"{model.provenance.steps} steps; [log]({path.stem}.log.csv).\n\n```\n"
-        + "\n".join(_commands(note)) + "\n```\n"
-    )  # fmt: skip
+    text.append(cards.facts(rows))
+    text.append(cards.training(note.config, f"{model.provenance.steps} steps", f"{path.stem}.log.csv", _commands(note)))
     text.append(
         "**Measured** on every glass by the member of the ensemble that has not seen it (nor its copy): Pearson "
         f"correlation {metrics['pearson_within']:.3f} within a glass, {metrics['pearson']:.3f} over all, root mean "
@@ -258,13 +257,9 @@ def generator_card(name: str, note: Note, results: Path) -> str:
         ("licence", "BSD-3-Clause"),
     ]  # fmt: skip
     text = [f"# {path.name}\n\nA generator (`create_glass`, `vitrify generate`) of {note.title}.\n"]
-    text.append("| | |\n| --- | --- |\n" + "".join(f"| {key} | {value} |\n" for key, value in rows))
-    text.append(
-        f"**Training.** [examples/{note.config}/config.yaml](../examples/{note.config}/config.yaml), "
-        f"{model.provenance.steps} steps in {training['max_time'] / 60:g} minutes of a core; "
-        f"[log]({path.stem}.log.csv)."
-        "\n\n```\n" + "\n".join(_commands(note)) + "\n```\n"
-    )
+    text.append(cards.facts(rows))
+    how = f"{model.provenance.steps} steps in {training['max_time'] / 60:g} minutes of a core"
+    text.append(cards.training(note.config, how, f"{path.stem}.log.csv", _commands(note)))
     for file in note.results:
         found = results / "amshortcut" / file
         if found.is_file():
@@ -276,7 +271,7 @@ def generator_card(name: str, note: Note, results: Path) -> str:
 
 def _commands(note: Note) -> list[str]:
     """The commands that stand in the configuration of a model."""
-    config = HERE.parent / "examples" / note.config / "config.yaml"
+    config = paths.EXAMPLES / note.config / "config.yaml"
     return [line[1:].strip() for line in config.read_text().splitlines() if line.startswith("#   ")]
 
 
@@ -290,13 +285,12 @@ def training(name: str, model: OGNMetadata, note: Note) -> str:
     runs = next(line.split()[-1] for line in commands if line.startswith("vitrify train"))
     commands.append(f"vitrify export {runs} -o potentials/{name}.ogn.pt")
     lammps = model.provenance.versions.get("lammps")
-    text = (
-        f"**Training.** [examples/{note.config}/config.yaml](../examples/{note.config}/config.yaml), "
-        f"best of {model.provenance.config.get('training', {}).get('max_steps')} steps: {model.provenance.steps}; "
-        f"[log]({name}.ogn.log.csv). Data by LAMMPS {lammps}, NVE after equilibration, integrated with a quarter of "
-        "the base step or finer (SNAP: half); every pair also backwards in time.\n\n"
+    how = f"best of {model.provenance.config.get('training', {}).get('max_steps')} steps: {model.provenance.steps}"
+    more = (
+        f" Data by LAMMPS {lammps}, NVE after equilibration, integrated with a quarter of the base step or finer "
+        "(SNAP: half); every pair also backwards in time."
     )
-    return text + "```\n" + "\n".join(commands) + "\n```\n"
+    return cards.training(note.config, how, f"{name}.ogn.log.csv", commands, more)
 
 
 def measured(folder: str, metrics: dict[str, Any]) -> str:
@@ -332,7 +326,7 @@ def measured(folder: str, metrics: dict[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; fail if a card is out of date")
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=paths.RESULTS)
     chosen = parser.parse_args(arguments)
     cards = {f"{name}.ogn": card(name, note, chosen.results) for name, note in NOTES.items()}
     cards |= {f"{name}.symgnn": barrier_card(name, note) for name, note in BARRIERS.items()}

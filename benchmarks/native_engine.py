@@ -1,6 +1,6 @@
 """What a prediction of the native engine costs: time and memory for each atom, by model, instruction set and threads.
 
-    python benchmarks/native_engine.py [--atoms 4000] [--repeats 40]
+    python -m benchmarks.native_engine [--atoms 4000] [--repeats 40]
 
 The models are untrained and of the shapes in examples/*/config.yaml; the time of a prediction does not depend on the
 weights. It counts everything that the engine does, its search for pairs included. The least of many repeats is shown,
@@ -10,9 +10,7 @@ because a machine that does something else beside can only make it longer; a pai
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -21,8 +19,14 @@ from typing import Any
 import numpy as np
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "native_engine.json"
+if not __package__:  # run by its path, so that the repository is not on sys.path
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.common import paths
+from benchmarks.common.output import write_json
+from benchmarks.common.predictions import jittered_lattice, measure
+
+RESULTS = paths.RESULTS / "native_engine.json"
 # Units, species and masses, number density, temperature of each example.
 SYSTEMS: dict[str, tuple[str, dict[str, float], float, float]] = {
     "kalj": ("lj", {"A": 1.0, "B": 1.0}, 1.2, 3.0),
@@ -50,10 +54,11 @@ def write_model(name: str, path: Path) -> Any:
     """An untrained model of an example's shape; returns its metadata."""
     import torch
 
-    from vitrify.export.write import Validity, export_model
+    from vitrify.export.write import export_model
+    from vitrify.modelfile.metadata import Validity
     from vitrify.models import System, build_model
 
-    config = yaml.safe_load((ROOT / "examples" / name / "config.yaml").read_text())
+    config = yaml.safe_load((paths.EXAMPLES / name / "config.yaml").read_text())
     units, masses, density, temperature = SYSTEMS[name]
     base, stride = (0.005 if units == "lj" else 0.001), int(config["data"]["stride"])
     torch.manual_seed(0)
@@ -70,15 +75,13 @@ def write_model(name: str, path: Path) -> Any:
 
 
 def liquid(atoms: int, density: float, n_species: int, path: Path) -> dict[str, np.ndarray]:
-    """A jittered lattice in a cubic cell, in rows as a sorted LAMMPS has them."""
-    rng, side = np.random.default_rng(0), round(atoms ** (1 / 3))
-    spacing = density ** (-1 / 3)
-    grid = np.array(np.meshgrid(*[range(side)] * 3, indexing="ij")).reshape(3, -1).T
-    positions = spacing * (grid + 0.1 * rng.standard_normal(grid.shape))
+    """A jittered lattice in a cubic cell, with velocities and types."""
+    rng = np.random.default_rng(0)
+    positions, cell = jittered_lattice(atoms, density, rng)
     case = {
         "positions": positions,
         "velocities": rng.standard_normal(positions.shape),
-        "cell": side * spacing * np.eye(3),
+        "cell": cell,
         "types": rng.integers(0, n_species, len(positions)),
     }
     np.savez(path, **case)
@@ -92,19 +95,6 @@ def pair_stages(case: dict[str, np.ndarray], cutoffs: list[float]) -> float:
     vectors = neighbour_list(case["positions"], case["cell"], max(cutoffs))[1]
     distances = np.linalg.norm(vectors, axis=1)
     return sum(float(np.sum(distances < cutoff)) for cutoff in cutoffs) / 2 / len(case["positions"])
-
-
-def measure(model: Path, case: Path, repeats: int, instructions: str, threads: int) -> dict[str, float] | None:
-    """Seconds of a prediction and bytes held; None for instructions that this processor does not have."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "VITRIFY_SIMD": instructions}
-    command = [sys.executable, "-c", PREDICT, str(model), str(case), str(repeats)]
-    done = subprocess.run(command, env=environment, text=True, capture_output=True)
-    if "VITRIFY_SIMD is" in done.stderr:
-        return None
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    result: dict[str, float] = json.loads(done.stdout)
-    return result
 
 
 def main() -> None:
@@ -121,7 +111,7 @@ def main() -> None:
             atoms = liquid(arguments.atoms, density, len(masses), case)
             n, stages = len(atoms["types"]), pair_stages(atoms, metadata.hyperparameters["cutoffs"])
             for instructions, threads in [*((name, 1) for name in INSTRUCTION_SETS), ("", 2)]:
-                found = measure(model, case, arguments.repeats, instructions, threads)
+                found = measure(PREDICT, model, case, arguments.repeats, instructions, threads)
                 if found is None:
                     continue
                 row = {
@@ -135,9 +125,8 @@ def main() -> None:
                     f" {row['ns_per_pair_stage']:14.2f} {row['bytes_per_atom']:11.0f}",
                     flush=True,
                 )
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps({"load_average": os.getloadavg()[0], "rows": rows}, indent=1) + "\n")
-    print(f"\n{RESULTS.relative_to(ROOT)}")
+    write_json(RESULTS, {"load_average": os.getloadavg()[0], "rows": rows})
+    print(f"\n{RESULTS.relative_to(paths.ROOT)}")
 
 
 if __name__ == "__main__":

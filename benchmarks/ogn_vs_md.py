@@ -1,10 +1,10 @@
 """Simulated time for each core-second of `fix ogn` beside LAMMPS's own MD of the reference potential.
 
-    python benchmarks/ogn_vs_md.py             # all: about an hour on an idle core
-    python benchmarks/ogn_vs_md.py --match     # the largest Verlet step that matches, and whether the models match
-    python benchmarks/ogn_vs_md.py --models    # whether the models match, keeping what is known of Verlet
-    python benchmarks/ogn_vs_md.py --time      # timings of what is matched, memory, table and figure
-    python benchmarks/ogn_vs_md.py --report    # table and figure alone
+    python -m benchmarks.ogn_vs_md             # all: about an hour on an idle core
+    python -m benchmarks.ogn_vs_md --match     # the largest Verlet step that matches, and whether the models match
+    python -m benchmarks.ogn_vs_md --models    # whether the models match, keeping what is known of Verlet
+    python -m benchmarks.ogn_vs_md --time      # timings of what is matched, memory, table and figure
+    python -m benchmarks.ogn_vs_md --report    # table and figure alone
 
 Matched means that a run under fix temp/csvr (damped in 100 base steps, a model's in one stride) keeps to a fine-step
 reference: each partial g(r) within 2% (relative L2), D of each species within 10% in liquids, T of each species within
@@ -33,14 +33,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from speed import lmp, report
-from speed.cases import CASES, FACTORS, Case, Model, open_model, start
-from speed.matching import Check, Observation, Observatory, checks, energy_error, largest
-from speed.timing import BASE, NATIVE, memory, methods, time_case, tuned
-from vitrify.core.files import atomic_path, sha256
+if not __package__:  # run by its path, so that the repository is not on sys.path
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.common import lmp, paths
+from benchmarks.common.output import write_json
+from benchmarks.ogn import report
+from benchmarks.ogn.cases import CASES, FACTORS, Case, Model, open_model, start
+from benchmarks.ogn.matching import Check, Observation, Observatory, checks, energy_error, largest
+from benchmarks.ogn.timing import BASE, NATIVE, memory, methods, time_case, tuned
+from vitrify.core.files import sha256
 from vitrify.lammps_library.session import lammps_version
 
-HERE = Path(__file__).resolve().parent
 QUICK = {"kalj": replace(CASES["kalj"], atoms=265, time=4.0, r_max=2.5, skins=(0.3,), max_atoms=2000)}
 
 
@@ -184,8 +188,7 @@ def read_matches(results: Path) -> dict[str, Any]:
 
 
 def write(path: Path, values: dict[str, Any]) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=1) + "\n")
+    write_json(path, values)
 
 
 def processor() -> str:
@@ -215,8 +218,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3, help="turns of each method")
     parser.add_argument("--seconds", type=float, default=1.5, help="core-seconds of one timed run, about")
     parser.add_argument("--memory", type=int, default=1_000_000, help="atoms of the memory test (cuzr); 0: none")
-    parser.add_argument("--work", type=Path, default=HERE.parent / "runs" / "ogn_vs_md", help="starts and kept runs")
-    parser.add_argument("--results", type=Path, default=HERE / "results" / "ogn_vs_md")
+    parser.add_argument("--work", type=Path, default=paths.RUNS / "ogn_vs_md", help="starts and kept runs")
+    parser.add_argument("--results", type=Path, default=paths.RESULTS / "ogn_vs_md")
     chosen = parser.parse_args(arguments)
     if not (chosen.match or chosen.models or chosen.time or chosen.report):
         chosen.match = chosen.time = True

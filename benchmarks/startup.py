@@ -1,6 +1,6 @@
 """What an installed vitrify adds to the start of a plain `lmp`, which must be less than 50 ms.
 
-    python benchmarks/startup.py [--repeats 15]
+    python -m benchmarks.startup [--repeats 15]
 
 `lmp` is timed on an empty input with vitrify's entry point and without it, by turns, so that both see the same machine.
 """

@@ -3,18 +3,20 @@
    Registration of vitrify's styles with LAMMPS, and nothing else
 ------------------------------------------------------------------------- */
 
-#include "error.h"
-#include "lammps/amshortcut/create_glass.h"
+#include "lammps/generation/create_glass.h"
 #include "lammps/glassvae/compute_glassvae_latent.h"
 #include "lammps/glassvae/pair_glassvae.h"
 #include "lammps/ogn/fix_ogn.h"
 #include "lammps/symgnn/compute_symgnn_atom.h"
+
+#include "error.h"
 #include "library.h"
 
-using namespace LAMMPS_NS;
+// the interface of LAMMPS for plugins: a source tree has its header, and the installed headers lack it
 
-// The installed headers of LAMMPS lack lammpsplugin.h; this is its interface.
-
+#if __has_include("lammpsplugin.h")
+#include "lammpsplugin.h"
+#else
 extern "C" {
 struct lammpsplugin_t {
   const char *version;
@@ -29,9 +31,12 @@ struct lammpsplugin_t {
   void *handle;
 };
 using lammpsplugin_regfunc = void (*)(lammpsplugin_t *, void *);
-
-__attribute__((visibility("default"))) void lammpsplugin_init(void *lmp, void *handle, void *regfunc);
 }
+#endif
+
+extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *lmp, void *handle, void *regfunc);
+
+using namespace LAMMPS_NS;
 
 /* ----------------------------------------------------------------------
    styles share class layouts with their host, so both must be of one build:

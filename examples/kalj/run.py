@@ -16,10 +16,14 @@ import numpy as np
 from tqdm import tqdm
 
 from vitrify import VitrifyError
+from vitrify.core.lmp_process import LOG
 from vitrify.core.units import get_units
-from vitrify.modelfile.archive import OGNMetadata, find_model, read_metadata
-from vitrify.ogn.evaluate.lammps_run import LOG, read_run, read_thermo, run_lmp_once
-from vitrify.ogn.evaluate.long_run import Observed, compare, observe, pair_label, pairs_of
+from vitrify.modelfile.archive import find_model, read_metadata
+from vitrify.ogn.evaluate.lammps_run import read_run, read_thermo, run_lmp_once
+from vitrify.ogn.evaluate.long_run import compare
+from vitrify.ogn.evaluate.observe import observe
+from vitrify.ogn.evaluate.results import Observed, pair_label, pairs_of
+from vitrify.ogn.metadata import OGNMetadata
 from vitrify.report import plots
 
 HERE = Path(__file__).resolve().parent

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ase.io import write
 
-from vitrify.amshortcut.evaluate.evaluate import read_ensemble
+from vitrify.amshortcut.evaluate.measure import read_ensemble
 from vitrify.analysis.ensembles import adf, rdf, rmsd
 from vitrify.generation.generate import Relaxation, generate_many
 from vitrify.report.plots import PALETTE, new_figure, save, style

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from ase.io import write
 
-from vitrify.amshortcut.evaluate.evaluate import read_ensemble
+from vitrify.amshortcut.evaluate.measure import read_ensemble
 from vitrify.datagen.structures.elastic import elastic_constants, shear_modulus
 from vitrify.generation.generate import Relaxation, generate
 from vitrify.report.plots import PALETTE, new_figure, save, style

@@ -6,6 +6,9 @@ replace: `import lammps` gives that one.
 
 from __future__ import annotations
 
-from vitrify.hosts.lammps import OGN, Barriers, attach, create_glass, lammps, python_path
+from vitrify.hosts.lammps import OGN
+from vitrify.hosts.lammps.driven import attach, lammps
+from vitrify.hosts.lammps.embedded import Barriers, python_path
+from vitrify.hosts.lammps.glass import create_glass
 
 __all__ = ["OGN", "Barriers", "attach", "create_glass", "lammps", "python_path"]

@@ -11,7 +11,7 @@ import pytest
 from ase.build import bulk
 from ase.io import write
 
-from amshortcut_baselines import best, main
+from benchmarks.amshortcut.baselines import best, main
 from vitrify.amshortcut.evaluate.baselines import md_from_random
 from vitrify.core.errors import VitrifyError
 

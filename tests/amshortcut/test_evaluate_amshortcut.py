@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,20 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.io import read, write
-from test_evaluate_symgnn import Page
 from typer.testing import CliRunner
 
+from report_text import ReportText
+from vitrify.amshortcut.evaluate import EVALUATION
 from vitrify.amshortcut.evaluate.baselines import md_from_random, random_starts, steps_for
 from vitrify.amshortcut.evaluate.design import calculator, errors
-from vitrify.amshortcut.evaluate.evaluate import evaluate_generator, read_ensemble
 from vitrify.amshortcut.evaluate.figures import quality_figure
-from vitrify.amshortcut.evaluate.metrics import Amounts, Yardstick
+from vitrify.amshortcut.evaluate.measure import GeneratorFile, open_model, read_ensemble
+from vitrify.amshortcut.evaluate.metrics import ReferenceEnsemble
 from vitrify.amshortcut.evaluate.runs import counts_of
-from vitrify.amshortcut.evaluate.settings import GeneratorSettings, generator_settings_from
+from vitrify.amshortcut.evaluate.settings import Amounts, Settings
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
+from vitrify.core.options import from_options
 
 SILICON = ("pair_style sw", "pair_coeff * * {potentials/Si.sw} Si")
 # fmt: off
@@ -80,12 +83,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def settings(**changes: Any) -> GeneratorSettings:
+def replaced(path: Path, generate: Stand) -> GeneratorFile:
+    """A model file in whose place `generate` makes structures."""
+    return replace(open_model(path, Settings()), generate=generate)
+
+
+def settings(**changes: Any) -> Settings:
     values: dict[str, Any] = {
         "samples": 6, "sampling_steps": (1, 10), "potential": SILICON, "temperature": 300.0, "corrector_steps": 20,
-        "energies": 2, "rings": 2, "novelty": 3, "target": "density", "targets": (2.1, 2.5, 5), **changes,
+        "measured": Amounts(2, 2, 3), "target": "density", "targets": (2.1, 2.5, 5), **changes,
     }  # fmt: skip
-    return GeneratorSettings(**values)
+    return Settings(**values)
 
 
 def test_numbers_figures_and_report(folder: Path, tmp_path: Path) -> None:
@@ -93,7 +101,7 @@ def test_numbers_figures_and_report(folder: Path, tmp_path: Path) -> None:
     make = Stand()
     chosen = settings(training=(folder / "training.extxyz",))
     model, data = folder / "toy.amshortcut.pt", folder / "reference.extxyz"
-    report = evaluate_generator(model, data, tmp_path, chosen, make=make, progress=False)
+    report = EVALUATION.run(replaced(model, make), data, tmp_path, chosen, progress=False)
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     rows = {(row["method"], row["steps"]): row for row in metrics["runs"]}
     assert set(rows) == {
@@ -120,7 +128,7 @@ def test_numbers_figures_and_report(folder: Path, tmp_path: Path) -> None:
     assert design["errors"]["mae"] < 1e-3 < 0.05 < design["unconditional_errors"]["mae"]
     assert design["values"] == pytest.approx(design["targets"], abs=1e-3)
 
-    page = Page(report.read_text())
+    page = ReportText(report.read_text())
     assert not page.outside and page.images == 5
     for text in (
         "published AMShortcut, 10",
@@ -137,20 +145,21 @@ def test_numbers_figures_and_report(folder: Path, tmp_path: Path) -> None:
     kept = read(tmp_path / "samples/corrected-10.extxyz", index=":")
     assert len(kept) == 6 and all(len(atoms) == 64 for atoms in kept)
     calls = make.calls
-    evaluate_generator(model, data, tmp_path, chosen, make=make, progress=False)
+    EVALUATION.run(replaced(model, make), data, tmp_path, chosen, progress=False)
     assert make.calls == calls + 2 * 10  # designs alone
     again = json.loads((tmp_path / "metrics.json").read_text())
     assert [row["rdf"] for row in again["runs"]] == [pytest.approx(row["rdf"], rel=1e-4) for row in metrics["runs"]]
 
 
 def test_without_a_potential_there_is_less(folder: Path, tmp_path: Path) -> None:
-    plain = settings(potential=(), temperature=None, sampling_steps=(5,), target=None, targets=None, rings=0)
-    evaluate_generator(
-        folder / "toy.amshortcut.pt", folder / "reference.extxyz", tmp_path, plain, make=Stand(), progress=False
+    plain = settings(
+        potential=(), temperature=None, sampling_steps=(5,), target=None, targets=None, measured=Amounts(2, 0, 3)
     )
+    model = replaced(folder / "toy.amshortcut.pt", Stand())
+    EVALUATION.run(model, folder / "reference.extxyz", tmp_path, plain, progress=False)
     (row,) = json.loads((tmp_path / "metrics.json").read_text())["runs"]
     assert row["method"] == "generated" and row["energy"] is row["novelty"] is row["rings"] is None
-    assert "MD in the time of" not in Page((tmp_path / "report.html").read_text()).text
+    assert "MD in the time of" not in ReportText((tmp_path / "report.html").read_text()).text
 
 
 def test_a_file_of_the_training_data_is_named(folder: Path, tmp_path: Path) -> None:
@@ -160,9 +169,11 @@ def test_a_file_of_the_training_data_is_named(folder: Path, tmp_path: Path) -> N
     seen = {**METADATA, "provenance": {"data": [{"name": "reference.extxyz", "sha256": sha256(data)}]}}
     with zipfile.ZipFile(tmp_path / "seen.amshortcut.pt", "w") as archive:
         archive.writestr("toy/extra/vitrify.json", json.dumps(seen))
-    plain = settings(potential=(), temperature=None, sampling_steps=(5,), target=None, targets=None, rings=0)
-    report = evaluate_generator(tmp_path / "seen.amshortcut.pt", data, tmp_path / "o", plain, make=Stand())
-    assert "that the model was trained on" in Page(report.read_text()).text
+    plain = settings(
+        potential=(), temperature=None, sampling_steps=(5,), target=None, targets=None, measured=Amounts(2, 0, 3)
+    )
+    report = EVALUATION.run(replaced(tmp_path / "seen.amshortcut.pt", Stand()), data, tmp_path / "o", plain)
+    assert "that the model was trained on" in ReportText(report.read_text()).text
 
 
 def test_md_from_a_random_start_makes_liquid_silicon() -> None:
@@ -176,7 +187,10 @@ def test_md_from_a_random_start_makes_liquid_silicon() -> None:
     again = md_from_random(cells[:2], counts[:2], ["Si"], SILICON, 2500.0, 300, 0.003, 7)
     assert np.array_equal(again.samples[1].positions, made.samples[1].positions)
     raw = [atoms for atoms, _ in random_starts(cells, counts, 7)]
-    assert Yardstick(made.samples, ["Si"], amounts=Amounts(0, 0, 0)).measure(raw).metrics["short_pairs"]["samples"] == 1
+    assert (
+        ReferenceEnsemble(made.samples, ["Si"], amounts=Amounts(0, 0, 0)).measure(raw).metrics["short_pairs"]["samples"]
+        == 1
+    )
 
 
 def test_steps_that_fit_a_time() -> None:
@@ -250,13 +264,15 @@ def test_data_of_other_elements_or_too_few(folder: Path, tmp_path: Path) -> None
     (tmp_path / "broken.extxyz").write_text("5\nnothing\n")
     for name, message in (("other", "have Ge"), ("few", "at least 4"), ("broken", "no extended XYZ file")):
         with pytest.raises(VitrifyError, match=message):
-            evaluate_generator(folder / "toy.amshortcut.pt", tmp_path / f"{name}.extxyz", tmp_path, make=Stand())
+            EVALUATION.run(replaced(folder / "toy.amshortcut.pt", Stand()), tmp_path / f"{name}.extxyz", tmp_path)
 
 
 def test_settings_from_a_command_line() -> None:
-    found = generator_settings_from(
-        sampling_steps="5,1,5", potential="pair_style sw; pair_coeff * * Si.sw Si", targets="10:50:3", training=None,
-        target="shear_modulus", samples=7,
-    )  # fmt: skip
+    given = {
+        "sampling_steps": "5,1,5", "potential": "pair_style sw; pair_coeff * * Si.sw Si", "targets": "10:50:3",
+        "property": "shear_modulus", "samples": 7, "measured": "3,2,1", "decode": 5,
+    }  # fmt: skip
+    found = from_options(Settings, given)
+    assert (found.samples, found.target, found.measured) == (7, "shear_modulus", Amounts(3, 2, 1))
     assert found.sampling_steps == (5, 1) and found.potential == SILICON
     assert found.target_values.tolist() == [10, 30, 50]

@@ -20,7 +20,7 @@ from vitrify.models import build_model
 from vitrify.training.checkpoint import LAST, load_checkpoint
 from vitrify.training.run import load_run, train
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit")
+pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore:.*torch.jit")]
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vitrify.analysis import (
-    auc,
-    calibration,
-    calibration_curve,
-    error_by_deviation,
-    noise_ceiling,
-    over_seeds,
-    pearson,
-    score,
-    spearman,
-    tail,
-)
+from vitrify.analysis import scores
 from vitrify.core.errors import VitrifyError
 
 
@@ -31,11 +20,13 @@ def noisy(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 def test_correlations_are_those_of_scipy() -> None:
     predictions, labels, _ = noisy()
-    assert pearson(predictions, labels) == pytest.approx(stats.pearsonr(predictions, labels).statistic, rel=1e-12)
+    expected = stats.pearsonr(predictions, labels).statistic
+    assert scores.pearson(predictions, labels) == pytest.approx(expected, rel=1e-12)
     rounded = np.round(labels)  # many ties
-    assert spearman(predictions, rounded) == pytest.approx(stats.spearmanr(predictions, rounded).statistic, rel=1e-12)
-    assert np.isnan(pearson(np.ones(5), np.arange(5.0)))
-    assert np.isnan(pearson([1.0], [2.0]))
+    expected = stats.spearmanr(predictions, rounded).statistic
+    assert scores.spearman(predictions, rounded) == pytest.approx(expected, rel=1e-12)
+    assert np.isnan(scores.pearson(np.ones(5), np.arange(5.0)))
+    assert np.isnan(scores.pearson([1.0], [2.0]))
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 8])
@@ -47,15 +38,15 @@ def test_auc_counts_pairs(decimals: int) -> None:
     above = values[positive][:, None] - values[~positive][None]
     count = ((above > 0).sum() + 0.5 * (above == 0).sum()) / above.size
     assert 0.5 < count < 1
-    assert auc(values, positive) == pytest.approx(count, rel=1e-12)
-    assert np.isnan(auc(values, np.zeros(300, bool)))
+    assert scores.auc(values, positive) == pytest.approx(count, rel=1e-12)
+    assert np.isnan(scores.auc(values, np.zeros(300, bool)))
 
 
 def test_tails() -> None:
-    low, high = tail(np.arange(100.0)[::-1], 0.05)
+    low, high = scores.tail(np.arange(100.0)[::-1], 0.05)
     assert low.nonzero()[0].tolist() == [95, 96, 97, 98, 99]
     assert high.nonzero()[0].tolist() == [0, 1, 2, 3, 4]
-    low, high = tail([1.0, 1.0, 2.0, 3.0], 0.25)
+    low, high = scores.tail([1.0, 1.0, 2.0, 3.0], 0.25)
     assert low.tolist() == [True, True, False, False]  # ties with the last one count
     assert high.tolist() == [False, False, False, True]
 
@@ -63,7 +54,7 @@ def test_tails() -> None:
 def test_pooled_and_per_glass() -> None:
     predictions, labels, glasses = noisy()
     names = np.array(["a", "b", "c"])[glasses]
-    found = score(predictions, labels, names, ceiling=0.9)
+    found = scores.score(predictions, labels, names, ceiling=0.9)
     each = [stats.pearsonr(predictions[glasses == g], labels[glasses == g]).statistic for g in range(3)]
     assert found["pearson"] == pytest.approx(np.corrcoef(predictions, labels)[0, 1])
     assert found["pearson"] != pytest.approx(np.mean(each), abs=1e-3)  # the glasses differ in their means
@@ -78,10 +69,10 @@ def test_pooled_and_per_glass() -> None:
     assert sum(one["atoms"] for one in found["glasses"].values()) == found["atoms"] == 4000
     largest = np.zeros(4000, bool)
     largest[np.argsort(labels)[-200:]] = True
-    assert found["auc_top"] == pytest.approx(auc(predictions, largest))
+    assert found["auc_top"] == pytest.approx(scores.auc(predictions, largest))
     smallest = np.zeros(4000, bool)
     smallest[np.argsort(labels)[:200]] = True
-    assert found["auc_bottom"] == pytest.approx(1 - auc(predictions, smallest))
+    assert found["auc_bottom"] == pytest.approx(1 - scores.auc(predictions, smallest))
     assert min(found["auc_top"], found["auc_bottom"]) > 0.6
 
 
@@ -90,18 +81,18 @@ def test_atoms_without_a_label_do_not_count() -> None:
     keep = np.random.default_rng(1).random(4000) < 0.3
     sparse = np.where(keep, labels, np.nan)
     broken = np.where(keep, predictions, np.nan)  # what is predicted there does not matter
-    assert score(broken, sparse, glasses) == score(predictions[keep], labels[keep], glasses[keep])
+    assert scores.score(broken, sparse, glasses) == scores.score(predictions[keep], labels[keep], glasses[keep])
 
 
 def test_bad_input_is_refused() -> None:
     predictions, labels, glasses = noisy(10)
     for bad in (
-        lambda: score(predictions[:9], labels, glasses),
-        lambda: score(predictions * np.nan, labels, glasses),
-        lambda: score(predictions, labels * np.nan, glasses),
-        lambda: score(predictions, labels, glasses, ceiling=1.2),
-        lambda: calibration(predictions, np.zeros(10), labels),
-        lambda: over_seeds([]),
+        lambda: scores.score(predictions[:9], labels, glasses),
+        lambda: scores.score(predictions * np.nan, labels, glasses),
+        lambda: scores.score(predictions, labels * np.nan, glasses),
+        lambda: scores.score(predictions, labels, glasses, ceiling=1.2),
+        lambda: scores.calibration(predictions, np.zeros(10), labels),
+        lambda: scores.over_seeds([]),
     ):
         with pytest.raises(VitrifyError, match=r": "):
             bad()
@@ -112,17 +103,17 @@ def test_the_noise_ceiling_is_what_the_exact_mean_scores() -> None:
     exact = rng.normal(size=200_000)
     first, second = (exact + 0.6 * rng.normal(size=200_000) for _ in range(2))
     second[:100] = np.nan
-    assert noise_ceiling(first, second) == pytest.approx(pearson(exact, first), abs=3e-3)
-    assert np.isnan(noise_ceiling(exact, rng.normal(size=200_000) - exact))
+    assert scores.noise_ceiling(first, second) == pytest.approx(scores.pearson(exact, first), abs=3e-3)
+    assert np.isnan(scores.noise_ceiling(exact, rng.normal(size=200_000) - exact))
 
 
 def test_spread_over_seeds() -> None:
     seeds = [{"pearson": r, "atoms": 5, "glasses": {"a": {"rmse": 2 * r}}} for r in (0.5, 0.6, 0.9)]
-    found = over_seeds([*seeds[:2], {**seeds[2], "of_ceiling": 1.0}])
+    found = scores.over_seeds([*seeds[:2], {**seeds[2], "of_ceiling": 1.0}])
     assert found["pearson"] == {"mean": pytest.approx(2 / 3), "std": pytest.approx(0.208167, rel=1e-5), "seeds": 3}
     assert found["glasses"]["a"]["rmse"]["std"] == pytest.approx(0.416333, rel=1e-5)
     assert "of_ceiling" not in found
-    assert np.isnan(over_seeds(seeds[:1])["pearson"]["std"])
+    assert np.isnan(scores.over_seeds(seeds[:1])["pearson"]["std"])
 
 
 def gaussian(n: int = 100_000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -134,7 +125,7 @@ def gaussian(n: int = 100_000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_exact_deviations_are_calibrated() -> None:
     predictions, deviations, labels = gaussian()
-    found = calibration(predictions, deviations, labels)
+    found = scores.calibration(predictions, deviations, labels)
     for z, share, expected in found["covered"]:
         assert share == pytest.approx(expected, abs=5e-3), z
     assert [row[2] for row in found["covered"] if row[0] in (1.0, 2.0)] == pytest.approx([0.6827, 0.9545], abs=1e-4)
@@ -145,18 +136,18 @@ def test_exact_deviations_are_calibrated() -> None:
     rmse = np.sqrt(np.mean((labels - predictions) ** 2))
     assert found["nll_constant"] == pytest.approx(-stats.norm.logpdf(labels, predictions, rmse).mean())
     assert found["nll"] < found["nll_constant"]
-    expected, error = error_by_deviation(predictions, deviations, labels, bins=5)
+    expected, error = scores.error_by_deviation(predictions, deviations, labels, bins=5)
     assert np.allclose(error, expected, rtol=0.03) and error[-1] > 3 * error[0]
 
 
 def test_wrong_deviations_show() -> None:
     predictions, deviations, labels = gaussian()
-    half = calibration(predictions, 0.5 * deviations, labels)  # overconfident
+    half = scores.calibration(predictions, 0.5 * deviations, labels)  # overconfident
     assert half["residual_rms"] == pytest.approx(2, abs=0.02)
     assert half["covered"][1][1] == pytest.approx(2 * stats.norm.cdf(0.5) - 1, abs=5e-3)
     assert half["calibration_error"] > 0.05
-    shuffled = calibration(predictions, np.random.default_rng(4).permutation(deviations), labels)
+    shuffled = scores.calibration(predictions, np.random.default_rng(4).permutation(deviations), labels)
     assert abs(shuffled["spearman_error"]) < 0.01
-    assert shuffled["nll"] > calibration(predictions, deviations, labels)["nll"]
-    levels, observed = calibration_curve(predictions + 1.0, deviations, labels)  # predicts too much
+    assert shuffled["nll"] > scores.calibration(predictions, deviations, labels)["nll"]
+    levels, observed = scores.calibration_curve(predictions + 1.0, deviations, labels)  # predicts too much
     assert (observed > levels).all()

@@ -6,9 +6,9 @@ import pytest
 from ase import Atoms
 from ase.io import read, write
 
-from amshortcut_glass import reached_by
-from amshortcut_split import split
-from amshortcut_table import best_of, published, report
+from benchmarks.amshortcut.glass import reached_by
+from benchmarks.amshortcut.split import split
+from benchmarks.amshortcut.table import best_of, published, report
 
 
 def test_split_keeps_simulations_whole(tmp_path):

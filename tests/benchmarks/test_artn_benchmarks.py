@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from artn_cost import RESULTS, dimer, measure
-from artn_cost import main as artn_cost
-from artn_labels import compare, correlation
+from benchmarks.artn.cost import RESULTS, dimer, measure
+from benchmarks.artn.cost import main as artn_cost
+from benchmarks.artn.labels import compare, correlation
 from lj_glass import POTENTIAL, lj_glass, save
+from vitrify.data.label_files import LabelFile
 from vitrify.datagen.barriers.artn import ARTnSettings, search
 from vitrify.datagen.barriers.campaign import find_barriers
-from vitrify.datagen.barriers.journal import LabelFile
 from vitrify.datagen.barriers.region import Boxes
 
 
@@ -31,6 +31,7 @@ def test_the_interval_of_a_correlation_holds_the_truth_nineteen_times_in_twenty(
     assert 85 <= inside <= 99
 
 
+@pytest.mark.slow
 def test_searches_and_dimers_from_the_same_starts() -> None:
     boxes, settings = Boxes(lj_glass(60, seed=3), 1.8, 0.1), ARTnSettings.for_units("lj")
     ours, dimers = (measure(boxes, way, settings, [0, 7], 4) for way in (search, dimer))
@@ -40,6 +41,7 @@ def test_searches_and_dimers_from_the_same_starts() -> None:
     boxes.close()
 
 
+@pytest.mark.slow
 def test_our_labels_are_compared_for_the_atoms_that_have_some(tmp_path: Path) -> None:
     out = find_barriers(
         save(lj_glass(60, seed=3), tmp_path / "glass.npz"), tmp_path / "labels.h5", potential=POTENTIAL, ids="1:6",

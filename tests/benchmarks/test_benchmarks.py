@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.common import lmp
+from benchmarks.ogn.cases import CASES, fast_verlet, head, start, verlet
+from benchmarks.ogn.matching import LIMITS, Observatory, check, checks, energy_error, largest
+from benchmarks.ogn.timing import BASE, MATCHED, NATIVE, copies, ratios
+from benchmarks.ogn_vs_md import main as ogn_vs_md
+from benchmarks.readme_tables import main as readme_tables
 from lammps_runner import Configuration
 from model_files import export
-from ogn_vs_md import main as ogn_vs_md
-from readme_tables import main as readme_tables
-from speed import lmp
-from speed.cases import CASES, fast_verlet, head, start, verlet
-from speed.matching import LIMITS, Observatory, check, checks, energy_error, largest
-from speed.timing import BASE, MATCHED, NATIVE, copies, ratios
 
 
 def test_noise_explains_the_distance_of_equal_distributions() -> None:
@@ -62,7 +62,7 @@ def test_loops_are_read_with_their_processor_time(tmp_path: Path) -> None:
     loop = finished.loops[1]
     assert 0 < loop.core_seconds < 1.1 * loop.seconds and loop.seconds < finished.wall
     assert finished.processor > 0.9 * loop.core_seconds and 2**24 < finished.memory < 2**32
-    assert 0 < loop.lists < 0.5
+    assert 0 < loop.lists < 1
     assert lmp.run(commands, ranks=2).loops[1].ranks == 2
     with pytest.raises(lmp.LammpsError, match="Unknown command: nonsense"):
         lmp.run(["nonsense"])
@@ -109,6 +109,7 @@ def test_ratios_are_between_neighbours_in_time() -> None:
     assert ratios(row, MATCHED, NATIVE) is None
 
 
+@pytest.mark.slow
 def test_the_whole_comparison_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A smoke run with an untrained model, which must not match, and is timed all the same."""
     (tmp_path / "models").mkdir()
@@ -151,7 +152,7 @@ def test_tables_of_the_readme_follow_the_results(tmp_path: Path) -> None:
 
 
 def test_the_readme_is_up_to_date() -> None:
-    assert readme_tables(["--check"]) == 0, "run python benchmarks/readme_tables.py"
+    assert readme_tables(["--check"]) == 0, "run python -m benchmarks.readme_tables"
 
 
 def test_tables_of_silica_give_the_forces_of_its_formulas(tmp_path: Path) -> None:

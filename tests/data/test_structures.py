@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -298,20 +299,20 @@ def test_one_group_is_left_out_at_a_time() -> None:
         leave_one_group_out([1, 1])
 
 
-def shared_data() -> Path:
-    """The folder of data that are not part of the project; skips where it is absent."""
-    root = Path(os.environ.get("VITRIFY_SHARED_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
-    if not (root / "cu64zr36").is_dir():
-        pytest.skip(f"no shared data in {root}: set VITRIFY_SHARED_DATA")
-    return root
-
-
-def test_copies_among_real_glasses() -> None:
-    root = shared_data()
-    glasses = load_structures([root / f"cu64zr36/sample{i}.npz" for i in range(7)], SPECIES, "barrier")
+def test_copies_among_the_glasses_of_files(tmp_path: Path) -> None:
+    """Two labellings of one glass, whose rows match at 0.02 A, and a glass that is strained by 4%; 2.6 A apart."""
+    rng, strain = np.random.default_rng(9), np.diag([1.04, 1.0, 1.0])
+    one, *others, six = (packing(seed) for seed in range(5))
+    near = replace(one, positions=one.positions + 0.007 * rng.normal(size=one.positions.shape))
+    strained = replace(six, positions=six.positions @ strain, cell=six.cell @ strain)
+    files = []
+    for number, s in enumerate((one, near, *others, six, strained)):
+        box, centre = 2.6 * np.diag(s.cell), s.positions.mean(0)
+        changes = {"positions": 2.6 * (s.positions - centre), "cell": None, "box": box, "barrier": rng.random(len(s))}
+        files.append(write_npz(tmp_path / f"sample{number}.npz", s, **changes))
+    glasses = load_structures(files, SPECIES, "barrier")
     assert duplicate_groups(glasses) == [0, 0, 1, 2, 3, 4, 4]
-    assert all(len(g) == 8000 and g.labelled.all() for g in glasses)
-    kalj = sorted((root / "kalj_propensity").glob("*.npz"))
-    liquids = load_structures(kalj, ["A", "B"], "propensity", label_species="A")
-    assert duplicate_groups(liquids) == list(range(10))
+    assert all(len(g) == 200 and g.labelled.all() for g in glasses)
+    liquids = load_structures(files[1:6], ["A", "B"], "barrier", label_species="A")
+    assert duplicate_groups(liquids) == list(range(5))
     assert all(np.array_equal(s.labelled, s.types == 0) for s in liquids)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
@@ -18,6 +16,7 @@ import numpy as np
 import pytest
 from scipy.special import erfc
 
+from child_processes import living, wait_until
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryFile
@@ -35,15 +34,7 @@ def _quick(name: str, atoms: int | None = None) -> System:
 
 
 def _session(system: System, positions: np.ndarray) -> LammpsSession:
-    return LammpsSession(
-        units=system.units,
-        cell=system.cell,
-        types=system.types,
-        masses=system.masses,
-        positions=positions,
-        charges=system.charges,
-        commands=system.commands,
-    )
+    return system.session(positions, system.commands)
 
 
 @pytest.fixture(scope="module", params=list(SYSTEMS))
@@ -185,17 +176,7 @@ def test_result_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None
         assert a.meta.recipe["counts"] == [32, 8]
 
 
-def _living(group: int) -> list[int]:
-    """Processes of a group that are more than a zombie, as a container may lack a reaper."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            pid, rest = int(stat.parent.name), stat.read_text().rpartition(")")[2].split()
-            if rest[0] != "Z" and int(rest[2]) == group:
-                found.append(pid)
-    return found
-
-
+@pytest.mark.slow
 def test_killed_run_continues_to_the_same_result(tmp_path: Path) -> None:
     out, whole = tmp_path / "killed.h5", tmp_path / "whole.h5"
     options = ["--trajectories", "4", "--frames", "15", "--every", "2", "--atoms", "40", "--seed", "7"]
@@ -212,17 +193,13 @@ def test_killed_run_continues_to_the_same_result(tmp_path: Path) -> None:
     ]
     run = subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.DEVNULL, start_new_session=True)
     parts = tmp_path / "killed.h5.parts"
-    deadline = time.monotonic() + 60
-    while not list(parts.glob("traj_*.h5")) and time.monotonic() < deadline and run.poll() is None:
-        time.sleep(0.02)
+    wait_until(lambda: run.poll() is not None or list(parts.glob("traj_*.h5")))
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
     assert not out.exists()
     kept = {part.name: part.stat().st_mtime_ns for part in parts.glob("traj_*.h5")}
     assert 1 <= len(kept) < 4
-    while _living(run.pid):  # the orphaned worker ends by itself
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: not living(run.pid))  # the orphaned worker ends by itself
 
     generate("kalj", out, trajectories=4, workers=2, **SMALL)
     generate("kalj", whole, trajectories=4, workers=2, **SMALL)

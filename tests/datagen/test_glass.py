@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from interrupts import hear_interrupts
+from child_processes import hear_interrupts, wait_until
 from vitrify.cli.main import app
 from vitrify.core.compositions import count_atoms, masses, parse_formula, potential_commands, start_density
 from vitrify.core.errors import VitrifyError
@@ -142,21 +140,14 @@ def _start(out: Path, rate: float, ranks: int) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def _wait(until: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not until():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_a_killed_run_ends_lmp_and_goes_on_where_it_was_on_other_ranks(tmp_path: Path) -> None:
     out, parts = tmp_path / "killed.data", tmp_path / "killed.data.parts"
     run = _start(out, 1e15, 1)
-    _wait(lambda: (parts / "b.restart").exists() or run.poll() is not None)
+    wait_until(lambda: (parts / "b.restart").exists() or run.poll() is not None)
     os.kill(run.pid, signal.SIGKILL)
     run.communicate()
     assert not out.exists()
-    _wait(lambda: not _living("killed.in"))
+    wait_until(lambda: not _living("killed.in"))
 
     again = {"atoms": 32, "rate": 1e15, "melt_time": 1.0, "ranks": 2, "progress": False}
     with pytest.raises(VitrifyError, match=r"parts was made with other settings \(pressure 0, not 5\)"):
@@ -179,13 +170,13 @@ def test_an_interrupted_run_on_two_ranks_says_how_to_go_on(tmp_path: Path) -> No
     out = tmp_path / "stopped.data"
     log = tmp_path / "stopped.data.parts" / "log.lammps"
     run = _start(out, 1e11, 2)
-    _wait(lambda: (log.exists() and "warm-up: to" in log.read_text()) or run.poll() is not None)
+    wait_until(lambda: (log.exists() and "warm-up: to" in log.read_text()) or run.poll() is not None)
     with pytest.raises(VitrifyError, match="another process makes this glass"):
         make_glass("Si", atoms=32, rate=1e11, melt_time=1.0, out=out, progress=False)
     run.send_signal(signal.SIGINT)
-    errors = run.communicate(timeout=60)[1]
+    errors = run.communicate()[1]
     assert run.returncode == 130 and "the same command continues the run" in errors and "Traceback" not in errors
-    _wait(lambda: not _living("stopped.in"))
+    wait_until(lambda: not _living("stopped.in"))
 
 
 def _spying(log: Path, copies: list[str]) -> Any:

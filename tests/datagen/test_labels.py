@@ -17,12 +17,13 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from test_training_symgnn import CONFIG, SMALL, glass
 
+from labelled_glass import CONFIG, SMALL, glass
 from toy_labels import HEADER, N, fill, search, structure, writer
 from vitrify.core.errors import VitrifyError
+from vitrify.data.label_files import LabelFile, Search
 from vitrify.data.structures import load_structures
-from vitrify.datagen.barriers.journal import LabelFile, LabelWriter, Search
+from vitrify.datagen.barriers.journal import LabelWriter
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.training.run import load_run, train
 

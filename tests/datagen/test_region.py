@@ -9,7 +9,8 @@ import pytest
 
 from lj_glass import COMMANDS, lj_glass
 from vitrify.core.errors import VitrifyError
-from vitrify.datagen.barriers.region import Boxes, Glass, Region, minimise_glass, split_commands
+from vitrify.datagen.barriers.region import Boxes, Glass, Region, minimise_glass
+from vitrify.lammps_library.commands import split_commands
 
 
 def displaced(region: Region, size: float, seed: int = 1) -> np.ndarray:

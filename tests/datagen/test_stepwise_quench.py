@@ -34,11 +34,11 @@ def test_the_steps_of_the_quench_are_the_papers():
     recipe = CuZrStepwiseQuench()
     steps = [t for t, _ in recipe.steps()]
     assert steps[:3] == [1950.0, 1900.0, 1850.0] and steps[19:22] == [1000.0, 980.0, 960.0] and steps[-1] == 700.0
-    assert set(recipe.ladder) <= set(steps) and set(CuZrExternal().ladder) <= set(steps)
+    assert set(recipe.temperatures) <= set(steps) and set(CuZrExternal().temperatures) <= set(steps)
     assert all(wait == recipe.fast for t, wait in recipe.steps() if t >= 1000)
 
 
-def test_each_part_of_the_ladder_is_there(made):
+def test_each_part_of_the_quench_is_there(made):
     frames = load_frames([made], SPECIES)
     assert len(frames) == 2 * (1 + 5 * 2 + 1 + 2 + 2 * 2)
     one = frames[: len(frames) // 2]
@@ -78,6 +78,7 @@ def test_labels_are_those_of_lammps(made):
         assert trace == pytest.approx(np.trace(frame.stress), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_it_goes_on_and_does_not_depend_on_the_workers(made, tmp_path):
     out = tmp_path / "again.extxyz.gz"
     make_ensemble("CuZr-ladder", out, count=1, workers=1, progress=False, **TINY)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from fix_ogn_input import lj_liquid, lj_model
+from lammps_inputs.fix_ogn import lj_liquid, lj_model
 from toy_ogn import metadata_of, save
 from vitrify import _core
 from vitrify.core.errors import VitrifyError

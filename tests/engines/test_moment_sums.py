@@ -3,49 +3,20 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from native_models.moment_layers import CELLS, CUTOFF, make_edges, make_layer, results_of
 from vitrify import _core
-from vitrify.amshortcut.models.flow import MomentLayer, harmonics
 from vitrify.core.errors import VitrifyError
 from vitrify.graphs.neighbours import neighbour_list
 from vitrify.models import build_model, moment_sums
 from vitrify.models.base import System
 
 SYSTEM = System(species=("A", "B"), masses=(), units="metal", timestep=0.0)
-CUTOFF = 2.4
-CELLS = {
-    "orthogonal": np.diag([5.0, 5.5, 6.0]),
-    "triclinic": np.array([[5.0, 0, 0], [1.5, 5.0, 0], [-1.0, 0.7, 5.0]]),
-    "smaller than the cutoff": np.diag([2.0, 2.2, 2.1]),
-}
-
-
-def _edges(cell, dtype, density=1.0):
-    """Distances, harmonics and indices of a random structure, some of them beyond the splines."""
-    random = np.random.default_rng(2)
-    n = max(8, int(density * abs(np.linalg.det(cell))))
-    index, vectors = neighbour_list(random.random((n, 3)) @ cell, cell, 1.1 * CUTOFF)
-    return n, torch.as_tensor(index), *harmonics(torch.as_tensor(vectors).to(dtype))
-
-
-def _layer(width, first, dtype):
-    torch.manual_seed(1)
-    return MomentLayer(width, 9, CUTOFF, 8, first).to(dtype)
-
-
-def _results(layer, n, index, distances, directions):
-    torch.manual_seed(3)
-    s = torch.randn(n, layer.width, dtype=distances.dtype, requires_grad=True)
-    v = torch.randn(n, 3, layer.width, dtype=distances.dtype, requires_grad=True)
-    layer.zero_grad()
-    moments, carried = layer.sums(s, v, index, distances, directions)
-    (moments.sin().sum() + (carried * torch.linspace(0, 1, 4, dtype=s.dtype).view(1, 4, 1)).cos().sum()).backward()
-    gradients = [s.grad, layer.filters.weight.grad] + ([] if layer.first else [v.grad])
-    return [moments.detach(), carried.detach(), *gradients]
 
 
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
@@ -53,13 +24,13 @@ def _results(layer, n, index, distances, directions):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
 def test_values_and_gradients_are_those_of_eager_torch(cell, width, dtype, first, monkeypatch):
-    layer, edges = _layer(width, first, dtype), _edges(cell, dtype)
+    layer, edges = make_layer(width, first, dtype), make_edges(cell, dtype)
     used = []
     sums = moment_sums.moment_sums
     monkeypatch.setattr(moment_sums, "moment_sums", lambda *a: used.append(1) or sums(*a))
-    compiled = _results(layer, *edges)
+    compiled = results_of(layer, *edges)
     monkeypatch.setattr(moment_sums, "applies_to", lambda *a: False)
-    eager = _results(layer, *edges)
+    eager = results_of(layer, *edges)
     assert used == [1]
     tolerance = 1e-5 if dtype == torch.float32 else 1e-13
     for found, wanted in zip(compiled, eager, strict=True):
@@ -69,8 +40,8 @@ def test_values_and_gradients_are_those_of_eager_torch(cell, width, dtype, first
 
 
 def test_gradients_are_those_of_finite_differences():
-    _, index, distances, directions = _edges(CELLS["smaller than the cutoff"], torch.float64, density=0.3)
-    layer = _layer(8, False, torch.float64)
+    _, index, distances, directions = make_edges(CELLS["smaller than the cutoff"], torch.float64, density=0.3)
+    layer = make_layer(8, False, torch.float64)
     n = int(index.max()) + 1
     s, v = (torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((n, 8), (n, 3, 8)))
 
@@ -82,14 +53,16 @@ def test_gradients_are_those_of_finite_differences():
 
 
 def test_atoms_with_more_neighbours_than_a_block_and_edges_without_order(monkeypatch):
-    n, index, distances, directions = _edges(CELLS["orthogonal"], torch.float64, density=3.0)
+    n, index, distances, directions = make_edges(CELLS["orthogonal"], torch.float64, density=3.0)
     assert torch.bincount(index[0]).min() > 64
     order = torch.randperm(len(distances))
-    layer = _layer(16, False, torch.float64)
-    sorted_edges = _results(layer, n, index, distances, directions)
-    mixed = _results(layer, n, index[:, order], distances[order], directions[order])
+    layer = make_layer(16, False, torch.float64)
+    sorted_edges = results_of(layer, n, index, distances, directions)
+    mixed = results_of(layer, n, index[:, order], distances[order], directions[order])
     monkeypatch.setattr(moment_sums, "applies_to", lambda *a: False)
-    for found, other, wanted in zip(sorted_edges, mixed, _results(layer, n, index, distances, directions), strict=True):
+    for found, other, wanted in zip(
+        sorted_edges, mixed, results_of(layer, n, index, distances, directions), strict=True
+    ):
         torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(other, wanted, rtol=1e-12, atol=1e-12)
 
@@ -122,16 +95,16 @@ def test_all_gradients_of_a_model_are_those_of_eager_torch(monkeypatch):
 
 
 def test_a_distance_that_is_no_number_gives_sums_that_are_none():
-    n, index, distances, directions = _edges(CELLS["orthogonal"], torch.float32)
+    n, index, distances, directions = make_edges(CELLS["orthogonal"], torch.float32)
     distances[5] = float("nan")
-    layer, s, v = _layer(8, True, torch.float32), torch.ones(n, 8), torch.zeros(n, 3, 8)
+    layer, s, v = make_layer(8, True, torch.float32), torch.ones(n, 8), torch.zeros(n, 3, 8)
     moments, _ = layer.sums(s, v, index, distances, directions)
     assert moments[index[0, 5]].isnan().all()
     assert not moments[index[0, -1]].isnan().any()
 
 
 def test_arrays_that_do_not_fit_are_refused():
-    n, index, distances, directions = _edges(CELLS["orthogonal"], torch.float32)
+    n, index, distances, directions = make_edges(CELLS["orthogonal"], torch.float32)
     arrays = [index, distances, directions, torch.ones(n, 8), None, torch.ones(1, 9, 8)]
 
     def call(place, tensor):
@@ -152,18 +125,16 @@ def test_arrays_that_do_not_fit_are_refused():
 @pytest.mark.parametrize("simd", ["default", "avx2"])
 def test_other_instruction_sets_give_the_same(simd):
     script = (
-        "import sys, torch; sys.path.insert(0, 'tests/engines'); import test_moment_sums as t\n"
-        "edges = t._edges(t.CELLS['triclinic'], torch.float64)\n"
-        "print(*(float(x.abs().sum()) for x in t._results(t._layer(24, False, torch.float64), *edges)))"
+        "import torch; from native_models.moment_layers import CELLS, make_edges, make_layer, results_of\n"
+        "edges = make_edges(CELLS['triclinic'], torch.float64)\n"
+        "print(*(float(x.abs().sum()) for x in results_of(make_layer(24, False, torch.float64), *edges)))"
     )
-
-    def run(name):
-        environment = {**os.environ, "VITRIFY_SIMD": name}
-        return subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-
-    found = run(simd)
+    helpers = str(Path(__file__).parents[1] / "helpers")
+    environment = {**os.environ, "VITRIFY_SIMD": simd, "PYTHONPATH": helpers}
+    found = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     if "this machine can use" in found.stderr:
         pytest.skip(f"no {simd} here")
     assert found.returncode == 0, found.stderr
-    wanted = run("").stdout.split()
-    np.testing.assert_allclose(np.array(found.stdout.split(), float), np.array(wanted, float), rtol=1e-12)
+    here = results_of(make_layer(24, False, torch.float64), *make_edges(CELLS["triclinic"], torch.float64))
+    wanted = [float(x.abs().sum()) for x in here]
+    np.testing.assert_allclose(np.array(found.stdout.split(), float), wanted, rtol=1e-12)

@@ -12,11 +12,11 @@ import pytest
 from glass_files import REDUCED, SILICA, SILICON, SPREADS, cube, oblique, write_glass
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
-from vitrify.export.write import load_model
+from vitrify.engines.load import load_model
 from vitrify.generation.processes import Flow, State, lattice
 from vitrify.generation.sampler import Steps, sample
 from vitrify.graphs.neighbours import neighbour_list
-from vitrify.modelfile.archive import Validity
+from vitrify.modelfile.metadata import Validity
 
 LEFT_HANDED = np.array([[0, 9.0, 0], [9.0, 2.0, 0], [1.0, 3.0, 12.0]])
 SEED = 4000000007  # beyond a signed 32-bit integer

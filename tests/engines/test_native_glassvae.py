@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,73 +10,21 @@ import pytest
 import torch
 
 import toy_glassvae
+from native_models.elsewhere import predict_elsewhere, skip_without
+from native_models.glassvae import SHAPES, Array, glass, make_model, write
 from vitrify import GlassCalc, _core
-from vitrify.cli import doctor
-from vitrify.cli.info import describe
+from vitrify.cli import diagnose as doctor
+from vitrify.cli.describe import describe
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeGlassVAE
-from vitrify.engines.open import engines_of, open_glassvae
+from vitrify.engines.open import engines_of, open_model
 from vitrify.engines.predictions import EnergyPrediction
-from vitrify.export.write import TorchGlassVAE, Validity, export_model
-from vitrify.glassvae.models.equivariant import EquivariantGlassVAE
+from vitrify.engines.replay import check_reference
+from vitrify.glassvae.differentiate import energy_prediction
+from vitrify.glassvae.native import NativeGlassVAE
+from vitrify.glassvae.torchscript import TorchGlassVAE
 from vitrify.graphs.neighbours import build_structure_graph, neighbour_list
-from vitrify.modelfile.reference_case import check_reference, energy_prediction
-from vitrify.models import System, build_model
 
-Array = np.ndarray
-Case = tuple[Array, Array, Array]
-NAMES, MASSES = ("Cu", "Zr", "Al"), (63.546, 91.224, 26.982)
-SHAPES: dict[str, tuple[int, dict[str, Any]]] = {
-    "small": (2, {}),
-    "default sizes": (2, {"cutoff": 6.5, "splines": 24, "width": 32, "hidden": 64, "latent": 16, "summary": 24}),
-    "odd sizes": (3, {"width": 40, "hidden": 21, "latent": 3, "summary": 5, "splines": 9, "cutoff": 5.1, "start": 2.6}),
-    "one species": (1, {"width": 8, "hidden": 8, "latent": 1, "summary": 1, "start": 0.0, "cutoff": 3.7}),
-}
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
-
-
-def system_of(n_species: int) -> System:
-    return System(NAMES[:n_species], MASSES[:n_species], "metal", 0.0)
-
-
-def make_model(shape: str) -> EquivariantGlassVAE:
-    """Eager, with random numbers in every weight and buffer that its energy reads."""
-    n_species, changes = SHAPES[shape]
-    torch.manual_seed(0)
-    model = build_model("glassvae", {**toy_glassvae.CONFIG, **changes}, system_of(n_species))
-    assert isinstance(model, EquivariantGlassVAE)
-    with torch.no_grad():
-        for part in (model.fusion, model.energy.latent):
-            for weight in part.parameters():
-                weight.normal_(0.0, 0.3)
-        model.reference.uniform_(-4.0, -3.0)
-        model.energy_scale.fill_(0.7)
-        model.invariants.shift.normal_()
-        model.invariants.scale.uniform_(0.5, 2.0)
-        model.pooled_shift.normal_()
-        model.pooled_scale.uniform_(1.0, 3.0)
-        model.least.uniform_(2.0, 2.6)
-        model.least[0, 0] = 0.0  # a pair that is not in the data
-    return model.eval()
-
-
-def write_model(path: Path, model: Any, n_species: int, dtype: str, variant: str = "equivariant") -> Path:
-    return export_model(
-        model, path, kind="glassvae", variant=variant, species=NAMES[:n_species], units="metal", dtype=dtype,
-        masses=MASSES[:n_species], validity=Validity(number_density=(0.06, 0.09), composition={}),
-    ).path  # fmt: skip
-
-
-def write(path: Path, shape: str = "small", dtype: str = "float64") -> Path:
-    return write_model(path, make_model(shape), SHAPES[shape][0], dtype)
-
-
-def glass(n: int = 2, tilt: float = 0.2, n_species: int = 2, seed: int = 0) -> Case:
-    """positions, cell, types of a rattled lattice in a skewed cell, with atoms outside of it."""
-    rng, atoms = np.random.default_rng(seed), toy_glassvae.glass(n, tilt, seed)
-    cell = atoms.cell.array
-    positions = atoms.positions + rng.integers(-2, 3, atoms.positions.shape) @ cell
-    return positions, cell, rng.permutation(np.arange(len(atoms)) % n_species)
 
 
 def eager(model: Any, dtype: str, positions: Array, cell: Array, types: Array) -> EnergyPrediction:
@@ -292,36 +237,12 @@ def test_a_supercell_is_its_cells_and_memory_is_linear(network: Path) -> None:
     assert native.bytes < 1.4 * crowded  # twice the neighbours; more images
 
 
-PREDICT = """
-import sys
-import numpy as np
-from vitrify.engines.native import NativeGlassVAE, instruction_set
-case = np.load(sys.argv[2])
-native = NativeGlassVAE(sys.argv[1])
-for _ in range(2):
-    found = native.predict(case["positions"], case["cell"], case["types"])
-np.savez(sys.argv[3], energies=found.energies, forces=found.forces, stress=found.stress, latent=found.latent)
-print(instruction_set(), "torch" in sys.modules)
-"""
-
-
-def predict_elsewhere(model: Path, case: Case, folder: Path, **environment: str) -> tuple[EnergyPrediction, str]:
-    """The prediction of a new process, and its instruction set and whether it imported torch."""
-    np.savez(folder / "case.npz", **dict(zip(("positions", "cell", "types"), case, strict=True)))
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT, str(model), str(folder / "case.npz"), str(folder / "out.npz")],
-        env={**os.environ, **environment}, text=True, capture_output=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return EnergyPrediction(**np.load(folder / "out.npz")), done.stdout.strip()
-
-
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("threads", [2, 5])
 def test_the_number_of_threads_changes_no_bit(threads: int, dtype: str, tmp_path: Path) -> None:
     path = write(tmp_path / "m.pt", "odd sizes", dtype)
     for case in (glass(4, n_species=3), glass(1, n_species=3)):
-        got, said = predict_elsewhere(path, case, tmp_path, OMP_NUM_THREADS=str(threads))
+        got, said = predict_elsewhere(NativeGlassVAE, path, case, tmp_path, OMP_NUM_THREADS=str(threads))
         expected = NativeGlassVAE(path).predict(*case)
         for name in ("energies", "forces", "stress", "latent"):
             assert np.array_equal(getattr(got, name), getattr(expected, name)), name
@@ -331,25 +252,23 @@ def test_the_number_of_threads_changes_no_bit(threads: int, dtype: str, tmp_path
 @pytest.mark.parametrize("name", ["default", "avx2", "avx512"])
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_instruction_sets_agree(name: str, dtype: str, tmp_path: Path) -> None:
-    flags = set(Path("/proc/cpuinfo").read_text().split())
-    if not {"default": set(), "avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512vl", "avx512bw"}}[name] <= flags:
-        pytest.skip(f"this processor has no {name}")
+    skip_without(name)
     model, case = make_model("odd sizes"), glass(2, n_species=3)
     path = write(tmp_path / "m.pt", "odd sizes", dtype)
-    got, said = predict_elsewhere(path, case, tmp_path, VITRIFY_SIMD=name)
+    got, said = predict_elsewhere(NativeGlassVAE, path, case, tmp_path, VITRIFY_SIMD=name)
     assert said.startswith(name)
     assert deviation(got, eager(model, dtype, *case)) <= TOLERANCE[dtype]
 
 
 def test_the_native_engine_is_the_default(network: Path, tmp_path: Path) -> None:
     assert engines_of(network) == ("native", "torch")
-    assert isinstance(open_glassvae(network), NativeGlassVAE)
-    torch_model = open_glassvae(network, "torch")
+    assert isinstance(open_model(network, kind="glassvae"), NativeGlassVAE)
+    torch_model = open_model(network, "torch", kind="glassvae")
     assert isinstance(torch_model, TorchGlassVAE)
     assert ("engines", "native, torch") in describe(torch_model.metadata, network)
     assert "by the native engine" in doctor._model_in_python(str(network), "native")
     case = glass(2)
-    assert deviation(open_glassvae(network).predict(*case), torch_model.predict(*case)) < 1e-10
+    assert deviation(open_model(network, kind="glassvae").predict(*case), torch_model.predict(*case)) < 1e-10
     atoms = toy_glassvae.glass(2)
     path = toy_glassvae.write(tmp_path / "toy.pt").path
     native, other = GlassCalc(path, check=True), GlassCalc(path, engine="torch")
@@ -357,4 +276,4 @@ def test_the_native_engine_is_the_default(network: Path, tmp_path: Path) -> None
     for name in ("energy", "forces", "stress", "latent", "energies"):
         np.testing.assert_allclose(native.get_property(name, atoms), other.get_property(name, atoms), atol=1e-9)
     with pytest.raises(VitrifyError, match="runs on the cpu, not on cuda"):
-        open_glassvae(network, "native", "cuda")
+        open_model(network, "native", "cuda", kind="glassvae")

@@ -10,25 +10,29 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_create_glass import apart, atoms_of, script
 from typer.testing import CliRunner
 
 import toy_glassvae
 import toy_ogn
 from glass_files import SILICON, cube, oblique, write_glass
-from lammps_runner import run_lammps, run_ok
+from lammps_inputs.create_glass import apart, atoms_of, script
+from lammps_runner import FOUR_RANKS, run_lammps, run_ok
 from python_lmp import needs_python_lmp, python_ok
 from vitrify import _core
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeGlassVAE
-from vitrify.export.write import TorchGlassVAE, load_model, save_model
-from vitrify.generation.from_latent import LatentRequest, LatentSampler
+from vitrify.engines.load import load_model
+from vitrify.engines.replay import check_reference
+from vitrify.export.write import save_model
 from vitrify.generation.generate import generate, generate_many
 from vitrify.generation.processes import Flow
+from vitrify.glassvae.generate import LatentRequest, LatentSampler
+from vitrify.glassvae.metadata import GlassVAEMetadata
 from vitrify.glassvae.models.latent_density import Density
-from vitrify.modelfile.archive import GlassVAEMetadata, make_metadata, read_metadata
-from vitrify.modelfile.reference_case import check_reference
+from vitrify.glassvae.native import NativeGlassVAE
+from vitrify.glassvae.torchscript import TorchGlassVAE
+from vitrify.modelfile.archive import read_metadata
+from vitrify.modelfile.metadata import make_metadata
 
 N, DENSITY = 96, 0.075
 WINDOW = (-3.59, -3.55)
@@ -248,7 +252,7 @@ def test_what_is_outside_the_data_is_warned_of(folder: Path) -> None:
     assert output.count("WARNING: create_glass: number density 0.093 is outside") == 1
 
 
-@pytest.mark.parametrize("make", [cube, oblique])
+@pytest.mark.parametrize("make", [pytest.param(cube, marks=pytest.mark.slow), oblique])
 def test_the_same_atoms_on_all_ranks(folder: Path, make: Any) -> None:
     cell = make(N, DENSITY)
     command = f"toy.pt number {N} elements Au Cu seed 11 steps 3 energy {WINDOW[0]} {WINDOW[1]} check yes"
@@ -308,10 +312,10 @@ def test_wrong_words(folder: Path, words: str, expected: str) -> None:
     assert re.search(expected, message), message
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
 def test_errors_of_all_ranks_are_one(folder: Path, ranks: int) -> None:
     words = "toy.pt elements Cu Au energy 4 5"
-    output = run_lammps(script(words, oblique(N, DENSITY)), folder, ranks, timeout=60).output
+    output = run_lammps(script(words, oblique(N, DENSITY)), folder, ranks).output
     assert output.count("ERROR") == 1, output
 
 

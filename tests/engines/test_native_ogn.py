@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -14,63 +13,18 @@ import pytest
 import torch
 
 import model_files
+from native_models.elsewhere import deviation, predict_elsewhere, skip_without
+from native_models.ogn import MASSES, SHAPES, Array, liquid, make_model, write
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeOGN, has_native_weights
+from vitrify.engines.load import load_model
+from vitrify.engines.native import has_native_weights
 from vitrify.engines.open import engines_of, open_model
-from vitrify.export.write import Validity, check_reference, export_model, load_model
+from vitrify.engines.replay import check_reference
 from vitrify.graphs.neighbours import build_graph, neighbour_list
-from vitrify.models import System, build_model
+from vitrify.ogn.native import NativeOGN
 
-Array = np.ndarray
-NAMES, MASSES = ("A", "B", "C"), (1.1, 2.3, 63.546)  # not numbers of single precision
-SHAPES: dict[str, dict[str, Any]] = {
-    "default": {},
-    "narrow": {"channels": 1, "scalars": 1, "layers": 2, "hidden": 3},
-    "wide": {"channels": 3, "scalars": 8, "hidden": 20, "layers": 3},
-    "general": {"channels": 5, "scalars": 14, "layers": 3},
-    "two cutoffs": {"inner": 1.5, "far": (1, 3), "channels": 2},
-    "angles": {"moments": 1, "channels": 1},
-    "angles, two cutoffs": {"moments": 1, "channels": 2, "inner": 1.5, "far": (2,)},
-    "angles, general": {"moments": 1, "channels": 4, "scalars": 6, "layers": 3},
-}
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
-
-
-def make_model(shape: str = "default", n_species: int = 2, seed: int = 0) -> Any:
-    """A model whose every weight differs from its start, tempered to move atoms about as a trained one does."""
-    torch.manual_seed(seed)
-    config = {"variant": "pair", "cutoff": 2.1, "basis": 16, **SHAPES[shape]}
-    model = build_model("ogn", config, System(NAMES[:n_species], MASSES[:n_species], "lj", 0.025))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "filters" not in name:
-                parameter.add_(0.1 * torch.randn_like(parameter))
-        model.dv_scale.fill_(0.5)
-    return model
-
-
-def write(path: Path, model: Any, dtype: str = "float32") -> Path:
-    n = model.n_species
-    shares = dict.fromkeys(NAMES[:n], (0.0, 1.0))
-    validity = Validity(temperature=(2.7, 3.3), number_density=(1.1, 1.3), composition=shares)
-    export_model(
-        model, path, kind="ogn", variant="pair", species=NAMES[:n], masses=MASSES[:n], units="lj",
-        base_timestep=0.005, stride=5, validity=validity, dtype=dtype,
-    )  # fmt: skip
-    return path
-
-
-def liquid(n_side: int = 5, tilt: float = 0.2, n_species: int = 2, seed: int = 0) -> tuple[Array, Array, Array, Array]:
-    """positions, velocities, cell, types of a jittered lattice at density 1.2, with atoms outside of the cell."""
-    rng = np.random.default_rng(seed)
-    edge = n_side * 1.2 ** (-1 / 3)
-    cell = edge * np.array([[1.0, 0, 0], [tilt, 1.0, 0], [-0.5 * tilt, 0.7 * tilt, 1.0]])
-    grid = np.stack(np.meshgrid(*[np.arange(n_side)] * 3, indexing="ij"), -1).reshape(-1, 3)
-    positions = (grid + 0.1 * rng.standard_normal(grid.shape)) / n_side @ cell
-    positions += rng.integers(-2, 3, positions.shape) @ cell
-    types = rng.integers(0, n_species, len(positions))
-    return positions, 1.5 * rng.standard_normal(positions.shape), cell, types
 
 
 def eager(model: Any, dtype: str, positions: Array, velocities: Array, cell: Array, types: Array) -> list[Array]:
@@ -78,11 +32,6 @@ def eager(model: Any, dtype: str, positions: Array, velocities: Array, cell: Arr
     graph = build_graph(positions, velocities, cell, types, model.cutoff, real)
     with torch.no_grad():
         return [x.double().numpy() for x in model.to(real)(*graph)]
-
-
-def deviation(got: Any, expected: Any) -> float:
-    """Largest deviation of dr or dv, relative to the rms of each."""
-    return max(float(np.abs(a - b).max() / np.sqrt(np.mean(np.square(b)))) for a, b in zip(got, expected, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -241,32 +190,6 @@ def test_threads_of_python_take_turns(angles: Path) -> None:
     assert not wrong
 
 
-PREDICT = """
-import sys
-import numpy as np
-from vitrify.engines.native import NativeOGN, instruction_set
-case = np.load(sys.argv[2])
-native = NativeOGN(sys.argv[1])
-for _ in range(2):
-    dr, dv = native.predict(case["positions"], case["velocities"], case["cell"], case["types"])
-np.savez(sys.argv[3], dr=dr, dv=dv)
-print(instruction_set(), "torch" in sys.modules)
-"""
-
-
-def predict_elsewhere(model: Path, case: Any, folder: Path, **environment: str) -> tuple[tuple[Array, Array], str]:
-    """The prediction of a new process, and its instruction set and whether it imported torch."""
-    names = ("positions", "velocities", "cell", "types")
-    np.savez(folder / "case.npz", **dict(zip(names, case, strict=True)))
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT, str(model), str(folder / "case.npz"), str(folder / "out.npz")],
-        env={**os.environ, **environment}, text=True, capture_output=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    out = np.load(folder / "out.npz")
-    return (out["dr"], out["dv"]), done.stdout.strip()
-
-
 DYNAMICS = """
 import sys
 import numpy as np
@@ -286,7 +209,7 @@ def test_dynamics_in_ase_import_no_torch(angles: Path) -> None:
 @pytest.mark.parametrize("threads", [2, 3, 7])
 def test_the_number_of_threads_changes_rounding_only(threads: int, angles: Path, tmp_path: Path) -> None:
     case = liquid(5)
-    got, said = predict_elsewhere(angles, case, tmp_path, OMP_NUM_THREADS=str(threads))
+    got, said = predict_elsewhere(NativeOGN, angles, case, tmp_path, OMP_NUM_THREADS=str(threads))
     assert deviation(got, NativeOGN(angles).predict(*case)) < 1e-12
     masses = np.array(MASSES)[case[3]]
     assert np.abs(masses @ got[1]).max() < 1e-12 * np.abs(masses[:, None] * got[1]).sum()
@@ -295,19 +218,17 @@ def test_the_number_of_threads_changes_rounding_only(threads: int, angles: Path,
 
 def test_more_threads_than_atoms(angles: Path, tmp_path: Path) -> None:
     case = liquid(1)
-    got, _ = predict_elsewhere(angles, case, tmp_path, OMP_NUM_THREADS="4")
+    got, _ = predict_elsewhere(NativeOGN, angles, case, tmp_path, OMP_NUM_THREADS="4")
     assert deviation(got[:1], NativeOGN(angles).predict(*case)[:1]) < 1e-12
 
 
 @pytest.mark.parametrize("name", ["default", "avx2", "avx512"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_instruction_sets_agree(name: str, dtype: str, tmp_path: Path) -> None:
-    flags = set(Path("/proc/cpuinfo").read_text().split())
-    if not {"default": set(), "avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512vl", "avx512bw"}}[name] <= flags:
-        pytest.skip(f"this processor has no {name}")
+    skip_without(name)
     model, case = make_model("angles"), liquid(5)
     path = write(tmp_path / "m.pt", model, dtype)
-    got, said = predict_elsewhere(path, case, tmp_path, VITRIFY_SIMD=name)
+    got, said = predict_elsewhere(NativeOGN, path, case, tmp_path, VITRIFY_SIMD=name)
     assert said.startswith(name)
     assert deviation(got, eager(model, dtype, *case)) <= TOLERANCE[dtype]
 

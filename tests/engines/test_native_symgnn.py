@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import struct
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,72 +9,18 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from test_export import rewrite
 
-from lammps_runner import Configuration, run_ok
-from pair_functions import quartic_table
-from vitrify import _core
-from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import NativeSymGNN
+from lammps_runner import FOUR_RANKS, Configuration, run_ok
+from native_models.elsewhere import deviation, predict_elsewhere, skip_without
+from native_models.symgnn import NAMES, SHAPES, Array, glass, make_model, write
+from vitrify.engines.load import load_model
 from vitrify.engines.open import engines_of, open_model
-from vitrify.export.write import Validity, check_reference, export_model, load_model
+from vitrify.engines.replay import check_reference
 from vitrify.graphs.neighbours import build_structure_graph, neighbour_list
 from vitrify.hosts.ase_calculator import GlassCalc
-from vitrify.models import System, build_model
+from vitrify.symgnn.native import NativeSymGNN
 
-Array = np.ndarray
-Case = tuple[Array, Array, Array]
-NAMES, DENSITY = ("Cu", "Zr", "Al"), 0.06
-SHAPES: dict[str, dict[str, Any]] = {
-    "default": {},
-    "network": {"basis": 12, "degree": 5, "shells": 5, "members": 4, "fields": 4, "hidden": 32, "stiffness": True},
-    "no angles": {"degree": 0, "basis": 3, "hidden": 1},
-    "high degree": {"degree": 9, "basis": 17, "hidden": 5},
-    "smallest": {"members": 1, "fields": 1, "shells": 1, "basis": 2, "degree": 1},
-    "odd sizes": {"members": 5, "fields": 3, "shells": 14, "basis": 9, "degree": 3, "hidden": 19},
-    "stiff and small": {"members": 1, "fields": 1, "cutoff": 5.0, "inner": 5.0, "stiffness": True},
-    "short": {"cutoff": 4.5, "inner": 4.5, "core": 0.0, "degree": 4},
-}
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
-
-
-def make_model(shape: str = "default", n_species: int = 2, seed: int = 0) -> Any:
-    """A model whose every weight and buffer is random, as a file holds it."""
-    torch.manual_seed(seed)
-    model = build_model("symgnn", {"variant": "exact", **SHAPES[shape]}, System(NAMES[:n_species], (), "metal", 0.0))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.add_((0.02 if name == "field_weight" else 0.3) * torch.randn_like(parameter))
-        model.centre.uniform_(0.0, 1.0)
-        model.whiten.copy_(torch.diag(torch.rand(len(model.centre)) + 0.3))
-        if model.stiffness:
-            model.use_potential(quartic_table(n_species, model.core, model.cutoff))
-        model.shell_scale.uniform_(0.1, 0.3)
-        model.label_mean.uniform_(1.0, 1.5)
-        model.label_scale.fill_(0.3)
-        model.residual.fill_(0.4)
-        model.spread_gain.fill_(3.0)
-    return model.eval().exportable()
-
-
-def write(path: Path, model: Any, dtype: str = "float32") -> Path:
-    names = NAMES[: model.n_species]
-    return export_model(
-        model, path, kind="symgnn", variant="exact", species=names, units="metal", dtype=dtype,
-        validity=Validity(number_density=(0.055, 0.065), composition=dict.fromkeys(names, (0.0, 1.0))),
-        property={"name": "barrier", "unit": "eV"},
-    ).path  # fmt: skip
-
-
-def glass(n_side: int = 5, tilt: float = 0.2, n_species: int = 2, seed: int = 0) -> Case:
-    """positions, cell, types of a jittered lattice, with atoms outside of the cell."""
-    rng = np.random.default_rng(seed)
-    edge = n_side * DENSITY ** (-1 / 3)
-    cell = edge * np.array([[1.0, 0, 0], [tilt, 1.0, 0], [-0.5 * tilt, 0.7 * tilt, 1.0]])
-    grid = np.stack(np.meshgrid(*[np.arange(n_side)] * 3, indexing="ij"), -1).reshape(-1, 3)
-    positions = (grid + 0.1 * rng.standard_normal(grid.shape)) / n_side @ cell
-    positions += rng.integers(-2, 3, positions.shape) @ cell
-    return positions, cell, rng.integers(0, n_species, len(positions))
 
 
 def eager(model: Any, dtype: str, positions: Array, cell: Array, types: Array) -> list[Array]:
@@ -88,11 +28,6 @@ def eager(model: Any, dtype: str, positions: Array, cell: Array, types: Array) -
     with torch.no_grad():
         graph = build_structure_graph(positions, cell, types, model.cutoff, real)
         return [x.double().numpy() for x in model.to(real)(*graph)]
-
-
-def deviation(got: Any, expected: Any) -> float:
-    """Largest deviation of values or deviations, relative to the rms of each."""
-    return max(float(np.abs(a - b).max() / np.sqrt(np.mean(np.square(b)))) for a, b in zip(got, expected, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -217,35 +152,10 @@ def test_memory_does_not_grow_with_the_neighbours(network: Path) -> None:
     assert native._model.bytes / 8000 < 1900  # twice the neighbours; more images
 
 
-PREDICT = """
-import sys
-import numpy as np
-from vitrify.engines.native import NativeSymGNN, instruction_set
-case = np.load(sys.argv[2])
-native = NativeSymGNN(sys.argv[1])
-for _ in range(2):
-    values, deviations = native.predict(case["positions"], case["cell"], case["types"])
-np.savez(sys.argv[3], values=values, deviations=deviations)
-print(instruction_set(), "torch" in sys.modules)
-"""
-
-
-def predict_elsewhere(model: Path, case: Case, folder: Path, **environment: str) -> tuple[list[Array], str]:
-    """The prediction of a new process, and its instruction set and whether it imported torch."""
-    np.savez(folder / "case.npz", **dict(zip(("positions", "cell", "types"), case, strict=True)))
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT, str(model), str(folder / "case.npz"), str(folder / "out.npz")],
-        env={**os.environ, **environment}, text=True, capture_output=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    out = np.load(folder / "out.npz")
-    return [out["values"], out["deviations"]], done.stdout.strip()
-
-
 @pytest.mark.parametrize("threads", [2, 5])
 def test_the_number_of_threads_changes_nothing(threads: int, network: Path, tmp_path: Path) -> None:
     for case in (glass(5), glass(1)):
-        got, said = predict_elsewhere(network, case, tmp_path, OMP_NUM_THREADS=str(threads))
+        got, said = predict_elsewhere(NativeSymGNN, network, case, tmp_path, OMP_NUM_THREADS=str(threads))
         for one, expected in zip(got, NativeSymGNN(network).predict(*case), strict=True):
             assert np.array_equal(one, expected)
     assert said.endswith("False"), "torch was imported"
@@ -255,12 +165,10 @@ def test_the_number_of_threads_changes_nothing(threads: int, network: Path, tmp_
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", ["network", "odd sizes"])
 def test_instruction_sets_agree(shape: str, name: str, dtype: str, tmp_path: Path) -> None:
-    flags = set(Path("/proc/cpuinfo").read_text().split())
-    if not {"default": set(), "avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512vl", "avx512bw"}}[name] <= flags:
-        pytest.skip(f"this processor has no {name}")
+    skip_without(name)
     model, case = make_model(shape), glass(5)
     path = write(tmp_path / "m.pt", model, dtype)
-    got, said = predict_elsewhere(path, case, tmp_path, VITRIFY_SIMD=name)
+    got, said = predict_elsewhere(NativeSymGNN, path, case, tmp_path, VITRIFY_SIMD=name)
     assert said.startswith(name)
     assert deviation(got, eager(model, dtype, *case)) <= TOLERANCE[dtype]
 
@@ -278,7 +186,7 @@ run 0
 """
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 @pytest.mark.parametrize(("dtype", "n_side", "tilt", "threads"), [("float32", 6, 0.0, 1), ("float64", 4, 0.2, 2)])
 def test_lammps_is_ase_is_eager(dtype: str, n_side: int, tilt: float, threads: int, ranks: int, tmp_path: Path) -> None:
     model = make_model("network")
@@ -302,89 +210,3 @@ def test_lammps_is_ase_is_eager(dtype: str, n_side: int, tilt: float, threads: i
     assert deviation(lammps, expected) <= TOLERANCE[dtype]
     assert deviation(ase, expected) <= TOLERANCE[dtype]
     assert deviation(lammps, ase) <= TOLERANCE[dtype]
-
-
-Header = dict[str, dict[str, Any]]
-
-
-def with_weights(source: Path, target: Path, change: Callable[[Header, bytearray], None]) -> Path:
-    """A copy of a model file with another header or other values of its weights."""
-
-    def rewritten(name: str, content: bytes) -> bytes:
-        if not name.endswith(".safetensors"):
-            return content
-        (length,) = struct.unpack("<Q", content[:8])
-        header, values = json.loads(content[8 : 8 + length]), bytearray(content[8 + length :])
-        change(header, values)
-        text = json.dumps(header).encode()
-        return struct.pack("<Q", len(text)) + text + bytes(values)
-
-    return rewrite(source, target, rewritten)
-
-
-def put_nan(header: Header, values: bytearray) -> None:
-    (first, _) = header["readout"]["data_offsets"]
-    values[first : first + 8] = struct.pack("<d", float("nan"))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda h, v: h.pop("centre"), "has no centre"),
-        (lambda h, v: h.pop("label_scale"), "has no label_scale"),
-        (lambda h, v: h["field_bias"].update(shape=[2, 5, 4]), r"shape \(2, 5, 4\) of field_bias, not \(2, 4, 5\)"),
-        (lambda h, v: h["first_weight"].update(dtype="F32"), "another size of first_weight"),
-        (lambda h, v: h["whiten"].update(shape=[1, 0]), r"shape \(1, 0\) of whiten"),
-        (put_nan, "a value of readout that is not finite"),
-        (lambda h, v: v.clear(), "wrong offsets"),
-    ],
-)
-def test_damaged_weights(
-    change: Callable[[Header, bytearray], None], message: str, network: Path, tmp_path: Path
-) -> None:
-    path = with_weights(network, tmp_path / "bad.pt", change)
-    with pytest.raises(VitrifyError, match=rf"bad\.pt.*({message}).*export the model again"):
-        NativeSymGNN(path)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"basis": 11}, r"of centre, not \("),
-        ({"degree": 1.5}, "degree is 1.5"),
-        ({"degree": 4000}, "degree is 4000"),
-        ({"degree": 32, "basis": 4096}, "centre"),
-        ({"fields": 0}, "fields is 0"),
-        ({"fields": 3}, "make it 12"),
-        ({"inner": 9.0}, "contradict"),
-        ({"core": "near"}, "hyperparameters are damaged"),
-    ],
-)
-def test_hyperparameters_that_make_no_sense(
-    changes: dict[str, Any], message: str, network: Path, tmp_path: Path
-) -> None:
-    def change(name: str, content: bytes) -> bytes:
-        if not name.endswith("vitrify.json"):
-            return content
-        document = json.loads(content)
-        document["hyperparameters"].update(changes)
-        return json.dumps(document).encode()
-
-    with pytest.raises(VitrifyError, match=message):
-        NativeSymGNN(rewrite(network, tmp_path / "bad.pt", change))
-
-
-def test_what_cannot_be_predicted_is_refused(network: Path, tmp_path: Path) -> None:
-    native = NativeSymGNN(network)
-    positions, cell, types = glass(2)
-    for case, message in [
-        ((positions[:, :2], cell, types), r"positions \(N, 3\)"),
-        ((positions, cell[:2], types), r"cell \(3, 3\)"),
-        ((positions, cell, types + 5), "has the type [56]: the model has 2 species"),
-        ((positions * np.nan, cell, types), "NaN"),
-        ((positions, 0 * cell, types), "no volume"),
-    ]:
-        with pytest.raises(VitrifyError, match=message):
-            native.predict(*case)
-    with pytest.raises(VitrifyError, match="is of kind symgnn, not ogn"):
-        _core.NativeOGN(str(network))

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from evaluation_data import small_model
-from vitrify.ogn.evaluate.lammps_run import program, read_run, read_thermo, run_lmp
+from vitrify.core.lmp_process import program
+from vitrify.ogn.evaluate.lammps_run import read_run, read_thermo, run_lmp
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "kalj"
 
@@ -26,9 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "LAMMPS_POTENTIALS": str(folder), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
-    )
+    return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
 
 
 def test_the_demonstration(folder: Path) -> None:

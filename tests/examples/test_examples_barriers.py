@@ -10,8 +10,11 @@ from pathlib import Path
 
 import ase.io
 import numpy as np
+import pytest
 
 from lammps_runner import BIN
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "cu64zr36"
 
@@ -23,9 +26,7 @@ def test_barriers_of_a_glass_made_in_the_same_script(tmp_path: Path) -> None:
     environment = {**os.environ, "LAMMPS_POTENTIALS": str(potentials), "OMP_NUM_THREADS": "1"}
 
     def run(*command: str) -> str:
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False
-        )
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -57,12 +58,12 @@ def test_the_chain_from_a_composition_to_the_barriers_of_all_atoms(tmp_path: Pat
     small = ["--atoms", "108", "--rate", "3e14", "--melt-time", "1", "--number", "8", "--searches", "4"]
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(script), "--folder", str(tmp_path), *small]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "chain.png").exists() and (tmp_path / "mine.symgnn.pt").exists()
     rows = (tmp_path / "barriers.lammpstrj").read_text().split("ITEM: ATOMS")[1].splitlines()[1:]
     values = np.array([[float(x) for x in line.split()[5:]] for line in rows])
     assert values.shape == (108, 3) and (values[:, 1] > 0.0).all()
     assert not np.allclose(values[:, 0], values[:, 2])  # the labels have moved the model
-    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=True)
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert "kept" in again.stdout

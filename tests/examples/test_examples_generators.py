@@ -11,6 +11,8 @@ from ase.io import read
 
 from lammps_runner import run_ok
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

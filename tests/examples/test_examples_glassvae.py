@@ -15,13 +15,15 @@ import pytest
 from ase.io import read
 
 import toy_glassvae
-from glassvae_cost import copies
-from glassvae_cost import main as glassvae_cost
-from glassvae_nve import main as glassvae_nve
+from benchmarks.common.cuzr import make_glass
+from benchmarks.glassvae.cost import copies
+from benchmarks.glassvae.cost import main as glassvae_cost
+from benchmarks.glassvae.nve import main as glassvae_nve
 from lammps_runner import run_ok
-from speed.cuzr import make_glass
 from vitrify import GlassCalc
 from vitrify.models import System
+
+pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "cu50zr50"
 CUZR = System(("Cu", "Zr"), (63.546, 91.224), "metal", 0.0)
@@ -64,8 +66,8 @@ def test_benchmarks(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def quick(path: Path, cells: int, temperature: float = 300.0) -> None:
         make_glass(path, cells, 20, 20, temperature)
 
-    monkeypatch.setattr("glassvae_cost.make_glass", quick)
-    monkeypatch.setattr("glassvae_nve.make_glass", quick)
+    monkeypatch.setattr("benchmarks.glassvae.cost.make_glass", quick)
+    monkeypatch.setattr("benchmarks.glassvae.nve.make_glass", quick)
     assert copies(4000) == (2, 2, 2) and sorted(copies(16_000)) == [2, 4, 4]
     glassvae_cost([str(model), "--sizes", "500", "--repeats", "2", "--length", "0.005", "--results", str(tmp_path)])
     rows = json.loads((tmp_path / "cost.json").read_text())["rows"]

@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from python_lmp import needs_python_lmp, python_ok
 from vitrify.lammps_library.session import potential_file
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python-route"
 
@@ -27,7 +30,7 @@ def shortened(name: str, **values: object) -> str:
 
 def test_the_notebook_draws_barriers(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / "notebook.py")], cwd=tmp_path, capture_output=True, text=True, timeout=250,
+        [sys.executable, str(EXAMPLES / "notebook.py")], cwd=tmp_path, capture_output=True, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr

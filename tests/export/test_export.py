@@ -6,7 +6,6 @@ import json
 import pickle
 import warnings
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,34 +13,20 @@ import pytest
 import torch
 
 import model_files
+from changed_files import rewrite, with_metadata
 from vitrify.core.errors import VitrifyError
-from vitrify.export.write import TorchOGN, check_reference, find_model, load_model, read_metadata, save_model
+from vitrify.engines.load import load_model
+from vitrify.engines.replay import check_reference
+from vitrify.export.write import save_model
 from vitrify.graphs.neighbours import build_graph
 from vitrify.modelfile import archive as modelfile
+from vitrify.modelfile.archive import find_model, read_metadata
+from vitrify.ogn.torchscript import TorchOGN
 
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> TorchOGN:
     return model_files.export(tmp_path_factory.mktemp("models") / "good.pt")
-
-
-def rewrite(source: Path, target: Path, change: Callable[[str, bytes], bytes | None]) -> Path:
-    """A copy of an archive with each entry replaced by `change(name, content)`; None leaves it out."""
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
-        for name in old.namelist():
-            content = change(name, old.read(name))
-            if content is not None:
-                new.writestr(name, content)
-    return target
-
-
-def with_metadata(source: Path, target: Path, **changes: object) -> Path:
-    def change(name: str, content: bytes) -> bytes:
-        if not name.endswith("vitrify.json"):
-            return content
-        return json.dumps({**json.loads(content), **changes}).encode()
-
-    return rewrite(source, target, change)
 
 
 @pytest.mark.parametrize("variant", ["pair", "paper"])

@@ -12,14 +12,17 @@ import torch
 from typer.testing import CliRunner
 
 import toy_trajectories as toy
-from vitrify.cli.doctor import diagnose
+from vitrify.cli.diagnose import diagnose
 from vitrify.cli.main import app
 from vitrify.core.files import sha256
+from vitrify.engines.load import load_model
 from vitrify.engines.open import engines_of
-from vitrify.export.write import load_model, read_metadata
 from vitrify.graphs.neighbours import build_graph
+from vitrify.modelfile.archive import read_metadata
 from vitrify.training.loop import Fit
 from vitrify.training.run import load_run, train
+
+pytestmark = pytest.mark.train
 
 CONFIG = """
 kind: ogn
@@ -49,8 +52,10 @@ def export(run: Path, out: Path, *options: str) -> Path:
     return out
 
 
-@pytest.mark.parametrize("variant", sorted(VARIANTS))
-@pytest.mark.parametrize("interrupted", [False, True])
+@pytest.mark.parametrize(
+    ("variant", "interrupted"),
+    [("pair", False), ("pair", True), ("paper", False), pytest.param("paper", True, marks=pytest.mark.slow)],
+)
 def test_an_exported_run_computes_what_was_trained(
     variant: str, interrupted: bool, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +80,7 @@ def test_an_exported_run_computes_what_was_trained(
         for got, wanted in zip(loaded.predict(*state), expected, strict=True):
             limit = loaded.metadata.reference.tolerance * float(wanted.square().mean().sqrt())
             assert np.abs(got - wanted.double().numpy()).max() <= limit
+    monkeypatch.setattr("vitrify.cli.diagnose.shipped_models", dict)
     findings = [f for f in diagnose([str(tmp_path / "float64.pt")]) if f.name.startswith("float64.pt")]
     hosts = 2  # Python and lmp, each with every engine
     assert len(findings) == hosts * len(engines_of(tmp_path / "float64.pt")), findings

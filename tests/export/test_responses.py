@@ -37,7 +37,7 @@ def run(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("engine", ["native", "torch"])
 def test_a_target_becomes_the_request_that_brings_it(run, tmp_path, engine):
     plain = export_run(run, tmp_path / "plain.pt", "float64").path
-    told = export_run(run, tmp_path / "told.pt", "float64", {"spacing": Response(0.4, 0.8)}).path
+    told = export_run(run, tmp_path / "told.pt", "float64", ["spacing=0.4,0.8"]).path
     target = 0.4 + 0.8 * 3.05
     one = generate(plain, 64, target={"spacing": 3.05, "ring_size": 6.0}, seed=3, engine=engine)
     other = generate(told, 64, target={"spacing": target, "ring_size": 6.0}, seed=3, engine=engine)
@@ -68,5 +68,5 @@ def test_what_the_response_of_glasses_is():
 )
 def test_responses_that_make_no_sense(text, message, run, tmp_path):
     with pytest.raises(VitrifyError, match=message):
-        export_run(run, tmp_path / "bad.pt", None, parse_responses([text]))
+        export_run(run, tmp_path / "bad.pt", None, [text])
     assert not (tmp_path / "bad.pt").exists()

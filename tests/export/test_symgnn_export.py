@@ -10,19 +10,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_export import rewrite, with_metadata
 from typer.testing import CliRunner
 
 import model_files
 import toy_symgnn
+from changed_files import rewrite, with_metadata
 from lammps_runner import Configuration
 from toy_symgnn import glass, make_toy, write_toy
-from vitrify.cli import doctor
+from vitrify.cli import diagnose as doctor
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
+from vitrify.engines.load import load_model
 from vitrify.engines.open import engines_of, open_model
-from vitrify.export.write import TorchSymGNN, check_reference, export_model, load_model, save_model
-from vitrify.modelfile.archive import SymGNNMetadata, Validity, read_metadata
+from vitrify.engines.replay import check_reference
+from vitrify.export.write import export_model, save_model
+from vitrify.modelfile.archive import read_metadata
+from vitrify.modelfile.metadata import Validity
+from vitrify.symgnn.metadata import SymGNNMetadata
+from vitrify.symgnn.torchscript import TorchSymGNN
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 SHAPES = {"orthogonal": ((4, 4, 4), 0.0), "triclinic": ((4, 3, 4), 0.3), "small": ((1, 2, 1), 0.2)}
@@ -195,7 +200,7 @@ def test_info_says_what_the_file_holds_without_torch(good: TorchSymGNN) -> None:
     ):
         assert text in output
     assert "temperature" not in output and "mass" not in output and "timestep" not in output
-    code = f"import sys; from vitrify.cli import app; app(['info', {str(good.path)!r}], standalone_mode=False)"
+    code = f"import sys; from vitrify.cli.main import app; app(['info', {str(good.path)!r}], standalone_mode=False)"
     code += "; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 

@@ -15,10 +15,10 @@ from ase.optimize import FIRE
 from toy_generators import silicon
 from toy_glassvae import SYSTEM, glass, write
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.open import open_glassvae
+from vitrify.engines.open import open_model
+from vitrify.engines.predictions import EnergyPrediction
 from vitrify.generation.anneal import Anneal, anneal, descent
 from vitrify.generation.generate import generate_many
-from vitrify.modelfile.reference_case import EnergyPrediction
 
 QUICK = Anneal(time=4.0, look=0.4, start=1500.0, end=300.0, timestep=0.005, force=0.05)
 
@@ -67,6 +67,13 @@ def test_it_stops_in_the_window(packed: Atoms) -> None:
     assert found.info["annealed"] > 0
     assert at_rest(found) == pytest.approx(found.info["inherent_energy"], abs=2e-3)
     np.testing.assert_array_equal(found.cell, packed.cell)
+
+
+@pytest.mark.slow
+def test_a_seed_gives_one_structure(packed: Atoms) -> None:
+    start = first_minimum(packed)
+    window = start - 0.2, start - 0.002
+    found = anneal(packed, MODEL, window, QUICK, seed=1)
     again = anneal(packed, MODEL, window, QUICK, seed=1)
     np.testing.assert_array_equal(found.positions, again.positions)
     other = anneal(packed, MODEL, window, QUICK, seed=2)
@@ -79,6 +86,7 @@ def test_what_is_there_takes_no_time(packed: Atoms) -> None:
     assert found.info["annealed"] == 0.0
 
 
+@pytest.mark.slow
 def test_energies_of_motion_are_corrected_for_the_error_of_the_model(packed: Atoms) -> None:
     class Wrong(Effective):
         metadata = SimpleNamespace(**{**vars(Effective.metadata), "metrics": {"energy_variance": 0.002}})
@@ -94,6 +102,7 @@ def test_energies_of_motion_are_corrected_for_the_error_of_the_model(packed: Ato
     assert found.info["inherent_energy"] > plain.info["inherent_energy"]
 
 
+@pytest.mark.slow
 def test_the_nearest_is_kept_where_time_is_short(packed: Atoms) -> None:
     start = first_minimum(packed)
     found = anneal(packed, MODEL, (start - 2.0, start - 1.0), QUICK, seed=1)
@@ -115,7 +124,7 @@ def test_generated_structures_are_annealed_to_the_energy_that_was_drawn(tmp_path
     (plain,) = generate_many(path, 1, **settings)
     (found,) = generate_many(path, 1, **settings, anneal=0.5)
     assert found.info["latent_energy"] == plain.info["latent_energy"]
-    model = open_glassvae(path)
+    model = open_model(path, kind="glassvae")
     types = [SYSTEM.species.index(symbol) for symbol in found.symbols]
     still = model.predict(found.positions, found.cell.array, types)
     assert still.energy / 32 == pytest.approx(found.info["inherent_energy"], abs=1e-9)

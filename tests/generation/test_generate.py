@@ -27,7 +27,7 @@ def sio2(tmp_path_factory):
 
 def vitrify(*arguments, check=True):
     command = [sys.executable, "-m", "vitrify.cli", "generate", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True)
     assert not check or done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     return done

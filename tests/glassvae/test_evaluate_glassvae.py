@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 import toy_glassvae
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
+from vitrify.core.options import from_options
 from vitrify.data.frames import load_frames
-from vitrify.glassvae.evaluate.evaluate import evaluate_glassvae
+from vitrify.engines.predictions import EnergyPrediction
+from vitrify.glassvae.evaluate import EVALUATION, Settings
 from vitrify.glassvae.evaluate.metrics import (
     LinearBaseline,
     Rdf,
@@ -24,8 +26,6 @@ from vitrify.glassvae.evaluate.metrics import (
     r_squared,
     shuffled_between,
 )
-from vitrify.glassvae.evaluate.structures import StructureSettings, structure_settings_from
-from vitrify.modelfile.reference_case import EnergyPrediction
 
 SPECIES = ("Cu", "Au")
 
@@ -132,9 +132,10 @@ def test_the_report_of_a_model(tmp_path):
 def test_refusals(tmp_path):
     loaded = toy_glassvae.write(tmp_path / "toy.glassvae.pt", "float32")
     data = toy_glassvae.write_frames(tmp_path / "f.extxyz", 1, 1, forces=False)
-    assert evaluate_glassvae(loaded.path, [data], tmp_path / "out", progress=False).is_file()
+    assert EVALUATION.run(loaded.path, [data], tmp_path / "out", Settings(count=0), progress=False).is_file()
     with pytest.raises(VitrifyError, match="there is no file"):
-        evaluate_glassvae(loaded.path, [tmp_path / "no.extxyz"], tmp_path / "out")
+        EVALUATION.run(loaded.path, [tmp_path / "no.extxyz"], tmp_path / "out")
     with pytest.raises(VitrifyError, match="-1 structures were asked for"):
-        structure_settings_from(-1, sampling_steps="5", potential=None, seed=1)
-    assert structure_settings_from(3, sampling_steps="5,9", potential=None, seed=1) == StructureSettings(3, 5, (), 1)
+        from_options(Settings, {"decode": -1, "sampling_steps": "5"})
+    assert from_options(Settings, {"decode": 3, "sampling_steps": "5,9"}) == Settings(3, 5, (), (), 1)
+    assert from_options(Settings, {"sampling_steps": "1,5,10,50"}).steps == 10  # which is the default of generators

@@ -11,33 +11,19 @@ from ase.md.verlet import VelocityVerlet
 from ase.units import fs
 
 import toy_glassvae
+from toy_glassvae import derivative, predict, types_of
 from vitrify import GlassCalc
+from vitrify.engines.predictions import EnergyPrediction
+from vitrify.glassvae.differentiate import energy_prediction
 from vitrify.glassvae.models.edge_basis import EdgeBasis
 from vitrify.glassvae.models.equivariant import for_centres
 from vitrify.graphs.neighbours import build_structure_graph, neighbour_list
-from vitrify.modelfile.reference_case import EnergyPrediction, energy_prediction
 from vitrify.models.nn import CubicSplines
-
-SPECIES = list(toy_glassvae.SYSTEM.species)
-
-
-def types_of(atoms: Atoms) -> np.ndarray:
-    return np.array([SPECIES.index(symbol) for symbol in atoms.symbols])
-
-
-def predict(model, atoms: Atoms) -> EnergyPrediction:
-    graph = build_structure_graph(atoms.positions, atoms.cell[:], types_of(atoms), model.cutoff, torch.float64)
-    return energy_prediction(model, atoms.cell[:], graph)
 
 
 @pytest.fixture(scope="module")
 def model():
     return toy_glassvae.make()
-
-
-def derivative(energy, step: float = 1e-3) -> float:
-    """Of a function at 0, to the fourth order."""
-    return (8 * (energy(step) - energy(-step)) - energy(2 * step) + energy(-2 * step)) / (12 * step)
 
 
 @pytest.mark.parametrize(("n", "tilt"), [(2, 0.0), (2, 0.25), (1, 0.2)], ids=["cube", "triclinic", "tiny"])
@@ -172,7 +158,7 @@ def test_pull_is_the_derivative_of_the_sums():
     sums = basis(graph.types, graph.edge_index, vectors, len(atoms))
     gradient = torch.randn(sums.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     (want,) = torch.autograd.grad((sums * gradient).sum(), vectors)
-    got = basis.pull(gradient.requires_grad_(), graph.types, graph.edge_index, graph.edge_vectors)
+    got = basis.vector_gradient(gradient.requires_grad_(), graph.types, graph.edge_index, graph.edge_vectors)
     assert float(want.abs().max()) > 1.0
     torch.testing.assert_close(got, want, atol=1e-12, rtol=1e-10)
     probe = torch.randn(got.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from test_glassvae_models import derivative, predict
 
 import toy_glassvae
+from toy_glassvae import derivative, predict
 from vitrify.core.errors import VitrifyError
 from vitrify.data.frames import load_frames
 from vitrify.export.from_run import export_run
 from vitrify.generation.generate import generate_many
 from vitrify.glassvae.training.batches import Items
+from vitrify.glassvae.training.config import LossConfig
 from vitrify.glassvae.training.paper import PaperTask, calibrate
 from vitrify.modelfile.archive import read_metadata
 from vitrify.models import build_model
-from vitrify.training.config import LossConfig
 from vitrify.training.run import load_run, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit")
@@ -137,8 +137,7 @@ def test_what_is_reconstructed_starts_from_the_input():
             part.weight.zero_()
             part.bias.zero_()
     atoms = toy_glassvae.glass(2)
-    from test_glassvae_models import types_of
-
+    from toy_glassvae import types_of
     from vitrify.graphs.neighbours import build_structure_graph
 
     graph = build_structure_graph(atoms.positions, atoms.cell[:], types_of(atoms), model.cutoff, torch.float64)

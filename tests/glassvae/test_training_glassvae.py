@@ -17,18 +17,20 @@ from vitrify.core.errors import VitrifyError
 from vitrify.data.frames import load_frames
 from vitrify.export.from_run import export_run
 from vitrify.generation.generate import generate_many
+from vitrify.glassvae.differentiate import energy_prediction
+from vitrify.glassvae.metadata import GlassVAEMetadata
 from vitrify.glassvae.training.batches import make_batch
+from vitrify.glassvae.training.config import LossConfig
 from vitrify.glassvae.training.equivariant import GlassVAETask, answer, encode
 from vitrify.glassvae.training.prepare import prepare
 from vitrify.graphs.neighbours import build_structure_graph
-from vitrify.modelfile.archive import GlassVAEMetadata, read_metadata
-from vitrify.modelfile.reference_case import energy_prediction
+from vitrify.modelfile.archive import read_metadata
 from vitrify.models import parse_model_config
 from vitrify.training.checkpoint import LAST, load_checkpoint
-from vitrify.training.config import LossConfig, load_config
+from vitrify.training.config import load_config
 from vitrify.training.run import load_run, train
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit")
+pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore:.*torch.jit")]
 SPECIES = ("Cu", "Au")
 
 

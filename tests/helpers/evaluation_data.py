@@ -12,11 +12,13 @@ import torch
 from vitrify.data.trajectories import TrajectoryMeta, TrajectoryWriter
 from vitrify.datagen.trajectories.campaign import simulate
 from vitrify.datagen.trajectories.systems import Stage, get_system
-from vitrify.export.write import TorchOGN, Validity, export_model
-from vitrify.modelfile.archive import OGNMetadata
+from vitrify.export.write import export_model
+from vitrify.modelfile.metadata import Validity
 from vitrify.models import System, build_model
 from vitrify.ogn.evaluate.runs import Record, Start
 from vitrify.ogn.evaluate.steppers import Verlet, open_session
+from vitrify.ogn.metadata import OGNMetadata
+from vitrify.ogn.torchscript import TorchOGN
 
 EPSILON = np.array([[1.0, 1.5], [1.5, 0.5]])
 SIGMA = np.array([[1.0, 0.8], [0.8, 0.88]])

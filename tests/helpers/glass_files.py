@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from vitrify.export.write import Validity, export_model
+from vitrify.export.write import export_model
+from vitrify.modelfile.metadata import Validity
 from vitrify.models import System, build_model
 
 NETWORK = {"variant": "flow", "cutoff": 4.5, "width": 8, "layers": 2, "condition": 8, "splines": 8, "spread": 0.3}

@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
+
+from child_processes import HANGS
 
 Array = NDArray[np.float64]
 BIN = Path(sys.executable).parent
+# Ranks that wait for one another on fewer cores burn time: each style has fast tests on two ranks, and one on four.
+FOUR_RANKS = pytest.param(4, marks=pytest.mark.slow)
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ dump_modify  out sort id format float %24.16e
 """
 
 
-def run_lammps(script: str, folder: Path, ranks: int = 1, threads: int = 1, timeout: float = 120.0) -> Result:
+def run_lammps(script: str, folder: Path, ranks: int = 1, threads: int = 1) -> Result:
     """Runs `script` in `folder` on `ranks` MPI ranks with `threads` OpenMP threads each; it need not succeed."""
     (folder / "in.test").write_text(script)
     command = [str(BIN / "lmp"), "-in", "in.test", "-log", "none", "-nocite"]
@@ -113,7 +118,7 @@ def run_lammps(script: str, folder: Path, ranks: int = 1, threads: int = 1, time
         command = [str(BIN / "mpiexec"), "-n", str(ranks), *command]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PATH": f"{BIN}:{os.environ['PATH']}"}
     done = subprocess.run(
-        command, cwd=folder, env=environment, timeout=timeout, text=True,
+        command, cwd=folder, env=environment, timeout=HANGS, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     return Result(done.returncode, done.stdout, folder)

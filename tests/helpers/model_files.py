@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from vitrify.export.write import TorchOGN, Validity, export_model
+from vitrify.export.write import export_model
+from vitrify.modelfile.metadata import Validity
 from vitrify.models import System, build_model
+from vitrify.ogn.torchscript import TorchOGN
 
 LJ = System(species=("A", "B"), masses=(1.0, 2.0), units="lj", timestep=0.025)
 METAL = System(species=("Cu", "Zr"), masses=(63.546, 91.224), units="metal", timestep=0.010)

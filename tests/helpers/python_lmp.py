@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from child_processes import HANGS
 from lammps_runner import Result
-from vitrify.hosts.lammps import python_path
+from vitrify.hosts.lammps.embedded import python_path
 
 SYSTEM = "/usr/bin:/bin"  # so that PYTHONPATH alone leads to vitrify
 
@@ -38,7 +39,7 @@ needs_python_lmp = pytest.mark.skipif(
 )
 
 
-def run_python_lmp(script: str, folder: Path, ranks: int = 1, timeout: float = 120.0) -> Result:
+def run_python_lmp(script: str, folder: Path, ranks: int = 1) -> Result:
     """Runs `script` in `folder`; it need not succeed, but must end."""
     (folder / "in.python").write_text(script)
     command = [str(program()), "-in", "in.python", "-log", "none", "-nocite"]
@@ -49,7 +50,7 @@ def run_python_lmp(script: str, folder: Path, ranks: int = 1, timeout: float = 1
         "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     }  # fmt: skip
     done = subprocess.run(
-        command, cwd=folder, env=environment, timeout=timeout, text=True,
+        command, cwd=folder, env=environment, timeout=HANGS, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     return Result(done.returncode, done.stdout, folder)

@@ -1,16 +1,16 @@
-"""What the tests of the SymGNN variants share: a small model of each, and structures for it."""
+"""What the tests of the SymGNN variants share: a small model of each, pair functions, and structures."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from pair_functions import quartic_table
 from vitrify.graphs.graph import StructureGraph
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.models import build_model
 from vitrify.models.base import System
 from vitrify.symgnn.models.blocks import BatchNorm
+from vitrify.symgnn.models.stiffness import KNOTS
 
 SYSTEM = System(species=("Cu", "Zr"), masses=(63.5, 91.2), units="metal", timestep=0.001)
 SAMPLINGS = ("von_mises", "haar", "icosahedral", "fixed3", "none")
@@ -68,3 +68,16 @@ def predict(model: torch.nn.Module, *atoms: np.ndarray) -> np.ndarray:
     """The predicted property (N,)."""
     with torch.no_grad():
         return model(*graph_of(*atoms))[0].numpy()
+
+
+def quartic(r: np.ndarray, end: float, strength: float) -> np.ndarray:
+    """psi, psi'/r and psi'' of psi = strength (end - r)^4 at distances below `end`: (K, 3)."""
+    rest = np.clip(end - r, 0.0, None)
+    return strength * np.stack([rest**4, -4 * rest**3 / np.maximum(r, 1e-9), 12 * rest**2], 1)
+
+
+def quartic_table(n_species: int, start: float, end: float) -> torch.Tensor:
+    """A table for `use_potential`, another strength for each pair of species: the mean stiffness is about one."""
+    r = np.linspace(start, end, KNOTS)
+    pairs = n_species * (n_species + 1) // 2
+    return torch.tensor(np.stack([quartic(r, end, (1 + 0.3 * k) * 1.3 / end**2 / pairs) for k in range(pairs)]))

@@ -17,7 +17,7 @@ from vitrify.symgnn.explain import topology
 from vitrify.symgnn.explain.settings import Settings
 from vitrify.symgnn.models.base import SymGNN
 
-QUICK = Settings(epochs=5, top=10, permutations=20)
+QUICK = Settings(importance="mask", epochs=5, top=10, permutations=20)
 needs_homcloud = pytest.mark.skipif(topology.find_spec("homcloud") is None, reason="homcloud is not installed")
 
 

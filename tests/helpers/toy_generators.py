@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from vitrify.export.write import Validity, export_model
+from vitrify.export.write import export_model
+from vitrify.modelfile.metadata import Validity
 from vitrify.models import System, build_model
 
 PROPERTY = "shear_modulus"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,20 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write as write_atoms
 
-from vitrify.export.write import TorchGlassVAE, Validity, export_model
+from vitrify.engines.predictions import EnergyPrediction
+from vitrify.export.write import export_model
+from vitrify.glassvae.differentiate import energy_prediction
 from vitrify.glassvae.models.equivariant import EquivariantGlassVAE
+from vitrify.glassvae.torchscript import TorchGlassVAE
+from vitrify.graphs.neighbours import build_structure_graph
+from vitrify.modelfile.metadata import Validity
 from vitrify.models import System, build_model
 
 SYSTEM = System(("Cu", "Au"), (63.546, 196.967), "metal", 0.0)
+SPECIES = list(SYSTEM.species)
 VALIDITY = Validity(
     number_density=(0.06, 0.09), composition={"Cu": (0.2, 0.8), "Au": (0.2, 0.8)}, min_distance=(1.9, 2.0, 2.1)
 )
@@ -97,8 +106,6 @@ def glass(n: int = 3, tilt: float = 0.2, seed: int = 0, scale: float = 1.0) -> A
 
 def write_frames(path: Path, groups: int = 4, frames: int = 4, forces: bool = True) -> Path:
     """Labelled structures of EMT, several for each simulation, of different volumes and disorder."""
-    from ase.io import write as write_atoms
-
     found = []
     for group in range(groups):
         for frame in range(frames):
@@ -107,11 +114,23 @@ def write_frames(path: Path, groups: int = 4, frames: int = 4, forces: bool = Tr
             results = {"energy": atoms.get_potential_energy(), "stress": atoms.get_stress()}
             if forces:
                 results["forces"] = atoms.get_forces()
-            from ase.calculators.singlepoint import SinglePointCalculator
-
             atoms.calc = SinglePointCalculator(atoms, **results)
             atoms.info.update(sample=group, temperature=300.0 * (1 + frame % 2), segment="300K")
             atoms.info["inherent_energy"] = results["energy"] / len(atoms) - 0.1
             found.append(atoms)
     write_atoms(path, found, format="extxyz")
     return path
+
+
+def types_of(atoms: Atoms) -> np.ndarray:
+    return np.array([SPECIES.index(symbol) for symbol in atoms.symbols])
+
+
+def predict(model: Any, atoms: Atoms) -> EnergyPrediction:
+    graph = build_structure_graph(atoms.positions, atoms.cell[:], types_of(atoms), model.cutoff, torch.float64)
+    return energy_prediction(model, atoms.cell[:], graph)
+
+
+def derivative(energy: Callable[[float], float], step: float = 1e-3) -> float:
+    """Of a function at 0, to the fourth order."""
+    return (8 * (energy(step) - energy(-step)) - energy(2 * step) + energy(-2 * step)) / (12 * step)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vitrify.datagen.barriers.journal import LabelWriter, Search
+from vitrify.data.label_files import Search
+from vitrify.datagen.barriers.journal import LabelWriter
 
 N = 30
 HEADER = {"seed": 1, "units": "metal", "settings": {"push": 0.1, "tolerance": 1e-3}, "versions": {"vitrify": "0"}}

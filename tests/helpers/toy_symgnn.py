@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from lammps_runner import Array, Configuration
 from toy_ogn import all_images_graph, liquid
-from vitrify.export.write import Validity, export_model
+from vitrify.export.write import export_model
+from vitrify.modelfile.metadata import Validity
 from vitrify.models.base import System
 from vitrify.symgnn.models.base import SymGNN
 

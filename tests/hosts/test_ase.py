@@ -21,8 +21,8 @@ from lammps_runner import DUMP, Configuration, run_ok
 from vitrify import OGNDynamics
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
-from vitrify.export.write import TorchOGN
 from vitrify.graphs.neighbours import build_graph
+from vitrify.ogn.torchscript import TorchOGN
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 SYMBOLS = {"lj": ("Ar", "Kr"), "metal": ("Cu", "Zr")}

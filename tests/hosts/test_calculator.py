@@ -13,15 +13,15 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.lj import LennardJones
 from ase.io import read, write
 from ase.optimize import FIRE
-from test_export import with_metadata
 
 import model_files
 import toy_symgnn
+from changed_files import with_metadata
 from lammps_runner import Configuration
 from toy_symgnn import VALIDITY, glass, make_toy, write_toy
 from vitrify import GlassCalc
 from vitrify.core.errors import VitrifyError
-from vitrify.export.write import load_model
+from vitrify.engines.load import load_model
 from vitrify.modelfile.archive import read_metadata
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
@@ -275,7 +275,7 @@ def test_models_of_another_kind_are_refused(model: Path, tmp_path: Path) -> None
 
 def test_other_hosts_refuse_a_symgnn(model: Path) -> None:
     from vitrify import OGNDynamics
-    from vitrify.engines.native import NativeOGN
+    from vitrify.ogn.native import NativeOGN
 
     for host in (lambda: OGNDynamics(as_atoms(glass()), model), lambda: NativeOGN(model)):
         with pytest.raises(VitrifyError, match="kind symgnn, not ogn; kind symgnn predicts a property of each atom"):

@@ -17,15 +17,15 @@ from ase import Atoms
 from ase.calculators.lj import LennardJones
 from ase.stress import voigt_6_to_full_3x3_stress
 
-from fix_ogn_input import lj_liquid, save_lj
+from lammps_inputs.fix_ogn import lj_liquid, save_lj
 from lammps_runner import BIN
 from toy_symgnn import glass, write_toy
 from vitrify import GlassCalc
 from vitrify.core.errors import VitrifyError
-from vitrify.hosts.lammps import attach, create_glass, lammps
 from vitrify.hosts.lammps.barriers import BarrierField
-from vitrify.hosts.lammps.driven import OGNRun
+from vitrify.hosts.lammps.driven import OGNRun, attach, lammps
 from vitrify.hosts.lammps.energy import EnergyModel
+from vitrify.hosts.lammps.glass import create_glass
 
 LJ = "pair_style lj/cut 2.0\npair_coeff * * 1.0 0.8\npair_modify shift yes"
 ZERO = "pair_style zero 2.0\npair_coeff * *"
@@ -312,7 +312,7 @@ def run_ranks(folder: Path, ranks: int, mode: str) -> subprocess.CompletedProces
     (folder / "ranks.py").write_text(RANKS)
     command = [str(BIN / "mpiexec"), "-n", str(ranks), sys.executable, "-W", "ignore", "ranks.py", mode]
     return subprocess.run(
-        command, cwd=folder, text=True, timeout=120, stdin=subprocess.DEVNULL,
+        command, cwd=folder, text=True, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 

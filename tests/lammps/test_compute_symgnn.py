@@ -4,71 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from lammps_runner import Array, Configuration, Result, run_ok
+from lammps_inputs.compute_symgnn import DUMP, ELEMENTS, ZERO, Frame, frame, read_table, script
+from lammps_runner import FOUR_RANKS, Configuration, Result, run_ok
 from toy_ogn import liquid
 from toy_symgnn import VALIDITY, ToySymGNN, glass, make_toy, predict, write_toy
-from vitrify.modelfile.archive import Validity
+from vitrify.modelfile.metadata import Validity
+
+pytestmark = pytest.mark.lmp
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
-ELEMENTS = {"metal": "Cu Zr", "lj": "A B"}
-ZERO = "pair_style zero 1.0\npair_coeff * *"
 REAL = {
     "lj": "pair_style lj/cut 1.5\npair_coeff * * 1.0 0.8\npair_modify shift yes",
     "metal": "pair_style lj/cut 4.0\npair_coeff * * 0.1 2.2\npair_modify shift yes",
 }
-DUMP = """\
-dump         out all custom 1 out.dump id type xu yu zu c_b[1] c_b[2]
-dump_modify  out sort id format float %24.16e
-"""
-
-
-class Frame(NamedTuple):
-    """The last frame of a dump in the order of IDs: types 0-based, unwrapped positions, both columns of the compute."""
-
-    ids: NDArray[np.int64]
-    types: NDArray[np.int64]
-    positions: Array
-    values: Array
-    deviations: Array
-
-
-def read_table(path: Path) -> Array:
-    """The rows of the last frame of a dump."""
-    lines = path.read_text().splitlines()
-    start = max(i for i, line in enumerate(lines) if line.startswith("ITEM: ATOMS"))
-    return np.array([[float(x) for x in line.split()] for line in lines[start + 1 :]])
-
-
-def frame(result: Result, name: str = "out.dump") -> Frame:
-    rows = read_table(result.folder / name)
-    return Frame(rows[:, 0].astype(int), rows[:, 1].astype(int) - 1, rows[:, 2:5], rows[:, 5], rows[:, 6])
-
-
-def script(
-    words: str = "",
-    units: str = "metal",
-    pair: str = ZERO,
-    before: str = "",
-    after: str = "run 0",
-    group: str = "all",
-    dump: str = DUMP,
-) -> str:
-    return f"""\
-units        {units}
-atom_style   atomic
-read_data    data.test
-{pair}
-{before}
-compute      b {group} symgnn/atom {words or "toy.pt " + ELEMENTS[units]}
-{dump}
-{after}
-"""
 
 
 def assert_eager(f: Frame, model: ToySymGNN, c: Configuration) -> None:
@@ -88,7 +40,7 @@ def set_up(folder: Path, units: str = "metal", dtype: str = "float64", tilt: flo
     return c
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 @pytest.mark.parametrize(
     ("units", "tilt", "dtype", "pair"),
     [
@@ -177,7 +129,7 @@ def test_any_neighbour_settings(tmp_path: Path, before: str) -> None:
     assert_eager(frame(run_ok(source, tmp_path, 2)), make_toy(), c)
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 def test_groups_choose_values_not_neighbours(tmp_path: Path, ranks: int) -> None:
     c = set_up(tmp_path, tilt=0.1)
     f = frame(run_ok(script(before="group some type 2", group="some"), tmp_path, ranks))
@@ -187,7 +139,7 @@ def test_groups_choose_values_not_neighbours(tmp_path: Path, ranks: int) -> None
     assert np.abs(f.deviations - np.where(mine, deviation, 0.0)).max() < 1e-10
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 def test_null_types_are_invisible(tmp_path: Path, ranks: int) -> None:
     c = glass("metal", (6, 5, 5), 0.1)
     hydrogen = np.random.default_rng(1).random(len(c.positions)) < 0.3
@@ -206,7 +158,7 @@ def test_null_types_are_invisible(tmp_path: Path, ranks: int) -> None:
     assert_eager(seen, make_toy(), c)
 
 
-@pytest.mark.parametrize(("ranks", "pair"), [(1, "none"), (2, "real"), (4, "zero")])
+@pytest.mark.parametrize(("ranks", "pair"), [(1, "none"), (2, "real"), pytest.param(4, "zero", marks=pytest.mark.slow)])
 def test_atoms_on_the_move(tmp_path: Path, ranks: int, pair: str) -> None:
     c = liquid((6, 5, 5), 1.2, (1.0, 2.0), speed=1.5, tilt=0.1)
     c.write_data(tmp_path / "data.test")
@@ -342,7 +294,7 @@ def warnings(result: Result) -> list[str]:
     return [line for line in result.output.splitlines() if line.startswith("WARNING: compute symgnn/atom")]
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 @pytest.mark.parametrize(("units", "limit"), [("metal", "eV/A, above 0.05"), ("lj", "epsilon/sigma, above 0.1")])
 def test_forces_tell_that_a_structure_is_no_minimum(tmp_path: Path, units: str, limit: str, ranks: int) -> None:
     set_up(tmp_path, units)
@@ -378,7 +330,7 @@ def test_atoms_whose_deviation_no_training_atom_has_are_marked(tmp_path: Path, r
     assert 0 < rows[:, 7].sum() < len(rows)
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 def test_structures_unlike_the_training_data(tmp_path: Path, ranks: int) -> None:
     c = set_up(tmp_path)
     after = "change_box all x scale 1.2 remap\nset type 1 type/ratio 2 0.8 4711\nrun 0\nrun 0"

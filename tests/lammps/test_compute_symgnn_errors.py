@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_compute_symgnn import DUMP, script
 from torch import Tensor
 
 import model_files
 import toy_ogn
-from lammps_runner import run_lammps, run_ok
+from lammps_inputs.compute_symgnn import DUMP, script
+from lammps_runner import FOUR_RANKS, run_lammps, run_ok
 from toy_symgnn import METAL, ToySymGNN, glass, make_toy, write_toy
 from vitrify import _core
+
+pytestmark = pytest.mark.lmp
 
 
 class Forbidden(ToySymGNN):
@@ -209,8 +211,9 @@ def test_nothing_is_computed_unless_it_is_asked_for(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["truncated.pt", "broken.pt", "nan.pt"])
-def test_errors_of_all_ranks_are_one(folder: Path, name: str) -> None:
-    output = run_lammps(script(f"{name} Cu Zr"), folder, 4).output
+@pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
+def test_errors_of_all_ranks_are_one(folder: Path, name: str, ranks: int) -> None:
+    output = run_lammps(script(f"{name} Cu Zr"), folder, ranks).output
     assert output.count("ERROR") == 1, output
 
 

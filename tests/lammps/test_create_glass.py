@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 
 from glass_files import REDUCED, SILICON, cube, oblique, write_glass
-from lammps_runner import Array, Result, run_ok
+from lammps_inputs.create_glass import DUMP, ORIGIN, apart, atoms_of, script
+from lammps_runner import FOUR_RANKS, run_ok
 from vitrify import _core
 from vitrify.lammps_library.session import potential_file
 
+pytestmark = pytest.mark.lmp
+
 SW = f"pair_style sw\npair_coeff * * {potential_file('Si.sw')} Si"
-ORIGIN = np.array([-3.0, 1.5, 20.0])
-DUMP = """\
-write_dump all custom out.dump id type x y z modify sort id format float %24.16e
-"""
 
 
 @pytest.fixture(scope="module")
@@ -27,41 +26,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_glass(folder / "si.pt", SILICON, "float32")
     write_glass(folder / "lj.pt", REDUCED)
     return folder
-
-
-def script(
-    command: str, cell: Array, n_types: int = 2, after: str = DUMP, units: str = "metal", before: str = "",
-    style: str = "atomic", boundary: str = "p p p",
-) -> str:  # fmt: skip
-    """An empty box with a corner at ORIGIN, and the command."""
-    _, (xy, _, _), (xz, yz, _) = cell.tolist()
-    low, high = ORIGIN.tolist(), (ORIGIN + np.diag(cell)).tolist()
-    edges = " ".join(f"{a!r} {b!r}" for a, b in zip(low, high, strict=True))
-    shape = f"prism {edges} {xy!r} {xz!r} {yz!r}" if xy or xz or yz else f"block {edges}"
-    return f"""\
-units        {units}
-atom_style   {style}
-boundary     {boundary}
-region       box {shape}
-create_box   {n_types} box
-mass         * 28.085
-{before}
-create_glass {command}
-{after}
-"""
-
-
-def atoms_of(result: Result, name: str = "out.dump") -> tuple[Array, Array, Array]:
-    """IDs, types from 0, and positions in the cell (N, 3) in the order of IDs."""
-    lines = (result.folder / name).read_text().splitlines()
-    start = max(i for i, line in enumerate(lines) if line.startswith("ITEM: ATOMS"))
-    rows = np.array([[float(x) for x in line.split()] for line in lines[start + 1 :]])
-    return rows[:, 0].astype(int), rows[:, 1].astype(int) - 1, rows[:, 2:5] - ORIGIN
-
-
-def apart(a: Array, b: Array, cell: Array) -> float:
-    fractional = (a - b) @ np.linalg.inv(cell)
-    return float(np.abs((fractional - np.round(fractional)) @ cell).max())
 
 
 @pytest.mark.parametrize("make", [cube, oblique])
@@ -79,7 +43,7 @@ def test_the_same_atoms_on_all_ranks(folder, make):
         assert apart(positions, expected, cell) < 1e-9
 
 
-@pytest.mark.parametrize(("make", "ranks"), [(cube, 1), (oblique, 2), (oblique, 4)])
+@pytest.mark.parametrize(("make", "ranks"), [(cube, 1), (oblique, 2), pytest.param(oblique, 4, marks=pytest.mark.slow)])
 def test_minimize_and_run_follow(folder, make, ranks):
     after = f"""\
 {SW}
@@ -143,7 +107,7 @@ def test_elements_and_composition(folder):
     assert np.bincount(atoms_of(run_ok(alone, folder))[1]).tolist() == [0, 100]
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 def test_region(folder, ranks):
     cell = cube(1000, 0.05)
     whole = _core.Generator(str(folder / "si.pt")).generate(cell, [1000], 2, 3)[0] + ORIGIN

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_create_glass import script
 
 import model_files
 import toy_ogn
 from glass_files import REDUCED, SILICON, cube, make_network, oblique, write_glass
-from lammps_runner import run_lammps
+from lammps_inputs.create_glass import script
+from lammps_runner import FOUR_RANKS, run_lammps
 from toy_symgnn import write_toy
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.export.write import save_model
-from vitrify.modelfile.archive import Validity, make_metadata
+from vitrify.modelfile.metadata import Validity, make_metadata
+
+pytestmark = pytest.mark.lmp
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +111,12 @@ def test_command(folder, words, expected):
     assert re.search(expected, message), message
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
 @pytest.mark.parametrize(
     "words", ["truncated.pt elements Si O", "silica.pt number 100 elements Si O", "silica.pt elements Si Xe"]
 )
 def test_errors_of_all_ranks_are_one(folder, words, ranks):
-    output = run_lammps(script(words, oblique(99, 0.066)), folder, ranks, timeout=60).output
+    output = run_lammps(script(words, oblique(99, 0.066)), folder, ranks).output
     assert output.count("ERROR") == 1, output
 
 

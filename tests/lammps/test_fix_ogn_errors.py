@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 import model_files
-from fix_ogn_input import LJ_PAIR, lj_liquid, lj_model, script
-from lammps_runner import run_lammps
+from lammps_inputs.fix_ogn import LJ_PAIR, lj_liquid, lj_model, script
+from lammps_runner import FOUR_RANKS, run_lammps
 from toy_ogn import ToyOGN, metadata_of, save
+
+pytestmark = pytest.mark.lmp
 
 
 class Forbidden(ToyOGN):
@@ -227,7 +229,7 @@ def test_not_a_number_in_the_input(folder: Path, ranks: int) -> None:
     assert "of atom 5 is not a number before the prediction at step 1" in message
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 def test_lost_atoms(folder: Path, ranks: int) -> None:
     result = run_lammps(script("wild.pt A B", after="thermo 100\nrun 5"), folder, ranks)
     assert result.status != 0
@@ -236,6 +238,7 @@ def test_lost_atoms(folder: Path, ranks: int) -> None:
     assert "atom" in errors[0]
 
 
-def test_errors_of_all_ranks_are_one(folder: Path) -> None:
-    output = run_lammps(script("truncated.pt A B"), folder, 4).output
+@pytest.mark.parametrize("fix", ["truncated.pt A B", "broken.pt A B"])
+def test_errors_of_all_ranks_are_one(folder: Path, fix: str) -> None:
+    output = run_lammps(script(fix), folder, 4).output
     assert len([line for line in output.splitlines() if "ERROR" in line]) == 1, output

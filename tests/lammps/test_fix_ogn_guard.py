@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 import model_files
-from fix_ogn_input import LJ_MASSES, LJ_PAIR, LJ_STEP, lj_liquid, lj_model, relative, script, set_thermo
+from lammps_inputs.fix_ogn import LJ_MASSES, LJ_PAIR, LJ_STEP, lj_liquid, lj_model, relative, script, set_thermo
 from lammps_runner import DUMP, Array, Configuration, run_lammps, run_ok
 from toy_ogn import ToyOGN, metadata_of, save
-from vitrify.modelfile.archive import Validity
+from vitrify.modelfile.metadata import Validity
+
+pytestmark = pytest.mark.lmp
 
 VALIDITY: dict[str, Any] = {
     "temperature": [0.1, 5.0],
@@ -46,7 +48,13 @@ def closest_pairs(c: Configuration) -> dict[tuple[int, int], tuple[float, set[in
 
 @pytest.mark.parametrize(
     ("pair", "ranks", "engine"),
-    [((0, 0), 1, "torch"), ((1, 0), 4, "torch"), ((1, 1), 2, "native"), ((1, 0), 4, "native")],
+    [
+        ((0, 0), 1, "torch"),
+        ((1, 0), 2, "torch"),
+        ((1, 1), 2, "native"),
+        pytest.param((1, 0), 4, "torch", marks=pytest.mark.slow),
+        pytest.param((1, 0), 4, "native", marks=pytest.mark.slow),
+    ],
 )
 def test_atoms_closer_than_in_the_data(tmp_path: Path, pair: tuple[int, int], ranks: int, engine: str) -> None:
     def save_model(limits: list[float]) -> None:
@@ -156,7 +164,10 @@ run          {steps * substeps}
 """
 
 
-@pytest.mark.parametrize(("ranks", "tilt", "newton"), [(1, 0.0, "on"), (2, 0.2, "off"), (4, 0.1, "on")])
+@pytest.mark.parametrize(
+    ("ranks", "tilt", "newton"),
+    [(1, 0.0, "on"), (2, 0.2, "off"), pytest.param(4, 0.1, "on", marks=pytest.mark.slow)],
+)
 def test_fallback_is_velocity_verlet(tmp_path: Path, ranks: int, tilt: float, newton: str) -> None:
     c = lj_liquid((5, 5, 4), tilt)
     c.write_data(tmp_path / "data.test")

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from fix_ogn_input import LJ_CUTOFF, LJ_MASSES, LJ_STEP, lj_liquid, lj_model, relative, save_lj, script, steps
-from lammps_runner import Configuration, Result, run_ok
+from lammps_inputs.fix_ogn import LJ_CUTOFF, LJ_MASSES, LJ_STEP, lj_liquid, lj_model, relative, save_lj, script, steps
+from lammps_runner import FOUR_RANKS, Configuration, Result, run_ok
 from toy_ogn import ToyOGN, liquid, metadata_of, predict, save
+
+pytestmark = pytest.mark.lmp
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 METAL_CUTOFF, METAL_STEP, METAL_MASSES = 4.0, 0.01, (63.546, 91.224)
@@ -26,7 +28,7 @@ def assert_one_step(result: Result, model: ToyOGN, c: Configuration) -> None:
     assert relative(v - c.velocities, dv) < tolerance
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 @pytest.mark.parametrize(
     ("units", "tilt", "dtype", "reverse"),
     [
@@ -82,7 +84,7 @@ def test_cell_smaller_than_the_cutoff(tmp_path: Path, tilt: float) -> None:
         assert relative(frames[1][1][rows], frames[0][1]) < 1e-10
 
 
-@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("reverse", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_ranks_without_atoms(tmp_path: Path, reverse: bool) -> None:
     model = lj_model(reverse)
     save_lj(tmp_path, model)
@@ -97,15 +99,16 @@ def test_ranks_without_atoms(tmp_path: Path, reverse: bool) -> None:
     assert_one_step(result, model, c)
 
 
+@pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
 @pytest.mark.parametrize("reverse", [False, True])
-def test_twenty_predictions_on_any_number_of_ranks(tmp_path: Path, reverse: bool) -> None:
+def test_twenty_predictions_on_any_number_of_ranks(tmp_path: Path, reverse: bool, ranks: int) -> None:
     model = lj_model(reverse)
     c = lj_liquid((5, 5, 4), 0.1, speed=1.5)
     save_lj(tmp_path, model)
     c.write_data(tmp_path / "data.test")
     frames = []
-    for ranks in (1, 4):
-        result = run_ok(script(after="run 20"), tmp_path, ranks)
+    for number in (1, ranks):
+        result = run_ok(script(after="run 20"), tmp_path, number)
         frames.append(result.last_frame())
         builds = next(line for line in result.output.splitlines() if "Neighbor list builds" in line)
         assert int(builds.split()[-1]) > 3  # the lists did change under way
@@ -116,7 +119,7 @@ def test_twenty_predictions_on_any_number_of_ranks(tmp_path: Path, reverse: bool
     assert relative(frames[0][1], expected.velocities) < 1e-6
 
 
-@pytest.mark.parametrize("skin", [0.1, 1.0])
+@pytest.mark.parametrize("skin", [0.1, pytest.param(1.0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "pair",
     [

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
+import struct
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from fix_ogn_input import (
+from lammps_inputs.fix_ogn import (
     LJ_CUTOFF,
     LJ_MASSES,
     LJ_PAIR,
@@ -21,8 +24,10 @@ from fix_ogn_input import (
     set_thermo,
     steps,
 )
-from lammps_runner import run_ok
+from lammps_runner import FOUR_RANKS, run_lammps, run_ok
 from toy_ogn import ToyOGN
+
+pytestmark = pytest.mark.lmp
 
 SOFT_PAIR = "pair_style soft 2.5\npair_coeff * * 2.0"  # bounded, wherever the toy moves the atoms
 
@@ -104,6 +109,70 @@ def test_rescale_holds_the_energy_and_restarts(tmp_path: Path) -> None:
     assert relative(resumed[1], v) < 1e-6
 
 
+@pytest.fixture(scope="module")
+def restart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model and a restart file r.6 after six strides."""
+    folder = tmp_path_factory.mktemp("restart")
+    save_lj(folder)
+    lj_liquid((4, 4, 4)).write_data(folder / "data.test")
+    run_ok(script("toy.pt A B energy rescale", pair=SOFT_PAIR, after="run 6\nwrite_restart r.6"), folder)
+    return folder
+
+
+def with_state(path: Path, *state: float) -> bytes:
+    """The restart file with these doubles in place of the fix's own."""
+    data = path.read_bytes()
+    name = b"ogn\0" + struct.pack("i", 6 * 8)
+    assert data.count(name) == 1
+    start = data.index(name) + 4
+    assert struct.unpack_from("d", data, start + 4) == (2.0,)
+    replaced = struct.pack(f"=i{len(state)}d", 8 * len(state), *state)
+    return data[:start] + replaced + data[start + 4 + 6 * 8 :]
+
+
+def read_state(folder: Path, *state: float) -> str:
+    """An input that goes on from the restart file with these doubles."""
+    (folder / "r.other").write_bytes(with_state(folder / "r.6", *state))
+    columns = set_thermo("f_1 f_1[5] f_1[7] f_1[8]")
+    source = script("toy.pt A B energy rescale", pair=SOFT_PAIR, after=f"{columns}run 0")
+    return source.replace("read_data    data.test", "read_restart r.other")
+
+
+@pytest.mark.parametrize("state", [(1.0, -3.5, 0.25, 6.0, 2.0), (2.0, 1.0, -3.5, 0.25, 6.0, 2.0)])
+def test_restart_files_of_both_formats(restart: Path, state: tuple[float, ...]) -> None:
+    """Files of the first versions hold five doubles and no format number."""
+    thermo = run_ok(read_state(restart, *state), restart, 2).thermo()
+    assert [thermo[name][0] for name in ("f_1[5]", "f_1", "f_1[7]", "f_1[8]")] == [-3.5, 0.25, 6.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ((3.0, 1.0, -3.5, 0.25, 6.0, 2.0, 0.0), "of format 3, but this version reads formats up to 2: use the version"),
+        ((0.5, 1.0, -3.5, 0.25, 6.0, 2.0), "damaged: 0.5 is no format"),
+        ((float("nan"), 1.0, -3.5, 0.25, 6.0, 2.0), "damaged: -?nan is no format"),
+        ((2.0, 1.5, -3.5, 0.25, 6.0, 2.0), "damaged: target 1.5"),
+        ((2.0, 1.0, float("inf"), 0.25, 6.0, 2.0), "damaged: target 1 inf"),
+        ((2.0, 1.0, -3.5, 0.25, -6.0, 2.0), "damaged: .* -6 predictions and 2 fallbacks make no sense"),
+        ((1.0, -3.5, 0.25, 6.0, 2.5), "damaged: .* 6 predictions and 2.5 fallbacks make no sense"),
+    ],
+)
+def test_restart_files_that_make_no_sense(restart: Path, state: tuple[float, ...], expected: str) -> None:
+    message = run_lammps(read_state(restart, *state), restart).error()
+    assert re.search(f"fix ogn: the restart file's data of fix 1 cannot be used: they are {expected}", message), message
+
+
+@pytest.mark.parametrize(("before", "expected"), [("", 1.3), ("comm_modify cutoff 2.0", 2.0)])
+def test_unfix_puts_the_ghost_cutoff_back(tmp_path: Path, before: str, expected: float) -> None:
+    """To what the user has set before the fix or after it."""
+    save_lj(tmp_path)
+    lj_liquid((4, 4, 4)).write_data(tmp_path / "data.test")
+    after = f"run 1\n{before}\nunfix 1\nundump out\nfix 1 all nve\ntimestep 0.001\nrun 1"
+    result = run_ok(script(pair="pair_style zero 1.0\npair_coeff * *", after=after), tmp_path, 2)
+    cutoffs = re.findall(r"ghost atom cutoff = (\S+)", result.output)
+    assert [float(x) for x in cutoffs] == [LJ_CUTOFF + 0.3, expected]
+
+
 def test_langevin_is_exact_for_free_flight(tmp_path: Path) -> None:
     model = ToyOGN(LJ_CUTOFF, LJ_STEP, LJ_MASSES, False).double().without_interaction()
     save_lj(tmp_path, model)
@@ -123,11 +192,12 @@ def test_langevin_is_exact_for_free_flight(tmp_path: Path) -> None:
     assert np.abs(balance - balance[0]).max() < 1e-9
 
 
-def test_langevin_noise_is_independent_of_ranks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
+def test_langevin_noise_is_independent_of_ranks(tmp_path: Path, ranks: int) -> None:
     save_lj(tmp_path)
     lj_liquid((4, 4, 4)).write_data(tmp_path / "data.test")
     source = script("toy.pt A B langevin 1.0 0.5 7", after="run 4")
-    frames = [run_ok(source, tmp_path, ranks).last_frame() for ranks in (1, 4)]
+    frames = [run_ok(source, tmp_path, number).last_frame() for number in (1, ranks)]
     assert relative(frames[1][1], frames[0][1]) < 1e-9
     other = run_ok(source.replace("0.5 7", "0.5 8"), tmp_path).last_frame()
     assert relative(other[1], frames[0][1]) > 0.1

@@ -11,14 +11,16 @@ import pytest
 from ase import Atoms
 
 import model_files
-from fix_ogn_input import lj_liquid, relative, save_lj, script
-from lammps_runner import Configuration, run_ok
+from lammps_inputs.fix_ogn import lj_liquid, relative, save_lj, script
+from lammps_runner import FOUR_RANKS, Configuration, run_ok
 from toy_ogn import liquid
-from vitrify.export.write import TorchOGN
 from vitrify.ogn.ase_dynamics import OGNDynamics
+from vitrify.ogn.torchscript import TorchOGN
+
+pytestmark = pytest.mark.lmp
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 @pytest.mark.parametrize(
     ("variant", "engine", "units", "dtype", "tilt"),
     [
@@ -60,15 +62,16 @@ def real_script(model: TorchOGN, fix: str, **settings: Any) -> str:
     return script(fix, model.metadata.units, model.metadata.timestep, pair, **settings)
 
 
+@pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
 @pytest.mark.parametrize("moments", [0, 1])
-def test_twenty_native_predictions_on_any_number_of_ranks_and_threads(tmp_path: Path, moments: int) -> None:
+def test_twenty_native_predictions_on_any_number_of_ranks_and_threads(tmp_path: Path, moments: int, ranks: int) -> None:
     model = model_files.export(tmp_path / "model.pt", dtype="float64", hyperparameters={"moments": moments})
     c = real_liquid("lj", (6, 5, 5), 0.1)
     c.write_data(tmp_path / "data.test")
     source = real_script(model, "model.pt A B engine native guard no", after="run 20")
     frames = []
-    for ranks, threads in ((1, 1), (1, 2), (2, 1), (4, 1)):
-        result = run_ok(source, tmp_path, ranks, threads)
+    for number, threads in ((1, 1), (1, 2), (ranks, 1)):
+        result = run_ok(source, tmp_path, number, threads)
         frames.append(result.last_frame())
         builds = next(line for line in result.output.splitlines() if "Neighbor list builds" in line)
         assert int(builds.split()[-1]) > 3
@@ -90,7 +93,7 @@ def test_twenty_native_predictions_on_any_number_of_ranks_and_threads(tmp_path: 
         "pair_style lj/cut 3.2\npair_coeff * * 1.0 0.8\nneigh_modify exclude type 1 2",  # of no concern to the model
     ],
 )
-@pytest.mark.parametrize("skin", [0.05, 1.0])
+@pytest.mark.parametrize("skin", [pytest.param(0.05, marks=pytest.mark.slow), 1.0])
 def test_the_native_engine_needs_no_neighbour_lists(tmp_path: Path, pair: str, skin: float) -> None:
     model = model_files.export(tmp_path / "model.pt", dtype="float64")
     c = real_liquid("lj", (5, 5, 4), 0.1)

@@ -13,30 +13,20 @@ import torch
 from ase import Atoms
 
 import toy_glassvae
+from lammps_inputs.pair_glassvae import METAL, REDUCED, configuration, script
 from lammps_runner import Array, Configuration, Result, run_ok
 from vitrify import GlassCalc
+from vitrify.engines.predictions import EnergyPrediction
+from vitrify.glassvae.differentiate import energy_prediction
 from vitrify.graphs.neighbours import build_structure_graph
-from vitrify.modelfile.reference_case import EnergyPrediction, energy_prediction
-from vitrify.models import System
 
-METAL = toy_glassvae.SYSTEM
-REDUCED = System(("A", "B"), (1.0, 2.0), "lj", 0.0)
+pytestmark = pytest.mark.lmp
+
 SYSTEMS = {"metal": METAL, "lj": REDUCED}
 # LAMMPS's pressure in units of energy over volume
 PRESSURE = {"metal": 1.6021765e6, "lj": 1.0}
 TOLERANCE = {"float32": 1e-5, "float64": 1e-9}
 LATENT = toy_glassvae.CONFIG["latent"]
-TABLE = """\
-compute      e all pe/atom
-compute      s all stress/atom NULL virial
-compute      p all pressure NULL virial
-compute      sum all reduce sum c_s[1] c_s[2] c_s[3] c_s[4] c_s[5] c_s[6] c_e
-dump         out all custom 1 out.dump id type xu yu zu fx fy fz c_e
-dump_modify  out sort id format float %24.16e
-thermo       1
-thermo_style custom step pe ke etotal vol c_p[1] c_p[2] c_p[3] c_p[4] c_p[5] c_p[6] c_sum[*]
-thermo_modify norm no format float %.15g
-"""
 LENNARD = "pair_style lj/cut 4.0\npair_coeff * * 0.05 2.4\npair_modify shift yes"
 
 
@@ -58,31 +48,6 @@ class Answer(NamedTuple):
     forces: Array
     energies: Array
     thermo: dict[str, float]
-
-
-def configuration(atoms: Atoms, system: System = METAL) -> Configuration:
-    """The atoms of CuAu, whose species are those of the system in that order."""
-    types = np.array([["Cu", "Au"].index(symbol) for symbol in atoms.symbols])
-    return Configuration(atoms.cell.array, atoms.positions, np.zeros((len(atoms), 3)), types, system.masses)
-
-
-def script(
-    model: Path, words: str = "", system: System = METAL, pair: str = "", after: str = "run 0", before: str = ""
-) -> str:
-    given = f"{model} {' '.join(system.species)} {words}"
-    pair = pair.replace("MODEL", str(model)) or f"pair_style glassvae\npair_coeff * * {given}"
-    return f"""\
-units        {system.units}
-{before}
-atom_style   atomic
-atom_modify  map yes
-read_data    data.test
-{pair}
-neighbor     1.0 bin
-neigh_modify every 1 delay 0 check yes
-{TABLE}
-{after}
-"""
 
 
 def answer(result: Result, name: str = "out.dump") -> Answer:
@@ -132,12 +97,13 @@ def assert_same(found: Answer, want: EnergyPrediction, limit: float, units: str 
     [
         (1, "metal", 0.2, "float64", "native"),
         (2, "metal", 0.2, "float64", "native"),
-        (4, "metal", 0.2, "float64", "native"),
-        (4, "metal", 0.2, "float32", "native"),
+        (2, "metal", 0.2, "float32", "native"),
+        pytest.param(4, "metal", 0.2, "float64", "native", marks=pytest.mark.slow),
+        pytest.param(4, "metal", 0.2, "float32", "native", marks=pytest.mark.slow),
         (2, "lj", 0.2, "float64", "native"),
         (1, "metal", 0.0, "float32", "torch"),
         (2, "metal", 0.2, "float64", "torch"),
-        (4, "metal", 0.2, "float64", "torch"),
+        pytest.param(4, "metal", 0.2, "float64", "torch", marks=pytest.mark.slow),
     ],
 )
 def test_lammps_ase_and_eager_agree(
@@ -170,7 +136,7 @@ def test_cell_smaller_than_the_cutoff(models: Path, tmp_path: Path, tilt: float,
     assert_same(answer(run_ok(source, tmp_path)), expected(c), 1e-9)
 
 
-@pytest.mark.parametrize("engine", ["native", "torch"])
+@pytest.mark.parametrize("engine", ["native", pytest.param("torch", marks=pytest.mark.slow)])
 def test_ranks_without_atoms(models: Path, tmp_path: Path, engine: str) -> None:
     c = configuration(toy_glassvae.glass(2))
     cell = c.cell.copy()
@@ -268,7 +234,11 @@ pair_coeff 2 3 zero"""
 
 @pytest.mark.parametrize(
     ("pair", "deform", "ranks"),
-    [("own", "", 4), ("own", "fix 2 all deform 1 x scale 1.02 remap x", 2), ("other", "", 2)],
+    [
+        pytest.param("own", "", 4, marks=pytest.mark.slow),
+        ("own", "fix 2 all deform 1 x scale 1.02 remap x", 2),
+        ("other", "", 2),
+    ],
 )
 def test_the_latent_vector_of_a_run(models: Path, tmp_path: Path, pair: str, deform: str, ranks: int) -> None:
     """Beside the pair style of the same model and beside another: z of the calculator, in thermo and in averages."""
@@ -321,6 +291,27 @@ run 0
     found = len(c.positions) / np.linalg.det(c.cell) / 1.4
     assert f"the number density is {found:.4g}, outside 0.06 to 0.09" in density
     assert "closer than any in the training data" in close and " 1, in the training data at least" in close
+
+
+@pytest.mark.parametrize(("thermo", "every", "step"), [(10, 100, 10), (100, 6, 6)])
+def test_distances_are_looked_at_with_output_and_new_lists(
+    models: Path, tmp_path: Path, thermo: int, every: int, step: int
+) -> None:
+    """An atom that moves to another one in a straight line: too close after five of 16 steps."""
+    c = configuration(toy_glassvae.glass(3, scale=1.05))
+    c.write_data(tmp_path / "data.test")
+    velocity = " ".join(str(v) for v in (c.positions[0] - c.positions[1]) / 16)
+    after = f"""\
+undump       out
+thermo       {thermo}
+group        two id 2
+fix          1 two move linear {velocity}
+timestep     1.0
+neigh_modify every {every} delay 0 check no
+run          12
+"""
+    (close,) = warnings(run_ok(script(models / "metal-float64.pt", after=after), tmp_path, 2))
+    assert f"at step {step} atoms are closer than any in the training data" in close
 
 
 def test_a_restart_goes_on_where_it_was(models: Path, tmp_path: Path) -> None:

@@ -8,18 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_pair_glassvae import REDUCED, configuration, script
 
 import model_files
 import toy_glassvae
-from lammps_runner import run_lammps
+from lammps_inputs.pair_glassvae import REDUCED, configuration, script
+from lammps_runner import FOUR_RANKS, run_lammps
 from toy_symgnn import write_toy
 from vitrify import _core
-from vitrify.cli.doctor import diagnose
-from vitrify.cli.info import describe
+from vitrify.cli.describe import describe
+from vitrify.cli.diagnose import diagnose
 from vitrify.export.write import export_model
 from vitrify.modelfile.archive import read_metadata
 from vitrify.models import build_model
+
+pytestmark = pytest.mark.lmp
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _save(model: torch.nn.Module, text: str, path: Path) -> None:
     from vitrify.export.write import save_model
-    from vitrify.modelfile.archive import parse_metadata
+    from vitrify.modelfile.metadata import parse_metadata
 
     save_model(model, parse_metadata(text.encode(), path), path)
 
@@ -135,7 +137,7 @@ def test_other_styles_name_the_right_one(folder: Path) -> None:
     assert "use pair_style glassvae, compute glassvae/latent or create_glass for it, or give a model of kind" in message
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 def test_positions_that_are_no_numbers(folder: Path, ranks: int) -> None:
     after = """\
 run 0
@@ -150,6 +152,26 @@ run 3
     assert "pair_style glassvae: the prediction of step" in message and "of atom 5 is not a number" in message
 
 
+@pytest.mark.parametrize(("thermo", "ranks"), [(8, 1), (100, 2), pytest.param(100, 4, marks=pytest.mark.slow)])
+def test_forces_that_are_no_numbers_within_a_run(folder: Path, thermo: int, ranks: int) -> None:
+    """One atom moves onto another in step 8, which is reported by all ranks at once, with or without output of it."""
+    after = f"""\
+undump out
+thermo {thermo}
+set atom 1 x 0.0 y 0.0 z 0.0
+set atom 2 x 1.0 y 0.0 z 0.0
+group two id 2
+fix 1 two move linear -0.125 0 0
+timestep 1.0
+neigh_modify every 100 delay 100 check no
+run 20
+"""
+    result = run_lammps(script(Path("toy.pt"), "engine torch", after=after), folder, ranks)
+    assert re.search("the prediction of step 8 failed: the model's force of atom [12] is not a number", result.error())
+    assert result.output.count("ERROR") == 1, result.output
+    assert list(result.thermo()["Step"]) == [0]
+
+
 @pytest.mark.parametrize("words", ["truncated.pt Cu Au", "huge.pt Cu Au"])
 def test_errors_of_all_ranks_are_one(folder: Path, words: str) -> None:
     output = run_lammps(script(Path("toy.pt"), pair=PAIR + words), folder, 4).output
@@ -161,7 +183,7 @@ def test_what_is_said_of_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     told = {name: dict(describe(read_metadata(folder / name), folder / name)) for name in ("toy.pt", "paper.pt")}
     assert told["toy.pt"]["in LAMMPS"] == "pair_style glassvae; pair_coeff * * toy.pt Cu Au"
     assert told["paper.pt"]["in LAMMPS"].startswith("no: GlassCalc")
-    monkeypatch.setattr("vitrify.cli.doctor.shipped_models", dict)
+    monkeypatch.setattr("vitrify.cli.diagnose.shipped_models", dict)
     findings = {found.name: found for found in diagnose([str(folder / "toy.pt"), str(folder / "paper.pt")])}
     assert findings["lmp loads the plugin"].ok and "pair_style glassvae" in findings["lmp loads the plugin"].detail
     for name in ("toy.pt in lmp, native", "toy.pt in lmp, torch", "paper.pt in Python, torch"):

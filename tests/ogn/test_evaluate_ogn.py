@@ -15,18 +15,23 @@ import pytest
 from evaluation_data import PerfectModel, md_run, numpy_verlet, small_model, write_kalj
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
+from vitrify.core.options import from_options
 from vitrify.data.trajectories import TrajectoryFile, TrajectoryMeta
-from vitrify.export.write import Provenance, TorchOGN
-from vitrify.ogn.evaluate.evaluate import check_data, evaluate
+from vitrify.modelfile.metadata import Provenance
+from vitrify.ogn.evaluate import EVALUATION
 from vitrify.ogn.evaluate.lammps_run import read_run, run_lmp, write_input
-from vitrify.ogn.evaluate.long_run import REFERENCE, compare, observe
+from vitrify.ogn.evaluate.long_run import compare
+from vitrify.ogn.evaluate.measure import check_system
+from vitrify.ogn.evaluate.observe import observe
 from vitrify.ogn.evaluate.one_step import one_step
+from vitrify.ogn.evaluate.results import REFERENCE
 from vitrify.ogn.evaluate.rollout import rollout
 from vitrify.ogn.evaluate.runs import Start, prepare, python_run
 from vitrify.ogn.evaluate.sampling import paths
-from vitrify.ogn.evaluate.settings import Settings, settings_from
+from vitrify.ogn.evaluate.settings import Settings
 from vitrify.ogn.evaluate.steppers import Ballistic, ModelStepper, Verlet
 from vitrify.ogn.evaluate.verdicts import one_step_verdict
+from vitrify.ogn.torchscript import TorchOGN
 from vitrify.report.html import number, percent
 
 DT = 0.005
@@ -264,7 +269,7 @@ def test_a_whole_evaluation(tmp_path: Path, data: Path, meta: TrajectoryMeta, lo
         engine="python", relax=50, reversal=(1, 3), transfer=("density",), reference=tmp_path / "kept",
     )  # fmt: skip
     model: Any = PerfectModel.like(loaded, meta)
-    report = evaluate(model, data, tmp_path, settings, progress=False)
+    report = EVALUATION.run(model, data, tmp_path, settings, progress=False)
     page = report.read_text()
     outside = Outside()
     outside.feed(page)
@@ -298,7 +303,7 @@ def test_an_evaluation_in_lammps(tmp_path: Path, data: Path, loaded: TorchOGN) -
         pairs=3, starts=1, horizon=10, steps=40, atoms=265, relax=20, ranks=1, reversal=(), transfer=(),
         controls=("none", "rescale", "csvr", "langevin"),
     )  # fmt: skip
-    report = evaluate(loaded, data, tmp_path, settings, progress=False)
+    report = EVALUATION.run(loaded, data, tmp_path, settings, progress=False)
     metrics = json.loads((tmp_path / "metrics.json").read_text())["long_run"]
     for name in ("MD, another start", "OGN, free", "OGN, fix temp/csvr", "OGN, langevin"):
         assert metrics[name]["completed"]["mean"] == pytest.approx(1.0)
@@ -311,19 +316,19 @@ def test_an_evaluation_in_lammps(tmp_path: Path, data: Path, loaded: TorchOGN) -
 
     # Started again, as after a kill, it keeps the runs that were finished.
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("log.lammps")}
-    evaluate(loaded, data, tmp_path, settings, progress=False)
+    EVALUATION.run(loaded, data, tmp_path, settings, progress=False)
     assert json.loads((tmp_path / "metrics.json").read_text())["long_run"] == metrics
     kept = [path.parent.name for path, time in finished.items() if path.stat().st_mtime_ns == time]
     assert len(kept) == 5
     assert {"csvr", "none", "langevin"} < set(kept)
 
 
-def test_what_does_not_fit_is_refused(data: Path, loaded: TorchOGN) -> None:
+def test_what_does_not_fit_is_refused(data: Path, loaded: TorchOGN, tmp_path: Path) -> None:
     def changed(**values: Any) -> TorchOGN:
         return replace(loaded, metadata=loaded.metadata.model_copy(update=values))
 
     with TrajectoryFile(data) as file:
-        check_data(loaded, file)
+        check_system(loaded, file)
         for values, said in (
             ({"units": "metal"}, "units"),
             ({"masses": (1.0, 2.0)}, "masses"),
@@ -332,7 +337,7 @@ def test_what_does_not_fit_is_refused(data: Path, loaded: TorchOGN) -> None:
             ({"provenance": Provenance(data=({"sha256": sha256(data)},))}, "was used to train"),
         ):
             with pytest.raises(VitrifyError, match=said):
-                check_data(changed(**values), file)
+                EVALUATION.run(changed(**values), data, tmp_path)
         with pytest.raises(VitrifyError, match="--every 1"):
             list(paths(file, 3, 1, 1))
         with pytest.raises(VitrifyError, match="at least 31 frames"):
@@ -349,7 +354,8 @@ def test_what_does_not_fit_is_refused(data: Path, loaded: TorchOGN) -> None:
         ({"reference": data}, "is not a folder"),
     ):
         with pytest.raises(VitrifyError, match=said):
-            settings_from(**changes)
-    chosen = settings_from(seeds="3,4", transfer="none", reversal="none", controls="none", ranks=None, steps=50)
+            from_options(Settings, changes)
+    given = {"seeds": "3,4", "transfer": "none", "reversal": "none", "controls": "none", "ranks": None, "steps": 50}
+    chosen = from_options(Settings, given)
     assert (chosen.seeds, chosen.transfer, chosen.reversal, chosen.controls) == ((3, 4), (), (), ("none",))
     assert chosen.md_steps == 50

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.ogn.loss_against_k import main as loss_against_k
 from evaluation_data import md_run, numpy_verlet, small_model, write_kalj
-from loss_against_k import main as loss_against_k
 from vitrify.core.errors import VitrifyError
 from vitrify.data.trajectories import TrajectoryFile, TrajectoryMeta
 from vitrify.datagen.trajectories.systems import get_system
-from vitrify.ogn.evaluate.evaluate import check_lengths
 from vitrify.ogn.evaluate.lammps_run import read_run, run_lmp, write_input
-from vitrify.ogn.evaluate.long_run import REFERENCE, SECOND, average, compare
+from vitrify.ogn.evaluate.long_run import average, compare
+from vitrify.ogn.evaluate.measure import check_lengths
 from vitrify.ogn.evaluate.observe import observe, pool
 from vitrify.ogn.evaluate.reference import reference_run, starts, substeps_of
+from vitrify.ogn.evaluate.results import REFERENCE, SECOND
 from vitrify.ogn.evaluate.reversal import reversal
 from vitrify.ogn.evaluate.runs import Record, Start, Window
 from vitrify.ogn.evaluate.sampling import paths

@@ -7,7 +7,7 @@ import torch
 
 from vitrify.data.datasets import Pair
 from vitrify.graphs.graph import Graph
-from vitrify.ogn.training.kinetic_energy_correction import balance_factor
+from vitrify.ogn.training.kinetic_energy_correction import correction_factor
 
 MASSES = torch.tensor([1.0, 3.0])
 
@@ -56,7 +56,7 @@ def kinetic_excess(model: object, factor: float, pairs: Pairs) -> float:
 def test_kinetic_energy_is_right_on_average(scale: float, friction: float) -> None:
     pairs = Pairs()
     model = model_that_gives(scale, friction, pairs)
-    factor = balance_factor(model, pairs)  # type: ignore[arg-type]
+    factor = correction_factor(model, pairs)  # type: ignore[arg-type]
     before, after = kinetic_excess(model, 1.0, pairs), kinetic_excess(model, factor, pairs)
     assert abs(before) > 1e-3
     assert abs(after) < 1e-2 * abs(before)
@@ -64,10 +64,10 @@ def test_kinetic_energy_is_right_on_average(scale: float, friction: float) -> No
 
 def test_a_model_without_error_is_left_alone() -> None:
     pairs = Pairs()
-    assert balance_factor(model_that_gives(1.0, 0.0, pairs), pairs) == pytest.approx(1.0, abs=1e-12)  # type: ignore[arg-type]
+    assert correction_factor(model_that_gives(1.0, 0.0, pairs), pairs) == pytest.approx(1.0, abs=1e-12)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("scale", [0.5, 0.0, float("nan")])
 def test_a_model_that_has_learned_little_is_left_alone(scale: float) -> None:
     pairs = Pairs()
-    assert balance_factor(model_that_gives(scale, 0.0, pairs), pairs) == 1.0  # type: ignore[arg-type]
+    assert correction_factor(model_that_gives(scale, 0.0, pairs), pairs) == 1.0  # type: ignore[arg-type]

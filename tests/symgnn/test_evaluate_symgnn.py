@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,13 @@ import numpy as np
 import pytest
 
 import toy_symgnn
+from report_text import ReportText
 from toy_symgnn import VALIDITY, glass, make_toy, write_toy
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
-from vitrify.engines.open import open_symgnn
-from vitrify.export.write import Provenance
-from vitrify.symgnn.evaluate.evaluate import evaluate_structures
+from vitrify.engines.open import open_model
+from vitrify.modelfile.metadata import Provenance
+from vitrify.symgnn.evaluate import EVALUATION, Settings
 from vitrify.symgnn.evaluate.report import glasses_figure, parity_figure
 
 # Wider than the toy's own: a jittered lattice has closer pairs than a glass.
@@ -33,26 +33,6 @@ class Broken:
     def predict(self, positions: Any, cell: Any, types: Any) -> tuple[np.ndarray, np.ndarray]:
         values, deviations = self.model.predict(positions, cell, types)
         return np.where(np.arange(len(values)) == 3, np.inf, values), deviations
-
-
-class Page(HTMLParser):
-    """The text of a page, and what it would fetch from elsewhere."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text, self.outside = "", []
-        self.images = 0
-        self.feed(text)
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        given = dict(attributes)
-        self.images += tag == "img"
-        source = given.get("src") or given.get("href")
-        if source and not source.startswith("data:"):
-            self.outside.append(source)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +55,7 @@ def test_numbers_figures_and_report(model: Path, tmp_path: Path, capfd: pytest.C
     """Pooled, per glass and calibrated, against numpy on the eager model's own predictions; one glass is too thin."""
     data = [write_glass(tmp_path / f"glass{i}.npz", i, scale=1.1 if i == 2 else 1.0) for i in range(3)]
     paths = [tmp_path / f"glass{i}.npz" for i in range(3)]
-    report = evaluate_structures(model, paths, tmp_path / "out", ceiling=0.9)
+    report = EVALUATION.run(model, paths, tmp_path / "out", Settings(ceiling=0.9))
     assert "glasses: 100%" in capfd.readouterr().err
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
 
@@ -100,7 +80,7 @@ def test_numbers_figures_and_report(model: Path, tmp_path: Path, capfd: pytest.C
     beyond = [one["outside"] for one in metrics["glasses"]]
     assert beyond[0] == beyond[1] == [] and any("0.055 to 0.065" in why for why in beyond[2])
     assert report == tmp_path / "out/report.html"
-    page = Page(report.read_text())
+    page = ReportText(report.read_text())
     assert page.outside == [] and page.images == len(FIGURES)
     assert all((tmp_path / "out" / name).stat().st_size > 5000 for name in FIGURES)
     for text in (f"{pooled:.3g}", "eV", "glass2", "0.055 to 0.065", "extrapolation", sha256(model)):
@@ -128,22 +108,22 @@ def test_close_atoms_and_copies_are_pointed_out(model: Path, tmp_path: Path) -> 
     moved[pair[1]] = moved[pair[0]] + [1.2, 0.0, 0.0]  # Zr-Zr, below 1.4
     np.savez(tmp_path / "b.npz", positions=moved, cell=d["cell"], types=d["types"], barrier=d["labels"])
     write_glass(tmp_path / "c.npz", 2)
-    report = evaluate_structures(model, [tmp_path / f"{n}.npz" for n in "abc"], tmp_path / "out", progress=False)
+    report = EVALUATION.run(model, [tmp_path / f"{n}.npz" for n in "abc"], tmp_path / "out", progress=False)
     glasses = json.loads((tmp_path / "out/metrics.json").read_text())["glasses"]
     assert [g["same_as"] for g in glasses] == [["b"], ["a"], []]
     assert any("Zr-Zr pairs at 1.2, the training data have none below 1.4" in why for why in glasses[1]["outside"])
-    page = Page(report.read_text()).text
+    page = ReportText(report.read_text()).text
     assert "Near copies" in page and "a = b." in page
 
 
 def test_species_in_another_order_and_partial_labels(model: Path, tmp_path: Path) -> None:
     d = write_glass(tmp_path / "a.npz", 1)
-    evaluate_structures(model, tmp_path / "a.npz", tmp_path / "all", progress=False)
+    EVALUATION.run(model, tmp_path / "a.npz", tmp_path / "all", progress=False)
     swapped = np.where(d["species"] == 1, np.nan, d["labels"])
     np.savez(tmp_path / "b.npz", positions=d["positions"], cell=d["cell"], types=2 - d["species"], eb=swapped)
-    evaluate_structures(
-        model, tmp_path / "b.npz", tmp_path / "part", label="eb", species=["Zr", "Cu"], label_species="Cu",
-        progress=False,
+    EVALUATION.run(
+        model, tmp_path / "b.npz", tmp_path / "part",
+        Settings(label="eb", species=("Zr", "Cu"), label_species=("Cu",)), progress=False,
     )  # fmt: skip
     whole, part = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("all", "part"))
     assert part["scores"]["pearson"] == pytest.approx(whole["species"]["Cu"]["pearson"])
@@ -158,15 +138,15 @@ def test_what_makes_no_sense_is_refused(model: Path, tmp_path: Path) -> None:
         tmp_path / "trained.pt", provenance=Provenance(data=({"name": "a.npz", "sha256": sha256(path)},))
     )
     with pytest.raises(VitrifyError, match=r"a\.npz was used to train"):
-        evaluate_structures(trained, path, out, progress=False)
+        EVALUATION.run(trained, path, out, progress=False)
     with pytest.raises(VitrifyError, match="no label 'height'"):
-        evaluate_structures(model, path, out, label="height", progress=False)
+        EVALUATION.run(model, path, out, Settings(label="height"), progress=False)
     with pytest.raises(VitrifyError, match="atoms of Ni, the model knows Cu, Zr"):
-        evaluate_structures(model, path, out, species=["Cu", "Ni"], progress=False)
+        EVALUATION.run(model, path, out, Settings(species=("Cu", "Ni")), progress=False)
     with pytest.raises(VitrifyError, match=r"a: the prediction of 1 atoms \(first: 3\) is no number"):
-        evaluate_structures(Broken(open_symgnn(model)), path, out, progress=False)
+        EVALUATION.run(Broken(open_model(model, kind="symgnn")), path, out, progress=False)
     with pytest.raises(VitrifyError, match="noise ceiling"):
-        evaluate_structures(model, path, out, ceiling=0.0, progress=False)
+        EVALUATION.run(model, path, out, Settings(ceiling=0.0), progress=False)
     assert not out.exists()  # an evaluation that fails leaves nothing
 
 
@@ -179,7 +159,7 @@ def test_a_model_without_deviations(tmp_path: Path) -> None:
             return values, np.zeros_like(deviations)
 
     write_glass(tmp_path / "a.npz", 1)
-    sure = Sure(open_symgnn(write_toy(tmp_path / "toy.pt", validity=RANGE)))
-    report = evaluate_structures(sure, tmp_path / "a.npz", tmp_path / "out", progress=False)
+    sure = Sure(open_model(write_toy(tmp_path / "toy.pt", validity=RANGE), kind="symgnn"))
+    report = EVALUATION.run(sure, tmp_path / "a.npz", tmp_path / "out", progress=False)
     assert json.loads((tmp_path / "out/metrics.json").read_text())["deviation"] is None
-    assert "nothing to calibrate" in Page(report.read_text()).text
+    assert "nothing to calibrate" in ReportText(report.read_text()).text

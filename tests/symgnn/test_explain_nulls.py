@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vitrify.symgnn.explain.explainer import Explanation
-from vitrify.symgnn.explain.findings import Population, judge_findings, survival
+from vitrify.symgnn.explain.null_tests import Population, run_null_tests, verdict
 from vitrify.symgnn.explain.nulls import bins_of, judge, matched_sample, permutation_null, shuffles, strata_of
 from vitrify.symgnn.explain.settings import Settings
 from vitrify.symgnn.explain.topology import Cycles
@@ -106,14 +106,14 @@ def test_the_null_tells_what_is_due_to_length_and_species(cause: str, by_length:
     settings = Settings(top=50, permutations=200)
     found, types, cycles = planted_explanations(cause)
     population = Population(found, types, 0.1, settings)
-    distances, table = judge_findings(population, found, cycles, (5.0, 10.0), settings)
+    distances, table = run_null_tests(population, found, cycles, (5.0, 10.0), settings)
     assert table is not None
     high, low = table.groups["high"], table.groups["low"]
     # As in the paper's table 6, before the null: importance seems to go with cycles, whatever its cause.
     assert high.observed > 1.5 * low.observed
     assert high.survives("length") is by_length and high.survives("length and species") is by_both
     assert not table.groups["random"].survives("length")
-    text = survival(high)
+    text = verdict(high)
     assert text.startswith("SURVIVES" if by_length else "DOES NOT SURVIVE") and ("but NOT" in text) is (
         by_length and not by_both
     )
@@ -138,7 +138,7 @@ def test_p_is_uniform_where_importance_follows_length_alone() -> None:
         drawn = dataclasses.replace(cycles, counts=counts)
         for width, seen in p.items():
             population = Population([falls], types, width, settings)
-            _, table = judge_findings(population, [falls], drawn, (5.0, 10.0), settings)
+            _, table = run_null_tests(population, [falls], drawn, (5.0, 10.0), settings)
             assert table is not None
             seen.append(table.groups["high"].nulls["length"].p)
     narrow, wide = (np.array(seen) for seen in p.values())
@@ -154,5 +154,5 @@ def test_important_atoms_of_the_medium_range_are_found() -> None:
         middle = np.linalg.norm(each.displacements[each.bonds].mean(1), axis=1)
         scores = np.where((middle > 6) & (middle < 9), 0.5, 0.0) + 0.5 * each.scores
         moved.append(dataclasses.replace(each, scores=scores))
-    distances, table = judge_findings(Population(moved, types, 0.1, settings), moved, None, (5.0, 10.0), settings)
+    distances, table = run_null_tests(Population(moved, types, 0.1, settings), moved, None, (5.0, 10.0), settings)
     assert table is None and distances.medium.survives("length") and distances.medium.excess["length"].atoms == 6

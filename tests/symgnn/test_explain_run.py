@@ -17,14 +17,12 @@ from lammps_runner import Configuration
 from toy_explain import QUICK, PlantedSymGNN, as_structure, needs_homcloud, write
 from toy_symgnn import METAL, glass, write_toy
 from vitrify.cli.main import app
-from vitrify.export.write import load_model
-from vitrify.symgnn.explain import run as explain_run
-from vitrify.symgnn.explain import store, topology
-from vitrify.symgnn.explain.crop import all_edges
+from vitrify.engines.load import load_model
+from vitrify.symgnn.explain import EXPLANATION, measure, store, topology
 from vitrify.symgnn.explain.dumps import write_dump
 from vitrify.symgnn.explain.explainer import Explanation, explain_atom
 from vitrify.symgnn.explain.mask import open_masked
-from vitrify.symgnn.explain.run import explain
+from vitrify.symgnn.explain.subgraph import all_edges
 
 
 def as_extxyz(c: Configuration, path: Path, species: tuple[str, ...] = METAL.species) -> Path:
@@ -124,7 +122,7 @@ def test_dumps_of_triclinic_cells_keep_all_distances(tmp_path: Path) -> None:
 def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = write_toy(tmp_path / "m.pt")
     structure = as_extxyz(glass(tilt=0.2), tmp_path / "glass.xyz")
-    real, done = explain_run.explain_atom, []
+    real, done = measure.explain_atom, []
 
     def stop_after_two(*arguments: Any) -> Explanation:
         if len(done) == 2:
@@ -132,19 +130,19 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         done.append(arguments[3])
         return real(*arguments)
 
-    monkeypatch.setattr(explain_run, "explain_atom", stop_after_two)
+    monkeypatch.setattr(measure, "explain_atom", stop_after_two)
     settings = dataclasses.replace(QUICK, number=3, topology=False)
     with pytest.raises(KeyboardInterrupt):
-        explain(model, structure, tmp_path / "out", settings, progress=False)
+        EXPLANATION.run(model, structure, tmp_path / "out", settings, progress=False)
     more: list[int] = []
-    monkeypatch.setattr(explain_run, "explain_atom", lambda *a: more.append(a[3]) or real(*a))
-    first = explain(model, structure, tmp_path / "out", settings, progress=False)
+    monkeypatch.setattr(measure, "explain_atom", lambda *a: more.append(a[3]) or real(*a))
+    first = EXPLANATION.run(model, structure, tmp_path / "out", settings, progress=False)
     assert len(more) == 1 and not set(more) & set(done)
     assert "no persistent homology here: it was not asked for" in text_of(first)
     # Other settings of the mask are other work; other nulls are not.
-    explain(model, structure, tmp_path / "out", dataclasses.replace(settings, permutations=10), progress=False)
+    EXPLANATION.run(model, structure, tmp_path / "out", dataclasses.replace(settings, permutations=10), progress=False)
     assert len(more) == 1
-    explain(model, structure, tmp_path / "out", dataclasses.replace(settings, epochs=3), progress=False)
+    EXPLANATION.run(model, structure, tmp_path / "out", dataclasses.replace(settings, epochs=3), progress=False)
     assert len(more) == 4
 
 
@@ -154,7 +152,9 @@ def test_without_homcloud_the_rest_is_done(tmp_path: Path, monkeypatch: pytest.M
     structure = tmp_path / "glass.npz"
     np.savez(structure, positions=c.positions, cell=c.cell, types=np.asarray(c.types) + 1)
     settings = dataclasses.replace(QUICK, atoms=(5,))
-    page = text_of(explain(write_toy(tmp_path / "m.pt", "lj"), structure, tmp_path / "out", settings, progress=False))
+    page = text_of(
+        EXPLANATION.run(write_toy(tmp_path / "m.pt", "lj"), structure, tmp_path / "out", settings, progress=False)
+    )
     assert "homcloud is not installed" in page and "pip install" in page and "vitrify[explain]" in page
     assert json.loads(text_of(tmp_path / "out/metrics.json"))["models"][0]["optimal_cycles"] is None
 
@@ -165,7 +165,9 @@ def test_a_baseline_may_name_its_species_in_another_order(tmp_path: Path) -> Non
     one = write_toy(tmp_path / "one.pt")
     swapped = write_toy(tmp_path / "two.pt", species=("Zr", "Cu"))
     settings = dataclasses.replace(QUICK, atoms=(1, 2), topology=False)
-    explain(one, structure, tmp_path / "out", settings, swapped, progress=False)
+    EXPLANATION.run(
+        one, structure, tmp_path / "out", dataclasses.replace(settings, baseline=str(swapped)), progress=False
+    )
     metrics = json.loads(text_of(tmp_path / "out/metrics.json"))
     values = load_model(swapped).predict(c.positions, c.cell, 1 - np.asarray(c.types))[0]  # type: ignore[call-arg, arg-type]
     assert [atom["prediction"] for atom in metrics["models"][1]["atoms"]] == pytest.approx(values[:2], abs=1e-9)

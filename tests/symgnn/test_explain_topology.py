@@ -12,7 +12,7 @@ from toy_explain import as_structure, needs_homcloud
 from toy_symgnn import glass
 from vitrify.data.structures import LabelledStructure
 from vitrify.symgnn.explain import topology
-from vitrify.symgnn.explain.crop import all_edges
+from vitrify.symgnn.explain.subgraph import all_edges
 from vitrify.symgnn.explain.topology import find_cycles, radii_of, shortest_path, why_not
 
 

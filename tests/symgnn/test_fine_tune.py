@@ -9,26 +9,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_compute_symgnn import frame, script
-from test_export import with_metadata
-from test_training_symgnn import CONFIG, SMALL, glass
 from typer.testing import CliRunner
 
+from changed_files import with_metadata
+from labelled_glass import CONFIG, SMALL, glass
+from lammps_inputs.compute_symgnn import frame, script
 from lammps_runner import run_ok
 from toy_symgnn import glass as lattice
 from toy_symgnn import write_toy
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
 from vitrify.data.structures import load_structures
+from vitrify.engines.load import load_model
 from vitrify.engines.open import open_model
 from vitrify.export.from_run import export_run
-from vitrify.export.write import load_model
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.modelfile.archive import find_model, read_metadata
 from vitrify.models import System, build_model, parse_model_config
 from vitrify.symgnn.training.fine_tune import features, fit_output, fit_weights, left_out, load_start, union
 from vitrify.training.checkpoint import BEST, LAST, load_checkpoint
 from vitrify.training.run import load_run, train
+
+pytestmark = pytest.mark.train
 
 SETTINGS = """
 kind: symgnn
@@ -275,7 +277,7 @@ def test_it_is_the_regression_of_the_formula(monkeypatch):
     errors, features = rng.standard_normal(n), rng.standard_normal((n, 80)) / 80**0.5
     grids = {"OFFSETS": 0.3, "OFFSETS_OF_SPECIES": 0.1, "GAINS": 0.3, "STRENGTHS": strength}
     for name, value in grids.items():
-        monkeypatch.setattr(f"vitrify.training.fine_tune.{name}", (value,))
+        monkeypatch.setattr(f"vitrify.symgnn.training.fine_tune.{name}", (value,))
     output = fit_output(inputs, errors, 1.0)
     wanted = np.linalg.solve(inputs.T @ inputs + np.diag(widths**-2), inputs.T @ errors)
     np.testing.assert_allclose(output.change, wanted)

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from lammps_runner import run_ok
-from pair_functions import quartic
-from symgnn_variants import graph_of, make_atoms, make_model
+from symgnn_variants import graph_of, make_atoms, make_model, quartic
 from vitrify.core.errors import VitrifyError
 from vitrify.data.potentials import effective_pair_functions
 from vitrify.graphs.neighbours import build_structure_graph, neighbour_list

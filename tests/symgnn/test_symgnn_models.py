@@ -9,7 +9,7 @@ import torch
 from symgnn_variants import CONFIGS, graph_of, make_atoms, make_model, predict
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
-from vitrify.export.write import _operators
+from vitrify.engines.load import _operators
 from vitrify.graphs.graph import StructureGraph
 from vitrify.models import parse_model_config
 

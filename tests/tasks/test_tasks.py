@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from interrupts import hear_interrupts
-from toy_tasks import Setup, make, traces
+from child_processes import hear_interrupts, living, wait_until
+from toy_tasks import Recorded, Setup, make, run, traces
 from vitrify.core.errors import VitrifyError
-from vitrify.tasks.run import Interrupts, Job, run_tasks
-
-Recorded = dict[int, Any]
-
-
-def run(setup: Setup, tasks: range, recorded: Recorded | None = None, **settings: Any) -> Recorded:
-    found: Recorded = {} if recorded is None else recorded
-
-    def record(task: int, result: Any) -> None:
-        assert task not in found
-        found[task] = result
-
-    run_tasks(make, setup, tasks, record=record, lost=lambda task, reason: reason, **settings)
-    return found
+from vitrify.tasks.job import Interrupts, Job
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -65,11 +50,20 @@ def test_errors_end_the_campaign_as_they_are(tmp_path: Path) -> None:
     assert run(Setup(tmp_path), range(0)) == {}
 
 
+def test_a_task_over_its_time_limit_is_lost_alone(tmp_path: Path) -> None:
+    found = run(Setup(tmp_path, endless=(1,)), range(4), workers=2, time_limit=5.0)
+    assert found == {0: 0, 1: "it took longer than 5 s", 2: 4, 3: 9}
+    assert traces(tmp_path, "run")["1"] == 1
+    for settings in ({"time_limit": 0.0}, {"time_limit": 1.0, "scheduler": "tcp://127.0.0.1:1"}):
+        with pytest.raises(VitrifyError, match="time_limit is"):
+            run(Setup(tmp_path), range(3), **settings)
+
+
 SCRIPT = """
 from pathlib import Path
 import sys
-from test_tasks import run
-from toy_tasks import Setup
+
+from toy_tasks import Setup, run
 
 if __name__ == "__main__":
     class Printed(dict):
@@ -80,20 +74,9 @@ if __name__ == "__main__":
 """
 
 
-def living(group: int) -> list[int]:
-    """Processes of a group that are more than a zombie, as a container may lack a reaper."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            pid, rest = int(stat.parent.name), stat.read_text().rpartition(")")[2].split()
-            if rest[0] != "Z" and int(rest[2]) == group:
-                found.append(pid)
-    return found
-
-
 def interrupted(folder: Path, number: int, group: bool = False) -> tuple[int, str, str]:
     """Exit status, output and errors of a run that gets a signal when something is recorded, and leaves no process."""
-    script = folder / "script.py"
+    here, script = Path(__file__).parent, folder / "script.py"
     script.write_text(SCRIPT)
     process = subprocess.Popen(
         [sys.executable, str(script), str(folder)],
@@ -102,16 +85,13 @@ def interrupted(folder: Path, number: int, group: bool = False) -> tuple[int, st
         text=True,
         start_new_session=True,
         preexec_fn=hear_interrupts,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "helpers")},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (here, here.parent / "helpers")))},
     )
     assert process.stdout is not None
     first = process.stdout.readline()
     (os.killpg if group else os.kill)(process.pid, number)
-    output, errors = process.communicate(timeout=30)
-    deadline = time.monotonic() + 20
-    while living(process.pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    output, errors = process.communicate()
+    wait_until(lambda: not living(process.pid))
     return process.returncode, first + output, errors
 
 
@@ -129,7 +109,7 @@ def cluster() -> Iterator[Any]:
     """Two workers of one thread; a task is given up when two workers have died that held it."""
     dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
     # a worker that starts slowly is not one that is lost
-    settings = {"distributed.scheduler.allowed-failures": 1, "distributed.deploy.lost-worker-timeout": "200s"}
+    settings = {"distributed.scheduler.allowed-failures": 1, "distributed.deploy.lost-worker-timeout": "900s"}
     with (
         dask.config.set(settings),
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as found,
@@ -166,10 +146,7 @@ def test_a_result_that_dies_before_it_is_fetched_is_made_again(
             (holder, *_) = client.who_has([held])[held.key]
             killed.append(client.run(os.getpid, workers=[holder])[holder])
             os.kill(killed[0], signal.SIGKILL)
-            deadline = time.monotonic() + 60
-            while held.status == "finished":
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            wait_until(lambda: held.status != "finished")
         return fetch(campaign, futures)
 
     monkeypatch.setattr(_Campaign, "_outcomes", lose)

@@ -9,7 +9,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from typer.testing import CliRunner
 
 import toy_trajectories as toy
 import vitrify
+from child_processes import wait_until
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
 from vitrify.data.trajectories import TrajectoryFile
@@ -28,6 +28,8 @@ from vitrify.training.config import TrainingConfig
 from vitrify.training.loop import Averaged, Fit
 from vitrify.training.run import load_run, train
 from vitrify.training.schedule import StepBatches, fraction_done, learning_rate
+
+pytestmark = pytest.mark.train
 
 CONFIG = """
 kind: ogn
@@ -114,16 +116,14 @@ def test_a_stopped_run_continues_exactly(folder, tmp_path, monkeypatch, settings
     assert logs[0] == logs[1]
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_exactly(folder, tmp_path):
     settings = ("training.max_steps=300", "training.save_every=0.01", "training.validate_every=7")
     config = str(folder / "pair.yaml")
     process = command(config, "--out", str(tmp_path / "killed"), *(x for s in settings for x in ("--set", s)))
     last = tmp_path / "killed" / LAST
-    deadline = time.monotonic() + 120
-    while not (last.is_file() and load_checkpoint(last)[0].step >= 20):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: process.poll() is not None or (last.is_file() and load_checkpoint(last)[0].step >= 20))
+    assert process.poll() is None, process.communicate()
     process.kill()
     process.communicate()
     assert load_checkpoint(last)[0].step < 300
@@ -148,12 +148,13 @@ def test_the_command(folder, tmp_path, monkeypatch):
     assert "the same command continues" in result.stderr
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_with_twice_the_batch(folder, tmp_path):
     settings = ["training.precision=64", "training.max_steps=6", "training.validate_every=3"]
     arguments = [x for s in (*settings, "training.batch_size=2") for x in ("--set", s)]
     launcher = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
     process = command(str(folder / "pair.yaml"), "--out", str(tmp_path / "two"), *arguments, module=launcher)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate()
     assert process.returncode == 0, errors
     assert train(folder / "pair.yaml", tmp_path / "one", overrides=[*settings, "training.batch_size=4"])
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")

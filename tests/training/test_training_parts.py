@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_training_symgnn import CONFIG, SMALL, glass
 
+from labelled_glass import CONFIG, SMALL, glass
 from symgnn_variants import graph_of, make_atoms
 from vitrify.core.errors import VitrifyError
 from vitrify.data.structures import load_structures
-from vitrify.engines.open import open_symgnn
+from vitrify.engines.open import open_model
 from vitrify.export.from_run import export_run
 from vitrify.symgnn.training.subgraphs import k_hop_subgraph
 from vitrify.symgnn.training.task import fit_variance
 from vitrify.training.run import load_run, train
+
+pytestmark = pytest.mark.train
 
 
 def test_a_piece_holds_all_edges_of_its_complete_atoms() -> None:
@@ -69,10 +71,10 @@ def test_a_model_with_the_potential_of_its_labels(folder: Path, tmp_path: Path) 
         stiffness, _ = model.stiffen(0, *model.start(*graph), *graph, len(graph.types))
     assert float(stiffness[:, :3].mean()) == pytest.approx(1.0, rel=0.1)  # in units of the training mean
     path = export_run(tmp_path / "run", tmp_path / "stiff.symgnn.pt").path
-    assert open_symgnn(path, "native").metadata.validity.max_deviation > 0
+    assert open_model(path, "native", kind="symgnn").metadata.validity.max_deviation > 0
     assert str(folder) not in path.read_bytes().decode("latin1")
     for engine in ("native", "torch"):
-        found = open_symgnn(path, engine).predict(unseen.positions, unseen.cell, unseen.types)
+        found = open_model(path, engine, kind="symgnn").predict(unseen.positions, unseen.cell, unseen.types)
         for got, expected in zip(found, wanted, strict=True):
             np.testing.assert_allclose(got, expected.numpy(), rtol=3e-5)
 

@@ -10,8 +10,8 @@ import pytest
 import toy_trajectories as toy
 from model_files import export
 from vitrify.core.errors import VitrifyError
-from vitrify.export.write import Validity
 from vitrify.modelfile.archive import read_metadata
+from vitrify.modelfile.metadata import Validity
 from vitrify.training import validity as measured
 from vitrify.training.validity import max_displacement, min_distance, validity
 

@@ -44,7 +44,7 @@ void ComputeGlassVAELatent::init()
 { host.request_ghosts(); }
 
 /* ----------------------------------------------------------------------
-   a pair style with the same model has found z already
+   a pair style with the same model has found z already, unless the box has changed since
    positions of ghosts are current, because LAMMPS has communicated them since the last move, except that fix deform
    changes the box and moves the owned atoms alone at the end of a step, when forces are known
 ------------------------------------------------------------------------- */
@@ -55,7 +55,7 @@ void ComputeGlassVAELatent::compute_vector()
   const auto *pair = dynamic_cast<PairGlassVAE *>(force->pair_match("glassvae", 1));
   const std::vector<double> *known = pair && !domain->box_change ? pair->latent(host) : nullptr;
   if (domain->box_change && update->whichflag != 0) comm->forward_comm();
-  const std::vector<double> &found = known ? *known : driver.encode();
+  const std::vector<double> &found = known ? *known : driver.latent();
   std::copy(found.begin(), found.end(), z.begin());
 }
 

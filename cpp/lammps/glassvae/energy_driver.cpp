@@ -5,6 +5,8 @@
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
+#include "neighbor.h"
+#include "output.h"
 #include "update.h"
 
 #include <cmath>
@@ -13,60 +15,96 @@ using namespace LAMMPS_NS;
 
 /* ---------------------------------------------------------------------- */
 
-const std::vector<double> &EnergyDriver::encode()
+void EnergyDriver::encode()
 {
   vitrify::EnergyEngine &engine = *host.energy_engine;
-  trouble.clear();
   const vitrify::Configuration configuration = atoms.find();
   check_numbers(atoms.positions.data(), atoms.nowned, 3, "the position");
-  std::vector<double> mine;
-  host.attempt(trouble, [&] {
+  attempt([&] {
     engine.begin(configuration);
     mine = engine.pooled_features();
   });
-  stop_if_in_trouble();
-  const std::size_t ntotals = mine.size();
+
+  // a rank that fails in the first prediction does not know the length of the sum
+
+  if (npooled == 0) {
+    stop_if_failed();
+    npooled = mine.size();
+  }
+  mine.resize(npooled);
   const std::vector<double> counts = atoms.count();
   mine.insert(mine.end(), counts.begin(), counts.end());
-  add_up(mine);
-  if (!warned_range) warned_range = atoms.warn_if_outside({sums.begin() + ntotals, sums.end()});
-  host.attempt(trouble, [&] { engine.set_pooled(sums.data()); });
-  stop_if_in_trouble();
-  return engine.latent();
+  sum_over_ranks();
+  if (!warned_range)
+    warned_range = atoms.warn_if_outside({sums.begin() + npooled, sums.begin() + npooled + counts.size()});
+  attempt([&] { engine.set_pooled(sums.data()); });
 }
 
 /* ---------------------------------------------------------------------- */
 
-void EnergyDriver::finish(const vitrify::EnergyResult &result)
+const std::vector<double> &EnergyDriver::latent()
+{
+  encode();
+  stop_if_failed();
+  return host.energy_engine->latent();
+}
+
+/* ---------------------------------------------------------------------- */
+
+bool EnergyDriver::add_forces(const vitrify::EnergyResult &result)
 {
   vitrify::EnergyEngine &engine = *host.energy_engine;
-  std::vector<double> mine;
-  host.attempt(trouble, [&] { mine = engine.pooled_gradient(); });
-  stop_if_in_trouble();
-  add_up(mine);
-  host.attempt(trouble, [&] { engine.finish(sums.data(), result); });
+  attempt([&] { mine = engine.pooled_gradient(); });
+  mine.resize(npooled);
+  sum_over_ranks();
+  attempt([&] { engine.finish(sums.data(), result); });
   check_numbers(result.energies, atoms.nowned, 1, "the model's energy");
   check_numbers(result.forces, static_cast<int>(atoms.species.size()), 3, "the model's force");
-  stop_if_in_trouble();
-  if (!warned_close && !host.model.validity.min_distance.empty()) warn_of_distances();
-}
-
-/* ---------------------------------------------------------------------- */
-
-void EnergyDriver::add_up(std::vector<double> mine)
-{
-  sums.resize(mine.size());
-  MPI_Allreduce(mine.data(), sums.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_SUM, world);
+  if (looks_at_distances()) check_results();
+  return trouble.empty();
 }
 
 /* ----------------------------------------------------------------------
-   before a reduction, so that no rank waits for one that has failed
+   run `action` of the engine, unless this rank has failed already
 ------------------------------------------------------------------------- */
 
-void EnergyDriver::stop_if_in_trouble()
+template <typename Action> void EnergyDriver::attempt(Action &&action)
 {
-  if (!trouble.empty()) trouble = fmt::format("the prediction of step {} failed: {}", update->ntimestep, trouble);
-  host.fail_if(trouble);
+  std::string message;
+  if (trouble.empty()) host.attempt(message, action);
+  if (!message.empty()) fail(message);
+}
+
+/* ---------------------------------------------------------------------- */
+
+void EnergyDriver::fail(const std::string &message)
+{
+  trouble = message;
+  failed_step = update->ntimestep;
+}
+
+/* ----------------------------------------------------------------------
+   `sums` becomes the sum of `mine` over all ranks; stop if a rank has failed
+------------------------------------------------------------------------- */
+
+void EnergyDriver::sum_over_ranks()
+{
+  mine.push_back(trouble.empty() ? 0.0 : 1.0);
+  sums.resize(mine.size());
+  MPI_Allreduce(mine.data(), sums.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_SUM, world);
+  if (sums.back() > 0.0) stop_if_failed();
+}
+
+/* ----------------------------------------------------------------------
+   stop all ranks with the message of one that has failed
+------------------------------------------------------------------------- */
+
+void EnergyDriver::stop_if_failed()
+{
+  std::string message;
+  if (!trouble.empty()) message = fmt::format("the prediction of step {} failed: {}", failed_step, trouble);
+  trouble.clear();
+  host.fail_if(message);
 }
 
 /* ----------------------------------------------------------------------
@@ -85,37 +123,62 @@ void EnergyDriver::check_numbers(const double *rows, int nrows, int ncolumns, co
     for (int k = 0; k < ncolumns; k++) {
       if (std::isfinite(rows[node * ncolumns + k])) continue;
       const tagint name = atom->tag_enable ? atom->tag[i] : static_cast<tagint>(i) + 1;
-      trouble = fmt::format("{} of atom {} is not a number", what, name);
+      fail(fmt::format("{} of atom {} is not a number", what, name));
       return;
     }
   }
 }
 
-/* ---------------------------------------------------------------------- */
+/* ----------------------------------------------------------------------
+   when lists were rebuilt in this step, as in each setup, and when there is output of this step; the same on all ranks
+------------------------------------------------------------------------- */
 
-void EnergyDriver::warn_of_distances()
+bool EnergyDriver::looks_at_distances() const
+{ return update->whichflag == 0 || neighbor->ago == 0 || update->ntimestep == output->next; }
+
+/* ----------------------------------------------------------------------
+   stop if a rank has failed, and warn of pairs that are closer than any in the training data
+------------------------------------------------------------------------- */
+
+void EnergyDriver::check_results()
 {
-  const std::vector<double> &least = host.model.validity.min_distance, &mine = host.energy_engine->closest();
-  std::vector<double> closest(mine.size());
-  MPI_Allreduce(mine.data(), closest.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_MIN, world);
-  const std::vector<std::string> &species = host.model.species;
-  std::string what;
-  for (int a = 0; a < static_cast<int>(species.size()); a++)
-    for (int b = 0; b <= a; b++) {
-      const std::size_t pair = vitrify::pair_of_species(a, b);
-      if (closest[pair] < least[pair])
-        what += fmt::format("{}{}-{} {:.4g}, in the training data at least {:.4g}", what.empty() ? "" : "; ",
-                            species[b], species[a], closest[pair], least[pair]);
-    }
-  if (what.empty()) return;
+  const std::size_t npairs = warned_close ? 0 : host.model.validity.min_distance.size();
+  mine = host.energy_engine->closest();
+  mine.resize(npairs);
+  mine.push_back(trouble.empty() ? 1.0 : 0.0);
+  std::vector<double> smallest(mine.size());
+  MPI_Allreduce(mine.data(), smallest.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_MIN, world);
+  if (smallest.back() == 0.0) stop_if_failed();
+
+  const std::string pairs = npairs > 0 ? close_pairs(smallest) : "";
+  if (pairs.empty()) return;
   warned_close = true;
   if (comm->me == 0)
     error->warning(FLERR, fmt::format("{}: at step {} atoms are closer than any in the training data, and their forces "
                                       "are an extrapolation: {}",
-                                      host.style, update->ntimestep, what));
+                                      host.style, update->ntimestep, pairs));
+}
+
+/* ----------------------------------------------------------------------
+   in words, the pairs of species whose smallest distance is below the limit of the model
+------------------------------------------------------------------------- */
+
+std::string EnergyDriver::close_pairs(const std::vector<double> &smallest) const
+{
+  const std::vector<double> &limits = host.model.validity.min_distance;
+  const std::vector<std::string> &species = host.model.species;
+  std::string words;
+  for (int a = 0; a < static_cast<int>(species.size()); a++)
+    for (int b = 0; b <= a; b++) {
+      const std::size_t pair = vitrify::pair_of_species(a, b);
+      if (smallest[pair] < limits[pair])
+        words += fmt::format("{}{}-{} {:.4g}, in the training data at least {:.4g}", words.empty() ? "" : "; ",
+                             species[b], species[a], smallest[pair], limits[pair]);
+    }
+  return words;
 }
 
 /* ---------------------------------------------------------------------- */
 
 std::size_t EnergyDriver::bytes() const
-{ return host.energy_engine->bytes() + atoms.bytes() + sizeof(double) * sums.capacity(); }
+{ return host.energy_engine->bytes() + atoms.bytes() + sizeof(double) * (mine.capacity() + sums.capacity()); }

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* ----------------------------------------------------------------------
-   Drives the engine of a latent model: the atoms that it sees, pooled_features and pooled_gradient over all ranks,
-warnings
+   Runs an energy engine on the atoms of all ranks: adds up its pooled features and their gradient, and warns of
+   structures that are unlike the training data
+
+   Each of the two sums also carries the number of ranks that have failed, so that all ranks stop together without a
+   collective call of its own. A rank that fails after the second sum reports it in the same step if lists were rebuilt
+   or there is output, which is when distances are looked at as well, and otherwise with the first sum of the next
+   prediction; until then its results are not used.
 ------------------------------------------------------------------------- */
 
 #ifndef VITRIFY_ENERGY_DRIVER_H
@@ -22,32 +27,43 @@ namespace LAMMPS_NS {
 class EnergyDriver : protected Pointers {
 public:
   EnergyDriver(LAMMPS *lmp, ModelHost &host) :
-      Pointers(lmp), atoms(lmp, host), host(host), warned_range(false), warned_close(false)
+      Pointers(lmp), atoms(lmp, host), host(host), npooled(0), warned_range(false), warned_close(false), failed_step(0)
   {
   }
 
   ModelNodes atoms;
 
-  // z of the atoms as they stand; a rank without atoms calls this, too
+  // compute z of the current atoms; all ranks must call this and the next two methods, also ranks without atoms
 
-  const std::vector<double> &encode();
+  void encode();
 
-  // adds what the model says of them to the arrays, which hold zeros
+  // the same, and stop at once if a rank has failed to compute it; returns z
 
-  void finish(const vitrify::EnergyResult &result);
+  const std::vector<double> &latent();
+
+  // after encode: add energies, forces and virial of the model to the arrays, which hold zeros
+  // returns false if they are not to be used, because this rank has failed
+
+  bool add_forces(const vitrify::EnergyResult &result);
 
   std::size_t bytes() const;
 
 private:
   ModelHost &host;
+  std::size_t npooled;    // number of pooled features, 0 before the first prediction
   bool warned_range, warned_close;
-  std::vector<double> sums;
-  std::string trouble;    // what went wrong with this prediction on this rank
+  std::vector<double> mine, sums;    // what this rank adds to a sum, and the sum over all ranks
+  std::string trouble;               // what went wrong on this rank, in the prediction of this step
+  bigint failed_step;
 
-  void add_up(std::vector<double>);
-  void stop_if_in_trouble();
+  template <typename Action> void attempt(Action &&);
+  void fail(const std::string &);
+  void sum_over_ranks();
+  void stop_if_failed();
   void check_numbers(const double *, int, int, const std::string &);
-  void warn_of_distances();
+  bool looks_at_distances() const;
+  void check_results();
+  std::string close_pairs(const std::vector<double> &) const;
 };
 
 }    // namespace LAMMPS_NS

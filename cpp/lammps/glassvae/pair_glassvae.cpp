@@ -10,6 +10,7 @@
 #include "neighbor.h"
 #include "update.h"
 
+#include <algorithm>
 #include <numeric>
 
 using namespace LAMMPS_NS;
@@ -81,7 +82,7 @@ void PairGlassVAE::coeff(int narg, char **arg)
 }
 
 /* ----------------------------------------------------------------------
-   no neighbor list: engines find pairs by themselves
+   requests no neighbor list: engines find pairs by themselves
 ------------------------------------------------------------------------- */
 
 void PairGlassVAE::init_style()
@@ -106,7 +107,6 @@ void PairGlassVAE::compute(int eflag, int vflag)
 {
   ev_init(eflag, vflag);
   driver->encode();
-  latent_step = update->ntimestep;
 
   const std::size_t nnodes = driver->atoms.species.size();
   energies.assign(driver->atoms.nowned, 0.0);
@@ -117,12 +117,15 @@ void PairGlassVAE::compute(int eflag, int vflag)
   result.forces = forces.data();
   if (vflag_global) result.virial = virial;
   if (vflag_atom) result.virials = virials.data();
-  driver->finish(result);
-  store();
+  if (driver->add_forces(result))
+    store();
+  else
+    std::fill_n(virial, 6, 0.0);    // until all ranks stop, nobody may read values that are not numbers
+  latent_step = update->ntimestep;
 }
 
 /* ----------------------------------------------------------------------
-   LAMMPS adds what ghosts get to their owners
+   LAMMPS adds the forces on ghosts to those on their owners
 ------------------------------------------------------------------------- */
 
 void PairGlassVAE::store()

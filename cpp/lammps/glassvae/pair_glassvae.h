@@ -41,7 +41,7 @@ public:
 private:
   std::unique_ptr<ModelHost> host;    // since pair_coeff
   std::unique_ptr<EnergyDriver> driver;
-  bigint latent_step;    // of the engine's z, -1 for none
+  bigint latent_step;    // step that the engine's z belongs to; -1: no step
 
   std::vector<double> energies, forces, virials;    // of the model's nodes
 

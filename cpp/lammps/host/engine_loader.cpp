@@ -19,7 +19,7 @@ static std::string plugin_folder()
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
-// what the function `symbol` of the torch engine's library makes
+// the engine that the function `symbol` of the torch engine's library makes
 
 template <typename Made, typename Make>
 static std::unique_ptr<Made> make(const char *symbol, const EngineOptions &options)

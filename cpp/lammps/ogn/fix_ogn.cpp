@@ -2,43 +2,51 @@
 
 #include "lammps/ogn/fix_ogn.h"
 
+#include "lammps/ogn/motion.h"
+#include "lammps/ogn/ogn_restart.h"
+#include "lammps/ogn/verlet_stride.h"
+
 #include "atom.h"
 #include "comm.h"
-#include "compute.h"
 #include "error.h"
 #include "force.h"
-#include "modify.h"
-#include "neigh_list.h"
 #include "neighbor.h"
-#include "pair.h"
 #include "update.h"
 
-#include <algorithm>
 #include <cstring>
 
 using namespace LAMMPS_NS;
 using namespace FixConst;
 
-// the header of this class is not installed with LAMMPS; its symbols are exported
+// a class whose symbols LAMMPS exports: a source tree has its header, and the installed headers lack it
 
+#if __has_include("neigh_request.h")
+#include "neigh_request.h"
+#else
 namespace LAMMPS_NS {
 class NeighRequest {
 public:
   void set_cutoff(double);
 };
 }    // namespace LAMMPS_NS
+#endif
 
 static constexpr int NVECTOR = 8;
-static constexpr int NRESTART = 5;
+
+// refused strides of one run that are logged one by one
+
+static constexpr bigint NLOGGED = 10;
+
+static const std::string REMEDY =
+    ": start from a state like those that the model was trained on, let guard yes fallback M with the real pair style "
+    "take such strides, or go on with guard no";
 
 /* ---------------------------------------------------------------------- */
 
 FixOGN::FixOGN(LAMMPS *lmp, int narg, char **arg) :
-    Fix(lmp, narg, arg), host(lmp, "fix ogn", "ogn"), model(host.model), rescale_flag(false), langevin_flag(false),
-    guard_flag(true), langevin_temp(0.0), langevin_damp(0.0), langevin_seed(0), fallback_steps(0), list(nullptr),
-    exchanged(VELOCITIES), pe(nullptr), has_target(false), target_energy(0.0), rescale_factor(1.0), work_before(0.0),
-    work_local(0.0), momentum_local{0.0, 0.0, 0.0}, kinetic_local(0.0), npredictions(0), nfallbacks(0),
-    nfallbacks_of_run(0)
+    Fix(lmp, narg, arg), host(lmp, "fix ogn", "ogn"), settings(lmp), checks(lmp, host, settings), predictor(lmp, host),
+    energy_control(lmp, settings), momentum_local{0.0, 0.0, 0.0}, kinetic_local(0.0), npredictions(0), nfallbacks(0),
+    nfallbacks_of_run(0), user_ghost_cutoff(0.0), own_ghost_cutoff(-1.0), own_sort_binsize(0.0)
 {
   time_integrate = 1;
   restart_global = 1;
@@ -51,16 +59,50 @@ FixOGN::FixOGN(LAMMPS *lmp, int narg, char **arg) :
   global_freq = 1;
 
   read_arguments(narg, arg);
-  check_system();
+  guard.reset(new OGNGuard(lmp, host, predictor, settings.guard));
+  report_model();
+  checks.check_system();
+  comm_forward = predictor.largest_message();
+}
 
-  // ghosts receive their velocities, then the node features of each layer
+/* ----------------------------------------------------------------------
+   put back the user's settings, unless a later command has changed them
+------------------------------------------------------------------------- */
 
-  comm_forward = MAX(3, host.engine->width());
+FixOGN::~FixOGN()
+{
+  if (own_ghost_cutoff >= 0.0 && comm->cutghostuser == own_ghost_cutoff) comm->cutghostuser = user_ghost_cutoff;
+  if (own_sort_binsize > 0.0 && atom->userbinsize == own_sort_binsize) atom->userbinsize = 0.0;
 }
 
 /* ---------------------------------------------------------------------- */
 
-FixOGN::~FixOGN() = default;
+void FixOGN::read_arguments(int narg, char **arg)
+{
+  if (narg < 4) utils::missing_cmd_args(FLERR, "fix ogn", error);
+  if (strcmp(arg[1], "all") != 0)
+    error->all(
+        FLERR,
+        fmt::format("fix ogn: group {} is not supported, because the model moves every atom: use group all", arg[1]));
+
+  host.read_arguments(3, narg, arg, OGNSettings::KEYWORDS, false,
+                      [this](int iarg, int n, char **words) { return settings.read_keyword(iarg, n, words); });
+  settings.check();
+}
+
+/* ---------------------------------------------------------------------- */
+
+void FixOGN::report_model()
+{
+  if (comm->me != 0) return;
+  const vitrify::Metadata &model = host.model;
+  utils::logmesg(lmp, "fix ogn: engine {}, variant {}, {}, stride {}, timestep {}, cutoff {}; types {}\n",
+                 host.engine_name, model.variant, model.dtype, model.stride, model.timestep, model.cutoff,
+                 host.mapping);
+  if (settings.guard && !guard->has_all_limits())
+    utils::logmesg(lmp, "fix ogn: this model file has no limits of distances and displacements: the guard checks "
+                        "temperatures alone; export the model again for the others\n");
+}
 
 /* ---------------------------------------------------------------------- */
 
@@ -73,28 +115,41 @@ void FixOGN::init()
 {
   // a minimization calls this as well, but moves atoms without this fix
 
-  if (update->whichflag == 1) check_run();
+  if (update->whichflag == 1) checks.check_run(this);
 
-  // ghosts up to the model's cutoff plus the skin, whatever the pair style needs, and neighbors if the engine wants
-  // them: most engines find pairs faster than LAMMPS builds its lists, which long strides outdate soon
+  // most engines find pairs faster than LAMMPS builds its lists, which long strides outdate soon
 
-  if (host.engine->needs_lists()) neighbor->add_request(this, NeighConst::REQ_NEWTON_OFF)->set_cutoff(model.cutoff);
+  if (host.engine->needs_lists())
+    neighbor->add_request(this, NeighConst::REQ_NEWTON_OFF)->set_cutoff(host.model.cutoff);
+  request_ghosts();
+  energy_control.init();
+}
+
+/* ----------------------------------------------------------------------
+   ghosts up to the model's cutoff plus the skin, whatever the pair style needs
+   without a pair style LAMMPS has no bins to sort atoms in, and a long run would lose their order in memory
+------------------------------------------------------------------------- */
+
+void FixOGN::request_ghosts()
+{
+  const double before = comm->cutghostuser;
   host.request_ghosts();
-
-  // without a pair style LAMMPS has no bins to sort atoms in, and a long run would lose their order in memory
-
-  if (!force->pair && atom->userbinsize == 0.0) atom->userbinsize = 0.5 * model.cutoff;
-
-  if (rescale_flag) {
-    pe = modify->get_compute_by_id("thermo_pe");
-    pe->addstep(update->ntimestep);
+  if (comm->cutghostuser != before) {
+    if (before != own_ghost_cutoff) user_ghost_cutoff = before;
+    own_ghost_cutoff = comm->cutghostuser;
   }
+  if (!force->pair && atom->userbinsize == 0.0) atom->userbinsize = own_sort_binsize = 0.5 * host.model.cutoff;
 }
 
 /* ---------------------------------------------------------------------- */
 
 void FixOGN::init_list(int /*id*/, NeighList *ptr)
-{ list = ptr; }
+{ predictor.set_list(ptr); }
+
+/* ---------------------------------------------------------------------- */
+
+void FixOGN::setup(int /*vflag*/)
+{ energy_control.setup(); }
 
 /* ---------------------------------------------------------------------- */
 
@@ -103,74 +158,35 @@ void FixOGN::setup_post_neighbor()
 
 /* ----------------------------------------------------------------------
    atoms have changed their order, their ranks and their ghosts
+   LAMMPS calls this between two steps, and VerletStride within a step, from inside initial_integrate
 ------------------------------------------------------------------------- */
 
 void FixOGN::post_neighbor()
 {
-  check_lost_atoms();
-  const int nall = atom->nlocal + atom->nghost;
-  if (species.size() < static_cast<std::size_t>(nall)) species.resize(atom->nmax);
-  for (int i = 0; i < nall; i++) species[i] = host.species_of_type[atom->type[i]];
+  checks.check_lost_atoms();
+  predictor.update_species();
 }
 
 /* ---------------------------------------------------------------------- */
 
 void FixOGN::initial_integrate(int /*vflag*/)
 {
-  check_timestep();
-  if (langevin_flag) langevin_half_step(0);
+  checks.check_timestep();
+  energy_control.langevin_half_step(0);
 
-  const Motion start = motion();
-  check_start(start);
-  std::string refusal = guard_flag ? too_hot(start) : "";
+  const Motion start = total_motion(lmp);
+  guard->check_start(start);
+  std::string refusal = guard->refuse_start(start);
   if (refusal.empty()) {
-    predict();
-    refusal = refuse(start);
+    predictor.predict(this);
+    refusal = guard->refuse_prediction(start, is_reported());
   }
   if (refusal.empty())
     move_atoms();
   else
     fall_back(refusal);
 
-  if (langevin_flag) langevin_half_step(1);
-}
-
-/* ----------------------------------------------------------------------
-   dr and dv of one stride
-   positions of ghosts are current, because LAMMPS communicated them after the last move
-   ghosts reach as far as cutoff + skin when they are chosen, the list holds every pair as close, and since then
-   no atom has moved further than half of the skin (neigh_modify check yes), so that no pair within the cutoff is missed
-------------------------------------------------------------------------- */
-
-void FixOGN::predict()
-{
-  exchanged = VELOCITIES;
-  comm->forward_comm(this, 3);
-
-  const int nlocal = atom->nlocal;
-  if (dr.size() < 3 * static_cast<std::size_t>(nlocal)) {
-    dr.resize(3 * static_cast<std::size_t>(atom->nmax));
-    dv.resize(dr.size());
-  }
-  vitrify::Configuration configuration;
-  configuration.n_owned = nlocal;
-  configuration.n_nodes = nlocal + atom->nghost;
-  configuration.types = species.data();
-  configuration.positions = atom->x[0];
-  configuration.velocities = atom->v[0];
-  if (list) {
-    configuration.counts = list->numneigh;
-    configuration.lists = list->firstneigh;
-    configuration.mask = NEIGHMASK;
-  }
-
-  host.guarded([&] { host.engine->begin(configuration); });
-  exchanged = FEATURES;
-  for (int index = 0; index < model.layers; index++) {
-    host.guarded([&] { host.engine->layer(index); });
-    comm->forward_comm(this, host.engine->width());
-  }
-  host.guarded([&] { host.engine->finish(dr.data(), dv.data()); });
+  energy_control.langevin_half_step(1);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -183,8 +199,8 @@ void FixOGN::move_atoms()
   double kinetic = 0.0;
   for (double &component : momentum_local) component = 0.0;
   for (int i = 0; i < atom->nlocal; i++) {
-    const double *dri = &dr[3 * static_cast<std::size_t>(i)];
-    const double *dvi = &dv[3 * static_cast<std::size_t>(i)];
+    const double *dri = predictor.position_changes() + 3 * static_cast<std::size_t>(i);
+    const double *dvi = predictor.velocity_changes() + 3 * static_cast<std::size_t>(i);
     const double mass = atom->mass[atom->type[i]];
     for (int k = 0; k < 3; k++) {
       x[i][k] += dri[k];
@@ -197,72 +213,103 @@ void FixOGN::move_atoms()
   ++npredictions;
 }
 
+/* ----------------------------------------------------------------------
+   a refused stride is an error, or one of the first that the fallback takes in a run
+------------------------------------------------------------------------- */
+
+bool FixOGN::is_reported() const
+{ return !settings.fallback_steps || nfallbacks_of_run < NLOGGED; }
+
+/* ----------------------------------------------------------------------
+   the whole stride in steps of velocity Verlet, from where it began; no atom has moved yet
+   VerletStride rebuilds neighbor lists as LAMMPS does, so that atoms may change ranks here and
+   Modify::post_neighbor calls post_neighbor of all fixes, and of this one, before the stride ends
+------------------------------------------------------------------------- */
+
+void FixOGN::fall_back(const std::string &reason)
+{
+  if (!settings.fallback_steps)
+    error->all(FLERR, fmt::format("fix ogn: {} at step {}{}", reason, update->ntimestep, settings.guard ? REMEDY : ""));
+  if (comm->me == 0 && is_reported())
+    utils::logmesg(lmp, "fix ogn: {} at step {}: stride taken in {} steps of velocity Verlet{}\n", reason,
+                   update->ntimestep, settings.fallback_steps,
+                   nfallbacks_of_run == NLOGGED - 1 ? "; further ones are counted, not reported" : "");
+
+  const Motion before = total_motion(lmp);
+  VerletStride(lmp).run(settings.fallback_steps, update->dt / settings.fallback_steps);
+  const Motion after = total_motion(lmp);
+
+  // sums over all ranks: one of them counts them
+
+  for (int k = 0; k < 3; k++) momentum_local[k] = comm->me == 0 ? after.momentum[k] - before.momentum[k] : 0.0;
+  kinetic_local = comm->me == 0 ? after.kinetic - before.kinetic : 0.0;
+  ++nfallbacks;
+  ++nfallbacks_of_run;
+}
+
+/* ---------------------------------------------------------------------- */
+
+void FixOGN::final_integrate()
+{ energy_control.rescale(); }
+
+/* ---------------------------------------------------------------------- */
+
+void FixOGN::post_run()
+{
+  if (comm->me == 0 && nfallbacks_of_run > 0)
+    utils::logmesg(lmp, "fix ogn: {} strides of this run were taken by velocity Verlet\n", nfallbacks_of_run);
+  nfallbacks_of_run = 0;
+}
+
 /* ---------------------------------------------------------------------- */
 
 int FixOGN::pack_forward_comm(int n, int *sendlist, double *buf, int /*pbc_flag*/, int * /*pbc*/)
-{
-  if (exchanged == FEATURES) {
-    host.guarded([&] { host.engine->pack(n, sendlist, buf); });
-    return n * host.engine->width();
-  }
-  for (int i = 0; i < n; i++) std::copy_n(atom->v[sendlist[i]], 3, buf + 3 * static_cast<std::size_t>(i));
-  return 3 * n;
-}
+{ return predictor.pack_forward_comm(n, sendlist, buf); }
 
-/* ----------------------------------------------------------------------
-   the rows of ghosts in the array of velocities are unused, or those of comm_modify vel yes, which are the same
-------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------- */
 
 void FixOGN::unpack_forward_comm(int n, int first, double *buf)
-{
-  if (exchanged == FEATURES)
-    host.guarded([&] { host.engine->unpack(n, first, buf); });
-  else if (n > 0)
-    std::copy_n(buf, 3 * static_cast<std::size_t>(n), atom->v[first]);
-}
+{ predictor.unpack_forward_comm(n, first, buf); }
 
 /* ---------------------------------------------------------------------- */
 
 void FixOGN::write_restart(FILE *fp)
 {
-  const double work = compute_scalar();
+  OGNRestart state;
+  energy_control.write_restart(state);
+  state.npredictions = npredictions;
+  state.nfallbacks = nfallbacks;
   if (comm->me != 0) return;
-  const double state[NRESTART] = {has_target ? 1.0 : 0.0, target_energy, work, static_cast<double>(npredictions),
-                                  static_cast<double>(nfallbacks)};
-  const int size = sizeof(state);
+  const std::vector<double> doubles = state.pack();
+  const int size = static_cast<int>(sizeof(double) * doubles.size());
   fwrite(&size, sizeof(int), 1, fp);
-  fwrite(state, sizeof(double), NRESTART, fp);
+  fwrite(doubles.data(), sizeof(double), doubles.size(), fp);
 }
 
 /* ---------------------------------------------------------------------- */
 
 void FixOGN::restart(char *buf)
 {
-  double state[NRESTART];
-  memcpy(state, buf, sizeof(state));
-  has_target = state[0] != 0.0;
-  target_energy = state[1];
-  work_before = state[2];
-  work_local = 0.0;
-  npredictions = static_cast<bigint>(state[3]);
-  nfallbacks = static_cast<bigint>(state[4]);
+  OGNRestart state;
+  const std::string message = state.unpack(buf);
+  if (!message.empty())
+    error->all(FLERR, fmt::format("fix ogn: the restart file's data of fix {} cannot be used: {}", id, message));
+  energy_control.read_restart(state);
+  npredictions = state.npredictions;
+  nfallbacks = state.nfallbacks;
 }
 
 /* ---------------------------------------------------------------------- */
 
 double FixOGN::compute_scalar()
-{
-  double work = 0.0;
-  MPI_Allreduce(&work_local, &work, 1, MPI_DOUBLE, MPI_SUM, world);
-  return work_before + work;
-}
+{ return energy_control.work(); }
 
 /* ---------------------------------------------------------------------- */
 
 double FixOGN::compute_vector(int n)
 {
-  if (n == 4) return target_energy;
-  if (n == 5) return rescale_factor;
+  if (n == 4) return energy_control.target_energy();
+  if (n == 5) return energy_control.rescale_factor();
   if (n == 6) return static_cast<double>(npredictions);
   if (n == 7) return static_cast<double>(nfallbacks);
   const double mine = n < 3 ? momentum_local[n] : kinetic_local;
@@ -274,7 +321,4 @@ double FixOGN::compute_vector(int n)
 /* ---------------------------------------------------------------------- */
 
 double FixOGN::memory_usage()
-{
-  return static_cast<double>(host.engine->bytes() + sizeof(int) * species.capacity() +
-                             sizeof(double) * (dr.capacity() + dv.capacity()));
-}
+{ return static_cast<double>(predictor.bytes()); }

@@ -9,6 +9,9 @@
    vector: 1-3 momentum and 4 kinetic energy that the last stride added to the atoms,
            5 energy that `energy rescale` holds, 6 its last velocity factor,
            7 number of predictions, 8 number of strides that the guard's fallback took in their place
+
+   This class is the face towards LAMMPS: it has the callbacks, moves the atoms and counts. Its collaborators make the
+   prediction (OGNPredictor), refuse it (OGNGuard), replace it (VerletStride) and control the energy (OGNEnergyControl).
 ------------------------------------------------------------------------- */
 
 #ifndef LMP_FIX_OGN_H
@@ -17,9 +20,14 @@
 #include "fix.h"
 
 #include "lammps/host/model_host.h"
+#include "lammps/ogn/ogn_checks.h"
+#include "lammps/ogn/ogn_energy_control.h"
+#include "lammps/ogn/ogn_guard.h"
+#include "lammps/ogn/ogn_predictor.h"
+#include "lammps/ogn/ogn_settings.h"
 
+#include <memory>
 #include <string>
-#include <vector>
 
 namespace LAMMPS_NS {
 
@@ -46,75 +54,28 @@ public:
   double memory_usage() override;
 
 private:
-  // the model
-
   ModelHost host;
-  const vitrify::Metadata &model;    // the host's
+  OGNSettings settings;
+  OGNChecks checks;
+  OGNPredictor predictor;
+  std::unique_ptr<OGNGuard> guard;    // since the model is known
+  OGNEnergyControl energy_control;
 
-  // keywords
+  // output
 
-  bool rescale_flag, langevin_flag, guard_flag;
-  double langevin_temp, langevin_damp;
-  int langevin_seed;
-  int fallback_steps;    // 0 = a stride that the guard refuses is an error
-
-  // one prediction
-
-  class NeighList *list;
-  std::vector<int> species;                   // of owned atoms and ghosts
-  std::vector<double> dr, dv;                 // of owned atoms, and some more
-  enum { VELOCITIES, FEATURES } exchanged;    // what forward_comm carries
-
-  // energy control and output
-
-  class Compute *pe;
-  bool has_target;
-  double target_energy, rescale_factor;
-  double work_before, work_local;    // work that all ranks have counted, and that this one adds to it
   double momentum_local[3], kinetic_local;
   bigint npredictions, nfallbacks;
   bigint nfallbacks_of_run;
 
+  // settings of LAMMPS that this fix changes, and puts back when it is deleted
+
+  double user_ghost_cutoff, own_ghost_cutoff;    // of comm_modify cutoff; own: -1.0 while it is not changed
+  double own_sort_binsize;                       // of atom_modify sort; 0.0 while it is not changed
+
   void read_arguments(int, char **);
-  int read_keyword(int, int, char **);
   void report_model();
-
-  void check_system();
-  void check_run();
-  void check_timestep();
-  void check_neighbors();
-  void check_other_fixes();
-  void check_energy();
-  void check_lost_atoms();
-
-  void predict();
+  void request_ghosts();
   void move_atoms();
-  void langevin_half_step(int);
-
-  struct Motion {
-    double kinetic;        // kinetic energy relative to the centre of mass
-    double momentum[3];    // total momentum
-    double mass;           // total mass
-    bool finite;           // all positions and velocities are numbers
-  };
-  Motion motion();
-  double kinetic_of_centre(const Motion &) const;
-
-  // guard
-
-  struct Refusal {
-    double severity = 0.0;    // the highest one is reported; 0 = there is nothing to refuse
-    enum { NOTHING, NOT_FINITE, FAR, CLOSE } what = NOTHING;
-    int first = 0, second = 0;    // an atom, or a pair of species
-    double value = 0.0;
-  };
-  void check_start(const Motion &);
-  std::string too_hot(const Motion &);
-  std::string refuse(const Motion &);
-  Refusal refuse_distances();
-  Refusal refuse_changes(const Motion &);
-  std::string describe(const Refusal &);
-  std::string closest_atoms(int, int, double);
   bool is_reported() const;
   void fall_back(const std::string &);
 };

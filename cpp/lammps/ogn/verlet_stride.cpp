@@ -75,7 +75,8 @@ void VerletStride::update_neighbors()
 }
 
 /* ----------------------------------------------------------------------
-   as a run does it between two steps
+   as Verlet::run does it between two steps, with the callbacks of all fixes: fix ogn, which is waiting in its
+   initial_integrate for this stride to end, gets its post_neighbor here
 ------------------------------------------------------------------------- */
 
 void VerletStride::rebuild_neighbors()

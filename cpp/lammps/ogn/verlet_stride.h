@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* ----------------------------------------------------------------------
-   Velocity Verlet with the forces of the pair style, over one timestep of LAMMPS in shorter steps:
-   what fix ogn does where its model cannot be trusted
+   Velocity Verlet with the forces of the pair style, over one timestep of LAMMPS in shorter steps: fix ogn takes a
+   stride in this way where its guard refuses the prediction of the model
 ------------------------------------------------------------------------- */
 
 #ifndef VITRIFY_VERLET_STRIDE_H
@@ -15,12 +15,14 @@ class VerletStride : protected Pointers {
 public:
   explicit VerletStride(LAMMPS *lmp) : Pointers(lmp) {}
 
-  // stop with a message that begins with `caller` if the forces are not those of a pair style alone
+  // stop with a message that begins with `caller` unless all forces come from a pair style
 
   void check(const char *caller) const;
 
-  // advance all atoms by `nsteps` steps of `dt`; to be called within initial_integrate
-  // atoms may change ranks, so that per-atom data of the caller are stale afterwards
+  // advance all atoms by `nsteps` steps of `dt`; to be called by a fix within its initial_integrate
+  // atoms may change ranks, so that per-atom data of the caller are stale afterwards; when they do, the callbacks of
+  // all fixes around neighbor lists are called as between two steps: pre_exchange, pre_neighbor and post_neighbor, the
+  // caller's own included
 
   void run(int nsteps, double dt);
 

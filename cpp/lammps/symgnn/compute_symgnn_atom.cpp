@@ -16,14 +16,15 @@
 
 using namespace LAMMPS_NS;
 
-// Labels belong to structures that a minimizer has left at rest. Above these limits a structure is none: minimizers go
-// orders of magnitude lower, and atoms on springs of a few eV/A^2 feel some tenths of eV/A at room temperature.
-static constexpr double LARGEST_FORCE_METAL = 0.05;    // eV/A
-static constexpr double LARGEST_FORCE_LJ = 0.1;        // epsilon/sigma
-static constexpr double LARGEST_TEMPERATURE_METAL = 1.0;
-static constexpr double LARGEST_TEMPERATURE_LJ = 1.0e-3;
+// Labels belong to structures at a minimum of the energy. Above these limits a structure is not at a minimum:
+// minimizers reach forces that are orders of magnitude lower, and atoms on springs of a few eV/A^2 feel some tenths of
+// eV/A at room temperature.
+static constexpr double LARGEST_FORCE_METAL = 0.05;         // eV/A
+static constexpr double LARGEST_FORCE_LJ = 0.1;             // epsilon/sigma
+static constexpr double LARGEST_TEMPERATURE_METAL = 1.0;    // K
+static constexpr double LARGEST_TEMPERATURE_LJ = 1.0e-3;    // epsilon/k
 
-// property, standard deviation, and 1 for atoms whose deviation is larger than the training data have it
+// property, standard deviation, and 1 for atoms whose deviation is larger than for 99% of the training data
 
 static constexpr int NCOLUMNS = 3;
 
@@ -84,8 +85,8 @@ void ComputeSymGNNAtom::compute_peratom()
 void ComputeSymGNNAtom::predict()
 {
   vitrify::Configuration configuration = atoms.find();
-  first.resize(atoms.nowned);
-  second.resize(atoms.nowned);
+  values.resize(atoms.nowned);
+  deviations.resize(atoms.nowned);
 
   trouble.clear();
   host.attempt(trouble, [&] {
@@ -94,18 +95,18 @@ void ComputeSymGNNAtom::predict()
   });
   for (int index = 0; index < model.layers; index++) {
     host.attempt(trouble, [&] { host.engine->layer(index); });
-    stop_if_in_trouble();
+    stop_if_failed();
     comm->forward_comm(this, host.engine->width());
   }
-  host.attempt(trouble, [&] { host.engine->finish(first.data(), second.data()); });
-  stop_if_in_trouble();
+  host.attempt(trouble, [&] { host.engine->finish(values.data(), deviations.data()); });
+  stop_if_failed();
 }
 
 /* ----------------------------------------------------------------------
    before an exchange, so that no rank waits for one that has failed
 ------------------------------------------------------------------------- */
 
-void ComputeSymGNNAtom::stop_if_in_trouble()
+void ComputeSymGNNAtom::stop_if_failed()
 {
   if (!trouble.empty()) trouble = fmt::format("the prediction of step {} failed: {}", update->ntimestep, trouble);
   host.fail_if(trouble);
@@ -124,15 +125,15 @@ void ComputeSymGNNAtom::store()
   for (int i = 0; i < atom->nlocal; i++) {
     const int node = atoms.nodes[i];
     const bool known = node >= 0 && (atom->mask[i] & groupbit);
-    array_atom[i][0] = known ? first[node] : 0.0;
-    array_atom[i][1] = known ? second[node] : 0.0;
-    array_atom[i][2] = known && limit > 0.0 && second[node] > limit ? 1.0 : 0.0;
+    array_atom[i][0] = known ? values[node] : 0.0;
+    array_atom[i][1] = known ? deviations[node] : 0.0;
+    array_atom[i][2] = known && limit > 0.0 && deviations[node] > limit ? 1.0 : 0.0;
   }
   check_numbers(array_atom, NCOLUMNS, fmt::format("the model's {}", model.property));
 }
 
 /* ----------------------------------------------------------------------
-   rows of owned atoms
+   stop if a value in the rows of the owned atoms is not a number
 ------------------------------------------------------------------------- */
 
 void ComputeSymGNNAtom::check_numbers(double **rows, int ncolumns, const std::string &what)
@@ -150,7 +151,7 @@ void ComputeSymGNNAtom::check_numbers(double **rows, int ncolumns, const std::st
 }
 
 /* ----------------------------------------------------------------------
-   features of nodes; atoms without one send zeros, which nobody reads
+   sends the features of nodes; atoms that are no nodes send zeros, which nobody reads
 ------------------------------------------------------------------------- */
 
 int ComputeSymGNNAtom::pack_forward_comm(int n, int *sendlist, double *buf, int /*pbc_flag*/, int * /*pbc*/)
@@ -206,7 +207,7 @@ void ComputeSymGNNAtom::unpack_forward_comm(int n, int ifirst, double *buf)
 }
 
 /* ----------------------------------------------------------------------
-   forces tell, where a pair style has computed them: velocities may be left from before a minimization
+   decides by the forces where a pair style has computed them, because velocities may be left from before a minimization
 ------------------------------------------------------------------------- */
 
 void ComputeSymGNNAtom::warn_of_motion()
@@ -276,6 +277,6 @@ void ComputeSymGNNAtom::warn_of_range()
 double ComputeSymGNNAtom::memory_usage()
 {
   return static_cast<double>(host.engine->bytes() + half_list.bytes() + atoms.bytes() + sizeof(int) * sent.capacity() +
-                             sizeof(double) * (first.capacity() + second.capacity() + rows.capacity() +
+                             sizeof(double) * (values.capacity() + deviations.capacity() + rows.capacity() +
                                                NCOLUMNS * static_cast<std::size_t>(nmax)));
 }

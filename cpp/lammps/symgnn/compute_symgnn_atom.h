@@ -4,7 +4,8 @@
 
    A property of each atom of a structure at rest, such as its energy barrier, from a graph network.
 
-   per-atom array: 1 the property, 2 its standard deviation; zero for atoms outside the group
+   per-atom array: 1 the property, 2 its standard deviation, 3 a flag: 1.0 if the deviation is larger than for 99% of
+   the training data; zero for atoms outside the group
    atoms of a type that is mapped to NULL are invisible to the model, and get zeros
 ------------------------------------------------------------------------- */
 
@@ -40,15 +41,15 @@ private:
   bool warned_motion, warned_range;
 
   ModelNodes atoms;
-  std::vector<double> first, second;    // what the model says of the owned nodes
-  vitrify::HalfList half_list;          // for an engine that wants one
+  std::vector<double> values, deviations;    // of the owned nodes: property and its standard deviation
+  vitrify::HalfList half_list;               // for an engine that wants a neighbor list
 
-  std::vector<int> sent;       // of one message: nodes
-  std::vector<double> rows;    // and their features
+  std::vector<int> sent;       // nodes of one message of forward_comm
+  std::vector<double> rows;    // their features
   std::string trouble;         // what went wrong with this prediction on this rank
 
   void predict();
-  void stop_if_in_trouble();
+  void stop_if_failed();
   void store();
   void check_numbers(double **, int, const std::string &);
 

@@ -1,1 +1,1 @@
-"""AMShortcut: a generator of structures that is conditioned on properties and needs few steps."""
+"""AMShortcut: a generator of structures with requested properties, which needs few steps."""

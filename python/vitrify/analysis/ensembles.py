@@ -42,7 +42,7 @@ class Curves:
         return mean
 
     def take(self, samples: np.ndarray | Sequence[int]) -> Curves:
-        """The same of some samples only."""
+        """The distributions of some samples only."""
         return Curves(self.x, {name: values[np.asarray(samples, int)] for name, values in self.of.items()})
 
 
@@ -222,7 +222,7 @@ def coordination(
 
 
 def mean_coordination(shares: np.ndarray) -> float:
-    """The mean number of neighbours of such a distribution."""
+    """The mean number of neighbours, from shares (most + 1,) of atoms with 0, 1, ... neighbours."""
     return float(shares @ np.arange(len(shares)))
 
 

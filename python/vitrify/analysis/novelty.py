@@ -1,4 +1,4 @@
-"""How far a structure is from the nearest of a set, whatever their cells, orientations and orders of atoms."""
+"""Distance of a structure to the nearest of a set, independent of cells, orientations and orders of atoms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OTHER_SPECIES = 100.0  # A: how far apart environments of different centres are
 
 
 def environments(atoms: Atoms, species: Sequence[str], count: int = NEIGHBOURS) -> np.ndarray:
-    """What each atom sees: the distances (A) of its nearest neighbours, sorted, `count` over all species.
+    """The environment of each atom: the distances (A) of its nearest neighbours, sorted, `count` over all species.
 
     (N, F): as many for each species, at least four; then the species of the atom, as a coordinate that keeps kinds
     apart. Moves of the atoms by d change each distance by less than 2 d.

@@ -39,7 +39,7 @@ def ring_counts(
         for length in network.rings(int(root)):
             size = length // 2 if bridged else length
             if size <= largest:
-                counts[size] += 1.0 / size  # each of its formers finds it
+                counts[size] += 1.0 / size  # it is found once from each of its formers
     return np.rint(counts).astype(int)
 
 
@@ -122,6 +122,6 @@ class _Network:
     def _is_shortest(self, one: tuple[_Node, ...], other: tuple[_Node, ...], odd: int) -> bool:
         """Whether opposite atoms of the ring root, one..., reversed other... are nowhere nearer than along it."""
         half = len(one)
-        ring = one + other[::-1] if odd else one + other[-2::-1]  # without the root, which is nearest by making
+        ring = one + other[::-1] if odd else one + other[-2::-1]  # without the root, from which all paths are shortest
         gaps = (half, half + 1) if odd else (half,)
         return all(self.distance(ring[k], ring[k + gap]) == half for gap in gaps for k in range(len(ring) - gap))

@@ -1,6 +1,6 @@
 """Scores of predictions of a scalar of each atom, and of the standard deviations that come with them.
 
-Atoms whose label is NaN do not count. What is not defined (a correlation with something constant) is NaN.
+Atoms whose label is NaN do not count. An undefined score (a correlation with a constant) is NaN.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def check_deviations(deviations: ArrayLike) -> np.ndarray:
 def _labelled(
     predictions: ArrayLike, labels: ArrayLike, others: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Predictions and labels in double, and what else belongs to the atoms, of those that have a label."""
+    """Predictions and labels in double precision, and another value of each atom, for atoms with a label."""
     values, truth, other = np.asarray(predictions, np.float64), np.asarray(labels, np.float64), np.asarray(others)
     if values.ndim != 1 or not values.shape == truth.shape == other.shape:
         raise VitrifyError(

@@ -1,4 +1,4 @@
-"""Static structure: partial radial distribution functions, the structure factor, and what is read from them."""
+"""Static structure: partial radial distribution functions, the structure factor, and their peaks."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def structure_factor(
     reciprocal = 2 * np.pi * np.linalg.inv(cell).T
     most = np.floor(k_max * np.linalg.norm(cell, axis=1) / (2 * np.pi)).astype(int)
     vectors = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in most), indexing="ij"), -1).reshape(-1, 3)
-    vectors = vectors[len(vectors) // 2 + 1 :] @ reciprocal  # the half after 0: k and -k say the same
+    vectors = vectors[len(vectors) // 2 + 1 :] @ reciprocal  # half of them: S(-k) = S(k)
     lengths = np.linalg.norm(vectors, axis=1)
     inside = lengths <= k_max
     if not inside.any():
@@ -133,7 +133,8 @@ def soft_rdf(
     """Partial g(r) of one frame (P, bins), pairs a >= b at a (a + 1) / 2 + b, in bins that are cubic B-splines.
 
     types (N,); pairs (2, E): every directed pair within `stop`, of all periodic images; distances (E,); volume of the
-    cell. Smooth in the distances; bin k looks at `soft_bins(start, stop, bins)[k]`, and g is 0 for pairs without atoms.
+    cell. Smooth in the distances; bin k is centred at `soft_bins(start, stop, bins)[k]`; g is 0 for pairs without
+    atoms.
     """
     width = (stop - start) / bins
     t = np.clip((distances - start) / width, 0.0, bins)

@@ -7,8 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from vitrify.cli.interrupts import resumable
+from vitrify.cli.options import Seed, Workers
 from vitrify.core.errors import VitrifyError
 
+QuenchSettings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="a quench: change a setting of the recipe, as in slow=20; a wrong name lists them"),
+]
 data = typer.Typer(no_args_is_help=True, help="Make the data that models are trained and tested on.")
 
 
@@ -34,49 +40,43 @@ def data_trajectories(
     md_timestep: Annotated[float | None, typer.Option(help="integration step; must divide the base step")] = None,
     temperature: Annotated[float | None, typer.Option(help="temperature; default: the paper's")] = None,
     density: Annotated[float | None, typer.Option(help="factor of the system's number density")] = None,
-    seed: Annotated[int, typer.Option(help="seed of all random numbers")] = 1,
-    workers: Annotated[int | None, typer.Option(help="processes; default: one for each core")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="a quench: change a setting of the recipe, as in slow=20; a wrong name lists them"),
-    ] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
+    settings: QuenchSettings = None,
 ) -> None:
     """Simulate trajectories with LAMMPS. Started again, an interrupted run goes on where it stopped."""
-    from vitrify.core.checks import parse_values
-    from vitrify.datagen.structures.campaign import make_ensemble
-    from vitrify.datagen.structures.stepwise_quench import LADDERS
+    from vitrify.datagen.structures.stepwise_quench import QUENCHES
     from vitrify.datagen.trajectories.campaign import generate
 
-    if system in LADDERS:
+    if system in QUENCHES:
         given = {"temperature": temperature, "density": density, "md_timestep": md_timestep, "every": every}
         unused = [name for name, value in given.items() if value is not None]
         if unused:
             option = unused[0].replace("_", "-")
             raise VitrifyError(f"--{option} does not go with {system}: give settings of a quench as --set NAME=VALUE")
-        chosen: dict[str, Any] = parse_values("set", settings or [], "slow=20")
-        chosen |= {name: value for name, value in {"frames": frames, "atoms": atoms}.items() if value is not None}
-        try:
-            path = make_ensemble(system, out, count=trajectories, seed=seed, workers=workers, **chosen)
-        except KeyboardInterrupt:
-            typer.echo("stopped; the same command continues the run", err=True)
-            raise typer.Exit(130) from None
-        typer.echo(f"{path}")
+        chosen = {name: value for name, value in {"frames": frames, "atoms": atoms}.items() if value is not None}
+        _quench(system, out, trajectories, seed, workers, settings or [], chosen)
         return
     if settings:
-        raise VitrifyError(f"--set is for {', '.join(LADDERS)}: {system} has the options that --help lists")
+        raise VitrifyError(f"--set is for {', '.join(QUENCHES)}: {system} has the options that --help lists")
     path = generate(
-        system,
-        out,
-        trajectories=trajectories,
-        frames=1000 if frames is None else frames,
-        every=1 if every is None else every,
-        atoms=atoms,
-        md_timestep=md_timestep,
-        temperature=temperature,
-        density=density,
-        seed=seed,
-        workers=workers,
-    )
+        system, out, trajectories=trajectories, frames=1000 if frames is None else frames,
+        every=1 if every is None else every, atoms=atoms, md_timestep=md_timestep, temperature=temperature,
+        density=density, seed=seed, workers=workers,
+    )  # fmt: skip
+    typer.echo(f"{path}")
+
+
+def _quench(
+    system: str, out: Path, count: int, seed: int, workers: int | None, settings: list[str], options: dict[str, int]
+) -> None:
+    """Trajectories of a stepwise quench, whose settings are texts such as "slow=20" and the options given."""
+    from vitrify.core.validation import parse_values
+    from vitrify.datagen.structures.campaign import make_ensemble
+
+    chosen: dict[str, Any] = {**parse_values("set", settings, "slow=20"), **options}
+    with resumable("run"):
+        path = make_ensemble(system, out, count=count, seed=seed, workers=workers, **chosen)
     typer.echo(f"{path}")
 
 
@@ -124,13 +124,10 @@ def data_glass(
         melt_time=melt_time, final_temperature=final_temperature, timestep=timestep, pressure=pressure,
         density=density, seed=seed, ranks=ranks,
     )  # fmt: skip
-    try:
+    with resumable("run"):
         for path, fresh in made:
             typer.echo(f"{path}" if fresh else f"{path} (was there already: kept)")
             typer.echo(summary(path))
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command continues the run", err=True)
-        raise typer.Exit(130) from None
 
 
 @data.command("structures")
@@ -147,8 +144,8 @@ def data_structures(
     rate: Annotated[float | None, typer.Option(help="cooling rate in K/s, as in 1e13, of si-glass and meg")] = None,
     atoms: Annotated[int | None, typer.Option(help="atoms of a sample; sio2 draws their number from 80 to 250")] = None,
     melt_time: Annotated[float | None, typer.Option(help="time of the melt in ps, but for si-liquid")] = None,
-    seed: Annotated[int, typer.Option(help="seed of all random numbers")] = 1,
-    workers: Annotated[int | None, typer.Option(help="processes; default: one for each core")] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="change a setting of the recipe, as in hold=2; a wrong name lists them"),
@@ -159,15 +156,12 @@ def data_structures(
     Each finished sample is on disk at once. Started again, an interrupted run goes on where it stopped; with a larger
     count, a finished one goes on too. The file does not depend on the number of workers.
     """
-    from vitrify.core.checks import parse_values
+    from vitrify.core.validation import parse_values
     from vitrify.datagen.structures.campaign import make_ensemble
 
     given = parse_values("set", settings or [], "melt_time=20")
     chosen: dict[str, Any] = {name.replace("-", "_"): value for name, value in given.items()}
     chosen |= {k: v for k, v in {"rate": rate, "atoms": atoms, "melt_time": melt_time}.items() if v is not None}
-    try:
+    with resumable("run"):
         path = make_ensemble(system, out, count=count, seed=seed, workers=workers, **chosen)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command continues the run", err=True)
-        raise typer.Exit(130) from None
     typer.echo(f"{path}")

@@ -57,7 +57,7 @@ def generate_command(
 
     from tqdm import tqdm
 
-    from vitrify.core.checks import parse_values
+    from vitrify.core.validation import parse_values
     from vitrify.data.structure_writer import StructureWriter
     from vitrify.generation.generate import Relaxation, generate_many
 

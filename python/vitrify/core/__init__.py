@@ -1,1 +1,1 @@
-"""What every other package builds on: errors, files, units, checks; no torch."""
+"""Errors, files, units and validation of input, on which every other package builds; no torch."""

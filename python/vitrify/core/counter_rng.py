@@ -1,4 +1,4 @@
-"""Normal noise that depends on nothing but seed, step and atom, so that every host draws the same."""
+"""Random numbers that are functions of seed, stream, step and atom alone, so that every host draws the same ones."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ _SHIFT = np.uint64(32)
 
 
 def philox(counters: NDArray[np.uint64], key: tuple[int, int]) -> NDArray[np.uint64]:
-    """Philox4x32-10 (Salmon et al., SC11, table 2): random 32-bit words (n, 4) of counters (n, 4) and one
-    key.
+    """Philox4x32-10 (Salmon et al., SC11, table 2): random 32-bit integers (n, 4) of counters (n, 4) and one key.
 
-    The words are held in uint64, so that the products of 32-bit numbers do not overflow.
+    The integers are held in uint64, so that products of two of them do not overflow.
     """
     x = counters.astype(np.uint64)
     keys = list(key)
@@ -29,16 +28,16 @@ def philox(counters: NDArray[np.uint64], key: tuple[int, int]) -> NDArray[np.uin
 
 
 def normal3(ids: NDArray[np.int64], step: int, seed: int, stream: int) -> NDArray[np.float64]:
-    """Standard normal numbers (n, 3) for the atoms `ids` (LAMMPS IDs, from 1) at `step`, by Box and Muller.
+    """Standard normal numbers (n, 3) for the atoms `ids` (n,) (LAMMPS IDs, from 1) at `step`, by Box and Muller.
 
-    `fix ogn` draws the same ones; its two half-steps of Langevin noise are the streams 0 and 1.
+    `fix ogn` draws the same numbers. Its two half-steps of Langevin noise take the streams 0 and 1.
     """
     counters = np.empty((len(ids), 4), dtype=np.uint64)
     counters[:, 0], counters[:, 1] = ids.astype(np.uint64) & _LOW, ids.astype(np.uint64) >> _SHIFT
     counters[:, 2], counters[:, 3] = step & 0xFFFFFFFF, step >> 32
-    words = philox(counters, (seed & 0xFFFFFFFF, stream)).astype(np.float64)
-    radius = np.sqrt(-2.0 * np.log((words[:, [0, 2]] + 0.5) / 2.0**32))
-    angle = 2.0 * np.pi * words[:, [1, 3]] / 2.0**32
+    integers = philox(counters, (seed & 0xFFFFFFFF, stream)).astype(np.float64)
+    radius = np.sqrt(-2.0 * np.log((integers[:, [0, 2]] + 0.5) / 2.0**32))
+    angle = 2.0 * np.pi * integers[:, [1, 3]] / 2.0**32
     return np.stack(
         [
             radius[:, 0] * np.cos(angle[:, 0]),
@@ -50,7 +49,7 @@ def normal3(ids: NDArray[np.int64], step: int, seed: int, stream: int) -> NDArra
 
 
 def uniform(counters: NDArray[np.int64], seed: int, stream: int) -> NDArray[np.float64]:
-    """Numbers (n,) between 0 and 1, exclusively, for counters (n,) of one stream of one seed."""
+    """Uniform random numbers (n,) in the open interval (0, 1), for counters (n,) of one stream of one seed."""
     full = np.zeros((len(counters), 4), dtype=np.uint64)
     full[:, 0] = counters.astype(np.uint64) & _LOW
     return (philox(full, (seed & 0xFFFFFFFF, stream))[:, 0].astype(np.float64) + 0.5) / 2.0**32

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Files that are written as a whole or not at all, and their checksums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of the real `lmp`, which end with this process, and LAMMPS's own errors."""
+"""Runs the program `lmp` as a child that ends with this process, and reads the errors that it prints."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ def all_cores() -> int:
 
 
 def available_cores() -> int:
-    """The cores that this process may use; LAMMPS gains little from more than 4 ranks on the systems of
-    this package."""
+    """The cores that this process may use, but at most 4: on systems of this size LAMMPS gains little from more."""
     return min(4, all_cores())
 
 
 def program(name: str) -> str:
-    """A program, lmp or mpiexec, of this Python's environment, or else of the PATH."""
+    """The path of a program, lmp or mpiexec: in this Python's environment, or else on the PATH.
+
+    Raises VitrifyError if there is none.
+    """
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
     if not found:
@@ -46,7 +48,7 @@ def follow_lmp(
 ) -> str:
     """Runs `lmp -in script` in `folder` on some MPI ranks; `hear` gets every line of its output.
 
-    Returns what LAMMPS gave as its error, or "". The run ends when this process does, however that ends.
+    Returns LAMMPS's error line, or "". The run ends when this process does, however that ends.
     """
     settings = [part for name, value in (variables or {}).items() for part in ("-var", name, str(value))]
     start = [program("mpiexec"), "-n", str(ranks)] if ranks > 1 else []
@@ -78,8 +80,8 @@ def plain_error(text: str) -> str:
 def _guard(process: subprocess.Popen[str]) -> Iterator[None]:
     """Ends the process group of `process` on an exception, and if this process is killed.
 
-    Then nobody holds the pipe any more from which a shell reads, and the shell ends the group: the programs
-    named lmp and mpiexec start others, which would go on without them.
+    A shell waits for the end of a pipe that this process holds, and then ends the group. Ending `process` alone would
+    not do: the programs lmp and mpiexec start others, which would go on.
     """
     guard = subprocess.Popen(
         ["sh", "-c", f"read line; kill -s TERM -- -{process.pid}"],

@@ -14,9 +14,10 @@ from vitrify.core.errors import VitrifyError, did_you_mean
 class Units:
     """A LAMMPS unit system.
 
-    boltz: Boltzmann constant (energy / temperature); mvv2e: mass velocity^2 -> energy;
-    ftm2v: force / mass * time -> velocity; the labels are for axes and tables.
-    ase_velocity, ase_time: one unit in ASE's own (A, eV, amu); 1 in reduced units, which ASE takes as they stand.
+    boltz: Boltzmann's constant (energy / temperature). mvv2e: factor from mass velocity^2 to energy. ftm2v: factor from
+    force / mass * time to velocity. length, time, energy, temperature: labels of the units, for axes and tables.
+    ase_velocity, ase_time: the unit of velocity and of time in ASE's units (A, eV, amu); 1 for reduced units, whose
+    numbers ASE takes unconverted.
     """
 
     name: str
@@ -31,13 +32,13 @@ class Units:
     ase_time: float
 
     def temperature_of(self, masses: ArrayLike, velocities: ArrayLike, n_dof: int | None = None) -> float:
-        """Kinetic temperature of velocities (N,3) with masses (N,); `n_dof` defaults to LAMMPS's 3N - 3."""
+        """Kinetic temperature of velocities (N, 3) with masses (N,); `n_dof` defaults to LAMMPS's 3N - 3."""
         m, v = np.asarray(masses, float), np.asarray(velocities, float)
         dof = 3 * len(v) - 3 if n_dof is None else n_dof
         return float(self.mvv2e * np.sum(m[:, None] * v**2) / (dof * self.boltz))
 
     def thermal_velocity(self, masses: ArrayLike, temperature: float) -> np.ndarray:
-        """Standard deviation of a velocity component, sqrt(kT/m), for each mass."""
+        """Standard deviation sqrt(kT/m) of a velocity component, for each of the masses: the shape of `masses`."""
         return np.sqrt(self.boltz * temperature / (np.asarray(masses, float) * self.mvv2e))
 
 
@@ -63,7 +64,7 @@ _SYSTEMS = {
 
 
 def get_units(name: str) -> Units:
-    """The unit system called `name` ("lj" or "metal")."""
+    """The unit system called `name` ("lj" or "metal"); VitrifyError for another name."""
     if name not in _SYSTEMS:
         raise VitrifyError(f"units {name!r} are not supported{did_you_mean(name, _SYSTEMS)}: use lj or metal")
     return _SYSTEMS[name]

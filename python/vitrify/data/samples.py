@@ -6,15 +6,15 @@ import gzip
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from vitrify.core.checks import check_cell, check_vectors
 from vitrify.core.errors import VitrifyError, did_you_mean
+from vitrify.core.validation import check_cell, check_vectors
 from vitrify.data.structures import load_structures
 
 
@@ -162,3 +162,20 @@ def split_groups(samples: Sequence[Kind], share: float, seed: int) -> tuple[list
     order = np.random.default_rng([seed, 7]).permutation(len(groups))
     held = {groups[int(i)] for i in order[: min(max(1, round(share * len(groups))), len(groups) - 1)]}
     return [s for s in samples if s.group not in held], [s for s in samples if s.group in held]
+
+
+def evenly_spaced(total: int, wanted: int) -> list[int]:
+    """At most `wanted` indices below `total`, at equal distances from 0 on."""
+    return list(range(0, total, max(1, total // wanted)))[:wanted]
+
+
+def masses_of(species: Sequence[str], given: Mapping[str, float] | None) -> list[float]:
+    """The given masses of the species, or those of the elements (g/mol); VitrifyError for what is no element."""
+    from ase.data import atomic_masses, atomic_numbers
+
+    found = []
+    for name in species:
+        if given is None and name not in atomic_numbers:
+            raise VitrifyError(f"{name!r} is no element: give data.masses, one for each species")
+        found.append(float(atomic_masses[atomic_numbers[name]]) if given is None else given[name])
+    return found

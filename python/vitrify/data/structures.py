@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vitrify.core.checks import check_cell, check_vectors
 from vitrify.core.errors import VitrifyError, did_you_mean
+from vitrify.core.validation import check_cell, check_vectors
 from vitrify.data.structure_files import Frame, read_frames
 
 

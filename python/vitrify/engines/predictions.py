@@ -1,4 +1,4 @@
-"""What a latent model says of a structure."""
+"""The prediction of a model of energies."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class EnergyPrediction:
-    """Energies (N,) of the atoms, forces (N, 3), stress (3, 3) and latent vector (L,), in the model's units.
+    """The prediction of a model of energies for one structure, in the model's units.
 
-    The stress is the derivative of the energy by the strain, over the volume.
+    energies: (N,) of the atoms. forces: (N, 3). stress: (3, 3), the derivative of the energy with respect to strain,
+    over the volume. latent: (L,), the latent vector.
     """
 
     energies: NDArray[np.float64]
@@ -22,5 +23,5 @@ class EnergyPrediction:
 
     @property
     def energy(self) -> float:
-        """Of the whole cell."""
+        """The energy of the whole cell."""
         return float(self.energies.sum())

@@ -1,1 +1,1 @@
-"""Writing model files."""
+"""Writes model files, from a module or from the folder of a training run."""

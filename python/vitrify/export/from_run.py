@@ -1,46 +1,38 @@
-"""From the folder of a training run to a model file."""
+"""Writes the model file of a training run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vitrify.amshortcut.models import base as amshortcut
-from vitrify.amshortcut.training.responses import Response, apply_responses
-from vitrify.export.write import Provenance, TorchModel, Validity, export_model
-from vitrify.glassvae.models import base as glassvae
-from vitrify.modelfile.archive import OGNValidity
-from vitrify.ogn.models import base as ogn
-from vitrify.symgnn.models import base as symgnn
+from vitrify.core.errors import VitrifyError
+from vitrify.engines.torchscript import TorchModel
+from vitrify.export.write import export_model
+from vitrify.kinds import KINDS
+from vitrify.modelfile.metadata import Provenance
 from vitrify.training.run import load_run
-
-CITATIONS = {kind.__name__.rpartition(".")[2]: kind.CITATION for kind in (ogn, symgnn, amshortcut, glassvae)}
 
 
 def export_run(
-    run_dir: str | Path, path: str | Path, dtype: str | None = None, responses: Mapping[str, Response] | None = None
+    run_dir: str | Path, path: str | Path, dtype: str | None = None, responses: Sequence[str] = ()
 ) -> TorchModel:
-    """Exports the best checkpoint of a training run, finished or not; `dtype` defaults to the run's
-    precision. responses: of a generator to its targets, by property, see `vitrify.amshortcut.training.responses`.
+    """Exports the best checkpoint of a training run, finished or not, as the model file `path`.
 
-    Raises VitrifyError if the folder holds no run, or the file would not reproduce the model.
+    dtype: "float32" or "float64"; by default the run's precision. responses: how a generator's properties follow their
+    targets, NAME=INTERCEPT,SLOPE as in "ring_size=3.1,0.5" (`vitrify.amshortcut.training.responses`).
+
+    Raises VitrifyError if the folder holds no run, for responses that do not fit the model, and if the file would not
+    reproduce the model.
     """
     run = load_run(run_dir)
+    kind = KINDS[run.kind]
     if responses:
-        apply_responses(run, responses)
+        if not kind.has("adjust"):
+            raise VitrifyError(f"--response {responses[0]!r}: the model has no property that it could be asked for")
+        kind.load("adjust")(run, responses)
     trained_in = "float64" if run.config["training"]["precision"] == 64 else "float32"
-    validity = (OGNValidity if run.kind == "ogn" else Validity).model_validate(run.info["validity"])
-    own: dict[str, Any]
-    if run.kind == "ogn":
-        own = {name: run.info[name] for name in ("base_timestep", "stride")} | {"masses": tuple(run.info["masses"])}
-    elif run.kind == "amshortcut":
-        own = {name: run.info[name] for name in ("properties", "statistics", "charges")}
-        own["masses"] = tuple(run.info["masses"])
-    elif run.kind == "glassvae":
-        own = {"masses": tuple(run.info["masses"]), "latent_energy": run.info["latent_energy"]}
-    else:
-        own = {"property": run.info["property"]}
+    validity = kind.load("metadata").model_fields["validity"].annotation
     return export_model(
         run.model.exportable(),
         path,
@@ -48,17 +40,17 @@ def export_run(
         variant=run.config["model"]["variant"],
         species=tuple(run.info["species"]),
         units=run.info["units"],
-        validity=validity,
+        validity=validity.model_validate(run.info["validity"]),
         dtype=dtype or trained_in,
         provenance=Provenance.model_validate({**run.provenance, "config": _without_folders(run.config)}),
         metrics=run.metrics,
-        citation=CITATIONS[run.kind],
-        **own,
+        citation=kind.citation,
+        **{name: run.info[name] for name in kind.exported},
     )
 
 
 def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration with data files by name: where they lay on one machine is nobody's business."""
+    """The configuration with the names of its files alone: their folders on one machine mean nothing elsewhere."""
     data = dict(config["data"])
     for key in ("train", "validation"):
         data[key] = [Path(name).name for name in data[key]]

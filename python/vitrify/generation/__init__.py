@@ -1,1 +1,1 @@
-"""What the generators share: processes, samplers, relaxation."""
+"""Making structures from noise, with a model of any kind: processes, samplers, relaxation, annealing."""

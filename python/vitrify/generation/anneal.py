@@ -1,12 +1,12 @@
-"""Annealing with a model's own potential until a structure at rest has the energy that is asked for.
+"""Annealing with a model's own potential until the inherent energy of a structure lies in the window asked for.
 
-A decoder places atoms as the data do, but for defects that only time removes: at rest its structures lie above those of
-a simulation. The model's potential is the way down: molecular dynamics that cools, with a look at the nearest minimum
-every so often, passes one window of energies after another and stops in the one that is wanted.
+A decoder places atoms as in the data, except for defects that only time removes: minima of its structures have higher
+energies than those of a simulation. Molecular dynamics with the model's potential lowers them: it cools, a copy is
+minimised at regular intervals, and it stops when the energy of the minimum lies in the window.
 
-Motion in a potential that errs seeks out structures whose energy it underestimates: where it samples at temperature T,
-energies lie too low by var / kT for each atom, var being the variance of the error of a cell over its number of atoms
-(first order of free energy perturbation). Energies at rest are corrected by that.
+Dynamics in a potential with errors prefers structures whose energy the potential underestimates: at temperature T,
+energies are too low by var / kT for each atom, where var is the variance of the error of a cell over its number of
+atoms (first order of free energy perturbation). Inherent energies are corrected by that.
 """
 
 from __future__ import annotations
@@ -20,30 +20,25 @@ from scipy.optimize import minimize
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
-from vitrify.modelfile.reference_case import EnergyPredictor
-from vitrify.ogn.ase_dynamics import types_of
+from vitrify.data.ase_atoms import types_of
+from vitrify.engines.interface import EnergyPredictor
 
 _DAMPING = 1.0  # ps, of the thermostat
 _ITERATIONS = 1000  # of a minimisation at most
-_STARTS = 5  # of a minimisation, whose line search may lose its way where atoms are close
+_STARTS = 5  # of a minimisation: its line search may fail where atoms are close
 
 
 @dataclass(frozen=True)
 class Anneal:
-    """How long and how hot, in the units of the model: ps, K and eV, or those of Lennard-Jones.
+    """Times, temperatures and tolerances of an anneal, in the units of the model; the defaults are metal units."""
 
-    time: at most. start, end: temperatures between which it falls evenly. look: time between two looks at the minimum.
-    timestep: of the motion. force: largest component at which a minimisation ends. margin: share of the window that is
-    left free at either side, as the potential has its error.
-    """
-
-    time: float = 250.0
-    start: float = 950.0
-    end: float = 800.0
-    look: float = 2.0
-    timestep: float = 0.008
-    force: float = 0.02
-    margin: float = 0.15
+    time: float = 250.0  # ps, at most
+    start: float = 950.0  # K, from which the temperature falls linearly
+    end: float = 800.0  # K, at `time`
+    look: float = 2.0  # ps between two minimisations
+    timestep: float = 0.008  # ps
+    force: float = 0.02  # eV/A, largest component of a force at which a minimisation ends
+    margin: float = 0.15  # share of the window left free at either side, for the error of the potential
 
     def __post_init__(self) -> None:
         for name in ("time", "start", "end", "look", "timestep", "force"):
@@ -54,7 +49,7 @@ class Anneal:
             raise VitrifyError(f"an anneal with margin {self.margin:g}: give a share below 0.5")
 
     def temperature(self, time: float) -> float:
-        """At a time."""
+        """K, at a time in ps."""
         return self.start + (self.end - self.start) * min(time / self.time, 1.0)
 
 
@@ -87,12 +82,12 @@ def anneal(atoms: Atoms, model: EnergyPredictor, window: tuple[float, float], se
 def descent(
     atoms: Atoms, model: EnergyPredictor, settings: Anneal, seed: int
 ) -> Iterator[tuple[float, np.ndarray, float]]:
-    """Minima along motion that cools: time, positions (N, 3) and energy for each atom; the first at time 0."""
+    """Minima along cooling dynamics: time, positions (N, 3) and energy for each atom; the first at time 0."""
     units, metadata = get_units(model.metadata.units), model.metadata
     types = types_of(list(atoms.symbols), metadata, None)
     cell, masses = atoms.cell.array, np.array(metadata.masses)[types][:, None]
     random = np.random.default_rng([seed, 11])
-    still, energy = _minimised(model, atoms.positions, cell, types, settings.force)
+    still, energy = _model_minimum(model, atoms.positions, cell, types, settings.force)
     yield 0.0, still, energy
     x = still.copy()
     v = random.normal(size=x.shape) * units.thermal_velocity(masses, settings.start)
@@ -110,11 +105,11 @@ def descent(
             x += 0.5 * dt * v
             kick = dt * scale * model.predict(x, cell, types).forces
             v += 0.5 * kick
-        still, energy = _minimised(model, x, cell, types, settings.force)
+        still, energy = _model_minimum(model, x, cell, types, settings.force)
         yield look * steps * dt, still, energy
 
 
-def _minimised(
+def _model_minimum(
     model: EnergyPredictor, positions: np.ndarray, cell: np.ndarray, types: np.ndarray, force: float
 ) -> tuple[np.ndarray, float]:
     """The nearest minimum (N, 3), and its energy for each atom."""

@@ -1,7 +1,7 @@
-"""The stochastic processes that turn noise into a glass: material ODE and SDE, shortcuts, and our flow.
+"""The processes that turn noise (time 1) into a glass (time 0): flow, material ODE, material SDE and shortcuts.
 
-A process says what noise is, what a structure looks like at time t (1: noise, 0: glass), what the network shall
-answer there, and how an answer moves the structure. Equations are those of the AMShortcut paper, appendix B.
+A process defines the noise, the structure at a time between, the output that the network is to give there, and the
+step that follows from an output. All but the flow are those of the AMShortcut paper, appendix B.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _EACH_SPECIES = 8  # between the streams of the sites of one species and of the 
 
 @dataclass
 class State:
-    """A structure on its way: positions (N, 3) float64, elements (N, kinds), one-hot or embeddings, cell (3, 3)."""
+    """A structure at some time between noise and glass.
+
+    cell: (3, 3) rows. positions: (N, 3) float64. elements: (N, kinds), one-hot species or embeddings of them.
+    """
 
     cell: np.ndarray
     positions: np.ndarray
@@ -33,9 +36,9 @@ class State:
 def lattice(cell: np.ndarray, n: int, seed: int, species: int = 0) -> np.ndarray:
     """n sites (n, 3) of a species, spread evenly over any periodic cell: layers of rows of equidistant sites.
 
-    The numbers of layers and rows are those of a simple cubic lattice, as nearly as the cell allows; phases of layers
-    and rows are random. However many atoms a cell holds, no part of it gets more than its share of them, which is what
-    uniformly random sites lack: they have voids that a network with a finite range cannot fill.
+    The numbers of layers and rows are those of a simple cubic lattice, as nearly as the cell allows. The phases of
+    layers and rows are random. No part of the cell gets more than its share of the atoms; uniformly random sites would
+    leave voids that a network with a finite range cannot fill.
     """
     volume = abs(float(np.linalg.det(cell)))
     spacing = (volume / n) ** (1 / 3)
@@ -58,14 +61,14 @@ def lattice(cell: np.ndarray, n: int, seed: int, species: int = 0) -> np.ndarray
 
 
 def minimum_image(vectors: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Vectors (..., 3) moved by cell vectors to lie within half a cell: the shortest, but in very oblique cells."""
+    """Vectors (..., 3), moved by cell vectors to within half a cell: the shortest ones if it is not very oblique."""
     fractional = vectors @ np.linalg.inv(cell)
     nearest: np.ndarray = (fractional - np.round(fractional)) @ cell
     return nearest
 
 
 def matched(sites: np.ndarray, positions: np.ndarray, types: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Displacements (N, 3) from the atoms to sites of noise, each to its own; their sum of squares is the least."""
+    """Displacements (N, 3) from each atom to a site of its own, of the same type, with the least sum of squares."""
     from scipy.optimize import linear_sum_assignment
 
     found = np.empty_like(positions)
@@ -81,10 +84,11 @@ def matched(sites: np.ndarray, positions: np.ndarray, types: np.ndarray, cell: n
 
 
 class Process(ABC):
-    """One way from noise to glass. kinds: length of an element embedding (the species, and ghosts where there are any).
+    """One way from noise to glass.
 
-    consistent: the network learns long steps from two halves, so that few steps suffice. latest: the network is not
-    asked beyond this time.
+    kinds: length of an element embedding (the species, and one more where there are ghosts). consistent: the network
+    learns long steps from two halves, so that few steps suffice. ghosts: atoms may be left out in the end. latest: the
+    latest time at which the network is evaluated.
     """
 
     consistent = False
@@ -96,70 +100,73 @@ class Process(ABC):
         self.kinds = n_species + self.ghosts
 
     def one_hot(self, types: np.ndarray) -> np.ndarray:
-        """(N,) -> (N, kinds)"""
+        """Types (N,) -> one-hot elements (N, kinds)."""
         rows: np.ndarray = np.eye(self.kinds)[types]
         return rows
 
     @abstractmethod
     def start(self, cell: np.ndarray, types: np.ndarray, seed: int) -> State:
-        """Noise, at time 1, for atoms of these types (N,)."""
+        """The noise of a seed, at time 1, for atoms of these types (N,)."""
 
     @abstractmethod
     def noise(
         self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Noise for a glass: what the network shall answer at every time, for positions and elements."""
+        """Random noise for a glass: the target outputs (N, 3) and (N, kinds) of the network, equal at all times."""
 
     @abstractmethod
     def along(self, glass: State, x: np.ndarray, e: np.ndarray, time: float) -> State:
-        """A glass with this noise as it is at a time."""
+        """A glass at a time, given its noise x (N, 3) and e (N, kinds)."""
 
     def noised(
         self, cell: np.ndarray, positions: np.ndarray, types: np.ndarray, time: float, random: np.random.Generator
     ) -> tuple[State, np.ndarray, np.ndarray]:
-        """A glass as it is at a time; what the network shall answer there, for positions and elements."""
+        """A glass at a time with random noise, and the target outputs (N, 3) and (N, kinds) of the network there."""
         x, e = self.noise(cell, positions, types, random)
         return self.along(State(cell, positions, self.one_hot(types)), x, e, time), x, e
 
     @abstractmethod
     def velocity(self, state: State, time: float, dx: np.ndarray, de: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Change of positions and elements per time that the network's answer means, without noise."""
+        """Rates of change of positions (N, 3) and elements (N, kinds), from the outputs dx, de of the network."""
 
     def answer(self, state: State, time: float, v: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The network's answer that means these velocities: the inverse of `velocity`."""
+        """The outputs of the network from which the rates v, w follow: the inverse of `velocity`."""
         return v, w
 
     def advance(
         self, state: State, time: float, step: float, dx: np.ndarray, de: np.ndarray, noise: Noise | None
     ) -> State:
-        """The structure at time - step; `noise` makes the step one of the stochastic equation, where there is one."""
+        """The structure at time - step, from outputs dx, de of the network.
+
+        With `noise`, the step is one of the stochastic equation, for processes that have one.
+        """
         v, w = self.velocity(state, time, dx, de)
         return State(state.cell, state.positions - step * v, state.elements - step * w)
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Standard normal numbers for one step of the sampler, the same wherever it runs."""
+    """Standard normal numbers for one step of the sampler, equal on all machines."""
 
     seed: int
     step: int
 
     def vectors(self, n: int) -> np.ndarray:
-        """(n, 3)"""
+        """Numbers (n, 3) for positions."""
         return normal3(np.arange(1, n + 1), self.step, self.seed, CHURN)
 
     def elements(self, n: int, kinds: int) -> np.ndarray:
-        """(n, kinds)"""
+        """Numbers (n, kinds) for elements."""
         parts = [normal3(np.arange(1, n + 1), 1000 * k + self.step, self.seed, ELEMENTS) for k in range(-(-kinds // 3))]
         return np.concatenate(parts, axis=1)[:, :kinds]
 
 
 class Flow(Process):
-    """Straight lines from a lattice with noise to a glass, each atom to the site that suits all of them best.
+    """Straight lines from a lattice with noise to a glass; atoms are matched to sites at the least sum of squares.
 
-    Each species has a lattice of its own, so that it is spread evenly from the start, and stoichiometry holds. With
-    consistency, the network's answer is the mean velocity over a step of any length (K. Frans et al., 2025, on optimal
-    transport).
+    Each species has a lattice of its own, so that it is spread evenly from the start, and stoichiometry holds. The
+    network gives the mean velocity over a step of any length (K. Frans et al., One step diffusion via shortcut models,
+    2025). spread: standard deviation of the noise on the lattice, in the unit of length.
     """
 
     consistent = True
@@ -190,7 +197,7 @@ class Flow(Process):
 
 
 class MaterialODE(Process):
-    """Material ODE (appendix B.1): straight lines from atoms anywhere, of random elements, to a glass."""
+    """Material ODE (appendix B.1): straight lines to a glass, from uniformly random positions and random elements."""
 
     ghosts = True
 
@@ -216,7 +223,10 @@ class MaterialODE(Process):
 
 
 class MaterialSDE(MaterialODE):
-    """Material SDE (appendix B.2): the network says the noise; positions explode, elements keep their variance."""
+    """Material SDE (appendix B.2): the network predicts the noise.
+
+    The variance of the positions grows with time; that of the elements is kept.
+    """
 
     spread = 1.7  # A at time 1
     scale_of_noise = 1.5
@@ -233,7 +243,7 @@ class MaterialSDE(MaterialODE):
         return State(glass.cell, glass.positions + self.spread * time * x, elements)
 
     def velocity(self, state: State, time: float, dx: np.ndarray, de: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        # eq. 11: half of g^2 = 2 spread^2 t times the score, -dx / (spread t)
+        # Equation 11: half of g^2 = 2 spread^2 t, times the score -dx / (spread t).
         angle = 0.5 * math.pi * time
         w = -math.tan(angle) * state.elements + self.scale_of_noise / math.cos(angle) * de
         return self.spread * dx, 0.5 * math.pi * w
@@ -268,7 +278,7 @@ class PaperShortcut(MaterialSDE):
 
 
 def make_process(name: str, n_species: int, spread: float | None = None) -> Process:
-    """The process of a model, by its name; a flow needs the spread of its noise."""
+    """The process called `name`; "flow" needs the spread of its noise. Raises VitrifyError for an unknown name."""
     if name == "flow" and spread is not None:
         return Flow(n_species, spread)
     known: dict[str, type[Process]] = {"ode": MaterialODE, "sde": MaterialSDE, "shortcut": PaperShortcut}

@@ -6,7 +6,8 @@ less than many more steps of sampling.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
@@ -15,10 +16,10 @@ from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
 from vesin import NeighborList
 
-from vitrify.core.checks import check_cell, check_vectors
 from vitrify.core.compositions import masses
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
+from vitrify.core.validation import check_cell, check_vectors
 from vitrify.lammps_library.session import LammpsSession
 
 OVERLAP = 0.7  # of the sum of two covalent radii: pairs closer than this are pushed apart
@@ -66,8 +67,10 @@ def correct(
         Atoms in the order and the cell given, wrapped; `info["energy"]` is the potential energy in eV.
 
     Raises:
-        VitrifyError: elements that are not in `species`, steps without temperature, what LAMMPS refuses, and forces
-            that are not finite.
+        VitrifyError: elements that are not in `species`, steps without temperature, commands that LAMMPS refuses, and
+            forces that are not finite.
+
+    Most of this function describes its arguments, which is why it is long.
     """
     if steps < 0 or iterations < 0:
         raise VitrifyError(f"steps {steps} and iterations {iterations} must not be negative")
@@ -79,9 +82,10 @@ def correct(
     with frame.session() as session:
         _push_apart(session, frame, push_off, rng)
         session.run_commands(*commands)
-        if minimise and iterations:
-            _command(session, f"minimize 0 0 {iterations} {10 * iterations}")
-        _command(session, "run 0 post no")
+        with _forces_needed():
+            if minimise and iterations:
+                session.minimise(0.0, iterations)
+            session.run(0)
         energy = _checked(session)
         if md:
             _canonical(session, frame, md, rng)
@@ -89,19 +93,31 @@ def correct(
         return frame.atoms(session.state().positions, energy)
 
 
-def inherent_energy(
+def minimum(
     atoms: Atoms, commands: Sequence[str], *, species: Sequence[str], force: float = 1e-3, iterations: int = 5000
-) -> float:
-    """Potential energy (eV for each atom) of the nearest minimum at fixed cell, to a largest force (eV/A) of `force`.
+) -> Atoms:
+    """A copy of a periodic structure at the nearest minimum, cell fixed; `info["energy"]` is its energy in eV.
 
-    Raises VitrifyError as `correct`.
+    Atoms that overlap are pushed apart first. commands, species, Raises: as in `correct`.
+
+    force: eV/A, the longest force of an atom at which the minimisation ends; iterations: of it at most.
     """
     frame = Frame(atoms, species)
     with frame.session() as session:
         _push_apart(session, frame, None, np.random.default_rng(0))
-        session.run_commands(*commands, "min_modify dmax 0.1 norm max")
-        _command(session, f"minimize 0 {force!r} {iterations} {10 * iterations}")
-        return _checked(session) / len(frame.types)
+        session.run_commands(*commands)
+        with _forces_needed():
+            session.minimise(force, iterations, norm="max")
+        energy = _checked(session)
+        return frame.atoms(session.state().positions, energy)
+
+
+def inherent_energy(
+    atoms: Atoms, commands: Sequence[str], *, species: Sequence[str], force: float = 1e-3, iterations: int = 5000
+) -> float:
+    """Potential energy (eV for each atom) of the `minimum`, which has the same arguments and errors."""
+    found = minimum(atoms, commands, species=species, force=force, iterations=iterations)
+    return float(found.info["energy"]) / len(found)
 
 
 @dataclass(frozen=True)
@@ -182,8 +198,8 @@ def bond_lengths(species: Sequence[str]) -> np.ndarray:
 
 def charges_of(commands: Sequence[str], n_species: int) -> list[float] | None:
     """The charges that commands such as "set type 1 charge 2.4" give to types; None if there are none."""
-    words = [command.split() for command in commands]
-    given = {int(w[2]): float(w[4]) for w in words if w[:2] == ["set", "type"] and w[3:4] == ["charge"]}
+    split = [command.split() for command in commands]
+    given = {int(c[2]): float(c[4]) for c in split if c[:2] == ["set", "type"] and c[3:4] == ["charge"]}
     return [given.get(number + 1, 0.0) for number in range(n_species)] if given else None
 
 
@@ -199,8 +215,8 @@ def _push_apart(session: LammpsSession, frame: Frame, reach: float | None, rng: 
     session.run_commands(
         f"pair_style soft {float(ranges.max())!r}",
         *(f"pair_coeff {a + 1} {b + 1} {_SOFT!r} {float(ranges[a, b])!r}" for a, b in pairs),
-        "minimize 0 1e-3 1000 10000",
     )
+    session.minimise(1e-3, 1000)
 
 
 def _overlaps(frame: Frame, least: np.ndarray) -> bool:
@@ -219,13 +235,15 @@ def _canonical(session: LammpsSession, frame: Frame, md: Canonical, rng: np.rand
     session.run_commands(
         "velocity all zero linear", f"timestep {md.timestep!r}", "fix nve all nve", f"fix bath all {name} {bath}"
     )
-    _command(session, f"run {md.steps} post no")
+    with _forces_needed():
+        session.run(md.steps)
 
 
-def _command(session: LammpsSession, command: str) -> None:
-    """Runs a command that needs forces; LAMMPS stops where atoms fly away."""
+@contextmanager
+def _forces_needed() -> Iterator[None]:
+    """Adds the remedy to errors of commands that compute forces; LAMMPS stops where atoms fly away."""
     try:
-        session.run_commands(command)
+        yield
     except VitrifyError as error:
         raise VitrifyError(
             f"{error}: the structure is too far from what the potential knows; check the species, the density and the "

@@ -1,4 +1,4 @@
-"""Sampling a generator: from noise to a structure in a number of equal steps, in torch, for any process."""
+"""The sampler in Python: from noise to a structure in equal steps, for any network and process."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from vitrify.core.counter_rng import normal3
 from vitrify.generation.processes import CHURN, Noise, Process, State
 
-# Answers (N, 3), (N, kinds) of a network for a structure at a time, given the length of the step.
+# Outputs (N, 3) and (N, kinds) of a network for a structure, a time and the length of the step.
 Network = Callable[[State, float, float], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Steps:
-    """How to sample. number: of steps. stochastic: noise in each step, where the process has some.
+    """Settings of the sampler.
 
-    churn: the flow's share of noise that is put back before each step but the first; spread: the size of noise at time
-    1, length unit.
+    number: of steps. stochastic: add noise in each step, where the process has some. churn: the share of noise that is
+    put back before each step but the first (flows only). spread: size of the noise at time 1, in the unit of length.
     """
 
     number: int
@@ -30,14 +30,14 @@ class Steps:
 
 
 def sample(network: Network, process: Process, state: State, steps: Steps, seed: int) -> State:
-    """Brings `state`, noise at time 1, to time 0; each step makes its neighbour list anew."""
+    """The structure at time 0 that follows from `state`, the noise at time 1; each step finds neighbours anew."""
     n = steps.number
     for k in range(n):
         time, end = 1.0 - k / n, 1.0 - (k + 1) / n
         if k > 0 and steps.churn > 0:
             state, time = _churned(state, time, steps, k, seed)
         time = min(time, process.latest)
-        if time <= end:  # the first of very many steps end where the network is not asked yet
+        if time <= end:  # with very many steps, the first ones end above the latest time of the network
             continue
         dx, de = network(state, time, time - end)
         noise = Noise(seed, k) if steps.stochastic and k + 1 < n else None
@@ -46,7 +46,7 @@ def sample(network: Network, process: Process, state: State, steps: Steps, seed:
 
 
 def _churned(state: State, time: float, steps: Steps, k: int, seed: int) -> tuple[State, float]:
-    """A structure with as much noise as there is a little earlier."""
+    """The structure with more noise, and the time nearer to 1 to which this amount of noise belongs."""
     later = min(1.0, time * (1.0 + steps.churn))
     size = steps.spread * math.sqrt(later**2 - time**2)
     noise = normal3(np.arange(1, len(state.positions) + 1), k, seed, CHURN)

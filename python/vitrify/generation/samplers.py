@@ -1,4 +1,4 @@
-"""What makes structures of a plan: the compiled sampler, or a TorchScript network and the sampler in Python."""
+"""Samplers, which make structures of a plan: the compiled one, or a TorchScript network and the sampler in Python."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vitrify.core.checks import check_cell
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.core.units import GRAMS
+from vitrify.core.validation import check_cell
 from vitrify.engines.native import core_errors, make_generator, push_apart
-from vitrify.generation.processes import Flow, State, make_process
+from vitrify.generation.processes import Flow, State
 from vitrify.generation.sampler import Network, Steps, sample
-from vitrify.modelfile.archive import AMShortcutMetadata, GlassVAEMetadata, Metadata
+from vitrify.modelfile.metadata import Metadata
 
-IMPOSSIBLE = 0.2  # further than this outside the training data, relatively, no density is tried
-STOCHASTIC_FROM = 10  # steps, from which on processes with noise use it (AMShortcut paper, appendix B.3)
+IMPOSSIBLE = 0.2  # a density further outside the training data than this share of the limit is refused
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One structure to make, checked. counts: atoms of each species; values: (P,) properties, NaN: not asked for."""
+    """A validated request for one structure.
+
+    cell: (3, 3) rows, in the unit of length. counts: atoms of each species. values: (P,) requested properties in their
+    units, NaN where none is requested. steps: number of steps. churn: share of noise that is put back.
+    """
 
     cell: np.ndarray
     counts: tuple[int, ...]
@@ -35,27 +38,26 @@ class Plan:
 
     @property
     def types(self) -> np.ndarray:
-        """(N,) sorted types from 0."""
+        """Types (N,) from 0, sorted."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
 
-GeneratorMetadata: TypeAlias = AMShortcutMetadata | GlassVAEMetadata
-
-
 class StructureSampler:
-    """What turns plans into structures; this one needs the native engine and a flow.
+    """Makes structures of plans. This class runs a flow in the native engine; subclasses run other networks.
 
-    names: of the properties of a plan; those of a latent model are z0, z1, ..., all of which it must be given.
+    names: of the properties of a plan. A latent model has z0, z1, ..., and must be given all of them.
+
+    Raises VitrifyError, in `plan`, for a request that makes no sense or that the model cannot fulfil.
     """
 
     core: Any
-    metadata: GeneratorMetadata
+    metadata: Any  # of a kind that has masses and statistics
 
-    def __init__(self, path: Path, metadata: GeneratorMetadata) -> None:
-        self._take(metadata)
+    def __init__(self, path: Path, metadata: Any) -> None:
+        self._set_metadata(metadata)
         self.core = make_generator(path)
 
-    def _take(self, metadata: GeneratorMetadata) -> None:
+    def _set_metadata(self, metadata: Any) -> None:
         statistics = metadata.statistics
         self.metadata = metadata
         self.names = () if statistics is None else statistics.names[1 + len(metadata.species) :]
@@ -64,7 +66,7 @@ class StructureSampler:
         self, n_atoms: int | None, density: float | None, cell: ArrayLike | None,
         composition: Mapping[str, float] | None, target: Mapping[str, float], steps: int, churn: float,
     ) -> Plan:  # fmt: skip
-        """The structure that a request describes; see `generate_many`."""
+        """The plan of a structure, from arguments of `generate_many`."""
         if steps < 1:
             raise VitrifyError(f"steps is {steps}, but must be at least 1")
         if not (math.isfinite(churn) and 0 <= churn <= 10):
@@ -85,7 +87,7 @@ class StructureSampler:
         return Plan(box, counts, values, steps, churn)
 
     def _check_density(self, per_volume: float, counts: tuple[int, ...]) -> None:
-        """Refuses a density that is far outside the training data; what is a little outside is warned of."""
+        """Refuses a density (atoms per volume) far outside the training data; `warnings` reports smaller deviations."""
         low, high = self.metadata.validity.number_density
         if (1 - IMPOSSIBLE) * low <= per_volume <= (1 + IMPOSSIBLE) * high:
             return
@@ -124,126 +126,87 @@ class StructureSampler:
         shares: np.ndarray | None,
     ) -> tuple[tuple[int, ...], float]:  # fmt: skip
         """Atoms of each species, and the number density where the cell is not given."""
-        asked, known = np.nan_to_num(values).tolist(), (~np.isnan(values)).astype(float).tolist()
+        requested, known = _requested(values)
         given = None if shares is None else shares.tolist()
         with core_errors():
-            fractions = np.array(self.core.fractions(asked, known, given))
+            fractions = np.array(self.core.fractions(requested, known, given))
             if density is None:
-                per_volume = float(self.core.density(asked, known, given))
+                per_volume = float(self.core.density(requested, known, given))
             else:
                 if not (math.isfinite(density) and density > 0):
                     raise VitrifyError(f"density is {density:g}, but must be above zero")
                 per_volume = density / self._mass(fractions)
             volume = 0.0 if cell is None else abs(float(np.linalg.det(cell)))
-            counts = tuple(self.core.counts(n_atoms, volume, asked, known, given, per_volume))
-        if density is not None:  # of the atoms that there are, not of the shares before rounding
+            counts = tuple(self.core.counts(n_atoms, volume, requested, known, given, per_volume))
+        if density is not None:  # the mass of an atom follows from the counts, not from the shares before rounding
             per_volume = density / self._mass(np.array(counts) / sum(counts))
         return counts, per_volume
 
     def _mass(self, fractions: np.ndarray) -> float:
-        """What one atom per volume weighs in the unit of densities."""
+        """The density of one atom per unit of volume: g/cm^3 in metal units, 1 in lj."""
         if self.metadata.units == "lj":
             return 1.0
         return GRAMS * float(fractions @ np.array(self.metadata.masses))
 
     def warnings(self, plan: Plan) -> list[str]:
-        """What of a plan lies outside the training data."""
-        asked, known = np.nan_to_num(plan.values), (~np.isnan(plan.values)).astype(float)
-        found: list[str] = self.core.warnings(plan.cell, list(plan.counts), asked.tolist(), known.tolist())
+        """One sentence for each quantity of a plan that lies outside the training data."""
+        found: list[str] = self.core.warnings(plan.cell, list(plan.counts), *_requested(plan.values))
         return found
 
     def make(self, plan: Plan, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Positions (N, 3), wrapped, and types (N,)."""
-        asked, known = np.nan_to_num(plan.values), (~np.isnan(plan.values)).astype(float)
+        """Wrapped positions (N, 3) and types (N,) of the structure of a seed; VitrifyError if pairs stay too close."""
         with core_errors():
             positions, types = self.core.generate(
-                plan.cell, list(plan.counts), plan.steps, seed, asked.tolist(), known.tolist(), plan.churn
+                plan.cell, list(plan.counts), plan.steps, seed, *_requested(plan.values), plan.churn
             )
         return positions, types
 
 
+def _requested(values: np.ndarray) -> tuple[list[float], list[float]]:
+    """The properties (P,) with 0 in place of NaN, and flags (P,): 1 where a property is requested, otherwise 0."""
+    return np.nan_to_num(values).tolist(), (~np.isnan(values)).astype(float).tolist()
+
+
 class TorchFlow(StructureSampler):
-    """The same through TorchScript, on any device; the flow of a latent model is its decoder."""
+    """A flow through TorchScript, on any device. decoder: the flow is the decoder of a latent model."""
 
-    def __init__(self, path: Path, metadata: GeneratorMetadata, device: str) -> None:
+    def __init__(self, path: Path, metadata: Any, device: str, decoder: bool = False) -> None:
         super().__init__(path, metadata)
-        from vitrify.export.write import load_model
+        from vitrify.engines.load import load_model
 
-        self.loaded: Any = load_model(path, device)
+        model: Any = load_model(path, device)
+        self.answer = model.decode if decoder else model.answer
+        self.sizes = metadata.hyperparameters["decoder"] if decoder else metadata.hyperparameters
 
     def make(self, plan: Plan, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        latent = isinstance(self.metadata, GlassVAEMetadata)
-        hyper = self.metadata.hyperparameters["decoder"] if latent else self.metadata.hyperparameters
-        process = Flow(len(self.metadata.species), float(hyper["spread"]))
-        network = _network(self.loaded.decode if latent else self.loaded.answer, plan.values)
-        steps = Steps(plan.steps, churn=plan.churn, spread=float(hyper["churn_spread"]))
-        state = sample(network, process, process.start(plan.cell, plan.types, seed), steps, seed)
+        """Wrapped positions (N, 3) and types (N,) of the structure of a seed."""
+        process = Flow(len(self.metadata.species), float(self.sizes["spread"]))
+        steps = Steps(plan.steps, churn=plan.churn, spread=float(self.sizes["churn_spread"]))
+        start = process.start(plan.cell, plan.types, seed)
+        state = sample(flow_network(self.answer, plan.values), process, start, steps, seed)
         return repaired(state.positions, state.elements.argmax(1), plan.cell, self.metadata)
 
 
-class TorchPaper(StructureSampler):
-    """Generators of the paper, whose elements come out of noise too, and whose ghosts choose the density."""
+def make_sampler(path: Path, metadata: Any, engine: str, device: str, decoder: bool = False) -> StructureSampler:
+    """A sampler for the flow of a model file, in an engine: "auto", "native" or "torch".
 
-    metadata: AMShortcutMetadata
-
-    def __init__(self, path: Path, metadata: AMShortcutMetadata, device: str) -> None:
-        from vitrify.export.write import load_model
-
-        self._take(metadata)
-        self.loaded: Any = load_model(path, device)
-
-    def _counts(
-        self, n_atoms: int | None, density: float | None, cell: np.ndarray | None, values: np.ndarray,
-        shares: np.ndarray | None,
-    ) -> tuple[tuple[int, ...], float]:  # fmt: skip
-        means = dict(zip(self.metadata.statistics.names, self.metadata.statistics.mean, strict=True))
-        if shares is not None:
-            raise VitrifyError("this model chooses its composition: leave composition out, or use a flow model")
-        fractions = np.array([means[f"fraction:{name}"] for name in self.metadata.species])
-        per_volume = self.metadata.ghost_density or means["number_density"]
-        if density is not None:
-            if self.metadata.ghost_density:
-                raise VitrifyError("this model chooses its density by ghost atoms: leave density out")
-            per_volume = density / self._mass(fractions)
-        n = n_atoms or 0
-        if cell is not None and n_atoms is None:
-            n = int(per_volume * abs(float(np.linalg.det(cell))))
-        # The types do not matter: elements come out of noise.
-        return (n, *[0] * (len(self.metadata.species) - 1)), per_volume
-
-    def warnings(self, plan: Plan) -> list[str]:
-        return []
-
-    def make(self, plan: Plan, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        import torch
-
-        process = make_process(self.metadata.process, len(self.metadata.species))
-        steps = Steps(plan.steps, stochastic=plan.steps >= STOCHASTIC_FROM)
-        start = process.start(plan.cell, plan.types, seed)
-        torch.manual_seed(seed)  # for the embedding of what is not asked for
-        state = sample(_network(self.loaded.answer, plan.values), process, start, steps, seed)
-        n_species = len(self.metadata.species)
-        kinds = state.elements if self.metadata.ghost_density else state.elements[:, :n_species]
-        types = kinds.argmax(1)
-        real = types < n_species
-        if not real.any():
-            raise VitrifyError("the structure came out empty, all ghosts: train longer, or give more steps")
-        return repaired(state.positions[real], types[real], plan.cell, self.metadata)
-
-
-def make_sampler(path: Path, metadata: GeneratorMetadata, engine: str, device: str) -> StructureSampler:
-    if engine not in ("auto", "native", "torch"):
-        raise VitrifyError(f"engine {engine!r} is unknown: use auto, native or torch")
-    if isinstance(metadata, AMShortcutMetadata) and metadata.process != "flow":
-        if engine == "native":
-            raise VitrifyError(f"{path.name} is of the process {metadata.process}: only engine torch runs it")
-        return TorchPaper(path, metadata, device)
+    decoder: the flow is the decoder of a latent model. Raises VitrifyError for an unknown engine.
+    """
+    check_engine(engine)
     if engine == "torch" or (engine == "auto" and device != "cpu"):
-        return TorchFlow(path, metadata, device)
+        return TorchFlow(path, metadata, device, decoder)
     return StructureSampler(path, metadata)
 
 
-def _network(answer: Callable[..., tuple[np.ndarray, np.ndarray]], values: np.ndarray) -> Network:
+def check_engine(engine: str) -> None:
+    """Raises VitrifyError for an engine that generators do not know."""
+    if engine not in ("auto", "native", "torch"):
+        raise VitrifyError(f"engine {engine!r} is unknown: use auto, native or torch")
+
+
+def flow_network(answer: Callable[..., tuple[np.ndarray, np.ndarray]], values: np.ndarray) -> Network:
+    """The network of a sampler: `answer` of an engine, with the requested properties `values` (P,)."""
+
     def network(state: State, time: float, step: float) -> tuple[np.ndarray, np.ndarray]:
         return answer(state.positions, state.cell, state.elements, time, step, values)
 
@@ -253,7 +216,10 @@ def _network(answer: Callable[..., tuple[np.ndarray, np.ndarray]], values: np.nd
 def repaired(
     positions: np.ndarray, types: np.ndarray, cell: np.ndarray, metadata: Metadata
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Wrapped positions after push-off; raises VitrifyError if they are not finite, or pairs stay too close."""
+    """Wrapped positions (N, 3), after pairs that were too close have been moved apart, and the types (N,).
+
+    Raises VitrifyError for positions that are not finite, and if pairs stay too close.
+    """
     if not np.isfinite(positions).all():
         raise VitrifyError("the generated positions are not finite: give more steps, or a density in the model's range")
     least = metadata.validity.min_distance
@@ -265,7 +231,7 @@ def repaired(
 
 
 def cell_of(cell: ArrayLike) -> np.ndarray:
-    """A cell (3, 3) from itself, three edges or one."""
+    """A cell (3, 3) from a cell (3, 3), from three edges (3,) or from one edge; VitrifyError as `check_cell`."""
     array = np.asarray(cell, dtype=float)
     if array.ndim == 0:
         array = np.eye(3) * array
@@ -275,7 +241,7 @@ def cell_of(cell: ArrayLike) -> np.ndarray:
 
 
 def numbers_of(symbols: Sequence[str]) -> list[int]:
-    """Atomic numbers; species that are no elements (reduced units) become elements 1, 2, ... in the order of names."""
+    """Atomic numbers of species. If one of them is no element (reduced units), they become 1, 2, ... sorted by name."""
     from ase.data import atomic_numbers
 
     if all(symbol in atomic_numbers for symbol in symbols):

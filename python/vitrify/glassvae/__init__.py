@@ -1,1 +1,1 @@
-"""GlassVAE: a latent model of a glass; energies, forces and new structures."""
+"""GlassVAE: a model of a glass with one latent vector, which gives energies, forces and new structures."""

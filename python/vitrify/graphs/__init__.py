@@ -1,1 +1,1 @@
-"""What networks read: neighbour lists and graphs."""
+"""Neighbour lists, and the graphs that networks read."""

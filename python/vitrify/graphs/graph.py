@@ -8,12 +8,12 @@ from torch import Tensor
 
 
 class Graph(NamedTuple):
-    """Atoms and the pairs of them within the model's cutoff, in the order in which the models take them.
+    """Atoms, and the pairs of atoms within the model's cutoff; the fields are arguments of the models, in their order.
 
     types: (M,) int64, index into the model's species; owned atoms first, then ghosts.
     velocities: (M, 3) in the model's units.
     edge_index: (2, E) int64; row 0 the centre i, row 1 the neighbour j.
-    edge_vectors: (E, 3) r_j - r_i, with the periodic image included.
+    edge_vectors: (E, 3) r_j - r_i of the periodic image of j, in the model's unit of length.
     """
 
     types: Tensor
@@ -23,9 +23,9 @@ class Graph(NamedTuple):
 
 
 class StructureGraph(NamedTuple):
-    """A graph without motion, for models of static properties; fields as in `Graph`.
+    """A graph without velocities, for models of structures at rest; fields as in `Graph`.
 
-    types: (M,) int64. edge_index: (2, E) int64. edge_vectors: (E, 3) r_j - r_i.
+    types: (M,) int64. edge_index: (2, E) int64. edge_vectors: (E, 3) r_j - r_i, in the model's unit of length.
     """
 
     types: Tensor

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitrify.core.checks import check_cell, check_vectors
 from vitrify.core.errors import VitrifyError
+from vitrify.core.validation import check_cell, check_vectors
 
 if TYPE_CHECKING:
     import torch
@@ -19,19 +19,17 @@ if TYPE_CHECKING:
 def neighbour_list(
     positions: ArrayLike, cell: ArrayLike, cutoff: float, pbc: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """All directed pairs closer than `cutoff`, over every periodic image (an atom's own images too).
+    """All directed pairs of atoms closer than `cutoff`, over every periodic image, including an atom's own images.
 
     Args:
         positions: (N, 3), wrapped or not. cell: (3, 3) rows; may be smaller than the cutoff and triclinic.
         cutoff: in the unit of the positions. pbc: periodic in all three directions, or in none.
 
     Returns:
-        edge_index (2, E): centres i and neighbours j, sorted by i; edge_vectors (E, 3): r_j - r_i of the
-        image.
+        edge_index (2, E): centres i and neighbours j, sorted by i; edge_vectors (E, 3): r_j - r_i of the image of j.
 
     Raises:
-        VitrifyError: positions or cell that are not finite, a cell without volume, a cutoff that is not
-            positive.
+        VitrifyError: positions or cell that are not finite, a cell without volume, a cutoff that is not positive.
     """
     import vesin
 
@@ -54,9 +52,10 @@ def build_structure_graph(
     dtype: torch.dtype | None = None,
     device: str | torch.device = "cpu",
 ) -> StructureGraph:
-    """The periodic graph of a structure at rest; vectors are computed in double and then cast.
+    """The periodic graph of a structure at rest; vectors are computed in double precision and then cast.
 
-    positions (N, 3), cell (3, 3) rows, types (N,) 0-based; `dtype` defaults to torch.float32.
+    positions: (N, 3). cell: (3, 3) rows. types: (N,) from 0. cutoff: in the unit of the positions. dtype: of the
+    vectors; by default torch.float32. Raises VitrifyError as `neighbour_list`.
     """
     import torch
 
@@ -80,7 +79,7 @@ def build_graph(
     dtype: torch.dtype | None = None,
     device: str | torch.device = "cpu",
 ) -> Graph:
-    """The periodic graph of a configuration: `build_structure_graph` and the velocities (N, 3)."""
+    """The periodic graph of a configuration with velocities (N, 3); other arguments as in `build_structure_graph`."""
     import torch
 
     from vitrify.graphs.graph import Graph

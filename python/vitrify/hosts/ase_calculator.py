@@ -14,19 +14,15 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from numpy.typing import NDArray
 
-from vitrify.core.checks import check_vectors
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.open import Engine, open_glassvae, open_symgnn
-from vitrify.modelfile.archive import SymGNNMetadata, Validity
-from vitrify.modelfile.reference_case import EnergyPredictor, PropertyPredictor, require_reference
-from vitrify.ogn.ase_dynamics import check_periodic, types_of
-
-Array = NDArray[np.float64]
-# A density that was written and read again may differ in its last digits.
-_ROUNDING = 1e-6
-_ENERGIES = ("energy", "free_energy", "energies", "forces", "stress", "latent")
-_BARRIERS = ("barriers", "barriers_std", "barriers_outside")
-_VOIGT = (np.array([0, 1, 2, 1, 0, 0]), np.array([0, 1, 2, 2, 2, 1]))  # xx, yy, zz, yz, xz, xy
+from vitrify.core.validation import check_vectors
+from vitrify.data.ase_atoms import check_periodic, types_of
+from vitrify.engines.interface import Engine
+from vitrify.engines.open import EngineName, open_model
+from vitrify.engines.replay import require_reference
+from vitrify.kinds import KINDS, Kind
+from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
+from vitrify.modelfile.validity import outside
 
 
 class GlassCalc(Calculator):
@@ -55,10 +51,10 @@ class GlassCalc(Calculator):
     and its unit, stands in `calc.barriers.metadata.property`. Models in reduced units take positions as they stand.
 
     Args:
-        model: model file of kind glassvae, name of a shipped model, or what `vitrify.engines.open.open_glassvae`
+        model: model file of kind glassvae, name of a shipped model, or what `vitrify.engines.open.open_model`
         returned:
             energy, free_energy, energies of the atoms (E = their sum), forces, stress and latent.
-        barriers: model file of kind symgnn, name of a shipped model, or what `vitrify.engines.open.open_symgnn`
+        barriers: model file of kind symgnn, name of a shipped model, or what `vitrify.engines.open.open_model`
         returned. species: the model's species of each chemical symbol, {"Ar": "A", "Kr": "B"}; by default the same
         name. engine: "native" or "torch"; by default the native one where the file has weights for it and device is
         "cpu". device: "cpu" or "cuda:0".
@@ -79,10 +75,10 @@ class GlassCalc(Calculator):
 
     def __init__(
         self,
-        model: str | Path | EnergyPredictor | None = None,
-        barriers: str | Path | PropertyPredictor | None = None,
+        model: str | Path | Engine | None = None,
+        barriers: str | Path | Engine | None = None,
         species: Mapping[str, str] | None = None,
-        engine: Engine | None = None,
+        engine: EngineName | None = None,
         device: str = "cpu",
         check: bool = False,
     ) -> None:
@@ -91,19 +87,19 @@ class GlassCalc(Calculator):
                 "GlassCalc has no model: give one of kind glassvae, GlassCalc(MODEL), or of kind symgnn, "
                 "GlassCalc(barriers=MODEL)"
             )
-        self.energies = open_glassvae(model, engine, device) if isinstance(model, str | Path) else model
-        self.barriers = open_symgnn(barriers, engine, device) if isinstance(barriers, str | Path) else barriers
+        self.model = _opened(model, "model", engine, device)
+        self.barriers = _opened(barriers, "barriers", engine, device)
+        self._models: list[Any] = [found for found in (self.model, self.barriers) if found is not None]
         self._species = species
         self._warned: set[tuple[Path, str]] = set()
         # ASE asks whether a property is among these; a class attribute in other calculators.
-        self.implemented_properties = [*(_ENERGIES if self.energies else ()), *(_BARRIERS if self.barriers else ())]
+        self.implemented_properties = [name for found in self._models for name in _kind(found).properties]
         super().__init__()
-        for name, found in (("model", self.energies), ("barriers", self.barriers)):
-            if found is not None:
-                if check:
-                    require_reference(found)
-                # Trajectories keep the parameters of the calculator that computed what they hold.
-                self.parameters[name] = found.path.name
+        for found in self._models:
+            if check:
+                require_reference(found)
+            # Trajectories keep the parameters of the calculator that computed what they hold.
+            self.parameters[str(_kind(found).argument)] = found.path.name
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
         """Refuses what would have no effect."""
@@ -126,34 +122,13 @@ class GlassCalc(Calculator):
             self.results = {}
         check_periodic(self.atoms)
         positions = check_vectors("positions", self.atoms.positions)
-        if self.energies is not None and wanted & set(_ENERGIES):
-            self.results |= self._energies(self.energies, self.atoms, positions)
-        if self.barriers is not None and wanted & set(_BARRIERS):
-            self.results |= self._barriers(self.barriers, self.atoms, positions)
+        for model in self._models:
+            kind = _kind(model)
+            if wanted & set(kind.properties):
+                types = self._types(model, kind, self.atoms)
+                self.results |= kind.load("results")(model, positions, self.atoms.cell.array, types)
 
-    def _energies(self, model: EnergyPredictor, atoms: Atoms, positions: Array) -> dict[str, Any]:
-        found = model.predict(positions, atoms.cell.array, self._types(model, atoms))
-        _finite(found.energies, "energy")
-        _finite(found.forces.sum(1), "force")
-        return {
-            "energy": found.energy,
-            "free_energy": found.energy,
-            "energies": found.energies,
-            "forces": found.forces,
-            "stress": found.stress[_VOIGT],
-            "latent": found.latent,
-        }
-
-    def _barriers(self, model: PropertyPredictor, atoms: Atoms, positions: Array) -> dict[str, Any]:
-        values, deviations = model.predict(positions, atoms.cell.array, self._types(model, atoms))
-        name = model.metadata.property.name
-        return {
-            "barriers": _finite(values, name),
-            "barriers_std": _finite(deviations, name),
-            "barriers_outside": deviations > (model.metadata.validity.max_deviation or np.inf),
-        }
-
-    def _types(self, model: EnergyPredictor | PropertyPredictor, atoms: Atoms) -> NDArray[np.int64]:
+    def _types(self, model: Engine, kind: Kind, atoms: Atoms) -> NDArray[np.int64]:
         """The model's types (N,); says what of the structure lies outside its training data, each thing once."""
         metadata = model.metadata
         types = types_of(atoms.get_chemical_symbols(), metadata, self._species)
@@ -161,35 +136,28 @@ class GlassCalc(Calculator):
         new = {what: text for what, text in found.items() if (model.path, what) not in self._warned}
         if new:
             self._warned.update((model.path, what) for what in new)
-            name = metadata.property.name if isinstance(metadata, SymGNNMetadata) else "energy"
+            name = kind.load("quantity")(metadata)
             warnings.warn(
                 f"{model.path.name}: {'; '.join(new.values())}: the {name} of these atoms is an extrapolation",
-                stacklevel=4,
+                stacklevel=3,
             )
         return types
 
 
-def outside(types: NDArray[np.int64], volume: float, species: tuple[str, ...], validity: Validity) -> dict[str, str]:
-    """What of N atoms of `types` (N,) in `volume` lies outside the training data: name -> sentence with the range.
-
-    A fraction may miss its range by half an atom, since a smaller system cannot always meet it.
-    """
-    found, n = {}, len(types)
-    low, high = validity.number_density
-    if not low * (1 - _ROUNDING) <= n / volume <= high * (1 + _ROUNDING):
-        found["number density"] = f"{n / volume:.4g} atoms per volume, the training data have {low:.4g} to {high:.4g}"
-    for index, name in enumerate(species):
-        low, high = validity.composition.get(name, (0.0, 1.0))
-        share, slack = float(np.mean(types == index)), 0.5 / n + _ROUNDING
-        if not low - slack <= share <= high + slack:
-            found[name] = f"a fraction {share:.4g} of {name}, the training data have {low:.4g} to {high:.4g}"
-    return found
+def _opened(model: str | Path | Engine | None, argument: str, engine: EngineName | None, device: str) -> Any:
+    """The model of an argument of GlassCalc, which must be of a kind that belongs there."""
+    if not isinstance(model, str | Path):
+        return model
+    kind = read_metadata(model).kind
+    if KINDS[kind].argument != argument:
+        wanted = next(name for name, other in KINDS.items() if other.argument == argument)
+        raise wrong_kind(find_model(model), kind, wanted)
+    return open_model(model, engine, device)
 
 
-def _finite(values: Array, name: str) -> Array:
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise VitrifyError(
-            f"the predicted {name} of atom {bad[0]} is {values[bad[0]]} ({len(bad)} such atoms): do atoms overlap?"
-        )
-    return values
+def _kind(model: Engine) -> Kind:
+    """The kind of a model, which must give something in GlassCalc."""
+    kind = KINDS[model.metadata.kind]
+    if kind.argument is None:
+        raise VitrifyError(f"GlassCalc cannot run {model.path}: kind {model.metadata.kind} has no property of atoms")
+    return kind

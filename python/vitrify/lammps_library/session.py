@@ -124,6 +124,10 @@ class LammpsSession:
         """Advances by MD steps; `fresh` False only if nothing but `run` touched the atoms and settings."""
         self.run_commands(f"run {steps} pre {'yes' if fresh else 'no'} post no")
 
+    def minimise(self, force: float, iterations: int, norm: str = "two") -> None:
+        """Moves the atoms to the nearest minimum in the cell that there is: the function `minimise` of this module."""
+        minimise(self.lmp, force, iterations, norm)
+
     def state(self) -> State:
         """The state after the last `run`."""
         positions = self._gather("x", 1) + self._gather("image", 0) @ self.cell
@@ -137,14 +141,15 @@ class LammpsSession:
     def _gather(self, name: str, kind: int) -> np.ndarray:
         return np.array(self.lmp.gather_atoms(name, kind, 3), dtype=float).reshape(-1, 3)
 
-    def close(self) -> None:
-        self.lmp.close()
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def close(self) -> None:
+        """Ends this LAMMPS."""
+        self.lmp.close()
 
 
 def run_commands(lmp: Any, commands: Sequence[str]) -> None:
@@ -155,6 +160,18 @@ def run_commands(lmp: Any, commands: Sequence[str]) -> None:
         except Exception as error:  # the LAMMPS module raises no narrower class
             text = " ".join(str(error).split())
             raise VitrifyError(f"LAMMPS refused {command!r}: {text}") from None
+
+
+def minimise(lmp: Any, force: float, iterations: int, norm: str = "two") -> None:
+    """Moves the atoms of a LAMMPS instance to the nearest minimum of the energy at fixed cell, by conjugate gradients.
+
+    force: where it ends, in the instance's unit of force. norm: of which force: "two", the vector of all atoms; "max",
+    the longest one of an atom; "inf", the largest component. iterations: at most, with ten times as many energies.
+    """
+    run_commands(lmp, (
+        "min_style cg", f"min_modify dmax 0.1 line quadratic norm {norm}",
+        f"minimize 0 {force!r} {iterations} {10 * iterations}",
+    ))  # fmt: skip
 
 
 def expand(command: str) -> str:

@@ -1,1 +1,1 @@
-"""The model file seen from outside, without torch: finding it, checking its container, reading its metadata."""
+"""Finds model files, checks their container and reads their metadata, without torch."""

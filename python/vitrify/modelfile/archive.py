@@ -1,7 +1,7 @@
-"""The model file seen from outside: finding it, checking its container, and reading its metadata without torch.
+"""Finds model files, checks their container, and reads their metadata without torch.
 
-A model file is a TorchScript archive (a zip) whose `extra/vitrify.json` says what the model is and holds a reference
-case; its classes are those of `vitrify.modelfile.metadata`, and can be had here, too.
+A model file is a TorchScript archive (a zip). Its entry `extra/vitrify.json` describes the model and holds a reference
+case; `vitrify.modelfile.metadata` has the classes.
 """
 
 from __future__ import annotations
@@ -11,83 +11,15 @@ import zipfile
 from pathlib import Path
 
 from vitrify.core.errors import VitrifyError, did_you_mean
-from vitrify.modelfile.metadata import (
-    KINDS,
-    METADATA_NAME,
-    REFERENCE_TOLERANCE,
-    SCHEMA,
-    AMShortcutMetadata,
-    AMShortcutReference,
-    AnyMetadata,
-    Decoded,
-    GlassVAEMetadata,
-    GlassVAEReference,
-    Metadata,
-    OGNMetadata,
-    OGNReference,
-    OGNValidity,
-    Property,
-    Provenance,
-    Range,
-    Reference,
-    Rows,
-    Statistics,
-    SymGNNMetadata,
-    SymGNNReference,
-    Target,
-    Validity,
-    make_metadata,
-    parse_metadata,
-)
-
-__all__ = [
-    "KINDS",
-    "METADATA_NAME",
-    "REFERENCE_TOLERANCE",
-    "SCHEMA",
-    "WEIGHTS_NAME",
-    "AMShortcutMetadata",
-    "AMShortcutReference",
-    "AnyMetadata",
-    "Decoded",
-    "GlassVAEMetadata",
-    "GlassVAEReference",
-    "Metadata",
-    "OGNMetadata",
-    "OGNReference",
-    "OGNValidity",
-    "Property",
-    "Provenance",
-    "Range",
-    "Reference",
-    "Rows",
-    "Statistics",
-    "SymGNNMetadata",
-    "SymGNNReference",
-    "Target",
-    "Validity",
-    "find_model",
-    "make_metadata",
-    "open_archive",
-    "parse_metadata",
-    "read_entry",
-    "read_metadata",
-    "shipped_models",
-    "wrong_kind",
-]
+from vitrify.kinds import KINDS
+from vitrify.modelfile.metadata import METADATA_NAME, Metadata, parse_metadata
 
 WEIGHTS_NAME = "weights.safetensors"
-_USES = {
-    "ogn": "moves atoms: run it with OGNDynamics, or fix ogn in LAMMPS",
-    "symgnn": "predicts a property of each atom: run it with GlassCalc(barriers=...), or compute symgnn/atom in LAMMPS",
-    "amshortcut": "makes structures: run it with vitrify generate, or create_glass in LAMMPS",
-    "glassvae": "gives energies and structures: run it with GlassCalc(MODEL), pair_style glassvae or create_glass",
-}
 
 
 def shipped_models() -> dict[str, Path]:
     """The models that come with vitrify, by file name."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     folders = [package / "potentials"]
     checkout = package.parents[1]
     if (checkout / "pyproject.toml").is_file():
@@ -96,8 +28,7 @@ def shipped_models() -> dict[str, Path]:
 
 
 def find_model(name: str | Path) -> Path:
-    """The model file called `name`: as a path, then in the folders of LAMMPS_POTENTIALS, then among the
-    shipped ones.
+    """The model file called `name`: a path, or a file in the folders of LAMMPS_POTENTIALS, or a shipped model.
 
     Raises VitrifyError, with the nearest shipped name, if there is no such file.
     """
@@ -119,11 +50,9 @@ def find_model(name: str | Path) -> Path:
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
-    """The zip container of a model file, proved to hold TorchScript with vitrify's metadata; nothing is
-    executed.
+    """The zip container of a model file, after checking that it holds vitrify's metadata; nothing is executed.
 
-    Raises VitrifyError for what is no such file: empty, truncated, a pickle, a torch.save file, foreign
-        TorchScript.
+    Raises VitrifyError for any other file: empty, truncated, a pickle, a torch.save file, foreign TorchScript.
     """
     remedy = "make one with vitrify export RUN -o model.pt"
     try:
@@ -153,8 +82,8 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     raise VitrifyError(f"{path} is a zip file of something else, not a model file: {remedy}")
 
 
-def read_metadata(name: str | Path) -> AnyMetadata:
-    """The metadata of a model file, found as `find_model` does; neither torch nor the model is loaded.
+def read_metadata(name: str | Path) -> Metadata:
+    """The metadata of a model file, found as `find_model` does; neither torch nor the network is loaded.
 
     Raises VitrifyError for every file that is not a whole model file of a known schema and kind.
     """
@@ -166,7 +95,7 @@ def read_metadata(name: str | Path) -> AnyMetadata:
 
 
 def read_entry(path: Path, archive: zipfile.ZipFile, entry: str) -> bytes:
-    """The bytes of one entry, whose checksum must hold."""
+    """The bytes of one entry; VitrifyError if its checksum does not hold."""
     try:
         return archive.read(entry)
     # zipfile raises a dozen kinds on corrupt bytes (zlib, struct, EOF, NotImplemented...)
@@ -176,4 +105,4 @@ def read_entry(path: Path, archive: zipfile.ZipFile, entry: str) -> bytes:
 
 def wrong_kind(path: Path, kind: str, wanted: str) -> VitrifyError:
     """The error for a model file of `kind` where one of kind `wanted` should be; it says what the file is for."""
-    return VitrifyError(f"{path} holds a model of kind {kind}, not {wanted}; kind {kind} {_USES[kind]}")
+    return VitrifyError(f"{path} holds a model of kind {kind}, not {wanted}; kind {kind} {KINDS[kind].purpose}")

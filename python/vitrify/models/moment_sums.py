@@ -1,7 +1,8 @@
-"""The sums over neighbours of a layer of the flow variant by the compiled core: what makes training on a CPU fast.
+"""The sums over neighbours of a layer of the flow variant, by the compiled core, for fast training on a CPU.
 
-The same numbers as eager torch, in float32 or float64, with gradients by the features and the splines (not by the
-edges, which are data): each edge is worked out in registers, and nothing as large as the list of edges is stored.
+The numbers equal those of eager torch, in float32 or float64. There are gradients with respect to the features and the
+splines, but not to the edges, which are data. Each edge is computed in registers, so that no array is as large as the
+list of edges.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from vitrify.models.nn import CubicSplines
 
 
 class MomentSums(torch.autograd.Function):
-    """(s (N, W), v (N, 3, W) or None, weight (1, size, filters), ...) -> moments (N, 9, W), carried (N or 0, 4, W)."""
+    """(s (N, W), v (N, 3, W) or None, weight (1, size, filters), ...) -> moments (N, 9, W), carried (N or 0, 4, W).
+
+    The further inputs are edge_index (2, E), distances (E,), harmonics (E, 9), and the start and the inverse spacing of
+    the splines.
+    """
 
     @staticmethod
     def forward(
@@ -46,7 +51,7 @@ def _array(tensor: Tensor | None) -> Any:
 
 
 def applies_to(s: Tensor, distances: Tensor, harmonics: Tensor) -> bool:
-    """Whether the core can give these sums: on a CPU, no gradient by the edges, not inside tracing or torch.compile."""
+    """Whether the core can compute these sums: on a CPU, without gradients of the edges, tracing or torch.compile."""
     return (
         s.device.type == "cpu"
         and s.dtype in (torch.float32, torch.float64)
@@ -60,7 +65,7 @@ def applies_to(s: Tensor, distances: Tensor, harmonics: Tensor) -> bool:
 def moment_sums(
     filters: CubicSplines, s: Tensor, v: Tensor | None, edge_index: Tensor, distances: Tensor, harmonics: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """What `MomentLayer.sums` returns, which says what the shapes are; v is None where there are no vectors yet."""
+    """The sums that `MomentLayer.sums` returns and describes; v is None where there are no vectors yet."""
     found: tuple[Tensor, Tensor] = MomentSums.apply(  # type: ignore[no-untyped-call]
         s, v, filters.weight, edge_index, distances, harmonics, filters.start, filters.inverse_spacing
     )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class SmoothCutoff(nn.Module):
-    """1 below `onset`, 0 above `cutoff`, with two continuous derivatives in between (quintic smoothstep)."""
+    """1 below `onset`, 0 above `cutoff`; a quintic smoothstep between them gives two continuous derivatives."""
 
     def __init__(self, onset: float, cutoff: float) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class SmoothCutoff(nn.Module):
         self.inverse_width = 1.0 / (cutoff - onset)
 
     def forward(self, distances: Tensor) -> Tensor:
-        """distances (...), in length units -> envelope (...)."""
+        """distances (...), in the unit of length -> envelope (...)."""
         t = ((distances - self.onset) * self.inverse_width).clamp(0.0, 1.0)
         return 1.0 - t * t * t * (10.0 + t * (6.0 * t - 15.0))
 
@@ -25,14 +25,15 @@ class SmoothCutoff(nn.Module):
 class CubicSplines(nn.Module):
     """Uniform cubic B-splines: `channels` radial functions for each of `kinds` kinds of pairs.
 
-    Twice continuously differentiable; constant below `start`, zero beyond `stop`. weight: (kinds, size, channels).
+    They are twice continuously differentiable, constant below `start`, and zero beyond `stop` (in the unit of length).
+    weight: (kinds, size, channels).
     """
 
     def __init__(self, kinds: int, channels: int, start: float, stop: float, size: int) -> None:
         super().__init__()
         self.size, self.start = size, start
         self.inverse_spacing = size / (stop - start)
-        # A smooth random start: distances that the data never show keep it, and neighbours in distance stay alike.
+        # A smooth random start: distances without data keep it, and similar distances have similar values.
         modes = torch.cos(torch.arange(1, 5).view(1, 4, 1) * torch.linspace(0, 3.14159, size).view(1, 1, -1))
         weight = torch.einsum("kmc,imt->ktc", 0.1 * torch.randn(kinds, 4, channels), modes)
         self.weight = nn.Parameter(weight)
@@ -40,7 +41,7 @@ class CubicSplines(nn.Module):
     def forward(self, distances: Tensor, kinds: Tensor) -> Tensor:
         """distances (E,) and the kind of each pair (E,) -> (E, channels)."""
         t = ((distances - self.start) * self.inverse_spacing).clamp(0.0, float(self.size))
-        # NaN, which no interval holds, takes the first one and stays NaN.
+        # NaN lies in no interval; it is computed in the first one, and stays NaN.
         first = t.detach().nan_to_num(0.0).floor().clamp_max(self.size - 1.0)
         t = t - first
         s = 1.0 - t
@@ -62,9 +63,9 @@ def truncated_normal_(linear: nn.Linear) -> None:
 
 
 class OnlineStandardiser(nn.Module):
-    """Standardises the last dimension by the mean and variance of every row seen in training so far.
+    """Standardises rows by the mean and variance of all rows of the training so far (OGN paper, section 4.4 ii).
 
-    Running sums are kept in float64, so that millions of rows do not lose precision.
+    Running sums are in float64, so that millions of rows do not lose precision.
     """
 
     count: Tensor
@@ -83,7 +84,7 @@ class OnlineStandardiser(nn.Module):
 
     @torch.jit.unused
     def observe(self, rows: Tensor) -> None:
-        """Takes the rows (n, size) into the running mean and variance."""
+        """Adds the rows (n, size) to the running mean and variance."""
         rows = rows.detach().double()
         self.count += len(rows)
         self.total += rows.sum(0)
@@ -99,5 +100,5 @@ class OnlineStandardiser(nn.Module):
         return (rows - self.mean) / self.std
 
     def inverse(self, rows: Tensor) -> Tensor:
-        """Standardised (n, size) -> physical (n, size)."""
+        """Standardised rows (n, size) -> rows (n, size) in their units."""
         return rows * self.std + self.mean

@@ -1,1 +1,1 @@
-"""OGN: a graph network that moves atoms many MD steps in one prediction."""
+"""OGN: a graph network that moves atoms by many MD steps in one prediction."""

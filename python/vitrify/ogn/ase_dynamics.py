@@ -1,4 +1,4 @@
-"""Learned dynamics as an ASE dynamics: the numbers of `fix ogn`, driven from Python."""
+"""Learned dynamics as a dynamics of ASE; it gives the same trajectories as `fix ogn`."""
 
 # mypy: allow-untyped-calls
 
@@ -15,12 +15,12 @@ from ase.parallel import world
 from ase.utils import IOContext
 from numpy.typing import NDArray
 
-from vitrify.core.checks import check_cell
 from vitrify.core.counter_rng import normal3
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.open import open_ogn
-from vitrify.modelfile.archive import Metadata, OGNMetadata
-from vitrify.modelfile.reference_case import MotionPredictor, require_reference
+from vitrify.data.ase_atoms import check_periodic, types_of
+from vitrify.engines.open import open_checked
+from vitrify.ogn.interface import MotionPredictor
+from vitrify.ogn.metadata import OGNMetadata
 from vitrify.ogn.step import (
     MASS_TOLERANCE,
     Langevin,
@@ -32,32 +32,28 @@ from vitrify.ogn.step import (
 
 
 class OGNDynamics(MolecularDynamics):
-    """Moves atoms one stride of an OGN model in each step; no forces, and no calculator, are needed.
+    """Moves atoms by one stride of an OGN in each step; neither forces nor a calculator are needed.
 
-    ASE's units hold for models in metal units (A, eV, amu; one step is `stride` base steps long). Models in
-    reduced units take positions and velocities as they stand; masses that the atoms only have by default are
-    then set to the model's, with velocities kept.
+    With models in metal units, ASE's units are used (A, eV, amu), and one step is `stride` base steps long. Models in
+    reduced units take positions and velocities as they stand. If the atoms then have no masses but ASE's defaults, they
+    get the model's, and keep their velocities.
 
     Args:
         atoms: periodic in three directions, any cell, no constraints. Positions are not wrapped.
-        model: file, name of a shipped model, or what `vitrify.engines.open.open_ogn` returned.
-        species: the model's species of each chemical symbol, {"Ar": "A", "Kr": "B"}; by default the same
-            name.
+        model: file, name of a shipped model, or a model that `vitrify.engines.open.open_model` has returned.
+        species: the model's species of each chemical symbol, {"Ar": "A", "Kr": "B"}; by default the symbols themselves.
         trajectory, logfile, loginterval: as in ASE; the log needs no calculator.
-        energy: "rescale" holds the total energy of the start by scaling velocities (needs a calculator);
-            "none".
-        langevin: (temperature, damping time, seed) in the model's units: an exact half-step before and after
-            each
-            prediction.
+        energy: "rescale" keeps the total energy of the start by scaling velocities, which needs a calculator; "none".
+        langevin: (temperature, damping time, seed) of a thermostat, in the model's units. An exact half-step of it
+            stands before and after each prediction.
         check: replay the model's reference case first.
         engine: "native" or "torch"; by default the native one where the file has weights for it and device is "cpu".
         device: "cpu" or "cuda:0".
         kwargs: further arguments of `ase.md.md.MolecularDynamics`, such as append_trajectory.
 
     Attributes:
-        work: energy that rescaling or the thermostat has taken out so far, in the model's unit, so that total
-            energy
-            plus work is what the model itself conserves or not; the scalar of `fix ogn`.
+        work: energy that rescaling or the thermostat has removed so far, in the model's unit; the scalar of `fix ogn`.
+            The sum of total energy and work shows whether the model itself conserves energy.
 
     Raises:
         VitrifyError: atoms or settings that do not fit the model; NaN.
@@ -78,12 +74,9 @@ class OGNDynamics(MolecularDynamics):
         device: str = "cpu",
         **kwargs: Any,
     ) -> None:
-        loaded = open_ogn(model, engine, device) if isinstance(model, str | Path) else model
-        if check:
-            require_reference(loaded)
-        self.stepper = OGNStepper(loaded)
+        self.stepper = OGNStepper(open_checked(model, engine, device, "ogn", check))
         units = self.stepper.units
-        self._types = _check_atoms(atoms, loaded.metadata, species)
+        self._types = _check_atoms(atoms, self.stepper.metadata, species)
         self._model_masses = self.stepper.masses_of(self._types)
         self._energy, self._thermostat = _check_control(atoms, energy, langevin)
         self._total: float | None = None
@@ -103,17 +96,17 @@ class OGNDynamics(MolecularDynamics):
         metadata = self.stepper.metadata
         return {
             **super().todict(),
-            "model": self.stepper.loaded.path.name,
+            "model": self.stepper.model.path.name,
             "stride": metadata.stride,
             "units": metadata.units,
         }
 
     def _refresh_properties(self) -> None:
-        """ASE asks for forces here; these dynamics have none."""
+        """Does nothing: ASE computes forces here, and these dynamics have none."""
 
     @property
     def velocities(self) -> NDArray[np.float64]:
-        """Velocities (N, 3) in the model's units."""
+        """Velocities (N, 3) in the model's unit."""
         return np.asarray(self.atoms.get_velocities() / self.stepper.units.ase_velocity)
 
     @property
@@ -160,14 +153,14 @@ class OGNDynamics(MolecularDynamics):
         )
 
     def _control(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
-        """`after`, with the energy that it lacks of `before` counted as work."""
+        """Velocities `after` (N, 3); the kinetic energy that `before` (N, 3) had beyond them is counted as work."""
         units, masses = self.stepper.units, self._model_masses
         self.work += kinetic_energy(masses, before, units) - kinetic_energy(masses, after, units)
         return after
 
 
 def _check_atoms(atoms: Atoms, metadata: OGNMetadata, species: Mapping[str, str] | None) -> NDArray[np.int64]:
-    """The type index of each atom; VitrifyError if the atoms are not ones that the model can move."""
+    """The types (N,) of the atoms, from 0; VitrifyError if the model cannot move these atoms."""
     check_periodic(atoms)
     if atoms.constraints:
         names = ", ".join(type(constraint).__name__ for constraint in atoms.constraints)
@@ -177,35 +170,11 @@ def _check_atoms(atoms: Atoms, metadata: OGNMetadata, species: Mapping[str, str]
     return types
 
 
-def check_periodic(atoms: Atoms) -> None:
-    """VitrifyError unless there are atoms in a cell that has a volume and is periodic in three directions."""
-    if len(atoms) == 0:
-        raise VitrifyError("there are no atoms: give a periodic structure")
-    if not all(atoms.pbc):
-        raise VitrifyError(
-            f"pbc is {atoms.pbc.tolist()}: the model needs all three directions periodic, atoms.pbc = True"
-        )
-    check_cell(atoms.cell.array)
-
-
-def types_of(symbols: list[str], metadata: Metadata, species: Mapping[str, str] | None) -> NDArray[np.int64]:
-    """The model's type index (N,) of each chemical symbol; VitrifyError for one that it does not know."""
-    known = ", ".join(metadata.species)
-    names = {symbol: symbol for symbol in symbols} if species is None else dict(species)
-    for symbol, name in names.items():
-        if name not in metadata.species:
-            example = f'species={{"{symbol}": "{metadata.species[0]}"}}'
-            raise VitrifyError(
-                f"the model has no species {name!r} for {symbol}, it knows {known}: name it, as in {example}"
-            )
-    missing = sorted(set(symbols) - set(names))
-    if missing:
-        raise VitrifyError(f"species does not say what {', '.join(missing)} is: the model knows {known}")
-    return np.array([metadata.species.index(names[symbol]) for symbol in symbols], dtype=np.int64)
-
-
 def _match_masses(atoms: Atoms, expected: NDArray[np.float64], metadata: OGNMetadata) -> None:
-    """Given masses must be the model's; default ones mean nothing in reduced units and are replaced."""
+    """Compares the masses with the model's (N,); in reduced units, ASE's default masses are replaced by the model's.
+
+    Raises VitrifyError for masses that differ.
+    """
     if metadata.units == "lj" and not atoms.has("masses"):
         velocities = atoms.get_velocities()
         atoms.set_masses(expected)
@@ -241,7 +210,7 @@ def _check_control(
 
 
 class _Logger(IOContext):
-    """A line for each step, in the model's units: time, energies, temperature."""
+    """Writes a line for each step, in the model's units: time, energies, temperature, work."""
 
     def __init__(self, dynamics: OGNDynamics, logfile: IO[str] | str | Path) -> None:
         self.dynamics = dynamics

@@ -1,4 +1,4 @@
-"""One stride of a learned integrator and the energy control around it, in the model's LAMMPS units."""
+"""One stride of an OGN, and the control of the energy around it, in the model's LAMMPS units."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitrify.core.checks import check_cell, check_vectors
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import Units, get_units
-from vitrify.modelfile.reference_case import MotionPredictor
+from vitrify.core.validation import check_cell, check_vectors
+from vitrify.ogn.interface import MotionPredictor
 
 Array = NDArray[np.float64]
-# Element masses of different tables differ in the fourth digit; another element is 2% away at the least.
+# Masses of elements differ in the fourth digit between tables, and by at least 2% between elements.
 MASS_TOLERANCE = 1e-3
 
 
 class OGNStepper:
-    """Advances configurations by one stride of an OGN model: r += dr, v += dv."""
+    """Advances configurations by one stride of an OGN: r += dr, v += dv."""
 
-    def __init__(self, loaded: MotionPredictor) -> None:
-        self.loaded = loaded
-        self.metadata = loaded.metadata
-        self.units: Units = get_units(loaded.metadata.units)
-        self.timestep = loaded.metadata.timestep
+    def __init__(self, model: MotionPredictor) -> None:
+        self.model = model
+        self.metadata = model.metadata
+        self.units: Units = get_units(model.metadata.units)
+        self.timestep = model.metadata.timestep
 
     def masses_of(self, types: ArrayLike) -> Array:
-        """The model's masses (N,) of atoms with type indices `types` (N,)."""
+        """The model's masses (N,) of atoms of `types` (N,), from 0."""
         masses: Array = np.asarray(self.metadata.masses, dtype=np.float64)[np.asarray(types)]
         return masses
 
@@ -37,9 +37,9 @@ class OGNStepper:
         """Positions and velocities (N, 3) float64 one stride later.
 
         Args:
-            positions, velocities: (N, 3) in the model's units, wrapped or not; what comes back is not
-                wrapped.
-            cell: (3, 3) rows, periodic. types: (N,) index into the model's species.
+            positions, velocities: (N, 3) in the model's units, wrapped or not; the result is not wrapped.
+            cell: (3, 3) rows, periodic.
+            types: (N,) index into the model's species.
 
         Raises:
             VitrifyError: NaN in the input or the output, wrong shapes or types, a cell without volume.
@@ -48,7 +48,7 @@ class OGNStepper:
         if len(v) != len(r):
             raise VitrifyError(f"got {len(r)} positions and {len(v)} velocities: give one of each for every atom")
         kinds = self._check_types(types, len(r))
-        dr, dv = self.loaded.predict(r, v, check_cell(cell), kinds)
+        dr, dv = self.model.predict(r, v, check_cell(cell), kinds)
         return check_vectors("predicted positions", r + dr), check_vectors("predicted velocities", v + dv)
 
     def _check_types(self, types: ArrayLike, n_atoms: int) -> NDArray[np.int64]:
@@ -64,7 +64,7 @@ class OGNStepper:
 
 
 def kinetic_energy(masses: Array, velocities: Array, units: Units) -> float:
-    """sum m v^2 / 2 in the units' energy; masses (N,), velocities (N, 3)."""
+    """The kinetic energy sum m v^2 / 2, in the unit of energy; masses (N,), velocities (N, 3)."""
     return 0.5 * units.mvv2e * float(np.sum(masses[:, None] * velocities**2))
 
 
@@ -92,7 +92,12 @@ def rescale_to_energy(velocities: Array, masses: Array, potential: float, total:
 
 @dataclass(frozen=True)
 class Langevin:
-    """A Langevin thermostat: temperature and damping time in the model's units, seed of the noise."""
+    """A Langevin thermostat.
+
+    temperature, damp: temperature and damping time, in the model's units. seed: of the noise, a positive integer.
+
+    Raises VitrifyError for values out of range.
+    """
 
     temperature: float
     damp: float
@@ -110,11 +115,11 @@ class Langevin:
 def langevin_half_step(
     velocities: Array, masses: Array, timestep: float, thermostat: Langevin, units: Units, noise: Array
 ) -> Array:
-    """Velocities after the exact Ornstein-Uhlenbeck solution over half a timestep h/2, with damping time tau:
+    """Velocities (N, 3) after the exact solution of the Ornstein-Uhlenbeck process over half a timestep h:
 
         v' = c v + sqrt((1 - c^2) k T / m) xi,   c = exp(-h / (2 tau)),   xi = noise (N, 3) ~ N(0, 1)
 
-    One before and one after each prediction leave Maxwell's distribution as it is, for any h / tau.
+    with damping time tau. A half-step before and one after each prediction keep Maxwell's distribution for any h / tau.
     """
     c = np.exp(-0.5 * timestep / thermostat.damp)
     sigma = units.thermal_velocity(masses, thermostat.temperature) * np.sqrt(1.0 - c * c)

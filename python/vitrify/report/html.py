@@ -1,4 +1,4 @@
-"""A report in one file: text, tables and figures that need nothing from outside."""
+"""A report in one HTML file: text, tables and figures, without links to other files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ figure { margin: 1.2rem 0; } figure img { max-width: 100%; } figcaption, .note {
 
 
 class Report:
-    """Collects the parts of a page in their order; everything given as text is escaped."""
+    """Collects the parts of a report in their order; all text is escaped."""
 
     def __init__(self, title: str, subtitle: str) -> None:
         self.title = title
@@ -60,13 +60,13 @@ class Report:
         )
 
     def write(self, path: Path) -> None:
-        """Writes the page whole or not at all."""
-        page = (
+        """Writes the report whole or not at all."""
+        document = (
             f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(self.title)}</title>'
             f"<style>{_CSS}</style></head><body>\n" + "\n".join(self.parts) + "\n</body></html>\n"
         )
         with atomic_path(path) as work:
-            work.write_text(page, encoding="utf-8")
+            work.write_text(document, encoding="utf-8")
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -1,14 +1,26 @@
-"""What every evaluation writes: its numbers, and what its model is."""
+"""metrics.json, which every evaluation writes, and the description of the model in it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vitrify.core.files import atomic_path, sha256
-from vitrify.modelfile.reference_case import MotionPredictor, PropertyPredictor
+
+if TYPE_CHECKING:
+    from vitrify.modelfile.metadata import Metadata
+
+
+class ModelFile(Protocol):
+    """An opened model file of any kind."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def metadata(self) -> Metadata: ...
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> Path:
@@ -20,7 +32,7 @@ def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> Path:
 
 
 def without_nan(value: Any) -> Any:
-    """JSON has no NaN: what was lost is null."""
+    """A copy of a JSON value with None for numbers that are not finite, which JSON does not have."""
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -30,10 +42,11 @@ def without_nan(value: Any) -> Any:
     return value
 
 
-def model_card(loaded: MotionPredictor | PropertyPredictor) -> dict[str, Any]:
-    """Name and hash of a model file, and its metadata."""
+def model_card(model: ModelFile, exclude: set[str] | None = None) -> dict[str, Any]:
+    """Name and hash of a model file, and its metadata without the fields `exclude` (default: reference, metrics)."""
+    left_out = exclude or {"reference", "metrics"}
     return {
-        "name": loaded.path.name,
-        "sha256": sha256(loaded.path),
-        **loaded.metadata.model_dump(by_alias=True, exclude={"reference", "metrics"}, mode="json"),
+        "name": model.path.name,
+        "sha256": sha256(model.path),
+        **model.metadata.model_dump(by_alias=True, exclude=left_out, mode="json"),
     }

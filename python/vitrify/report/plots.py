@@ -1,5 +1,4 @@
-"""Figures, in one style: sized for a page, legible in grey, with colours that colour-blind readers tell
-apart."""
+"""Figures in one style: sized for a printed page, legible in grey, with colours for colour-blind readers."""
 
 from __future__ import annotations
 
@@ -76,14 +75,16 @@ def draw_curves(
     ylabel: str = "",
     title: str = "",
 ) -> None:
-    """Lines with their names. `reference` is black and below the others; another run of its kind, whose name is
-    the same up to a comma, is grey."""
+    """Lines with their names.
+
+    `reference` is black and below the others; runs whose names are the same as its name up to a comma are grey.
+    """
     looks = cycle(zip(PALETTE, _DASHES, strict=True))
     for name, (x, y) in curves.items():
         colour: str = REFERENCE
         dash: Any = "-"
         wide = 2.4
-        if reference is None or _kind(name) != _kind(reference):
+        if reference is None or _group(name) != _group(reference):
             (colour, dash), wide = next(looks), 1.6
         elif name != reference:
             colour, wide = SECOND, 1.6
@@ -94,7 +95,7 @@ def draw_curves(
     axes.set_title(title, loc="left")
 
 
-def _kind(name: str) -> str:
+def _group(name: str) -> str:
     return name.partition(",")[0]
 
 
@@ -137,7 +138,7 @@ def rmse_figure(
 
 
 def _positive(curve: Curve) -> Curve:
-    """A curve without what a logarithmic axis cannot show."""
+    """The points of a curve that a logarithmic axis can show."""
     t, y = curve
     keep = np.isfinite(y) & (y > 0)
     return t[keep], y[keep]
@@ -253,8 +254,7 @@ def stride_figure(panels: Mapping[str, Mapping[str, Curve]], labels: Mapping[str
 def series_figure(
     panels: Sequence[tuple[str, Mapping[str, Curve]]], *, reference: str, time: str, log: Sequence[str] = ()
 ) -> Figure:
-    """Quantities by time, stacked: (label, curves) for each panel; the labels in `log` get a logarithmic
-    axis."""
+    """Quantities by time, stacked: (label, curves) for each panel; the labels in `log` get a logarithmic axis."""
     with style():
         figure = new_figure(7.2, 0.6 + 1.75 * len(panels))
         axes_list = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]

@@ -22,11 +22,11 @@ from typing import Any
 
 import vitrify
 from vitrify.core.errors import VitrifyError
-from vitrify.tasks.run import Job, Outcome, attempt, packed
+from vitrify.tasks.job import Job, Outcome, attempt, packed
 
-_ANSWER = 10.0  # seconds in which a scheduler must answer
-_LOOK = 2.0  # seconds between two looks at the workers of the cluster
-_AHEAD = 2  # tasks with the cluster for each of its threads
+_ANSWER_TIMEOUT = 10.0  # seconds in which a scheduler must answer
+_POLL = 2.0  # seconds after which the threads of the cluster are counted again
+_TASKS_PER_THREAD = 2  # submitted at a time: one that runs and one that waits there
 
 
 def run_on_cluster(job: Job, scheduler: str, patience: float) -> None:
@@ -46,75 +46,75 @@ class _Campaign:
     def __init__(self, job: Job, scheduler: str, client: Any, patience: float) -> None:
         self.job, self.scheduler, self.client, self.patience = job, scheduler, client, patience
         self.waiting = deque(range(len(job.tasks)))
-        # Tasks that the scheduler has given up, since workers died that held them. Most may only have been queued
-        # there: each is tried again with nothing beside it.
+        # Tasks that the scheduler has given up, since workers died that held them. Most of them were only queued in a
+        # worker that another task killed: each is tried again with no other task in the cluster.
         self.suspects: deque[int] = deque()
         self.alone = False
-        self.flying: dict[str, tuple[Any, int]] = {}  # by key: the future, and the index of the task
+        self.submitted: dict[str, tuple[Any, int]] = {}  # by key: the future, and the index of the task
         self.done: SimpleQueue[Any] = SimpleQueue()
         self.token = uuid.uuid4().hex
         self.setup = self._submit_setup()
-        self.room = 1
-        self.looked = self.seen = 0.0
+        self.most_submitted = 1
+        self.counted_at = self.threads_at = 0.0
 
     def run(self) -> None:
-        while self.waiting or self.flying or self.suspects:
-            with _reached(self.scheduler):
-                self._look()
+        while self.waiting or self.submitted or self.suspects:
+            with _scheduler_reached(self.scheduler):
+                self._count_threads()
                 self._submit()
                 with self.job.interrupts.allowed():
                     futures = self._next()
                     outcomes = self._outcomes(futures)
             for future, outcome in zip(futures, outcomes, strict=True):
-                self._hear(future, outcome)
+                self._receive(future, outcome)
 
     def _next(self) -> list[Any]:
-        """All that has finished since the last call, after a wait for the first."""
+        """Futures that have finished since the last call, after a wait for the first."""
         futures = []
         with suppress(Empty):
-            futures.append(self.done.get(timeout=_LOOK))
+            futures.append(self.done.get(timeout=_POLL))
             while True:
                 futures.append(self.done.get_nowait())
         return futures
 
-    def _look(self) -> None:
-        """Sees how many threads the cluster has, which may come and go."""
+    def _count_threads(self) -> None:
+        """Counts the threads of the cluster, which may come and go, and how many tasks it may hold."""
         now = time.monotonic()
-        if now - self.looked < _LOOK:
+        if now - self.counted_at < _POLL:
             return
-        self.looked = now
+        self.counted_at = now
         threads = sum(self.client.nthreads().values())
-        if threads or not self.seen:
-            self.seen = now
-        if now - self.seen > self.patience:
+        if threads or not self.threads_at:
+            self.threads_at = now
+        if now - self.threads_at > self.patience:
             raise VitrifyError(
                 f"the cluster of {self.scheduler} has lost all workers: start some and run the same command again,"
                 " finished tasks are kept"
             )
-        self.room = max(1, _AHEAD * threads)
+        self.most_submitted = max(1, _TASKS_PER_THREAD * threads)
 
     def _submit(self) -> None:
-        if self.suspects and not self.waiting and not self.flying:
+        if self.suspects and not self.waiting and not self.submitted:
             self.alone = True
             # Workers that are dead without being missed yet, on a busy machine, would count against the next task.
             self.client.run(_unchanged, b"", on_error="ignore")
             self.waiting.append(self.suspects.popleft())
-        while self.waiting and len(self.flying) < self.room:
+        while self.waiting and len(self.submitted) < self.most_submitted:
             index = self.waiting.popleft()
             task = pickle.dumps(self.job.tasks[index])
             future = self.client.submit(_perform, self.token, self.setup, task, pure=False)
-            self.flying[future.key] = future, index
+            self.submitted[future.key] = future, index
             future.add_done_callback(self.done.put)
 
     def _submit_setup(self) -> Any:
-        """The setup as a result: unlike data that are scattered, it survives the death of all workers that have it."""
+        """The setup as the result of a task: unlike scattered data, it survives the death of all its workers."""
         content = pickle.dumps((self.job.make, self.job.setup))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a large one
             return self.client.submit(_unchanged, content, pure=False)
 
     def _outcomes(self, futures: list[Any]) -> list[Outcome]:
-        """What the tasks returned and what they raised, or why the cluster gave them up; one message for all."""
+        """Results and exceptions of tasks, or why the cluster gave them up; one message fetches all."""
         if any(future.status == "cancelled" for future in futures):
             raise CancelledError
         finished = [future for future in futures if future.status == "finished"]
@@ -125,15 +125,15 @@ class _Campaign:
             if len(futures) == 1:
                 return [(None, error)]
             return [self._outcomes([future])[0] for future in futures]
-        return [pickle.loads(answers[f]) if f in answers else self._late(f) for f in futures]
+        return [pickle.loads(answers[f]) if f in answers else self._outcome_of_late(f) for f in futures]
 
-    def _late(self, future: Any) -> Outcome:
-        """The outcome of a task that has none yet, or no longer: its worker may have died with it since it finished."""
+    def _outcome_of_late(self, future: Any) -> Outcome:
+        """The outcome of a task that has none yet, or whose worker has died with it since it finished."""
         error = future.exception()
         return self._outcomes([future])[0] if error is None else (None, error)
 
-    def _hear(self, future: Any, outcome: Outcome) -> None:
-        _, index = self.flying.pop(future.key)
+    def _receive(self, future: Any, outcome: Outcome) -> None:
+        _, index = self.submitted.pop(future.key)
         result, error = outcome
         if error is None:
             self.job.finished(index, result)
@@ -148,21 +148,21 @@ class _Campaign:
             self.suspects.append(index)
 
     def save(self) -> None:
-        """Records what has finished but was not heard, and takes the rest back."""
-        flying = list(self.flying.values())
+        """Records tasks that have finished and whose results were not fetched yet, and cancels the others."""
+        submitted = list(self.submitted.values())
         with suppress(Exception):
-            self.client.cancel([future for future, _ in flying if future.status == "pending"])
-        for future, index in flying:
+            self.client.cancel([future for future, _ in submitted if future.status == "pending"])
+        for future, index in submitted:
             with suppress(Exception, CancelledError):
                 if future.status == "finished":
-                    result, error = pickle.loads(future.result(timeout=_ANSWER))
+                    result, error = pickle.loads(future.result(timeout=_ANSWER_TIMEOUT))
                     if error is None:
                         self.job.finished(index, result)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the client's own log of what goes wrong back: it is said here, once."""
+    """Silences the client's own log of errors: they are raised here, once."""
     logger = logging.getLogger("distributed.client")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -174,22 +174,22 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _connected(scheduler: str, patience: float, job: Job) -> Iterator[Any]:
-    """A client of the cluster, when workers are there that can import what this process imports."""
+    """A client of the cluster, once it has workers that can import this version of vitrify."""
     dask = _dask()
     with job.interrupts.allowed():
         try:
             address = _address(scheduler)
             # A client that finds nobody complains for seconds: knock first.
             with ThreadPoolExecutor(1) as pool:  # for this thread may have an event loop
-                pool.submit(asyncio.run, _knock(address, min(_ANSWER, patience))).result()
-            client = dask.Client(address, timeout=_ANSWER, set_as_default=False, name="vitrify")
+                pool.submit(asyncio.run, _knock(address, min(_ANSWER_TIMEOUT, patience))).result()
+            client = dask.Client(address, timeout=_ANSWER_TIMEOUT, set_as_default=False, name="vitrify")
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise VitrifyError(
                 f"no Dask scheduler answers at {scheduler} ({' '.join(str(error).split())}): give the address that"
                 " `dask scheduler` prints, such as tcp://host:8786, or its scheduler file"
             ) from None
         try:
-            with _reached(scheduler):
+            with _scheduler_reached(scheduler):
                 _require_workers(dask, client, scheduler, patience)
         except BaseException:
             client.close()
@@ -201,8 +201,8 @@ def _connected(scheduler: str, patience: float, job: Job) -> Iterator[Any]:
 
 
 @contextmanager
-def _reached(scheduler: str) -> Iterator[None]:
-    """Says in one sentence that the scheduler is no longer there."""
+def _scheduler_reached(scheduler: str) -> Iterator[None]:
+    """Turns the errors of a lost scheduler into one sentence."""
     try:
         yield
     except (CancelledError, OSError):
@@ -213,7 +213,7 @@ def _reached(scheduler: str) -> Iterator[None]:
 
 
 def _address(scheduler: str) -> str:
-    """The address itself, or that in a scheduler file."""
+    """The address that is given, or the one in a scheduler file."""
     path = Path(scheduler)
     return str(json.loads(path.read_text())["address"]) if path.is_file() else scheduler
 
@@ -263,16 +263,16 @@ def _unchanged(content: bytes) -> bytes:
     return content
 
 
-_mine = threading.local()  # the campaign that a thread of a worker works for, and what performs its tasks
+_of_thread = threading.local()  # of a worker's thread: the token of its campaign, and the function that performs tasks
 
 
 def _perform(token: str, setup: bytes, task: bytes) -> bytes:
     """One task, in a thread of a worker: its packed outcome."""
-    if getattr(_mine, "token", None) != token:
-        _mine.token = _mine.perform = None  # what another campaign left goes before this one's comes
+    if getattr(_of_thread, "token", None) != token:
+        _of_thread.token = _of_thread.perform = None  # what another campaign left goes before this one's comes
         make, content = pickle.loads(setup)
         perform, error = attempt(make, content)
         if error is not None:
             return packed((None, error))
-        _mine.token, _mine.perform = token, perform
-    return packed(attempt(_mine.perform, pickle.loads(task)))
+        _of_thread.token, _of_thread.perform = token, perform
+    return packed(attempt(_of_thread.perform, pickle.loads(task)))

@@ -1,0 +1,1 @@
+"""Training of a model of any kind: the configuration, the loop, and the folder of a run."""

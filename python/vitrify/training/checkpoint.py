@@ -1,4 +1,4 @@
-"""The folder of a run: checkpoints that are whole or absent, and the log."""
+"""The files in the folder of a run: checkpoints, written as a whole or not at all, and the log."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ LAST, BEST, LOG = "last.ckpt", "best.ckpt", "log.csv"
 
 @dataclass
 class Progress:
-    """Where a run stands. seconds: spent so far, over all restarts. validations_without_improvement: validations
-    since the best one."""
+    """The state of a run.
+
+    step: steps done. seconds: time spent, over all restarts. best_loss: validation loss of the best weights, and
+    metrics their figures. validations_without_improvement: number of validations since the best one.
+    """
 
     step: int = 0
     seconds: float = 0.0
@@ -28,16 +31,16 @@ class Progress:
 
 
 def save_checkpoint(path: Path, progress: Progress, tensors: dict[str, Any], info: str) -> None:
-    """Writes a checkpoint of plain tensors, numbers and strings. info: JSON, what rebuilds the model."""
+    """Writes a checkpoint of plain tensors, numbers and strings. info: JSON, from which the model is rebuilt."""
     with atomic_path(path) as work:
         torch.save({"progress": asdict(progress), "info": info, **tensors}, work)
 
 
 def load_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
-    """A checkpoint's progress and everything else that is in it.
+    """The progress in a checkpoint, and its other content by name. Code in the file is never run.
 
     Raises:
-        VitrifyError: missing, damaged or foreign file. No code in the file is ever run.
+        VitrifyError: a missing, damaged or foreign file.
     """
     if not path.is_file():
         raise VitrifyError(f"{path}: no such checkpoint; is {path.parent} the folder of a run of vitrify train?")
@@ -57,7 +60,7 @@ def load_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
 
 
 class Log:
-    """log.csv: one row for each validation. Rows after `step`, left by a run that was killed, are dropped."""
+    """The file log.csv, with one row for each validation. Rows after `step`, of a run that was killed, are dropped."""
 
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
@@ -67,9 +70,9 @@ class Log:
             work.write_text("".join(lines[:1] + whole))
 
     def append(self, row: dict[str, float]) -> str:
-        """Adds a row, `step` first; the first row names the columns. Returns the row as a line to show."""
+        """Adds a row, `step` first; the names in the first row become the header. Returns the row as a line of text."""
         texts = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items()}
-        head = "" if self.path.stat().st_size else ",".join(texts) + "\n"
+        header = "" if self.path.stat().st_size else ",".join(texts) + "\n"
         with self.path.open("a") as file:
-            file.write(head + ",".join(texts.values()) + "\n")
+            file.write(header + ",".join(texts.values()) + "\n")
         return "  ".join(f"{name} {text}" for name, text in texts.items())

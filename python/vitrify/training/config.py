@@ -1,4 +1,4 @@
-"""Training configurations: YAML files that become frozen, fully checked objects, or one clear error."""
+"""Training configurations: YAML files that become frozen, validated objects, or one clear error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from vitrify.core.errors import VitrifyError, did_you_mean
-from vitrify.modelfile.archive import SymGNNMetadata, find_model, read_metadata, wrong_kind
+from vitrify.kinds import KINDS
 
 
 class Section(BaseModel):
@@ -36,76 +36,53 @@ def _seconds(value: Any) -> Any:
 Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 
 
-class DataConfig(Section):
-    """Trajectory files and how pairs (configuration now, configuration one stride later) are drawn from them.
+class FilesConfig(Section):
+    """Base of the `data` section.
 
-    stride: base steps between the two configurations of a pair.
-    time_reversal: use every pair backwards too, (r', -v') -> (r, -v).
-    augmentation: "cube" turns each sample by one of the 48 symmetries of a cube (paper, section 4.4 vii).
-    validation_pairs: validate on this many pairs, evenly spread over the validation trajectories.
-    """
-
-    train: tuple[Path, ...] = Field(min_length=1)
-    validation: tuple[Path, ...] = Field(min_length=1)
-    stride: int = Field(ge=1)
-    time_reversal: bool = True
-    augmentation: Literal["none", "cube"] = "none"
-    validation_pairs: int = Field(64, ge=1)
-
-    @model_validator(mode="after")
-    def _split_by_file(self) -> Self:
-        shared = set(self.train) & set(self.validation)
-        if shared:
-            raise ValueError(
-                f"{shared.pop().name} is in both train and validation; give validation its own trajectories"
-            )
-        return self
-
-
-class StructuresConfig(Section):
-    """Structures at rest with a label for each atom, as `vitrify.data.structures.load_structures` reads them.
-
-    species: names in the order of the files' type ids, or the elements. label: the name of the labels in the files,
-    unit: their unit, property: what the model file calls it (default: the label). label_species: labels of other
-    species do not count. units: LAMMPS's unit system, which gives lengths theirs. potential: file of the potential that
-    the labels belong to, for a model with stiffness (`vitrify.data.potentials`). Without `validation`, an ensemble is
-    judged on the training structures that a member has not seen, another model on those that it has. pieces: train on
-    pieces of the structures, so many edges from their centre to their border; 0: on whole structures.
+    train: files to train on. validation: files to validate on; no file may be in both.
     """
 
     train: tuple[Path, ...] = Field(min_length=1)
     validation: tuple[Path, ...] = ()
-    species: tuple[str, ...] = Field(min_length=1)
-    label: str
-    unit: str
-    property: str | None = None
-    units: Literal["lj", "metal"] = "metal"
-    label_species: tuple[str, ...] | None = None
-    potential: Path | None = None
-    pieces: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _split_by_file(self) -> Self:
         shared = set(self.train) & set(self.validation)
         if shared:
-            raise ValueError(f"{shared.pop().name} is in both train and validation; keep it in one of the two")
+            raise ValueError(f"{shared.pop().name} is in both train and validation; {self._remedy()}")
         return self
+
+    @staticmethod
+    def _remedy() -> str:
+        return "keep it in one of the two"
+
+    def located(self, base: Path) -> Self:
+        """The section with its files relative to the folder `base`."""
+        found = {name: tuple(base / file for file in getattr(self, name)) for name in ("train", "validation")}
+        return self.model_copy(update=found)
 
 
 class TrainingConfig(Section):
-    """How a model is fitted. Of `max_steps` and `max_time`, the first to be reached ends the run.
+    """Settings of the optimisation. The run ends at `max_steps` or `max_time`, whichever comes first.
 
-    schedule: the learning rate falls from `learning_rate` to `final_learning_rate` with the fraction of the
-    run that is done (steps or time, whichever is further). The paper: exponential, 1e-4 to 1e-6 in 2e7 steps.
-    ema: decay of the averaged weights that are validated and exported; 0 switches averaging off.
-    noise: size of noise on the start of each pair, relative to the spread of the velocities; positions get
-    that times the timestep. The end of the pair stays, so that the model learns to correct itself.
-    validate_every: steps between validations; after `patience` of them without progress the run ends.
-    save_every: seconds between checkpoints. workers: processes that prepare batches (0: none of their own).
-    compile: fuse the model's operations with torch.compile; it needs a C++ compiler and a minute to start,
-    and is about twice as fast for the pair variant on a CPU.
-    balance: when the run is finished, scale the predicted velocity changes by a factor close to 1, so that
-    the mean kinetic energy is right after a stride (`vitrify.ogn.training.kinetic_energy_correction`).
+    seed: of weights, batches and noise. precision: bits of a number, 32 or 64.
+    max_steps: number of steps. max_time: seconds, or "H:M:S". batch_size: samples in a batch, for each process.
+    optimizer: adam or adamw, with amsgrad or without. weight_decay: of the optimizer, dimensionless.
+    learning_rate, final_learning_rate: at the start and at the end of the run, dimensionless. schedule: its fall with
+        the fraction of the run that is done, by steps or time, whichever is further. The OGN paper: exponential, 1e-4
+        to 1e-6 in 2e7 steps.
+    clip: largest norm of the gradient, in units of the loss; none switches clipping off.
+    ema: decay of the averaged weights that are validated and exported, 0 to 1; 0 switches averaging off.
+    noise: size of the noise on the start of each pair of an OGN, relative to the spread of the velocities; positions
+        get that times the timestep. The end of the pair stays, so that the model learns to correct its own errors.
+    validate_every: steps between validations. patience: number of validations without progress that end the run.
+    save_every: seconds between checkpoints, or "H:M:S".
+    device: cpu, cuda, or auto, which takes cuda where there is a GPU. threads: of torch, for each process. workers:
+        number of processes that prepare batches; 0: the training process does.
+    compile: fuse the model's operations with torch.compile; it needs a C++ compiler and a minute to start, and is about
+        twice as fast for the pair variant on a CPU.
+    balance: when the run of an OGN is finished, scale the predicted velocity changes by a factor close to 1, so that
+        the mean kinetic energy is right after a stride (`vitrify.ogn.training.kinetic_energy_correction`).
     """
 
     seed: int = Field(1, ge=0)
@@ -143,144 +120,27 @@ class TrainingConfig(Section):
 
 
 class Config(Section):
-    """What configurations of every kind share; `model` is checked by the config class of the variant it names."""
+    """Base of the configurations of all kinds.
+
+    kind: name of the kind. model: hyperparameters, validated by the config class of the variant that it names.
+    """
 
     kind: str
     model: dict[str, Any]
     training: TrainingConfig
+    data: FilesConfig
 
-
-class OGNConfig(Config):
-    """The configuration of a learned integrator."""
-
-    data: DataConfig
-
-
-class StartConfig(Section):
-    """The model file that is fine-tuned: its path, or the name of a shipped model.
-
-    adapt: what a few labels may change, as `vitrify.symgnn.training.fine_tune` says: the output alone (offsets and a
-    gain), or the weights too.
-    """
-
-    model: str
-    adapt: Literal["output", "weights"] = "weights"
-
-
-class SymGNNConfig(Config):
-    """The configuration of a model of a property of each atom.
-
-    start: fine-tunes a model file; what the file says (variant and hyperparameters, species, units, property and its
-    unit, precision) need not be given, and cannot be changed. Atoms of the training structures may lack a label.
-    """
-
-    data: StructuresConfig
-    start: StartConfig | None = None
-
-
-class SamplesConfig(Section):
-    """Whole structures with properties of each, as `vitrify.data.samples.load_samples` reads them.
-
-    species: in the order of the model's types. properties: names in the files that the model is conditioned on. units:
-    LAMMPS's unit system, which gives lengths theirs. masses: of species that are no elements. charges: formal ones, for
-    compositions that must be neutral. times: a structure with its noise is shown at so many times. held_out: without
-    `validation`, this share of the simulations is kept for it. validation_samples: validate on this many structures.
-    """
-
-    train: tuple[Path, ...] = Field(min_length=1)
-    validation: tuple[Path, ...] = ()
-    species: tuple[str, ...] = Field(min_length=1)
-    properties: tuple[str, ...] = ()
-    units: Literal["lj", "metal"] = "metal"
-    masses: dict[str, Annotated[float, Field(gt=0)]] | None = None
-    charges: dict[str, float] | None = None
-    times: int = Field(1, ge=1)
-    held_out: float = Field(0.1, gt=0, lt=1)
-    validation_samples: int = Field(32, ge=1)
-
-    @model_validator(mode="after")
-    def _split_by_file(self) -> Self:
-        shared = set(self.train) & set(self.validation)
-        if shared:
-            raise ValueError(f"{shared.pop().name} is in both train and validation; keep it in one of the two")
-        for given in (self.masses, self.charges):
-            if given is not None and set(given) != set(self.species):
-                raise ValueError(f"masses and charges must name each of the species {', '.join(self.species)}")
-        return self
-
-
-class AMShortcutConfig(Config):
-    """The configuration of a generator."""
-
-    data: SamplesConfig
-
-
-class FramesConfig(Section):
-    """Structures with energy, forces and stress, as `vitrify.data.frames.load_frames` reads them.
-
-    species: in the order of the model's types. units: LAMMPS's unit system. masses: of species that are no elements.
-    times: positions are decoded from so many noisy structures for each structure. held_out: without `validation`, this
-    share of the simulations is kept for it. validation_samples: validate on this many structures.
-    """
-
-    train: tuple[Path, ...] = Field(min_length=1)
-    validation: tuple[Path, ...] = ()
-    species: tuple[str, ...] = Field(min_length=1)
-    units: Literal["lj", "metal"] = "metal"
-    masses: dict[str, Annotated[float, Field(gt=0)]] | None = None
-    times: int = Field(1, ge=1)
-    held_out: float = Field(0.15, gt=0, lt=1)
-    validation_samples: int = Field(32, ge=1)
-
-    @model_validator(mode="after")
-    def _split_by_file(self) -> Self:
-        shared = set(self.train) & set(self.validation)
-        if shared:
-            raise ValueError(f"{shared.pop().name} is in both train and validation; keep it in one of the two")
-        if self.masses is not None and set(self.masses) != set(self.species):
-            raise ValueError(f"masses must name each of the species {', '.join(self.species)}")
-        return self
-
-
-class LossConfig(Section):
-    """Weights of the parts of GlassVAE's loss, each of which is 1 for a model that has learned nothing but means.
-
-    node: species from positions and z; edge: positions from z; energy, forces, stress: of the potential, forces and
-    stress where the data have them; kl: divergence of the latent vectors from N(0, 1); rdf: partial g(r) from z;
-    latent: energy and inherent energy from z alone. The paper's: 1, 100, 300, -, -, 1e-4, 10, -.
-    """
-
-    node: float = Field(default=1.0, ge=0)
-    edge: float = Field(default=100.0, ge=0)
-    energy: float = Field(default=300.0, ge=0)
-    forces: float = Field(default=300.0, ge=0)
-    stress: float = Field(default=30.0, ge=0)
-    kl: float = Field(default=1e-4, ge=0)
-    rdf: float = Field(default=10.0, ge=0)
-    latent: float = Field(default=10.0, ge=0)
-
-
-class GlassVAEConfig(Config):
-    """The configuration of a latent model with energies."""
-
-    data: FramesConfig
-    loss: LossConfig = Field(default_factory=LossConfig)
-
-
-AnyConfig = OGNConfig | SymGNNConfig | AMShortcutConfig | GlassVAEConfig
-CONFIGS: dict[str, type[AnyConfig]] = {
-    "ogn": OGNConfig,
-    "symgnn": SymGNNConfig,
-    "amshortcut": AMShortcutConfig,
-    "glassvae": GlassVAEConfig,
-}
+    @classmethod
+    def completed(cls, values: dict[str, Any], path: Path) -> dict[str, Any]:
+        """The values of the configuration file `path`, completed; a kind may add values from other files."""
+        return values
 
 
 def parse(section: type[Parsed], values: Any, place: str) -> Parsed:
-    """Checks `values` against `section`; `place` ("config.yaml: model") starts the error message.
+    """The object of class `section` with these `values`; `place` ("config.yaml: model") starts the error message.
 
     Raises:
-        VitrifyError: names the first wrong key, what it holds, what is wanted.
+        VitrifyError: a wrong key or value; the message names the first one, its value, and the values allowed.
     """
     if not isinstance(values, Mapping):
         raise VitrifyError(f"{place}: got {values!r}, wanted keys and values")
@@ -290,7 +150,7 @@ def parse(section: type[Parsed], values: Any, place: str) -> Parsed:
         raise VitrifyError(f"{place}: {_explain(section, error)}") from None
 
 
-def load_config(path: str | Path, overrides: Iterable[str] = ()) -> AnyConfig:
+def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     """Reads a configuration file; paths in it are relative to it.
 
     overrides: "training.max_time=00:10:00" and the like, applied on top.
@@ -309,65 +169,21 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> AnyConfig:
     if repeated:
         raise VitrifyError(f"{path}: {repeated}; keep one of the two")
     if not isinstance(values, dict):
-        raise VitrifyError(f"{path}: wanted the keys {', '.join(OGNConfig.model_fields)}, got no keys at all")
+        raise VitrifyError(f"{path}: wanted the keys {', '.join(Config.model_fields)}, got no keys at all")
     for override in overrides:
         _override(values, override)
-    kind = str(values.get("kind", "ogn"))
-    if kind not in CONFIGS:
+    kind = str(values.get("kind", next(iter(KINDS))))
+    if kind not in KINDS:
         raise VitrifyError(
-            f"{path}: kind {kind!r} is unknown{did_you_mean(kind, CONFIGS)}: use one of {', '.join(CONFIGS)}"
+            f"{path}: kind {kind!r} is unknown{did_you_mean(kind, KINDS)}: use one of {', '.join(KINDS)}"
         )
-    base = path.resolve().parent
-    if kind == "symgnn" and values.get("start") is not None:
-        values = _with_start(values, path)
-    config = parse(CONFIGS[kind], values, str(path))
-    found: dict[str, Any] = {
-        name: tuple(base / file for file in getattr(config.data, name)) for name in ("train", "validation")
-    }
-    if isinstance(config, SymGNNConfig) and config.data.potential:
-        found["potential"] = base / config.data.potential
-    return config.model_copy(update={"data": config.data.model_copy(update=found)})
-
-
-def _with_start(values: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The values of the configuration `path` with all that its start file says; what disagrees with it is an error."""
-    start = parse(StartConfig, values["start"], f"{path}: start")
-    beside = path.resolve().parent / start.model
-    file = beside if beside.is_file() else find_model(start.model).resolve()
-    metadata = read_metadata(file)
-    if not isinstance(metadata, SymGNNMetadata):
-        raise wrong_kind(file, metadata.kind, "symgnn")
-    model = metadata.provenance.config.get("model")
-    if not isinstance(model, dict):
-        raise VitrifyError(
-            f"{file} does not say how its model was made (no configuration in its provenance), so that it cannot be "
-            "fine-tuned: give a file that vitrify export has made of a run"
-        )
-    name, unit = metadata.property.name, metadata.property.unit
-    data = {"species": list(metadata.species), "units": metadata.units, "unit": unit, "property": name}
-    given = {section: values.get(section, {}) for section in ("model", "data", "training")}
-    for section, found in given.items():
-        if not isinstance(found, Mapping):
-            raise VitrifyError(f"{path}: {section}: got {found!r}, wanted keys and values")
-    if given["data"].get("potential"):
-        raise VitrifyError(f"{path}: {file.name} holds its potential, or needs none: leave data.potential out")
-    fixed = {"model": {"variant": metadata.variant, **model}, "data": data}
-    fixed["training"] = {"precision": 64 if metadata.dtype == "float64" else 32}
-    for section, known in fixed.items():
-        for key, value in known.items():
-            if key in given[section] and given[section][key] != value:
-                raise VitrifyError(
-                    f"{path}: {section}.{key} is {given[section][key]}, but {file.name} has {value}: leave it out, or "
-                    "start from another file"
-                )
-    data["label"] = name
-    full = {section: {**known, **given[section]} for section, known in fixed.items()}
-    full["training"].setdefault("max_steps", 1)  # solved in closed form
-    return {**values, **full, "start": start.model_copy(update={"model": str(file)}).model_dump()}
+    config_class: type[Config] = KINDS[kind].load("config")
+    config = parse(config_class, config_class.completed(values, path), str(path))
+    return config.model_copy(update={"data": config.data.located(path.resolve().parent)})
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], place: str = "") -> list[str]:
-    """The keys that two dumped configurations do not agree on: ["model.width: 24, now 32", ...]."""
+    """The keys in which two dumped configurations differ: ["model.width: 24, now 32", ...]."""
     found = []
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)
@@ -391,7 +207,7 @@ def _override(values: dict[str, Any], override: str) -> None:
 
 
 def _repeated_key(node: Any) -> str | None:
-    """Names a key that a mapping holds twice, which YAML forbids and PyYAML lets pass."""
+    """A message about a key that a mapping holds twice, or None. YAML forbids such keys; PyYAML accepts them."""
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, _ in node.value:
@@ -421,7 +237,7 @@ def _explain(section: type[BaseModel], error: ValidationError) -> str:
 
 
 def _keys(section: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys known at a place inside a section."""
+    """The keys that a section allows at a location inside it."""
     for part in location:
         annotation = section.model_fields[str(part)].annotation
         section = next(

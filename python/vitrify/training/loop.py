@@ -1,8 +1,8 @@
 """The training loop.
 
-Lightning Fabric gives devices, precision and DDP. The loop itself is plain, so that a run can stop after any
-step and continue as if it had not: batches depend on the step's number alone, and all else that changes is in
-the checkpoint.
+Lightning Fabric handles devices, precision and DDP. The loop itself is simple, so that a run can stop after any step
+and continue as if it had not stopped: batches depend on the number of the step alone, and everything else that changes
+is in the checkpoint.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from vitrify.training.task import Prepared, Task
 
 
 class Averaged:
-    """Exponential moving average of a task's weights; short at first, to forget the random start soon."""
+    """Exponential moving average of a task's weights; its memory is short at first, to forget the random start."""
 
     def __init__(self, task: Task, decay: float) -> None:
         self.decay = decay
@@ -38,7 +38,7 @@ class Averaged:
 
     @torch.no_grad()
     def update(self, task: nn.Module, step: int) -> None:
-        """Takes in the weights after `step` steps; buffers are copied."""
+        """Adds the weights after `step` steps to the average; buffers are copied."""
         if not self.decay:
             return
         decay = min(self.decay, (1.0 + step) / (10.0 + step))
@@ -48,7 +48,7 @@ class Averaged:
 
 
 class StopSignal:
-    """Turns the first SIGTERM or Ctrl-C into a flag, so that no step is cut; a second one interrupts."""
+    """Turns the first SIGTERM or Ctrl-C into a flag, so that the current step ends; a second one interrupts it."""
 
     def __init__(self) -> None:
         self.received = False
@@ -72,7 +72,7 @@ class StopSignal:
 class Fit:
     """One run in one folder, new or continued; `run` trains until the end, early stopping or a signal.
 
-    prepared: the task, its data, and what checkpoints say of them.
+    prepared: the task, its data, and the info that checkpoints hold.
     """
 
     def __init__(self, fabric: Fabric, prepared: Prepared, config: TrainingConfig, folder: Path) -> None:
@@ -84,7 +84,7 @@ class Fit:
         self.averaged.task.to(fabric.device)
         forward: Any = torch.compile(task, dynamic=True) if config.compile else task
         self.wrapped, self.optimizer = fabric.setup(forward, _optimizer(task, config))
-        # Sum and number of losses since the last validation, read only then: a GPU need not wait each step.
+        # Sum and number of losses since the last validation; they are read only then, so that a GPU need not wait.
         self.losses = torch.zeros(2, dtype=torch.float64, device=fabric.device)
         if (folder / LAST).is_file():
             self._restore(folder / LAST)
@@ -141,7 +141,10 @@ class Fit:
         self.losses += torch.stack([loss.detach().double(), self.losses.new_ones(())])
 
     def _validate(self, log: Log | None, rate: float) -> None:
-        """Measures the averaged weights, keeps them if they are the best, writes a row of the log."""
+        """Validates the averaged weights, saves them if they are the best, and writes a row of the log.
+
+        Raises VitrifyError if the loss is not finite.
+        """
         progress = self.progress
         speed = (progress.step - self.mark[0]) / (time.monotonic() - self.mark[1])
         loss, count = self._summed(self.losses).tolist()
@@ -164,7 +167,7 @@ class Fit:
         self.mark = (progress.step, time.monotonic())
 
     def evaluate(self) -> dict[str, float]:
-        """Figures of the averaged weights on the validation samples."""
+        """Figures of the averaged weights on the validation samples, by name."""
         task = self.averaged.task
         task.eval()
         total = torch.zeros(task.n_statistics + 1, dtype=torch.float64, device=self.fabric.device)
@@ -197,7 +200,7 @@ class Fit:
         return self.fabric.setup_dataloaders(loader, use_distributed_sampler=False)
 
     def _agreed(self, seconds: float, stopped: bool) -> tuple[float, bool]:
-        """The clock, and whether to stop, as all ranks shall see them."""
+        """Seconds of the run, and whether to stop: the largest values of all ranks."""
         if self.fabric.world_size == 1:
             return seconds, stopped
         seen = torch.tensor([seconds, float(stopped)], dtype=torch.float64, device=self.fabric.device)

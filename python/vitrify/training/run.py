@@ -1,4 +1,4 @@
-"""From a configuration to a trained model in a folder, and from the folder back to the model."""
+"""Trains a model in a folder, from a configuration, and loads the model from the folder again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,32 +16,21 @@ import torch
 from lightning.fabric import Fabric
 from tqdm import tqdm
 
-from vitrify.amshortcut.training import task as amshortcut
 from vitrify.core.errors import VitrifyError
-from vitrify.glassvae.training import prepare as glassvae
-from vitrify.models import ModelConfig, System, build_model, parse_model_config
-from vitrify.ogn.training import task as ogn
-from vitrify.symgnn.training import fine_tune
-from vitrify.symgnn.training import task as symgnn
+from vitrify.kinds import KINDS
+from vitrify.models import System, build_model, parse_model_config
 from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
-from vitrify.training.config import AnyConfig, SymGNNConfig, differences, load_config
+from vitrify.training.config import Config, differences, load_config
 from vitrify.training.loop import Fit
 from vitrify.training.task import Prepared
-
-PREPARE: dict[str, Callable[[Any, ModelConfig], Prepared]] = {
-    "ogn": ogn.prepare,
-    "symgnn": symgnn.prepare,
-    "amshortcut": amshortcut.prepare,
-    "glassvae": glassvae.prepare,
-}
-FINE_TUNE: dict[str, Callable[[Any, ModelConfig], Prepared]] = {"symgnn": fine_tune.prepare}
 
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """A run's best model and what is known about it.
+    """The best model of a run, with its description.
 
-    config: the whole configuration, as plain values. info: what `prepare` of its kind has written into the checkpoint.
+    config: the whole configuration, as plain values. info: the entry that `prepare` of the kind has written into the
+    checkpoint. provenance: as `vitrify.modelfile.metadata.Provenance` has it. metrics: figures of the validation.
     """
 
     model: Any
@@ -53,13 +42,15 @@ class LoadedRun:
 
 
 def train(config_path: str | Path, run_dir: str | Path, resume: bool = True, overrides: Iterable[str] = ()) -> bool:
-    """Trains what a configuration file describes, in the folder `run_dir`; an interrupted run continues.
+    """Trains the model of a configuration file in the folder `run_dir`; an interrupted run continues.
 
-    Leaves last.ckpt (to continue from), best.ckpt (to export) and log.csv. Under torchrun, each process is a
-    rank. resume=False starts again. Returns True if the run is finished, False if a signal stopped it.
+    The folder gets last.ckpt (to continue from), best.ckpt (to export) and log.csv. Under torchrun, each process is a
+    rank. resume: False starts again. overrides: as for `vitrify.training.config.load_config`. Returns True if the run
+    is finished, False if a signal stopped it.
 
     Raises:
-        VitrifyError: wrong configuration or data, or a folder that holds a run of another configuration.
+        VitrifyError: wrong configuration or data, a folder that holds a run of another configuration, or a loss that
+            is not finite.
     """
     config = load_config(config_path, overrides)
     model_config = parse_model_config(config.kind, config.model)
@@ -71,8 +62,7 @@ def train(config_path: str | Path, run_dir: str | Path, resume: bool = True, ove
         _prepare(folder, config, resume)
     fabric.barrier()
     torch.manual_seed(config.training.seed)
-    fine_tuned = isinstance(config, SymGNNConfig) and config.start is not None
-    prepared = (FINE_TUNE if fine_tuned else PREPARE)[config.kind](config, model_config)
+    prepared: Prepared = KINDS[config.kind].load("prepare")(config, model_config)
     if any(parameter.requires_grad for parameter in prepared.task.parameters()):
         finished = Fit(fabric, prepared, config.training, folder).run()
     else:  # solved in closed form
@@ -119,8 +109,8 @@ def load_run(run_dir: str | Path) -> LoadedRun:
     return LoadedRun(model.eval(), config["kind"], config, info, provenance, progress.metrics)
 
 
-def _fabric(config: AnyConfig) -> Fabric:
-    """Lightning Fabric for the device that is asked for, over all ranks if torchrun started this process."""
+def _fabric(config: Config) -> Fabric:
+    """Lightning Fabric for the device of the configuration, over all ranks if torchrun started this process."""
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     device = config.training.device
@@ -144,8 +134,8 @@ def _fabric(config: AnyConfig) -> Fabric:
     return fabric
 
 
-def _prepare(folder: Path, config: AnyConfig, resume: bool) -> None:
-    """Makes the folder; checks that a run found there is this one, or (resume=False) removes it."""
+def _prepare(folder: Path, config: Config, resume: bool) -> None:
+    """Makes the folder. A run in it must have the same configuration; without `resume`, it is removed."""
     folder.mkdir(parents=True, exist_ok=True)
     if not resume:
         for name in (LAST, BEST, LOG):
@@ -161,7 +151,7 @@ def _prepare(folder: Path, config: AnyConfig, resume: bool) -> None:
 
 
 def _keep_solved(folder: Path, prepared: Prepared) -> None:
-    """The folder of a run for a model without trainable parameters."""
+    """Writes the files of a run whose model was solved in closed form."""
     task = prepared.task.eval()
     metrics = prepared.metrics
     if metrics is None:
@@ -174,7 +164,7 @@ def _keep_solved(folder: Path, prepared: Prepared) -> None:
 
 
 def _identity(config: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a run cannot change half-way; limits, rates and pace it can, and files may move."""
+    """The settings that a continued run must not change. Limits and rates may change, and files may move."""
     kept = ("seed", "precision", "batch_size", "optimizer", "amsgrad", "ema", "noise")
     training = {name: config["training"][name] for name in kept}
     data = {

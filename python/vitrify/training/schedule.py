@@ -1,4 +1,4 @@
-"""What a step of training sees and at which rate it learns, as pure functions of where the run stands."""
+"""The batch and the learning rate of a step, as pure functions of the state of the run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from vitrify.training.config import TrainingConfig
 class StepBatches:
     """Endless batches of (index, seed), from step `start` on, for one of `ranks` processes.
 
-    The samples are shuffled anew in each pass by (seed, pass) and dealt to the ranks in turn: step s of R
-    ranks with batches of B takes the same R * B samples as step s of one rank with batches of R * B.
+    Each pass over the samples has an order of its own, which follows from (seed, pass), and deals them to the ranks in
+    turn. So step s of R ranks with batches of B samples takes the same R * B samples as step s of one rank with batches
+    of R * B.
     """
 
     def __init__(
@@ -42,14 +43,14 @@ class StepBatches:
 
 
 def fraction_done(progress: Progress, config: TrainingConfig) -> float:
-    """How much of the run is over, by steps or by time, whichever is further: 0 to 1."""
+    """The fraction of the run that is done, by steps or by time, whichever is further: 0 to 1."""
     by_steps = progress.step / config.max_steps if config.max_steps else 0.0
     by_time = progress.seconds / config.max_time if config.max_time else 0.0
     return min(1.0, max(by_steps, by_time))
 
 
 def learning_rate(fraction: float, config: TrainingConfig) -> float:
-    """The rate after a fraction of the run: half a cosine, or exponential (papers/ogn, section 4.4 v)."""
+    """The learning rate after a fraction of the run: half a cosine, or exponential (OGN paper, section 4.4 v)."""
     first, last = config.learning_rate, config.final_learning_rate
     if config.schedule == "exponential":
         return first * math.exp(math.log(last / first) * fraction)

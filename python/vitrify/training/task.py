@@ -1,4 +1,4 @@
-"""What the training loop asks of each kind of model."""
+"""The contract between the training loop and the kinds of models."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from torch import Tensor, nn
 class Task(nn.Module, ABC):
     """A model (`self.model`) together with its loss and the figures of its validation.
 
-    forward(batch) is the loss of a training batch, dimensionless.
+    forward(batch) is the loss of a training batch, a scalar. n_statistics: length of the result of `statistics`.
     """
 
     model: nn.Module
-    # Length of what `statistics` returns.
     n_statistics: int
 
     @staticmethod
@@ -28,20 +27,20 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def statistics(self, batch: Any) -> Tensor:
-        """Means over a validation batch, (n_statistics,); the loop averages them over batches."""
+        """Means over a validation batch (n_statistics,); the loop averages them over the batches."""
 
     @abstractmethod
     def metrics(self, means: Tensor) -> dict[str, float]:
-        """Figures from averaged `statistics`; `val_loss` among them decides which weights are the best."""
+        """Figures by name from averaged `statistics` (n_statistics,); the best weights have the lowest `val_loss`."""
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A task and its data, ready for the loop.
 
-    train, validation: data sets, asked for samples as data[index, seed]; `validate_on` are indices of the latter.
-    info: JSON, what rebuilds the model from a checkpoint. finish: called with the folder when the run is over.
-    metrics: figures of a model that is solved in closed form, if those on `validation` would be optimistic.
+    train, validation: data sets, whose samples are data[index, seed]. validate_on: indices in `validation`. info: JSON,
+    from which the model of a checkpoint is rebuilt. finish: function of the folder, called when the run is over.
+    metrics: figures of a model that is solved in closed form, where figures on `validation` would be optimistic.
     """
 
     task: Task

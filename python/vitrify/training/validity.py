@@ -1,4 +1,4 @@
-"""What the training data of a model cover, which goes into its file: hosts warn or stop beyond it."""
+"""The range of the training data of a model, which goes into its file; hosts warn or stop outside of it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from vitrify.data.structures import LabelledStructure
 from vitrify.data.trajectories import Trajectory
 from vitrify.graphs.neighbours import neighbour_list
 
-# How far outside the training data a model counts as valid: what a finite cell fluctuates by, no more.
+# How far outside the training data a model counts as valid: by as much as a finite cell fluctuates.
 TEMPERATURE_MARGIN, DENSITY_MARGIN, COMPOSITION_MARGIN = 0.10, 0.02, 0.02
 
-# Close pairs are looked for up to this many mean spacings, where every first shell lies, and in so many atoms at most:
-# the smallest distance changes by a few percent from there to all frames.
+# Close pairs are searched up to this many mean spacings, which holds every first shell, and in at most so many atoms;
+# with all frames, the smallest distance would change by a few percent.
 REACH = 1.5
 SAMPLED_ATOMS = 1_000_000
 
 
 def validity(species: Sequence[str], trajectories: Sequence[Trajectory], frames: int) -> dict[str, Any]:
-    """The states that training data cover, as `vitrify.modelfile.archive.Validity` has them.
+    """The range of trajectories, as `vitrify.modelfile.metadata.Validity` has it.
 
-    Ranges of the trajectories' mean temperature, number density (1/length^3) and atomic fractions, widened by
-    the margins above: relative ones, but absolute for fractions, which stay within 0 and 1. The smallest
-    distance of each pair of species and the largest displacement over a stride of `frames` are as found.
+    The ranges of mean temperature, number density (1/length^3) and atomic fractions are widened by the margins above.
+    Margins are relative; for fractions, which stay within 0 and 1, they are absolute. The smallest distance of each
+    pair of species and the largest displacement over a stride of `frames` frames are not widened.
     """
     temperatures = [float(np.mean(t.temperature)) for t in trajectories]
     densities = [_density(t) for t in trajectories]
@@ -46,7 +46,7 @@ def validity(species: Sequence[str], trajectories: Sequence[Trajectory], frames:
 def structure_validity(
     species: Sequence[str], structures: Sequence[LabelledStructure | Sample], cutoff: float
 ) -> dict[str, Any]:
-    """The states that structures at rest cover: `validity` without temperature and displacement."""
+    """The range of structures at rest: as `validity`, without temperature and displacement."""
     fractions = np.array([np.bincount(s.types, minlength=len(species)) / len(s) for s in structures])
     smallest = np.full(len(species) * (len(species) + 1) // 2, float(cutoff))
     for structure in structures:
@@ -57,7 +57,7 @@ def structure_validity(
 
 
 def _ranges(species: Sequence[str], densities: Sequence[float], fractions: np.ndarray) -> dict[str, Any]:
-    """Number density and composition (structures, species), widened by the margins."""
+    """Ranges of densities and of fractions (structures, species), widened by the margins."""
     return {
         "number_density": [min(densities) * (1 - DENSITY_MARGIN), max(densities) * (1 + DENSITY_MARGIN)],
         "composition": {
@@ -68,16 +68,16 @@ def _ranges(species: Sequence[str], densities: Sequence[float], fractions: np.nd
 
 
 def _pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Index of each unordered pair of types."""
+    """Index of the unordered pair of types, for types a and b of equal shape: an array of that shape."""
     high, low = np.maximum(a, b), np.minimum(a, b)
     index: np.ndarray = high * (high + 1) // 2 + low
     return index
 
 
 def min_distance(n_species: int, trajectories: Sequence[Trajectory]) -> np.ndarray:
-    """Distance below which the trajectories have no pair of species a >= b, at a (a + 1) / 2 + b.
+    """Smallest distance of each pair of species a >= b in the trajectories, at a (a + 1) / 2 + b.
 
-    Looks no further than `REACH` mean spacings, which is the answer for pairs that never come so close.
+    The search ends at `REACH` mean spacings; pairs that never come closer have this distance.
     """
     n_atoms = sum(t.positions.shape[0] * t.positions.shape[1] for t in trajectories)
     share = min(1.0, SAMPLED_ATOMS / n_atoms)
@@ -93,7 +93,7 @@ def min_distance(n_species: int, trajectories: Sequence[Trajectory]) -> np.ndarr
 
 
 def max_displacement(trajectories: Sequence[Trajectory], frames: int) -> float:
-    """The largest |r(t + stride) - r(t)| of an atom, where a stride takes `frames` frames."""
+    """The largest |r(t + stride) - r(t)| of an atom, in the unit of length, for a stride of `frames` frames."""
     pairs = [(t.positions[frames:], t.positions[:-frames]) for t in trajectories if len(t.positions) > frames]
     return max(float(np.linalg.norm(end - start, axis=2).max()) for end, start in pairs)
 

@@ -1,4 +1,4 @@
-"""What a generator must beat: MD from a random start, in the same cell, for the same CPU time."""
+"""The baseline of a generator: MD from a random start, in the same cell, for the same CPU time."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def md_from_random(
 def random_starts(
     cells: Sequence[np.ndarray], counts: Sequence[Mapping[str, int]], seed: int
 ) -> Iterator[tuple[Atoms, int]]:
-    """Atoms anywhere in each cell, and a seed for what follows."""
+    """Atoms at random places in each cell, and a seed for the MD of each."""
     for number, (cell, count) in enumerate(zip(cells, counts, strict=True)):
         rng = np.random.default_rng([seed, number])
         symbols = [symbol for symbol, many in count.items() for _ in range(many)]

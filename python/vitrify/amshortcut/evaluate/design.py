@@ -1,4 +1,4 @@
-"""Inverse design: properties of structures that were asked to have them, calculated without the model."""
+"""Inverse design: properties of structures made for target values, calculated without the model."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ase import Atoms
 from ase.data import atomic_numbers
 from tqdm import tqdm
 
-from vitrify.amshortcut.evaluate.runs import StructureSampler
-from vitrify.amshortcut.evaluate.settings import GeneratorSettings
+from vitrify.amshortcut.evaluate.runs import Generate
+from vitrify.amshortcut.evaluate.settings import Settings
 from vitrify.analysis.ensembles import mass_densities
 from vitrify.analysis.rings import mean_ring_size
 from vitrify.core.errors import VitrifyError, did_you_mean
@@ -47,18 +47,18 @@ def calculator(name: str, commands: Sequence[str], species: Sequence[str]) -> Ca
 
 
 def design(
-    make: StructureSampler,
+    generate: Generate,
     like: Sequence[Atoms],
     species: Sequence[str],
-    settings: GeneratorSettings,
+    settings: Settings,
     steps: int,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """A structure for each target, and as many that were asked for nothing; with what they turn out to have.
+    """A structure for each target value of a property, as many without a target, and their calculated values.
 
-    Each has as many atoms as one of `like`. With a potential, structures go through the corrector first. values,
-    unconditional: (T,), NaN for what could not be calculated. response: intercept and slope of the values over what was
-    asked for, which `vitrify export --response` takes.
+    Each structure has as many atoms as one of `like`; with a potential, it is relaxed first. values, unconditional:
+    (T,), NaN where a value could not be calculated. response: intercept and slope of the values over the targets, for
+    `vitrify export --response`.
     """
     assert settings.target is not None
     of = calculator(settings.target, settings.potential, species)
@@ -67,7 +67,7 @@ def design(
     for name, values in found.items():
         for number, target in enumerate(tqdm(targets, desc=f"{name}, {steps} steps", disable=not progress)):
             asked = {settings.target: float(target)} if name == "values" else None
-            values.append(_one(make, like[number % len(like)], asked, of, species, settings, steps, number))
+            values.append(_one(generate, like[number % len(like)], asked, of, species, settings, steps, number))
     conditional, null = (np.array(found[name]) for name in ("values", "unconditional"))
     return {
         "property": settings.target,
@@ -82,11 +82,11 @@ def design(
 
 
 def _one(
-    make: StructureSampler, like: Atoms, asked: dict[str, float] | None, of: Callable[[Atoms], float], species:
-    Sequence[str], settings: GeneratorSettings, steps: int, number: int,
+    generate: Generate, like: Atoms, asked: dict[str, float] | None, of: Callable[[Atoms], float], species:
+    Sequence[str], settings: Settings, steps: int, number: int,
 ) -> float:  # fmt: skip
     try:
-        atoms = make(like, steps=steps, seed=settings.seed + number, target=asked, free=True)
+        atoms = generate(like, steps=steps, seed=settings.seed + number, target=asked, free=True)
         if settings.potential:
             atoms = correct(
                 atoms, settings.potential, species=species, temperature=settings.temperature,
@@ -100,7 +100,7 @@ def _one(
 
 
 def response(values: np.ndarray, targets: np.ndarray) -> list[float] | None:
-    """[intercept, slope] of the line through what came out over what was asked for; None for less than three values."""
+    """[intercept, slope] of a line through the values (T,) over the targets (T,); None for less than three values."""
     good = np.isfinite(values)
     if good.sum() < 3:
         return None
@@ -109,7 +109,8 @@ def response(values: np.ndarray, targets: np.ndarray) -> list[float] | None:
 
 
 def errors(values: np.ndarray, targets: np.ndarray) -> dict[str, float | int]:
-    """Mean absolute, root mean square and mean absolute percentage error of what could be calculated; the failures."""
+    """Mean absolute, root mean square and mean absolute percentage error of the finite values, and the number of
+    others, as `failed`."""
     good = np.isfinite(values)
     gap = values[good] - targets[good]
     if not len(gap):

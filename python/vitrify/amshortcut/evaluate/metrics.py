@@ -1,4 +1,4 @@
-"""The numbers that tell generated structures from a reference ensemble."""
+"""Numbers that compare generated structures with a reference ensemble."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from ase import Atoms
 from tqdm import tqdm
 
+from vitrify.amshortcut.evaluate.settings import Amounts
 from vitrify.analysis import ensembles
 from vitrify.analysis.ensembles import Curves
 from vitrify.analysis.novelty import novelty
@@ -29,17 +30,8 @@ class Measured:
     adf: Curves
 
 
-@dataclass(frozen=True)
-class Amounts:
-    """How many samples of a set the dear quantities are measured on."""
-
-    energies: int = 20
-    rings: int = 10
-    novelty: int = 50
-
-
-class Yardstick:
-    """A reference ensemble, and how other structures compare with it.
+class ReferenceEnsemble:
+    """A reference ensemble, and comparisons of other structures with it.
 
     cutoffs: of coordination, by pair (A): the first minima of the reference's g(r). least: the smallest distances of
     pairs in the reference (A). Energies need `commands` of LAMMPS in metal units, novelty `training` structures.
@@ -55,16 +47,16 @@ class Yardstick:
         amounts: Amounts | None = None,
         groups: Sequence[int] | None = None,
     ) -> None:
-        self.reference, self.species = list(reference), tuple(species)
+        self.samples, self.species = list(reference), tuple(species)
         self.commands, self.training = tuple(commands), list(training)
         self.amounts = amounts or Amounts()
-        self.groups = list(range(len(self.reference))) if groups is None else list(groups)
-        self.rdf = ensembles.rdf(self.reference, self.species)
-        self.adf = ensembles.adf(self.reference, self.species)
+        self.groups = list(range(len(self.samples))) if groups is None else list(groups)
+        self.rdf = ensembles.rdf(self.samples, self.species)
+        self.adf = ensembles.adf(self.samples, self.species)
         self.cutoffs = ensembles.first_minima(self.rdf)
-        self.least = ensembles.closest_pairs(self.reference, self.species)
-        self.limit = ensembles.low_q_limit(ensembles.structure_factors(self.reference[:200]))
-        self.shares = ensembles.coordination(self.reference, self.species, self.cutoffs)
+        self.least = ensembles.closest_pairs(self.samples, self.species)
+        self.limit = ensembles.low_q_limit(ensembles.structure_factors(self.samples[:200]))
+        self.shares = ensembles.coordination(self.samples, self.species, self.cutoffs)
 
     def measure(self, samples: Sequence[Atoms], progress: bool = False) -> Measured:
         """All numbers of some structures; lengths in A, energies in eV/atom, densities in g/cm^3."""
@@ -127,7 +119,7 @@ class Yardstick:
         return {"mean": float(distances.mean()), "least": float(distances.min()), "samples": len(samples)}
 
     def _energy(self, samples: Sequence[Atoms], progress: bool) -> dict[str, Any] | None:
-        """Energy after minimisation at fixed cell; what could not be minimised is counted."""
+        """Energy after minimisation at fixed cell; failed: the number of samples that could not be minimised."""
         if not samples or not self.commands:
             return None
         found, failed = [], 0

@@ -1,4 +1,4 @@
-"""The structures that an evaluation of a generator compares, made or read back from an interrupted one."""
+"""The structures that an evaluation of a generator compares: made, or read from an interrupted evaluation."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ from ase.io import read, write
 from tqdm import tqdm
 
 from vitrify.amshortcut.evaluate.baselines import Made, md_from_random, steps_for
-from vitrify.amshortcut.evaluate.settings import GeneratorSettings
+from vitrify.amshortcut.evaluate.settings import Settings
+from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path
 from vitrify.generation.relaxation import correct
-from vitrify.modelfile.archive import AMShortcutMetadata
 
-StructureSampler = Callable[..., Atoms]
-"""make(like, steps=, seed=, target=, free=) -> one structure of as many atoms as `like`: in its cell and of its
+Generate = Callable[..., Atoms]
+"""generate(like, steps=, seed=, target=, free=) -> one structure of as many atoms as `like`: in its cell and of its
 composition, unless `free`: then of a density and a composition that go with the target."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a method made: its structures, sampling steps of the generator that it is compared with, and CPU seconds
-    for each of them. md_steps: of MD from a random start, or of the corrector. refused: structures that failed the
-    generator's or the corrector's own checks, and are missing."""
+    """Structures that a method made.
+
+    steps: sampling steps of the generator, or of the one that the method is compared with. cpu_seconds: for each
+    structure. md_steps: of MD from a random start, or of the corrector. refused: the number of structures that are
+    missing because they failed the checks of the generator or the corrector.
+    """
 
     method: str
     steps: int
@@ -42,21 +45,23 @@ class Run:
     refused: int = 0
 
 
-def open_sampler(path: Path, metadata: AMShortcutMetadata, engine: str, churn: float) -> StructureSampler:
-    """The generator of a model file, loaded once, as a `StructureSampler`."""
+def open_generator(path: Path, metadata: AMShortcutMetadata, engine: str, churn: float) -> Generate:
+    """The generator of a model file, loaded once."""
     from vitrify.generation.samplers import make_sampler
 
     loaded = make_sampler(path, metadata, engine, "cpu")
     fixed = metadata.process == "flow"  # others choose their elements
 
-    def make(like: Atoms, *, steps: int, seed: int, target: Mapping[str, float] | None, free: bool = False) -> Atoms:
+    def generate(
+        like: Atoms, *, steps: int, seed: int, target: Mapping[str, float] | None, free: bool = False
+    ) -> Atoms:
         cell = None if free else like.cell[:]
         composition = counts_of(like) if fixed and not free else None
         plan = loaded.plan(len(like), None, cell, composition, target or {}, steps, churn)
         positions, types = loaded.make(plan, seed)
         return Atoms([metadata.species[t] for t in types], positions=positions, cell=plan.cell, pbc=True)
 
-    return make
+    return generate
 
 
 def counts_of(atoms: Atoms) -> dict[str, int]:
@@ -74,7 +79,7 @@ _PROBE = 100  # MD steps whose time is taken
 class Store:
     """Keeps runs in a folder, as extended XYZ that other programs open, so that an interrupted evaluation goes on.
 
-    identity: what the runs depend on beside their names; those of another are made anew.
+    identity: everything that the runs depend on beside their names; runs of another identity are made anew.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
@@ -105,10 +110,10 @@ class Runs:
     """All runs of an evaluation. like: the reference samples whose cells and counts are taken, one for each sample."""
 
     def __init__(
-        self, make: StructureSampler, like: Sequence[Atoms], species: Sequence[str], settings: GeneratorSettings,
+        self, generate: Generate, like: Sequence[Atoms], species: Sequence[str], settings: Settings,
         store: Store, progress: bool,
     ) -> None:  # fmt: skip
-        self.make, self.like, self.species, self.settings = make, list(like), tuple(species), settings
+        self.generate, self.like, self.species, self.settings = generate, list(like), tuple(species), settings
         self.store, self.progress = store, progress
         self._speed: tuple[float, float] | None = None
 
@@ -134,31 +139,33 @@ class Runs:
         samples, cpu = self._each(
             self.like,
             f"{steps} steps",
-            lambda number, like: self.make(like, steps=steps, seed=seed + number, target=dict(self.settings.condition)),
+            lambda number, like: self.generate(
+                like, steps=steps, seed=seed + number, target=dict(self.settings.condition)
+            ),
         )
         return Run("generated", steps, samples, cpu, refused=len(self.like) - len(samples))
 
     def corrected(self, run: Run) -> Run:
-        """The same structures after the corrector; the time is that of both."""
+        """The structures of a run after relaxation by the corrector; cpu_seconds: of both."""
         s = self.settings
         steps = s.corrector_steps if s.temperature else 0
 
-        def mend(number: int, atoms: Atoms) -> Atoms:
+        def relaxed(number: int, atoms: Atoms) -> Atoms:
             return correct(
                 atoms, s.potential, species=self.species, temperature=s.temperature,
                 final_temperature=s.final_temperature, steps=steps, timestep=s.timestep,
                 iterations=s.corrector_iterations, seed=s.seed + number,
             )  # fmt: skip
 
-        samples, cpu = self._each(run.samples, f"{run.steps} steps, corrector", mend)
+        samples, cpu = self._each(run.samples, f"{run.steps} steps, corrector", relaxed)
         refused = run.refused + len(run.samples) - len(samples)
         return Run("corrected", run.steps, samples, run.cpu_seconds + cpu, steps, refused)
 
     def _each(self, items: Sequence[Atoms], what: str, one: Callable[[int, Atoms], Atoms]) -> tuple[list[Atoms], float]:
-        """What `one` makes of each item, without those that it refuses, and the CPU seconds of an item."""
+        """The results of `one` for each item, without those that it refuses, and the CPU seconds of an item."""
         samples, why = [], ""
         with suppress(VitrifyError):
-            one(0, items[0])  # loads what is loaded once, before the clock runs
+            one(0, items[0])  # loads networks and libraries before the clock runs
         start = time.process_time()
         for number, atoms in enumerate(tqdm(items, desc=what, unit="sample", disable=not self.progress)):
             try:

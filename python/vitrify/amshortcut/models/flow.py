@@ -1,10 +1,10 @@
 """`variant: flow`, the generator that ships: an equivariant network of moments that learns average velocities.
 
-Each layer sums its neighbours' features, times a radial function, times the harmonics of the direction up to rank two,
-and mixes these moments atom by atom. An edge costs O(width) and all matrix products are per atom, so that one look at
-a structure is about as dear as a few steps of a classical potential. Time, step size and properties scale and shift
-the hidden values of every atom's network; they enter nowhere else, so that what is asked for is asked of each
-neighbourhood alone, and any cell size works.
+Each layer sums the neighbours' features, times a radial function, times the harmonics of the direction up to rank two,
+and mixes these moments atom by atom. An edge costs O(width) and all matrix products are per atom, so that one
+evaluation costs about as much as a few steps of a classical potential. Time, step size and properties scale and shift
+the hidden values of every atom's network, and enter nowhere else. So the condition acts on each neighbourhood by
+itself, and any cell size works.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -24,11 +24,13 @@ from vitrify.models.nn import CubicSplines
 
 
 class FlowConfig(ModelConfig):
-    """Hyperparameters of the flow variant; lengths in the unit of the data.
+    """Hyperparameters of the flow variant; lengths in the unit of the data (A in metal units, sigma in lj).
 
-    spread: standard deviation of the noise on the lattice that the flow starts from. shortcuts: share of the batches
-    that learn long steps from two halves of them. shortest: the shortest step that is learned so.
-    null: probability that training does not tell a property. middle: share of the times that prefer the middle.
+    cutoff: of the graph (length). width: number of features of an atom. layers: number of moment layers. splines:
+    number of radial splines. condition: width of the embedded condition. spread: standard deviation of the noise on the
+    lattice from which the flow starts (length). shortcuts: share of the batches that learn long steps from two halves.
+    shortest: shortest step that is learned in this way, in units of the whole way. null: probability in training that
+    a property is not given. middle: share of the times that are drawn preferably near the middle.
     """
 
     variant: Literal["flow"] = "flow"
@@ -51,12 +53,15 @@ class FlowConfig(ModelConfig):
 
 
 class MomentLayer(nn.Module):
-    """One exchange between neighbours; features are scalars s (N, W) and vectors v (N, 3, W)."""
+    """One exchange between neighbours; features are scalars s (N, W) and vectors v (N, 3, W).
+
+    first: the layer is the first one, whose input has no vectors.
+    """
 
     def __init__(self, width: int, splines: int, cutoff: float, condition: int, first: bool) -> None:
         super().__init__()
         self.width = width
-        self.first = first  # there are no vectors before it
+        self.first = first
         self.filters = CubicSplines(1, width if first else 2 * width, 0.0, cutoff, splines)
         vectors = 1 if first else 3
         self.mix = nn.Parameter(torch.randn(vectors * width, 2 * width) / (vectors * width) ** 0.5)
@@ -72,7 +77,10 @@ class MomentLayer(nn.Module):
         self, s: Tensor, v: Tensor, sample: Tensor, edge_index: Tensor, distances: Tensor, directions: Tensor,
         condition: Tensor,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """s (N, W), v (N, 3, W), distances (E,), directions (E, 9): the harmonics -> new s, v."""
+        """New s (N, W) and v (N, 3, W).
+
+        sample: (N,). distances: (E,). directions: (E, 9), the `harmonics`. condition: (S, condition).
+        """
         w = s.shape[1]
         moments, carried = self.sums(s, v, edge_index, distances, directions)
         zeroth, first, second = moments[:, 0], moments[:, 1:4], moments[:, 4:]
@@ -97,7 +105,10 @@ class MomentLayer(nn.Module):
     def sums(
         self, s: Tensor, v: Tensor, edge_index: Tensor, distances: Tensor, directions: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Moments (N, 9, W), and what vectors carry along the edges and to x, y, z (N, 4, W); (0, 4, W) if first."""
+        """Moments (N, 9, W) of the scalars, and of the vectors (N, 4, W): along the edges, then x, y, z.
+
+        The first layer has no vectors; its second result is (0, 4, W).
+        """
         if not is_scripting():
             compiled = moment_sums.applies_to(s, distances, directions)
             if compiled:
@@ -117,7 +128,7 @@ class MomentLayer(nn.Module):
 
 
 def _normal(x: Tensor) -> Tensor:
-    """Tensors (N, components, W), shortened so that the mean square over the channels stays below one."""
+    """Tensors (N, components, W), scaled so that their mean square over the channels stays below one."""
     return x * torch.rsqrt(1.0 + x.square().sum(1, keepdim=True).mean(2, keepdim=True))
 
 
@@ -139,7 +150,7 @@ def contracted(second: Tensor, a: Tensor) -> Tensor:
 def harmonics(vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Distances (E,) and harmonics of the directions (E, 9): 1, x, y, z, xy, yz, zz, xz, xx-yy, up to rank two.
 
-    Those of rank two are scaled so that their squares add up to 1/3 of those of rank one.
+    The squares of the harmonics of rank two add up to 1/3 of the squares of those of rank one.
     """
     distances = vectors.square().sum(1).sqrt()
     x, y, z = (vectors / distances.clamp_min(1e-6).unsqueeze(1)).unbind(1)
@@ -148,7 +159,10 @@ def harmonics(vectors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class FlowAMShortcut(AMShortcut):
-    """Source: K. Frans et al., One step diffusion via shortcut models (2025), on flows from a lattice to a glass."""
+    """The flow variant: shortcut models (K. Frans et al., One step diffusion via shortcut models, 2025) from a lattice.
+
+    churn_spread: root mean square of a component of the velocities (length), by which the sampler scales churn.
+    """
 
     churn_spread: Tensor
 
@@ -159,7 +173,6 @@ class FlowAMShortcut(AMShortcut):
         self.config = config
         self.spread, self.shortcuts, self.shortest = config.spread, config.shortcuts, config.shortest
         self.null, self.middle = config.null, config.middle
-        # Root mean square of a component of the velocities: see `vitrify.amshortcut.training.task`.
         self.register_buffer("churn_spread", torch.tensor(config.spread))
         self.embedding = nn.Parameter(torch.randn(self.n_species, config.width))
         self.blocks = nn.ModuleList(
@@ -169,10 +182,10 @@ class FlowAMShortcut(AMShortcut):
         self.gate = nn.Linear(config.width, config.width)
         nn.init.zeros_(self.gate.bias)
 
-    def denoise(
+    def outputs(
         self, elements: Tensor, sample: Tensor, edge_index: Tensor, edge_vectors: Tensor, condition: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Average velocities (N, 3); the species of the atoms are given, so that nothing is said of them."""
+        """Average velocities (N, 3), and zeros (N, kinds), since the species of the atoms are given."""
         s = elements @ self.embedding
         v = s.new_zeros([s.shape[0], 3, s.shape[1]])
         distances, directions = harmonics(edge_vectors)
@@ -182,7 +195,7 @@ class FlowAMShortcut(AMShortcut):
 
     @torch.jit.unused
     def hyperparameters(self) -> dict[str, Any]:
-        """Sizes that the native engine reads."""
+        """Sizes that the native engine needs beside the weights."""
         c = self.config
         sizes = {"width": c.width, "splines": c.splines, "condition": c.condition}
         return {**sizes, "spread": c.spread, "churn_spread": float(self.churn_spread.item())}

@@ -1,18 +1,18 @@
 """The generators as published, `variant: paper`, and its baselines, the material SDE (`sde`) and ODE (`ode`).
 
-The network is the E(n) equivariant one of the paper's appendix B.4. With `backbone: moments` it is the one of
-`variant: flow` instead, so that processes can be compared with equal networks.
+The network is the E(n) equivariant one of the paper's appendix B.4. With `backbone: moments` it is that of
+`variant: flow`, so that processes can be compared with equal networks.
 
-Where the text leaves something open, this is what was chosen:
+Choices where the text of the paper leaves something open:
 - A layer has two exchanges of messages, then one of positions, and displacements are divided by
   sqrt(d^2 + 1) + 1, as in the code of E. Hoogeboom et al. (2022), which the equations follow.
-- Edge attributes (eq. 12) are those of the input positions in every layer, for its X has no index of a layer.
+- Edge attributes (eq. 12) follow from the input positions in every layer, since X there has no index of a layer.
 - The cutoff function (eq. 15) is 2 tanh^2(1 - r / r_cut), and weighs messages as well as displacements.
 - An MLP has two linear maps, with layer normalisation and SiLU between them; attention is one linear map.
-- A linear map takes the node features in and another one takes the elements out, as their numbers differ from the
-  hidden dimension, while the text calls the features themselves the output.
+- One linear map embeds the node features and another one gives the elements, since their numbers differ from the
+  hidden dimension; the text calls the features themselves the output.
 - Properties are standardised before eq. 6, and each has its own normalisation.
-- The step size is an input of all three; for the material SDE and ODE it is zero always.
+- The step size is an input of all three variants; for the material SDE and ODE it is always zero.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -35,10 +35,11 @@ _NULL_OF_MOMENTS = 0.15
 class MaterialConfig(ModelConfig):
     """Hyperparameters of the published generators; lengths in the unit of the data.
 
-    channels: vectors of each atom. embedding: numbers that embed one property. splines, condition: of `backbone:
-    moments` alone, as in `variant: flow`. ghosts: number density up to which ghost atoms fill the cells; without, there
-    are none. null: probability in training that a property is not told; by default 0, as published, and 0.15 for
-    `backbone: moments`, which learns what embeds it.
+    cutoff: of the graph (length). width: number of features of an atom. layers: number of layers. channels: number of
+    vectors of an atom. embedding: numbers that embed one property. splines, condition: for `backbone: moments` only,
+    as in `variant: flow`. ghosts: number density up to which ghost atoms fill the cells; by default there are none.
+    null: probability in training that a property is not given; by default 0, as published, and 0.15 for `backbone:
+    moments`, whose embedding of a missing property is learned.
     """
 
     backbone: Literal["egnn", "moments"] = "egnn"
@@ -66,7 +67,11 @@ class SDEConfig(MaterialConfig):
 
 
 class PaperAMShortcutConfig(MaterialConfig):
-    """AMShortcut: the material SDE with shortcuts, learned in this share of the batches, of this length at least."""
+    """AMShortcut: the material SDE with shortcuts.
+
+    shortcuts: share of the batches that learn long steps from two halves. shortest: shortest step that is learned in
+    this way, in units of the whole way.
+    """
 
     variant: Literal["paper"] = "paper"
     shortcuts: float = Field(0.25, ge=0, le=1)
@@ -74,10 +79,9 @@ class PaperAMShortcutConfig(MaterialConfig):
 
 
 class PaperCondition(PropertyCondition):
-    """Time, step size and the embedding of each property (eq. 6), one beside the other: (S, 2 + P * embedding).
+    """Concatenates time, step size and the embedding of each property (eq. 6): (S, 2 + P * embedding).
 
-    A property that is not asked for is embedded as standard normal numbers, new ones in each call, from torch's
-    generator of random numbers.
+    A property that is not requested is embedded as standard normal numbers, which torch draws anew in each call.
     """
 
     random = True
@@ -107,12 +111,12 @@ def _mlp(inputs: int, width: int, outputs: int) -> nn.Sequential:
 
 
 def _scaled_sum(values: Tensor, centres: Tensor, n: int) -> Tensor:
-    """Sums (n, K) of values (E, K) over neighbours, divided by the paper's n_norm."""
+    """Sums (n, K) of values (E, K) over neighbours, divided by the constant n_norm of the paper."""
     return sum_over_centres(values, centres, n) / 40.0
 
 
 class EdgeMLP(nn.Module):
-    """An MLP of [H_i, H_j, e_ij]; its first linear map is taken atom by atom, which is the same and cheaper."""
+    """An MLP of [H_i, H_j, e_ij]. Its first linear map acts on atoms and edges separately, which costs less."""
 
     def __init__(self, width: int, outputs: int) -> None:
         super().__init__()
@@ -150,8 +154,8 @@ class Exchange(nn.Module):
 class EGNNLayer(nn.Module):
     """Two exchanges of messages, then the second half of eq. 13: displacements change along the edges.
 
-    Coordinates are kept as displacements u (N, 3, channels) from the input positions, which know no cell: a vector of
-    an edge is r_ij + u_j - u_i. The edges stay those of the input.
+    Coordinates are stored as displacements u (N, 3, channels) from the input positions, which do not depend on the
+    cell: the vector of an edge is r_ij + u_j - u_i. All layers use the edges of the input.
     """
 
     def __init__(self, width: int, channels: int) -> None:
@@ -159,7 +163,7 @@ class EGNNLayer(nn.Module):
         self.channels = channels
         self.exchanges = nn.ModuleList([Exchange(width), Exchange(width)])
         self.mixing = EdgeMLP(width, channels * channels)
-        # Small at first, as sums over many neighbours in many layers would carry the atoms far away.
+        # Small at first, since sums over many neighbours in many layers would move the atoms far away.
         nn.init.xavier_uniform_(self.mixing.out.weight, gain=0.001)
         nn.init.zeros_(self.mixing.out.bias)
 
@@ -189,7 +193,7 @@ class EGNN(nn.Module):
     def forward(
         self, elements: Tensor, sample: Tensor, edge_index: Tensor, edge_vectors: Tensor, condition: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """What `AMShortcut.denoise` returns."""
+        """The outputs (N, 3) and (N, kinds), as `AMShortcut.outputs`."""
         reduced = edge_vectors.square().sum(1, keepdim=True).clamp_min(1e-12).sqrt() / self.cutoff
         attributes = 2.0 * torch.tanh(reduced) - 1.0
         envelope = 2.0 * torch.tanh(1.0 - reduced.clamp_max(1.0)).square()
@@ -201,7 +205,7 @@ class EGNN(nn.Module):
 
 
 class Moments(nn.Module):
-    """The network of `variant: flow`, with noisy elements that go in and come out."""
+    """The network of `variant: flow`, with noisy elements as input and output."""
 
     def __init__(self, config: MaterialConfig, kinds: int) -> None:
         super().__init__()
@@ -216,7 +220,7 @@ class Moments(nn.Module):
     def forward(
         self, elements: Tensor, sample: Tensor, edge_index: Tensor, edge_vectors: Tensor, condition: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """What `AMShortcut.denoise` returns."""
+        """The outputs (N, 3) and (N, kinds), as `AMShortcut.outputs`."""
         s = self.start(elements)
         v = s.new_zeros([s.shape[0], 3, s.shape[1]])
         distances, directions = harmonics(edge_vectors)
@@ -226,7 +230,7 @@ class Moments(nn.Module):
 
 
 class PaperAMShortcut(AMShortcut):
-    """Source: Y. Lin, J. Finkler et al. (2026), section 4 and appendix B. The last kind of elements are ghosts."""
+    """The generators of Y. Lin, J. Finkler et al. (2026), section 4, appendix B. The last kind of element: ghosts."""
 
     def __init__(self, config: ODEConfig | SDEConfig | PaperAMShortcutConfig, system: System) -> None:
         n, kinds = len(system.properties), len(system.species) + 1
@@ -242,9 +246,9 @@ class PaperAMShortcut(AMShortcut):
         self.null = config.null if config.null is not None else _NULL_OF_MOMENTS * moments
         self.backbone = Moments(config, kinds) if moments else EGNN(config, kinds, condition.width)
 
-    def denoise(
+    def outputs(
         self, elements: Tensor, sample: Tensor, edge_index: Tensor, edge_vectors: Tensor, condition: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Noise or velocities of positions (N, 3) and of elements (N, kinds), as the process has it."""
+        """Noise or velocities, depending on the process, of positions (N, 3) and of elements (N, kinds)."""
         found: tuple[Tensor, Tensor] = self.backbone(elements, sample, edge_index, edge_vectors, condition)
         return found

@@ -1,1 +1,1 @@
-"""Training amshortcut."""
+"""Training of a generator of kind amshortcut."""

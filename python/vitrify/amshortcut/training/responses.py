@@ -1,9 +1,9 @@
-"""How a generator answers its targets, and a model that knows it.
+"""Corrects a generator for the average difference between requested and obtained properties.
 
-A generator that was trained on few glasses follows a target only in part: asked for a value a, its glasses have
-b + c a on average. A model file that is told b and c reads a target t as the request (t - b) / c. As the network and
-the statistics of the training data see properties only relative to their mean and spread, telling them so means to move
-and stretch these: nothing else knows of it.
+A generator that was trained on few glasses follows a target only in part: for a requested value a, its glasses have
+b + c a on average. With b and c, the model file turns a target t into the request (t - b) / c. Network and statistics
+of the training data use properties only relative to their mean and spread, so that it suffices to shift and scale
+these.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from vitrify.training.run import LoadedRun
 
 @dataclass(frozen=True)
 class Response:
-    """A property is `intercept` + `slope` times what was asked for, on average."""
+    """The average of a property is `intercept` (its unit) + `slope` (dimensionless) times the requested value.
+
+    Raises VitrifyError for numbers that are not finite, and for a slope that no request can make up for.
+    """
 
     intercept: float
     slope: float
 
     def __post_init__(self) -> None:
-        """Raises VitrifyError for a slope that no request can make up for."""
         if not (math.isfinite(self.intercept) and math.isfinite(self.slope) and self.slope > 0.05):
             raise VitrifyError(
                 f"a response of {self.intercept:g} + {self.slope:g} x does not follow what is asked for: train longer, "
@@ -36,7 +38,7 @@ class Response:
 
 
 def parse_responses(texts: Sequence[str]) -> dict[str, Response]:
-    """Responses by property, from texts such as "ring_size=3.1,0.5"."""
+    """Responses by property, from texts such as "ring_size=3.1,0.5"; VitrifyError for other texts."""
     found = {}
     for text in texts:
         name, _, numbers = text.partition("=")
@@ -48,10 +50,15 @@ def parse_responses(texts: Sequence[str]) -> dict[str, Response]:
     return found
 
 
-def apply_responses(run: LoadedRun, responses: Mapping[str, Response]) -> None:
-    """Makes the model of a run, and its statistics, read targets as requests that bring them.
+def adjust(run: LoadedRun, texts: Sequence[str]) -> None:
+    """Calls `apply_responses` for texts such as "ring_size=3.1,0.5"."""
+    apply_responses(run, parse_responses(texts))
 
-    Raises VitrifyError for a model that has no properties, or not this one.
+
+def apply_responses(run: LoadedRun, responses: Mapping[str, Response]) -> None:
+    """Changes the model of a run and its statistics, so that targets are turned into requests that reach them.
+
+    Raises VitrifyError for a property that the model does not have.
     """
     names = [found["name"] for found in run.info.get("properties", ())]
     for name in responses:
@@ -70,7 +77,7 @@ def apply_responses(run: LoadedRun, responses: Mapping[str, Response]) -> None:
 
 
 def _stretch(statistics: dict[str, list], place: int, response: Response) -> None:  # type: ignore[type-arg]
-    """Moves and stretches one variable of a mean and covariance."""
+    """Shifts and scales one variable of a mean and covariance."""
     statistics["mean"][place] = response.intercept + response.slope * statistics["mean"][place]
     covariance = statistics["covariance"]
     for other in range(len(covariance)):

@@ -1,8 +1,7 @@
-"""What a generator is trained on: glasses with noise of all sizes, and its short steps as targets of longer ones."""
+"""The training task of a generator: glasses with noise of all sizes, and its short steps as targets of longer ones."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,30 +11,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import vitrify
 from vitrify.amshortcut.models.base import AMShortcut
-from vitrify.amshortcut.models.flow import FlowAMShortcut
-from vitrify.core.errors import VitrifyError
-from vitrify.core.files import sha256
-from vitrify.data.samples import Sample, load_samples, read_recipe, split_groups
-from vitrify.generation.processes import Process, State, make_process
+from vitrify.data.samples import Sample
+from vitrify.generation.processes import Process, State
 from vitrify.graphs.neighbours import neighbour_list
-from vitrify.models import ModelConfig, System, build_model
-from vitrify.training.config import AMShortcutConfig, FramesConfig, SamplesConfig
-from vitrify.training.task import Prepared, Task
-from vitrify.training.validity import structure_validity
+from vitrify.training.task import Task
 
-LEAST_TIME = 0.01  # below, there is nothing to see
+LEAST_TIME = 0.01  # at earlier times there is next to no noise to learn from
 Pair = tuple[np.ndarray, np.ndarray]
 _ELEMENTS = 0.5  # weight of the elements in the loss (paper, eqs. 8 and 10)
 
 
 @dataclass(frozen=True)
 class Draw:
-    """A structure with noise, and what the network is asked there.
+    """A structure with noise, and the inputs and targets of the network there.
 
-    step: 0 for the velocity at `time`; otherwise the length of a step, whose target are two halves of it. target_x
-    (N, 3), target_e (N, kinds): of step 0. properties, known: (P,).
+    time: in [0, 1]. step: 0 for the velocity at `time`; otherwise the length of a step, whose target is the mean of two
+    halves. target_x (N, 3), target_e (N, kinds): targets of step 0. properties: (P,) in their units. known: (P,), 1
+    where a property is given, otherwise 0.
     """
 
     state: State
@@ -47,16 +40,17 @@ class Draw:
     known: np.ndarray
 
     def to(self, device: Any, **_: Any) -> Draw:
-        """Itself: graphs are built on the CPU, and what the network reads is moved then. Fabric asks for this."""
+        """Returns itself, since tensors are moved when graphs are built. Fabric calls this."""
         return self
 
 
 class Draws:
-    """Draws of samples, as the loop asks for them: data[index, seed] are some draws of one sample and one noise.
+    """A data set for the training loop: data[index, seed] are some draws of one sample with one noise.
 
-    times: how many, since noise that is matched to a sample costs as much as the network does. shortcuts: share of the
-    draws with a step. null: probability that a property is not told. density: of ghosts and atoms together, for
-    processes that have ghosts.
+    times: number of these draws; there are several, since noise that is matched to a sample costs as much as the
+    network. shortcuts: share of the draws with a step. shortest: shortest step. null: probability that a property is
+    not given. density: number of ghosts and atoms per volume, for processes with ghosts. middle: share of the times
+    that are drawn preferably near the middle.
     """
 
     def __init__(
@@ -88,7 +82,7 @@ class Draws:
         if random.random() >= self.shortcuts:
             time = random.uniform() if random.random() >= self.middle else 1.0 / (1.0 + math.exp(-random.normal()))
             return float(LEAST_TIME + (self.process.latest - LEAST_TIME) * time), 0.0
-        # Steps of all lengths alike; the whole way in one step is one case of many, but the one that is asked for most.
+        # All lengths are equally probable on a logarithmic scale, but the whole way in one step is most useful.
         step = 1.0 if random.random() < 0.2 else math.exp(random.uniform(math.log(self.shortest), 0.0))
         # A sampler of n equal steps takes one from each multiple of their length.
         n = max(1, round(1.0 / step))
@@ -105,7 +99,7 @@ class Draws:
 
 
 class AMShortcutTask(Task):
-    """A generator together with what training and validation ask of it."""
+    """A generator with its loss and the figures of its validation."""
 
     model: AMShortcut
     n_statistics = 1
@@ -117,11 +111,14 @@ class AMShortcutTask(Task):
 
     @staticmethod
     def collate(samples: Sequence[list[Draw]]) -> list[Draw]:
-        """Structures stay apart until their graphs are built."""
+        """A batch is the list of all draws; their graphs are built later."""
         return [draw for draws in samples for draw in draws]
 
     def answers(self, draws: Sequence[Draw], states: Sequence[State], times: Any, steps: Any) -> tuple[Tensor, Tensor]:
-        """The network's two outputs for structures at their times, all of them together."""
+        """The network's two outputs, (N, 3) and (N, kinds), for all atoms of some structures.
+
+        draws: give the conditions. states: the structures. times, steps: (S,), in [0, 1].
+        """
         like = next(self.parameters())
         sample, index, vectors, first = [], [], [], 0
         for number, state in enumerate(states):
@@ -149,7 +146,7 @@ class AMShortcutTask(Task):
 
     @torch.no_grad()
     def targets(self, draws: Sequence[Draw]) -> tuple[Tensor, Tensor]:
-        """What the network shall answer: the data's velocity, or the mean of two half steps (paper, eq. 4)."""
+        """Target outputs (N, 3) and (N, kinds): the data's velocity, or the mean of two half steps (paper, eq. 4)."""
         like = next(self.parameters())
         of_x, of_e = [draw.target_x for draw in draws], [draw.target_e for draw in draws]
         long = [number for number, draw in enumerate(draws) if draw.step > 0]
@@ -157,22 +154,22 @@ class AMShortcutTask(Task):
             chosen = [draws[number] for number in long]
             halves = np.array([draw.step / 2 for draw in chosen])
             # The shortest steps are taken with the velocity itself.
-            asked = np.where(halves < self.shortest, 0.0, halves)
+            lengths = np.where(halves < self.shortest, 0.0, halves)
             states, times = [d.state for d in chosen], [d.time for d in chosen]
-            first = self._split(chosen, self.answers(chosen, states, times, asked))
+            first = self._split(chosen, self.answers(chosen, states, times, lengths))
             middle = [
                 self.process.advance(d.state, d.time, h, *a, None)
                 for d, h, a in zip(chosen, halves, first, strict=True)
             ]
             later = [d.time - h for d, h in zip(chosen, halves, strict=True)]
-            second = self._split(chosen, self.answers(chosen, middle, later, asked))
+            second = self._split(chosen, self.answers(chosen, middle, later, lengths))
             for number, *halves_of in zip(long, middle, later, first, second, strict=True):
                 of_x[number], of_e[number] = self._joined(draws[number], *halves_of)
         x, e = (torch.as_tensor(np.concatenate(part)).to(like) for part in (of_x, of_e))
         return x, e
 
     def _joined(self, draw: Draw, middle: State, later: float, first: Pair, second: Pair) -> Pair:
-        """The answer of one step, which means the mean velocity of its two halves."""
+        """The outputs for one step that follow from the mean velocity of its two halves."""
         v, w = self.process.velocity(draw.state, draw.time, *first)
         v_later, w_later = self.process.velocity(middle, later, *second)
         return self.process.answer(draw.state, draw.time, 0.5 * (v + v_later), 0.5 * (w + w_later))
@@ -184,7 +181,7 @@ class AMShortcutTask(Task):
         return [(a.numpy(), b.numpy()) for a, b in zip(x, e, strict=True)]
 
     def _losses(self, draws: Sequence[Draw]) -> Tensor:
-        """Squared errors (N,) of all atoms, in one graph with the weights."""
+        """Squared errors (N,) of all atoms, differentiable with respect to the weights."""
         x, e = self.targets(draws)
         times, steps = [draw.time for draw in draws], [draw.step for draw in draws]
         dx, de = self.answers(draws, [draw.state for draw in draws], times, steps)
@@ -196,100 +193,9 @@ class AMShortcutTask(Task):
 
     @torch.no_grad()
     def statistics(self, batch: list[Draw]) -> Tensor:
-        """[mean squared error of the answer]: (1,)."""
+        """The mean squared error of the outputs: (1,)."""
         return self._losses(batch).mean().unsqueeze(0)
 
     def metrics(self, means: Tensor) -> dict[str, float]:
-        """val_loss: mean squared error of the velocity."""
+        """val_loss: the mean squared error of the velocity, in the unit of length squared."""
         return {"val_loss": float(means[0])}
-
-
-def prepare(config: AMShortcutConfig, model_config: ModelConfig) -> Prepared:
-    """The task of a configuration, on the structures of its files."""
-    data = config.data
-    samples = load_samples(data.train, data.species, data.properties)
-    if data.validation:
-        train, held_out = samples, load_samples(data.validation, data.species, data.properties)
-    else:
-        train, held_out = split_groups(samples, data.held_out, config.training.seed)
-    system = System(tuple(data.species), (), data.units, 0.0, tuple(data.properties))
-    model = build_model(config.kind, model_config, system)
-    process = make_process(model.process, model.n_species, model.spread)
-    if data.properties:
-        values = np.stack([sample.properties for sample in train])
-        model.calibrate(*(torch.as_tensor(f(values, axis=0)) for f in (np.nanmean, np.nanstd)))
-    task = AMShortcutTask(model, process)
-    if config.training.precision == 64:
-        task = task.double()
-    options: dict[str, Any] = {"density": model.ghost_density, "shortest": model.shortest}
-    shares = {"shortcuts": model.shortcuts, "null": model.null, "middle": model.middle}
-    drawn = Draws(train, process, **shares, times=data.times, **options)
-    checked = Draws(held_out, process, shortcuts=0.0, null=0.0, **options)
-    if isinstance(model, FlowAMShortcut):
-        squares = [np.square(checked[index, 0][0].target_x).mean() for index in range(min(8, len(held_out)))]
-        model.churn_spread.fill_(float(np.mean(squares)) ** 0.5)
-    step = max(1, len(held_out) // data.validation_samples)
-    chosen = list(range(0, len(held_out), step))[: data.validation_samples]
-    return Prepared(task, drawn, checked, chosen, describe(config, train, float(model.cutoff)))
-
-
-def describe(config: AMShortcutConfig, samples: Sequence[Sample], cutoff: float) -> str:
-    """All that a checkpoint must say about its model beside the weights, as JSON."""
-    data = config.data
-    units: dict[str, str] = {}
-    for path in data.train:
-        units |= read_recipe(path).get("property_units", {})
-    return json.dumps(
-        {
-            "config": json.loads(config.model_dump_json()),
-            "species": list(data.species),
-            "units": data.units,
-            "masses": masses_of(data),
-            "charges": [float(data.charges[name]) for name in data.species] if data.charges else None,
-            "properties": properties_of(samples, data.properties, units),
-            "statistics": statistics_of(samples, data.species, data.properties),
-            "validity": structure_validity(data.species, samples, cutoff),
-            "data": [{"name": path.name, "sha256": sha256(path), "recipe": read_recipe(path)} for path in data.train],
-            "versions": {"vitrify": vitrify.__version__, "torch": torch.__version__},
-        }
-    )
-
-
-def masses_of(data: SamplesConfig | FramesConfig) -> list[float]:
-    """Those of the configuration, or of the elements; VitrifyError for a species that is none and has none."""
-    from ase.data import atomic_masses, atomic_numbers
-
-    found = []
-    for name in data.species:
-        if data.masses is None and name not in atomic_numbers:
-            raise VitrifyError(f"{name!r} is no element: give data.masses, one for each species")
-        found.append(float(atomic_masses[atomic_numbers[name]]) if data.masses is None else data.masses[name])
-    return found
-
-
-def properties_of(samples: Sequence[Sample], names: Sequence[str], units: dict[str, str]) -> list[dict[str, Any]]:
-    """Name, unit and range of each property, the range widened by 2% of itself."""
-    found = []
-    for number, name in enumerate(names):
-        values = np.array([sample.properties[number] for sample in samples])
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
-        margin = 0.02 * (high - low)
-        found.append({"name": name, "unit": units.get(name, ""), "range": [low - margin, high + margin]})
-    return found
-
-
-def statistics_of(samples: Sequence[Sample], species: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
-    """Mean and covariance of number density, composition and properties over the simulations.
-
-    They say which density and composition go with the properties that are asked for. Samples that lack a property are
-    left out, as long as others have it.
-    """
-    rows = np.array(
-        [[s.number_density, *(np.bincount(s.types, minlength=len(species)) / len(s)), *s.properties] for s in samples]
-    )
-    rows = rows[~np.isnan(rows).any(axis=1)]
-    if len(rows) == 0:
-        rows = np.zeros((1, 1 + len(species) + len(names)))
-    labels = ["number_density", *(f"fraction:{name}" for name in species), *names]
-    covariance = np.cov(rows.T, bias=True).reshape(len(labels), len(labels))
-    return {"names": labels, "mean": rows.mean(0).tolist(), "covariance": covariance.tolist()}

@@ -6,8 +6,9 @@ energy is negative (activation). Then the configuration climbs along the mode of
 other directions, until no force is left (the saddle). It is accepted if that mode is the only one with a negative
 curvature, and if the way down on one side leads back to the start and on the other side to another minimum.
 
-All here works on displacements (n, 3) from the start, of atoms that are free to move, and on a surface: a function
-from displacements to the energy above the start and the forces (n, 3). It knows neither LAMMPS nor units.
+All functions here work on displacements (n, 3) from the start, of atoms that are free to move, and on the potential
+energy surface: a function from displacements to the energy above the start and the forces (n, 3). They know neither
+LAMMPS nor units.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from vitrify.datagen.barriers.lbfgs import LBFGS, largest, relax
 
 
 class EnergyFunction(Protocol):
-    """Energy above the start and forces (n, 3) at displacements (n, 3); `project` takes out what costs no energy."""
+    """A potential energy surface: the energy above the start and the forces (n, 3) at displacements (n, 3).
+
+    calls: how often it was evaluated. project: removes directions from vectors (n, 3) that change no energy.
+    """
 
     calls: int
 
@@ -33,48 +37,41 @@ class EnergyFunction(Protocol):
 
 @dataclass(frozen=True)
 class ARTnSettings:
-    """Parameters of a search; the defaults are for Angstrom and eV, `for_units` scales them.
+    """Parameters of a search. Lengths are in A, energies in eV, forces in eV/A and curvatures in eV/A^2.
 
-    push, push_radius: how far the chosen atom, or one as near to it as this, is pushed at once (the farthest one).
-    push_relaxations: steps downhill, across the push, after each push.
-    least_pushes, most_pushes: pushes before the curvature is first looked at; before a search gives up.
-    threshold: a lowest curvature below it begins the climb.
-    lanczos_displacement, lanczos_vectors, lanczos_tolerance: of modes (`vitrify.datagen.barriers.lanczos`).
-    climb, climb_vectors, turn: longest step of an atom on the climb; Lanczos vectors there; how far an atom moves
-    before the mode is looked at anew. most_climbs: calls of the surface on it.
-    force_tolerance, minimum_tolerance: largest force of an atom at a saddle, at a minimum.
-    nudge: how far from the saddle the two ways down begin. longest, most_relaxations: longest step of an atom, and
-    calls of the surface, on each.
-    stiffness: of a first step downhill, force over length.
-    home: atoms nearer than this to the start have come home.
-    highest: a search that reaches this energy is given up.
+    These defaults are for Angstrom and eV; `for_units` scales them. A length of many atoms' displacements is that of
+    the atom that is displaced furthest, and a force of many atoms is the largest one of an atom.
 
     The force tolerance is that of the SymGNN paper, A.5; the Lanczos displacement is usual in ARTn. Pushes are shorter
     than usual (0.3 to 0.4 A) and relaxed further, and atoms beyond the nearest neighbours are not pushed. What this
     costs beside longer pushes, and beside a dimer: benchmarks/results/artn/cost.md.
     """
 
-    push: float = 0.2
-    push_radius: float = 3.0
-    push_relaxations: int = 8
-    least_pushes: int = 3
-    most_pushes: int = 20
-    threshold: float = -0.2
-    lanczos_displacement: float = 0.01
-    lanczos_vectors: int = 16
-    lanczos_tolerance: float = 0.5
-    climb: float = 0.15
-    climb_vectors: int = 6
-    turn: float = 0.3
-    most_climbs: int = 300
-    force_tolerance: float = 0.05
-    minimum_tolerance: float = 0.01
-    nudge: float = 0.15
-    longest: float = 0.2
-    most_relaxations: int = 400
-    stiffness: float = 8.0
-    home: float = 0.1
-    highest: float = 20.0
+    # Activation: pushes out of the well.
+    push: float = 0.2  # A, of one push
+    push_radius: float = 3.0  # A from the chosen atom: all atoms within it are pushed
+    push_relaxations: int = 8  # steps downhill, across the push, after each push
+    least_pushes: int = 3  # before the curvature is first computed
+    most_pushes: int = 20  # before a search gives up
+    threshold: float = -0.2  # eV/A^2: a lowest curvature below it begins the climb
+    # Lowest modes, as in `vitrify.datagen.barriers.lanczos`.
+    lanczos_displacement: float = 0.01  # A, of the finite differences
+    lanczos_vectors: int = 16  # at most
+    lanczos_tolerance: float = 0.5  # residual of the mode, as a share of its curvature
+    # The climb to the saddle.
+    climb: float = 0.15  # A, longest step
+    climb_vectors: int = 6  # Lanczos vectors on the climb, at most
+    turn: float = 0.3  # A, displacement after which the mode is computed anew
+    most_climbs: int = 300  # force evaluations on the climb, at most
+    force_tolerance: float = 0.05  # eV/A, largest force at a saddle
+    # The ways down to both minima.
+    minimum_tolerance: float = 0.01  # eV/A, largest force at a minimum
+    nudge: float = 0.15  # A from the saddle, where both ways down begin
+    longest: float = 0.2  # A, longest step
+    most_relaxations: int = 400  # force evaluations on each way, at most
+    stiffness: float = 8.0  # eV/A^2: a first step downhill is the force over it
+    home: float = 0.1  # A: atoms nearer than this to the start are back there
+    highest: float = 20.0  # eV above the start, at which a search gives up
 
     @classmethod
     def for_units(cls, units: str, **changes: Any) -> ARTnSettings:
@@ -98,12 +95,13 @@ class ARTnSettings:
         return replace(found, **changes)
 
 
-class Found(NamedTuple):
-    """What a search found: displacements (n, 3) and energies above the start; None and NaN where it ended before.
+class SearchResult(NamedTuple):
+    """The end of a search; fields that it did not reach are NaN and None.
 
     outcome: "accepted"; "not activated" (no negative curvature after all pushes); "no saddle" (the climb did not end);
-    "not connected" (neither way down leads back to the start); "same
-    minimum" (both do); "not relaxed".
+    "not connected" (neither way down leads back to the start); "same minimum" (both do); "not relaxed" (a way down did
+    not end). barrier, energy_change: energies of the saddle and of the other minimum above the start. curvature: of the
+    mode at the saddle. saddle, minimum: displacements (n, 3).
     """
 
     outcome: str
@@ -114,21 +112,21 @@ class Found(NamedTuple):
     minimum: np.ndarray | None = None
 
 
-def search(surface: EnergyFunction, push: np.ndarray, settings: ARTnSettings, rng: np.random.Generator) -> Found:
+def search(surface: EnergyFunction, push: np.ndarray, settings: ARTnSettings, rng: np.random.Generator) -> SearchResult:
     """One search along the direction `push` (n, 3), whose longest row is 1."""
     activated = activate(surface, push, settings)
     if activated is None:
-        return Found("not activated")
+        return SearchResult("not activated")
     point, began = activated, surface.calls
     while True:
         climbed = climb(surface, *point, settings, settings.most_climbs - surface.calls + began)
         if climbed is None:
-            return Found("no saddle")
+            return SearchResult("no saddle")
         saddle, energy, forces, mode = climbed
         other = second_mode(surface, saddle, forces, mode.vector, settings, rng)
         if other.curvature >= 0.0:
             return connect(surface, saddle, energy, mode, settings)
-        # A saddle of second order: aside from it there are lower ones.
+        # A saddle of second order: beside it, across the mode, there are lower ones.
         aside = other.vector / largest(other.vector) * settings.climb
         point = saddle + aside, *surface(saddle + aside), mode
 
@@ -161,14 +159,9 @@ def activate(
 
 
 def mode_at(
-    surface: EnergyFunction,
-    at: np.ndarray,
-    forces: np.ndarray,
-    start: np.ndarray,
-    settings: ARTnSettings,
-    least: int = 1,
-    most: int = 0,
-) -> Mode:
+    surface: EnergyFunction, at: np.ndarray, forces: np.ndarray, start: np.ndarray, settings: ARTnSettings,
+    least: int = 1, most: int = 0,
+) -> Mode:  # fmt: skip
     """The lowest mode at `at` (n, 3), from a guess `start` (n, 3)."""
     return lowest_mode(
         surface, at, forces, surface.project(start), displacement=settings.lanczos_displacement, least=least,
@@ -188,7 +181,7 @@ def climb(
     """Follows the lowest mode uphill, and goes downhill across it, to a saddle: displacements, energy, forces, mode.
 
     Quasi-Newton steps for the forces whose part along the mode is turned round: the saddle is their minimum. None if
-    `most` calls of the surface do not find it.
+    `most` force evaluations do not find it.
     """
     optimiser = LBFGS(settings.climb, settings.stiffness)
     began, looked = surface.calls, at
@@ -200,7 +193,7 @@ def climb(
         along = float(np.vdot(forces, mode.vector)) * mode.vector
         if mode.curvature < 0.0:
             step = optimiser.step(at, forces - 2.0 * along)
-        else:  # back in the well: uphill alone
+        else:  # back in the well: only uphill
             optimiser.forget()
             step = -along / max(largest(along), TINY) * settings.climb
         at = at + step
@@ -238,9 +231,11 @@ def second_mode(
     )  # fmt: skip
 
 
-def connect(surface: EnergyFunction, saddle: np.ndarray, energy: float, mode: Mode, settings: ARTnSettings) -> Found:
-    """Goes down from a saddle on both sides; which side leads back is guessed, and the other one tried if it is not."""
-    found = Found("not connected", energy, curvature=mode.curvature, saddle=saddle)
+def connect(
+    surface: EnergyFunction, saddle: np.ndarray, energy: float, mode: Mode, settings: ARTnSettings
+) -> SearchResult:
+    """Relaxes on both sides of a saddle, first on the side that seems to lead back to the start."""
+    found = SearchResult("not connected", energy, curvature=mode.curvature, saddle=saddle)
     nudge = settings.nudge / largest(mode.vector) * mode.vector
     back = nudge if np.vdot(saddle, nudge) < 0.0 else -nudge
     ends = []

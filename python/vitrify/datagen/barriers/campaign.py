@@ -16,23 +16,28 @@ import vitrify
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.core.files import sha256
 from vitrify.core.units import get_units
+from vitrify.data.label_files import Search
 from vitrify.data.structures import load_structures
-from vitrify.datagen.barriers.artn import ARTnSettings, Found, participation_ratio, search
-from vitrify.datagen.barriers.journal import LabelWriter, Search
+from vitrify.datagen.barriers.artn import ARTnSettings, SearchResult, participation_ratio, search
+from vitrify.datagen.barriers.journal import LabelWriter
 from vitrify.datagen.barriers.local_sampling import SamplingSettings, sample
-from vitrify.datagen.barriers.region import Boxes, Glass, Region, minimise_glass, split_commands
+from vitrify.datagen.barriers.region import Boxes, Glass, Region, minimise_glass
+from vitrify.lammps_library.commands import split_commands
 from vitrify.lammps_library.session import lammps_version
 from vitrify.tasks.run import run_tasks
 
 METHODS: dict[str, Any] = {"artn": ARTnSettings, "local-sampling": SamplingSettings}
-RADIUS = {"metal": 12.0, "lj": 4.8}  # of the region that moves
-MOVED = {"metal": 0.1, "lj": 0.04}  # displacements that are worth keeping
+RADIUS = {"metal": 12.0, "lj": 4.8}  # A, sigma: of the region that moves
+MOVED = {"metal": 0.1, "lj": 0.04}  # A, sigma: shorter displacements are not stored
 Task = tuple[int, int]  # an atom from 0, and the number of its search
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """All that decides what a search finds, beside the atom and its number."""
+    """What the result of a search depends on, beside the atom and the number of the search.
+
+    radius: of the region that moves, in the length unit of the glass.
+    """
 
     glass: Glass
     settings: ARTnSettings | SamplingSettings
@@ -70,12 +75,12 @@ class Searcher:
         try:
             found = self._search(region, rng)
         except FloatingPointError:
-            found = Found("not finite")
+            found = SearchResult("not finite")
         except VitrifyError:  # LAMMPS has lost an atom, or itself
-            found, self.boxes, self.region = Found("lost atoms"), None, None
+            found, self.boxes, self.region = SearchResult("lost atoms"), None, None
         return record(atom, number, found, region, MOVED[self.units.name], time.perf_counter() - began)
 
-    def _search(self, region: Region, rng: np.random.Generator) -> Found:
+    def _search(self, region: Region, rng: np.random.Generator) -> SearchResult:
         settings = self.campaign.settings
         distances = np.linalg.norm(region.offsets, axis=1)
         if isinstance(settings, SamplingSettings):
@@ -84,8 +89,8 @@ class Searcher:
         return search(region, push / np.linalg.norm(push, axis=1).max(), settings, rng)
 
 
-def record(atom: int, number: int, found: Found, region: Region, moved: float, seconds: float) -> Search:
-    """What is kept of a search: the displacements of the atoms that moved further than `moved`."""
+def record(atom: int, number: int, found: SearchResult, region: Region, moved: float, seconds: float) -> Search:
+    """The record of a search, with the displacements of the atoms that moved further than `moved`."""
     nothing = np.zeros((len(region.free), 3))
     saddle = nothing if found.saddle is None else found.saddle
     minimum = nothing if found.minimum is None else found.minimum
@@ -134,7 +139,7 @@ def find_barriers(
 
     Args:
         structure: file that `vitrify.data.structures.load_structures` reads; its last frame.
-        potential: LAMMPS commands (`vitrify.datagen.barriers.region.split_commands`).
+        potential: LAMMPS commands (`vitrify.lammps_library.commands.split_commands`).
         ids, number: the atoms, counted from 1, as in "1:200" or "1,5,9:90:3"; or so many, drawn by the seed.
         searches: of each atom.
         method: "artn" or "local-sampling", with `settings` of ARTnSettings or SamplingSettings.
@@ -144,25 +149,25 @@ def find_barriers(
         workers, scheduler: as in `vitrify.tasks.run.run_tasks`.
 
     An interrupted campaign goes on where it stopped. Returns `out`. Raises VitrifyError.
+
+    Most of this function describes its arguments, which is why it is long.
     """
     if method not in METHODS:
         raise VitrifyError(f"method {method!r} is unknown{did_you_mean(method, METHODS)}: use {' or '.join(METHODS)}")
     if searches < 1:
         raise VitrifyError(f"searches is {searches}, but must be at least 1")
     get_units(units)
-    commands = tuple(absolute(command) for command in split_commands(potential))
+    commands = tuple(with_folders(command) for command in split_commands(potential))
     names = tuple(species or species_of(commands))
     glass = read_glass(structure, names, units, commands)
     atoms = chosen_atoms(ids, number, len(glass), seed)
     chosen = METHODS[method].for_units(units, **settings)
-    campaign = Campaign(glass, chosen, RADIUS[units] if radius is None else radius, seed)
     if minimize:
         glass = minimise_glass(glass, chosen.minimum_tolerance)
-        campaign = Campaign(glass, chosen, campaign.radius, seed)
+    campaign = Campaign(glass, chosen, RADIUS[units] if radius is None else radius, seed)
     header = {
-        "method": method, "settings": asdict(chosen), "radius": str(campaign.radius), "units": units, "seed": seed,
-        "potential": [plain(c) for c in commands], "potential_files": potential_files(commands),
-        "species": list(names), "source": Path(structure).name, "ids": [a + 1 for a in atoms], "searches": searches,
+        **describe(campaign, method), "species": list(names), "source": Path(structure).name,
+        "ids": [atom + 1 for atom in atoms], "searches": searches,
         "versions": {"vitrify": vitrify.__version__, "lammps": lammps_version()},
     }  # fmt: skip
     with LabelWriter(out, header, glass.positions, glass.cell, glass.types, names) as writer:
@@ -175,6 +180,16 @@ def find_barriers(
                 workers=workers, scheduler=scheduler, progress=f"{method}: {len(atoms)} atoms" if progress else None,
             )  # fmt: skip
     return Path(out)
+
+
+def describe(campaign: Campaign, method: str) -> dict[str, Any]:
+    """The campaign as a label file records it; one with other values does not go on in that file."""
+    glass = campaign.glass
+    return {
+        "method": method, "settings": asdict(campaign.settings), "radius": str(campaign.radius), "units": glass.units,
+        "seed": campaign.seed, "potential": [without_folders(command) for command in glass.commands],
+        "potential_files": potential_files(glass.commands),
+    }  # fmt: skip
 
 
 def parse_settings(method: str, texts: Sequence[str]) -> dict[str, Any]:
@@ -213,13 +228,13 @@ def read_glass(path: str | Path, species: Sequence[str], units: str, commands: t
 def species_of(commands: Sequence[str]) -> list[str]:
     """The elements that end a pair_coeff of all types, as in "pair_coeff * * FILE Cu Zr"."""
     for command in commands:
-        words = command.split()
-        if words[:3] == ["pair_coeff", "*", "*"]:
+        arguments = command.split()
+        if arguments[:3] == ["pair_coeff", "*", "*"]:
             elements: list[str] = []
-            for word in reversed(words[3:]):
-                if word not in atomic_numbers:
+            for argument in reversed(arguments[3:]):
+                if argument not in atomic_numbers:
                     break
-                elements.insert(0, word)
+                elements.insert(0, argument)
             if elements and len(set(elements)) == len(elements):
                 return elements
     raise VitrifyError(
@@ -229,16 +244,16 @@ def species_of(commands: Sequence[str]) -> list[str]:
 
 def potential_files(commands: Sequence[str]) -> dict[str, str]:
     """The sha256 of the files that the commands name, by file name."""
-    words = [Path(word) for command in commands for word in command.split()]
-    return {word.name: sha256(word) for word in words if word.is_file()}
+    paths = [Path(argument) for command in commands for argument in command.split()]
+    return {path.name: sha256(path) for path in paths if path.is_file()}
 
 
-def absolute(command: str) -> str:
+def with_folders(command: str) -> str:
     """The command with whole paths of the files that it names: workers may run in another folder."""
     return " ".join(str(Path(w).resolve()) if Path(w).is_file() else w for w in command.split())
 
 
-def plain(command: str) -> str:
+def without_folders(command: str) -> str:
     """The command with file names in place of paths: a campaign may go on in another folder."""
     return " ".join(Path(word).name if Path(word).is_file() else word for word in command.split())
 
@@ -259,8 +274,8 @@ def chosen_atoms(ids: str | None, number: int | None, count: int, seed: int) -> 
     for part in re.split(r"[,\s]+", ids.strip()):
         if not re.fullmatch(r"\d+(:\d+(:\d+)?)?", part):
             raise VitrifyError(f"ids {ids!r} hold {part!r}: give ids and ranges from 1, as in 1:200, 1,5,9 or 1:99:2")
-        words = [int(word) for word in part.split(":")]
-        first, last, step = words[0], words[min(1, len(words) - 1)], words[2] if len(words) == 3 else 1
+        numbers = [int(number) for number in part.split(":")]
+        first, last, step = numbers[0], numbers[min(1, len(numbers) - 1)], numbers[2] if len(numbers) == 3 else 1
         if first < 1 or last > count or first > last or step < 1:
             raise VitrifyError(f"ids {part} select no atom, or one that is not there: the structure has 1 to {count}")
         found.update(range(first - 1, last, step))

@@ -15,7 +15,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import numpy as np
@@ -105,9 +104,7 @@ class LabelWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, error: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         if error is None:
             self.close()
         else:
@@ -135,7 +132,7 @@ class LabelWriter:
             ) from None
 
     def _take_over(self) -> None:
-        """Reads what is there, drops a line that a kill has torn, and begins the journal if there is none."""
+        """Reads the journal, drops a line that a kill has cut, and begins the journal if there is none."""
         if self.path.exists():
             with LabelFile(self.path) as file:
                 self._require_same_settings(self.path, file.header)
@@ -211,7 +208,7 @@ def _lock(path: Path) -> BinaryIO:
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
-    """The content of a line; None for one that is torn."""
+    """The content of a line; None for one that a kill has cut."""
     if not line.endswith(b"\n"):
         return None
     try:
@@ -222,7 +219,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 
 def _differences(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> list[str]:
-    """The names of the settings that differ, those within others as outer.inner."""
+    """The names of the settings that differ; nested ones as outer.inner."""
     found = []
     for key in sorted(a.keys() | b.keys()):
         one, other = a.get(key), b.get(key)
@@ -249,7 +246,7 @@ def _plain(value: float) -> float | None:
 
 
 def _from_json(content: dict[str, Any]) -> Search:
-    """The search of a line; what is null is NaN."""
+    """The search of a line; null is read as NaN."""
     for name, kind in NUMBERS.items():
         if kind is np.float64 and content[name] is None:
             content[name] = float("nan")

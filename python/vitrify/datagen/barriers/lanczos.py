@@ -1,4 +1,4 @@
-"""The softest modes of an energy surface from forces alone (Lanczos, J. Res. Natl. Bur. Stand. 45, 255 (1950))."""
+"""The softest modes of an energy surface from forces only (Lanczos, J. Res. Natl. Bur. Stand. 45, 255 (1950))."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-Forces = Callable[[np.ndarray], tuple[float, np.ndarray]]
+EnergyAndForces = Callable[[np.ndarray], tuple[float, np.ndarray]]
 TINY = 1e-12
 
 
 class Mode(NamedTuple):
-    """The lowest eigenvalue, its unit vector (n, 3), and the second lowest value that the same vectors show."""
+    """The lowest eigenvalue, its unit vector (n, 3), and the second lowest Ritz value of the same Lanczos vectors."""
 
     curvature: float
     vector: np.ndarray
@@ -20,7 +20,7 @@ class Mode(NamedTuple):
 
 
 def lowest_mode(
-    surface: Forces,
+    surface: EnergyAndForces,
     at: np.ndarray,
     forces: np.ndarray,
     start: np.ndarray,
@@ -32,10 +32,10 @@ def lowest_mode(
 ) -> Mode:
     """The lowest eigenvalue of the Hessian at `at` (n, 3), where the forces are `forces` (n, 3).
 
-    One call of the surface for each vector: the Hessian times a unit vector is the change of forces over
+    One force evaluation for each vector: the Hessian times a unit vector is the change of forces over
     `displacement` along it. Vectors are kept orthogonal to all before. It ends after `least` to `most` vectors, when
-    what the Hessian does to the mode beside stretching it is less than the part `tolerance` of that; a `start` (n, 3)
-    close to the mode needs the fewest.
+    the residual |H v - curvature v| of the mode v is less than `tolerance` times its curvature; a `start` (n, 3) close
+    to the mode needs the fewest.
     """
     basis = [start / max(float(np.linalg.norm(start)), TINY)]
     products: list[np.ndarray] = []

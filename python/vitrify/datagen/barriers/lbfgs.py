@@ -1,4 +1,4 @@
-"""Limited-memory BFGS without a line search: one call of the surface for each step (Liu and Nocedal, 1989)."""
+"""Limited-memory BFGS without a line search: one force evaluation for each step (Liu and Nocedal, 1989)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections import deque
 
 import numpy as np
 
-from vitrify.datagen.barriers.lanczos import Forces
+from vitrify.datagen.barriers.lanczos import EnergyAndForces
 
 
 class LBFGS:
     """Steps (n, 3) downhill from forces (n, 3); no atom moves further than `longest` in one step.
 
-    stiffness: of the first step, force over displacement; later ones take it from what they have seen.
+    stiffness: force over displacement, of the first step; later steps estimate it from the forces so far.
     """
 
     def __init__(self, longest: float, stiffness: float, memory: int = 12) -> None:
@@ -46,10 +46,11 @@ class LBFGS:
         return direction * min(1.0, self.longest / max(largest, 1e-300))
 
     def move(self) -> None:
-        """Says that the next step begins elsewhere; what is known of the curvature stays."""
+        """Lets the next step begin elsewhere; the estimate of the curvature stays."""
         self.last = None
 
     def forget(self) -> None:
+        """Lets the next step begin without an estimate of the curvature."""
         self.pairs.clear()
         self.last = None
 
@@ -60,7 +61,7 @@ def largest(vectors: np.ndarray) -> float:
 
 
 def relax(
-    surface: Forces,
+    surface: EnergyAndForces,
     start: np.ndarray,
     *,
     tolerance: float,
@@ -71,9 +72,9 @@ def relax(
 ) -> tuple[np.ndarray, float, bool]:
     """Goes downhill from displacements `start` (n, 3) until no force is above `tolerance`.
 
-    home: a distance; where every atom is closer than it to no displacement at all, and energy and forces are those of
-    a harmonic well, the walk ends: it is back where the search began. Returns displacements, energy, and whether it
-    converged (or is home) within `most` calls.
+    home: a distance; where all displacements are shorter, and energy and forces are those of a harmonic well, it ends:
+    the atoms are back where the search began. Returns displacements, energy, and whether it converged (or is back)
+    within `most` force evaluations.
     """
     optimiser, at = LBFGS(longest, stiffness), start
     for _ in range(most):

@@ -17,32 +17,28 @@ from typing import Any
 import numpy as np
 
 from vitrify.core.units import Units
-from vitrify.datagen.barriers.artn import EnergyFunction, Found
+from vitrify.datagen.barriers.artn import EnergyFunction, SearchResult
 from vitrify.datagen.barriers.lanczos import TINY
 from vitrify.datagen.barriers.lbfgs import largest, relax
 
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """Parameters of a search; the defaults are for metal units, `for_units` gives those of others.
+    """Parameters of a search; these defaults are for metal units (A, ps, eV, K), `for_units` gives those of others."""
 
-    temperature: of the MD. timestep: of its steps. steps, every: of a search, and between two quenches.
-    mobile_radius: atoms as near as this to the chosen one move in the MD.
-    images, iterations: of the string. The others are as those of `vitrify.datagen.barriers.artn.ARTnSettings`.
-    """
-
-    temperature: float = 3000.0
-    timestep: float = 0.002
-    steps: int = 500
-    every: int = 100
-    mobile_radius: float = 7.0
-    images: int = 7
-    iterations: int = 20
-    minimum_tolerance: float = 0.01
-    longest: float = 0.2
-    most_relaxations: int = 400
-    stiffness: float = 8.0
-    home: float = 0.1
+    temperature: float = 3000.0  # K, of the MD
+    timestep: float = 0.002  # ps
+    steps: int = 500  # MD steps of a search, at most
+    every: int = 100  # MD steps between two quenches
+    mobile_radius: float = 7.0  # A from the chosen atom: all atoms within it move in the MD
+    images: int = 7  # of the string, without its two ends
+    iterations: int = 20  # of the string
+    # As in `vitrify.datagen.barriers.artn.ARTnSettings`:
+    minimum_tolerance: float = 0.01  # eV/A, largest force at a minimum
+    longest: float = 0.2  # A, longest step of a quench
+    most_relaxations: int = 400  # force evaluations of a quench, at most
+    stiffness: float = 8.0  # eV/A^2: a first step downhill is the force over it
+    home: float = 0.1  # A: atoms nearer than this to the start are back there
 
     @classmethod
     def for_units(cls, units: str, **changes: Any) -> SamplingSettings:
@@ -63,14 +59,14 @@ def sample(
     units: Units,
     settings: SamplingSettings,
     rng: np.random.Generator,
-) -> Found:
+) -> SearchResult:
     """One search of atoms at `distances` (n,) from the chosen one, with masses (n,).
 
     The outcome is "accepted", or "no transition" where every quench led back.
     """
     near = (distances < settings.mobile_radius)[:, None]
     sigma = units.thermal_velocity(masses, settings.temperature)[:, None]
-    # Half of the kinetic energy goes into the potential one.
+    # Twice the thermal energy: half of it becomes potential energy.
     velocities = np.sqrt(2.0) * sigma * near * rng.normal(size=(len(masses), 3))
     kick = 0.5 * settings.timestep * units.ftm2v / masses[:, None] * near
     at = np.zeros_like(velocities)
@@ -87,8 +83,8 @@ def sample(
             )  # fmt: skip
             if converged and largest(end) >= settings.home:
                 barrier, top = string_barrier(surface, end, settings)
-                return Found("accepted", max(barrier, depth), depth, saddle=top, minimum=end)
-    return Found("no transition")
+                return SearchResult("accepted", max(barrier, depth), depth, saddle=top, minimum=end)
+    return SearchResult("no transition")
 
 
 def string_barrier(surface: EnergyFunction, end: np.ndarray, settings: SamplingSettings) -> tuple[float, np.ndarray]:
@@ -104,7 +100,7 @@ def string_barrier(surface: EnergyFunction, end: np.ndarray, settings: SamplingS
             tangent = tangent / max(float(np.linalg.norm(tangent)), TINY)
             step = (forces - np.vdot(forces, tangent) * tangent) / settings.stiffness
             string[k] += step * min(1.0, settings.longest / max(largest(step), TINY))
-        # evenly along its length
+        # Images are spread evenly along the string again.
         lengths = np.concatenate([[0.0], np.cumsum([np.linalg.norm(b - a) for a, b in pairwise(string)])])
         flat = string.reshape(len(string), -1)
         at = np.searchsorted(lengths, parts[1:-1] * lengths[-1]).clip(1, len(parts) - 1)

@@ -1,10 +1,10 @@
 """The energy of a region of a glass as LAMMPS computes it: atoms near a chosen one move, the others stay.
 
-What a saddle search costs then depends on the size of the region, not on that of the glass. Where the region and a
-shell of atoms at rest fit into the cell, LAMMPS holds these alone, in vacuum; else it holds the whole cell. Atoms of
-the shell near the vacuum push with wrong forces: the difference that they make at the start is subtracted, as a
-constant force, so that the start stays the minimum that it is in the whole glass. What is left is second order in the
-displacement of atoms at the border.
+So the cost of a saddle search depends on the size of the region, not of the glass. Where the region and a shell of
+atoms at rest fit into the cell, LAMMPS holds only these, in vacuum; else it holds the whole cell. Atoms of the shell
+near the vacuum exert wrong forces: their error at the start is subtracted, as a constant force, so that the start stays
+the minimum that it is in the whole glass. The remaining error is of second order in the displacement of atoms at the
+border.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
-from vitrify.lammps_library.session import lammps_module, run_commands
+from vitrify.lammps_library.session import lammps_module, minimise, run_commands
 
-SKIN = {"metal": 1.0, "lj": 0.3}  # of neighbour lists: few atoms of a region ever move that far
+SKIN = {"metal": 1.0, "lj": 0.3}  # A, sigma, of neighbour lists: few atoms of a region ever move that far
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Glass:
 
 
 class Box:
-    """A LAMMPS instance whose atoms are placed anew for every region; atoms keep their order.
+    """A LAMMPS instance whose atoms are replaced for every region; atoms keep their order.
 
     cell: None for a cluster in vacuum, in a cube of `side` around the origin.
     """
@@ -94,7 +94,7 @@ class Box:
         run_commands(self.lmp, commands)
 
     def place(self, positions: np.ndarray, types: np.ndarray) -> None:
-        """Holds these atoms from now on: positions (n, 3), types (n,) from 0."""
+        """Replaces the atoms by others: positions (n, 3), types (n,) from 0."""
         if self.prepared:
             self.run("delete_atoms group all")
         self.positions = np.array(positions, float)
@@ -115,7 +115,7 @@ class Box:
         return wrapped
 
     def restart(self) -> None:
-        """Puts the atoms where they were placed, with fresh neighbour lists: what follows depends on nothing before."""
+        """Puts the atoms back where they were placed, with fresh neighbour lists, so that results are reproducible."""
         if self.cell is not None:
             self.lmp.numpy.extract_atom("image")[:] = self.lmp.encode_image_flags(0, 0, 0)
         self._view()[:] = self._wrapped(self.positions)
@@ -131,7 +131,7 @@ class Box:
             self._view()[:] = positions
         else:
             self._view()[:] = positions - (self._images() + self.first) @ self.cell
-        # A step without an integrator: forces where the atoms are, new neighbour lists only where these are needed.
+        # A step without an integrator computes forces where the atoms are, and new neighbour lists only if needed.
         self.run("run 1 pre no post no")
         forces = np.array(self.lmp.numpy.extract_atom("f")[: len(positions)])
         energy = float(self.lmp.get_thermo("pe"))
@@ -151,7 +151,7 @@ class Box:
 class Region:
     """Energy and forces of the free atoms around one atom of a glass, as functions of their displacements.
 
-    free: (n,) indices of the atoms within `radius`; calls: how often forces were asked for.
+    free: (n,) indices of the atoms within `radius`; calls: number of force evaluations.
     """
 
     def __init__(self, boxes: Boxes, centre: int) -> None:
@@ -172,10 +172,12 @@ class Region:
         self.box.place(self.start, glass.types[held])
         self.everything = len(self.free) == len(glass)
         self.energy, forces = self.box.evaluate(self.start)
-        self.wrong = forces[self.rows] - boxes.forces[self.free] if boxes.cluster else np.zeros((len(self.free), 3))
+        # The error of the forces at the start, as a cluster ends in vacuum.
+        self.error = forces[self.rows] - boxes.forces[self.free] if boxes.cluster else np.zeros((len(self.free), 3))
         self.calls = 0
 
     def restart(self) -> None:
+        """Goes back to the start and counts force evaluations from 0."""
         self.box.restart()
         self.calls = 0
 
@@ -185,15 +187,15 @@ class Region:
         positions = self.start.copy()
         positions[self.rows] += displacements
         energy, forces = self.box.evaluate(positions)
-        return energy - self.energy + float(np.vdot(self.wrong, displacements)), forces[self.rows] - self.wrong
+        return energy - self.energy + float(np.vdot(self.error, displacements)), forces[self.rows] - self.error
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
-        """Takes the translation out of displacements (n, 3), where all atoms are free."""
+        """Removes the translation from displacements (n, 3), if all atoms are free."""
         return vectors - vectors.mean(0) if self.everything else vectors
 
 
 class Boxes:
-    """What all regions of a glass share: LAMMPS, the range of the potential, and the forces of the whole glass.
+    """The LAMMPS instance, the range of the potential and the forces of the whole glass, for all regions of a glass.
 
     radius: of the free region, `np.inf` for all atoms. Raises VitrifyError for a potential that LAMMPS refuses or
     that returns no numbers, and for a structure that is no minimum: forces (N, 3) above `tolerance`.
@@ -230,7 +232,7 @@ class Boxes:
 
 
 def potential_range(box: Box, glass: Glass) -> float:
-    """Places the whole glass and finds the largest cutoff of its potential, from what LAMMPS says of its lists."""
+    """Places the whole glass and finds the largest cutoff of its potential, which LAMMPS prints with its lists."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         box.run(f'log "{log}"')
@@ -243,13 +245,13 @@ def potential_range(box: Box, glass: Glass) -> float:
 
 
 def minimise_glass(glass: Glass, tolerance: float) -> Glass:
-    """The nearest energy minimum of the whole glass, cell fixed, by LAMMPS's conjugate gradients and FIRE.
+    """The nearest energy minimum of the whole glass, cell fixed, by LAMMPS's conjugate gradients.
 
     Raises VitrifyError where the largest force stays above `tolerance`.
     """
     box = Box(glass, None)
     box.place(glass.positions, glass.types)
-    box.run("min_modify dmax 0.1 line quadratic", f"minimize 0 {tolerance / 10!r} 20000 200000")
+    minimise(box.lmp, tolerance / 10, 20000)
     positions = np.array(box._view()) + (box._images() + box.first) @ glass.cell
     largest = float(np.linalg.norm(box.lmp.numpy.extract_atom("f")[: len(glass)], axis=1).max())
     box.close()
@@ -259,17 +261,3 @@ def minimise_glass(glass: Glass, tolerance: float) -> Glass:
             "check the structure and the potential"
         )
     return Glass(positions, glass.cell, glass.types, glass.masses, glass.units, glass.commands)
-
-
-def split_commands(text: str) -> tuple[str, ...]:
-    """LAMMPS commands from a file, or from a line in which semicolons stand between them."""
-    path = Path(text)
-    is_file = len(text) < 4096 and "\n" not in text and path.is_file()
-    lines = (path.read_text() if is_file else text.replace(";", "\n")).splitlines()
-    commands = tuple(line.partition("#")[0].strip() for line in lines if line.partition("#")[0].strip())
-    if not any(command.split()[0] == "pair_style" for command in commands):
-        raise VitrifyError(
-            f"the potential {text!r} has no pair_style: give LAMMPS commands, as in "
-            '"pair_style eam/fs; pair_coeff * * Cu-Zr_2.eam.fs Cu Zr", or a file of them'
-        )
-    return commands

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vitrify.core.units import get_units
-from vitrify.datagen.barriers.journal import ACCEPTED, LabelFile
+from vitrify.data.label_files import ACCEPTED, LabelFile
 
 
 def summary(path: str | Path) -> str:

@@ -70,6 +70,8 @@ def make_glass(
 
     Raises:
         VitrifyError: bad settings, LAMMPS's own error, a melt that boils, or files of other settings.
+
+    Most of this function describes its arguments, which is why it is long.
     """
     settings = check_settings(
         formula, atoms, rate, potential, melt_temperature, melt_time, final_temperature, timestep, pressure, density,
@@ -115,18 +117,10 @@ def make_glasses(
 
 
 def check_settings(
-    formula: str,
-    atoms: int,
-    rate: float,
-    potential: str | None = None,
-    melt_temperature: float | None = None,
-    melt_time: float = 100.0,
-    final_temperature: float = 1.0,
-    timestep: float | None = None,
-    pressure: float = 0.0,
-    density: float | None = None,
-    seed: int = 1,
-) -> GlassSettings:
+    formula: str, atoms: int, rate: float, potential: str | None = None, melt_temperature: float | None = None,
+    melt_time: float = 100.0, final_temperature: float = 1.0, timestep: float | None = None, pressure: float = 0.0,
+    density: float | None = None, seed: int = 1,
+) -> GlassSettings:  # fmt: skip
     """The settings with their defaults, checked; units as in `make_glass`."""
     shares = parse_formula(formula)
     species = tuple(shares)
@@ -188,7 +182,7 @@ def _good_ranks(atoms: int) -> int:
 
 
 def _check_same(settings: GlassSettings, found: dict[str, Any], where: Path) -> None:
-    """Raises unless `found` are the same settings; it names those that differ."""
+    """Raises VitrifyError, with the names of the settings that differ, unless `found` are the same."""
     wanted = json.loads(json.dumps(asdict(settings)))
     names = [field.name for field in fields(settings) if found.get(field.name) != wanted[field.name]]
     if names:
@@ -216,7 +210,7 @@ def _claimed(parts: Path) -> Iterator[None]:
 
 
 def _prepare(settings: GlassSettings, parts: Path) -> str:
-    """The restart file to go on from, "a" or "b", or "start"; the folder then holds what belongs to that."""
+    """The restart file to go on from, "a" or "b"; "start" where there is none, in a folder without older files."""
     record = parts / "settings.json"
     whole = [name for name in RESTARTS if _is_whole(parts / f"{name}.restart")]
     if whole and record.exists():

@@ -1,4 +1,4 @@
-"""What a melt-quench run leaves: the glass as LAMMPS data and extended XYZ, its history and a figure of the quench."""
+"""The files of a melt-quench run: the glass as LAMMPS data and extended XYZ, its history and a figure of the quench."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vitrify.core.files import atomic_path
 from vitrify.datagen.glass.script import COLUMNS, HISTORY, GlassSettings
 from vitrify.lammps_library.session import lammps_version
 
-GOOD_FORCE = 1e-3  # eV/A: the largest force at what counts as a minimum
+GOOD_FORCE = 1e-3  # eV/A: the largest force that a minimum may have
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Result:
 
 
 def publish(settings: GlassSettings, parts: Path, path: Path, result: Result) -> None:
-    """Moves what the run wrote in `parts` to `path` and the names beside it; `path` itself comes last."""
+    """Moves the files of the run from `parts` to `path` and the names beside it; `path` itself comes last."""
     _write_history(parts / HISTORY, path.with_suffix(".history.csv"))
     draw_quench(settings, path.with_suffix(".history.csv"), path.with_suffix(".png"))
     _write_extxyz(settings, parts / path.name, path.with_suffix(".extxyz"), result)
@@ -38,12 +38,12 @@ def publish(settings: GlassSettings, parts: Path, path: Path, result: Result) ->
 
 
 def _write_history(found: Path, path: Path) -> None:
-    """One line for each step: those after a restart stand for those before it."""
+    """One line for each step; lines after a restart replace earlier ones of the same step."""
     lines = {}
     for line in found.read_text().splitlines():
-        words = line.split(",")
-        if words[0].isdigit() and len(words) == len(COLUMNS.split(",")):
-            lines[int(words[0])] = line
+        values = line.split(",")
+        if values[0].isdigit() and len(values) == len(COLUMNS.split(",")):
+            lines[int(values[0])] = line
     with atomic_path(path) as work:
         work.write_text("\n".join([COLUMNS, *(lines[step] for step in sorted(lines))]) + "\n")
 

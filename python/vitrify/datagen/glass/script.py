@@ -26,25 +26,21 @@ _WARM = 2.0  # ps at constant volume, after which a random start no longer boils
 
 @dataclass(frozen=True)
 class GlassSettings:
-    """What makes a glass: composition, potential and protocol, in LAMMPS's metal units.
-
-    counts: atoms of each species; rate: K/s; melt_time, timestep: ps; pressure: bar; density: of the random start,
-    g/cm^3; potential: LAMMPS commands; files: SHA-256 of the files in them.
-    """
+    """Composition, potential and protocol of a glass, in LAMMPS's metal units."""
 
     formula: str
     species: tuple[str, ...]
-    counts: tuple[int, ...]
-    rate: float
-    potential: tuple[str, ...]
-    melt_temperature: float
-    melt_time: float
-    final_temperature: float
-    timestep: float
-    pressure: float
-    density: float
+    counts: tuple[int, ...]  # atoms of each species
+    rate: float  # K/s, of the quench
+    potential: tuple[str, ...]  # LAMMPS commands
+    melt_temperature: float  # K
+    melt_time: float  # ps
+    final_temperature: float  # K
+    timestep: float  # ps
+    pressure: float  # bar
+    density: float  # g/cm^3, of the random start
     seed: int
-    files: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()  # names of the files in the commands, and their SHA-256
 
     @property
     def n_atoms(self) -> int:
@@ -167,9 +163,9 @@ def _potential(s: GlassSettings, files: Mapping[str, Path]) -> str:
 
 def _placed(line: str, files: Mapping[str, Path]) -> str:
     """The command with the paths of its files, which no longer depend on the working folder."""
-    words = line.split()
+    arguments = line.split()
     quoted = {word: shlex.quote(str(path)) if " " in str(path) else str(path) for word, path in files.items()}
-    return " ".join(quoted.get(word.strip("\"'"), word) for word in words) if quoted else line
+    return " ".join(quoted.get(argument.strip("\"'"), argument) for argument in arguments) if quoted else line
 
 
 def _warm_up(s: GlassSettings) -> str:

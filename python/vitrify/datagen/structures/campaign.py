@@ -23,13 +23,13 @@ import numpy as np
 import vitrify
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.core.files import atomic_path
-from vitrify.datagen.structures import recipes as ensemble_systems
+from vitrify.datagen.structures import recipes
 from vitrify.datagen.structures.recipes import Recipe
-from vitrify.datagen.structures.stepwise_quench import LADDERS
+from vitrify.datagen.structures.stepwise_quench import QUENCHES
 from vitrify.lammps_library.session import lammps_version
 from vitrify.tasks.run import run_tasks
 
-RECIPES: dict[str, type[Recipe]] = {**ensemble_systems.RECIPES, **LADDERS}
+RECIPES: dict[str, type[Recipe]] = {**recipes.RECIPES, **QUENCHES}
 _SUFFIXES = (".extxyz", ".extxyz.gz")
 _SAME = ("system", "settings", "seed", "commands")  # what must not differ where a campaign goes on
 

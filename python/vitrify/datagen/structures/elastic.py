@@ -52,7 +52,7 @@ def elastic_constants(
     Raises VitrifyError: a minimisation that fails, or a structure that is not stable.
     """
     with Solid(atoms, potential_commands, species, charges) as solid:
-        solid.minimise(relax_cell, force)
+        solid.relax(relax_cell, force)
         constants = solid.elastic_constants(strain, force)
     if not np.linalg.eigvalsh((constants + constants.T) / 2)[0] > 0:
         raise VitrifyError("the structure is not stable: its elastic constants are not positive definite")
@@ -70,7 +70,7 @@ def relaxed(
 ) -> tuple[Atoms, float]:
     """A copy of the atoms at a minimum of the potential, and its energy in eV/atom; arguments: `elastic_constants`."""
     with Solid(atoms, potential_commands, species, charges) as solid:
-        solid.minimise(relax_cell, force)
+        solid.relax(relax_cell, force)
         return solid.atoms(), solid.energy()
 
 
@@ -116,7 +116,7 @@ class Solid(LammpsSession):
         self.positions = positions
         self._root: Callable[[np.ndarray, bool], np.ndarray] | None = None
 
-    def minimise(self, cell: bool, force: float) -> None:
+    def relax(self, cell: bool, force: float) -> None:
         """Moves the atoms, and with `cell` the cell, to a minimum; the largest force is then below `force` (eV/A)."""
         self.run_commands("minimize 0 0.05 5000 50000")
         if cell:

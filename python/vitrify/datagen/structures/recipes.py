@@ -59,10 +59,10 @@ class Simulation(LammpsSession):
             f"timestep {timestep!r}",
             f"pair_style soft {reach:.6f}",
             f"pair_coeff * * {100 * get_units('metal').boltz * temperature:.6f}",
-            "minimize 0 1e-3 1000 10000",
-            *commands,
-            "minimize 0 1e-2 200 2000",
         )
+        self.minimise(1e-3, 1000)
+        self.run_commands(*commands)
+        self.minimise(1e-2, 200)
         self.heat(temperature)
 
     def npt(self, start: float, end: float, time: float, pressure: float = 0.0) -> None:
@@ -97,9 +97,12 @@ class Simulation(LammpsSession):
         self.run_commands("unfix sample")
         return found
 
-    def minimise(self, force: float = 1e-4) -> float:
-        """Moves the atoms to a minimum in the cell that there is; returns its energy (eV/atom)."""
-        self.run_commands("min_style cg", "min_modify dmax 0.1", f"minimize 0 {force!r} 20000 200000")
+    def inherent_energy(self, force: float = 1e-4) -> float:
+        """Moves the atoms to a minimum in the cell that there is; returns its energy (eV/atom).
+
+        force: eV/A, of the whole cell, at which the minimisation ends.
+        """
+        self.minimise(force, 20000)
         return self.energy()
 
     def energy(self) -> float:
@@ -108,10 +111,11 @@ class Simulation(LammpsSession):
 
     def minimise_volume(self) -> None:
         """Moves the atoms to a minimum at zero pressure, in a cell that keeps its shape."""
-        self.run_commands("min_style cg", "min_modify dmax 0.1", "minimize 0 1e-2 2000 20000")
+        self.minimise(1e-2, 2000)
         for _ in range(2):  # the reference of the fix is renewed with it
             self.run_commands("fix volume all box/relax iso 0.0 vmax 0.002")
-            self.run_commands("minimize 0 1e-2 2000 20000", "unfix volume")
+            self.minimise(1e-2, 2000)
+            self.run_commands("unfix volume")
 
     def heat(self, temperature: float) -> None:
         """Draws velocities of a temperature, without momentum."""
@@ -164,7 +168,7 @@ class Recipe(ABC):
 
 @dataclass(frozen=True)
 class SiliconLiquid(Recipe):
-    """Liquid silicon at zero pressure: a trajectory of frames `every` ps apart after `equilibration` ps."""
+    """Liquid silicon at zero pressure: a trajectory of frames after an equilibration."""
 
     name: ClassVar[str] = "si-liquid"
     title: ClassVar[str] = "liquid silicon, Stillinger-Weber"
@@ -173,12 +177,12 @@ class SiliconLiquid(Recipe):
     commands: ClassVar[tuple[str, ...]] = ("pair_style sw", "pair_coeff * * {potentials/Si.sw} Si")
 
     atoms: int = 256
-    temperature: float = 2500.0
-    equilibration: float = 20.0
+    temperature: float = 2500.0  # K
+    equilibration: float = 20.0  # ps
     frames: int = 50
-    every: float = 1.0
-    timestep: float = 0.002
-    density: float = 0.0518
+    every: float = 1.0  # ps between two frames
+    timestep: float = 0.002  # ps
+    density: float = 0.0518  # atoms/A^3, of the random start
 
     def simulate(self, rng: np.random.Generator) -> tuple[Simulation, list[Atoms]]:
         run = _silicon(self, rng)
@@ -188,7 +192,7 @@ class SiliconLiquid(Recipe):
 
 @dataclass(frozen=True)
 class SiliconGlass(Recipe):
-    """Amorphous silicon: a melt of `melt_time` ps, cooled at `rate` K/s and held for `hold` ps; then frames."""
+    """Amorphous silicon: a melt that is cooled and held at the final temperature; then frames."""
 
     name: ClassVar[str] = "si-glass"
     title: ClassVar[str] = "amorphous silicon by quench, Stillinger-Weber"
@@ -196,16 +200,16 @@ class SiliconGlass(Recipe):
     species: ClassVar[tuple[str, ...]] = SiliconLiquid.species
     commands: ClassVar[tuple[str, ...]] = SiliconLiquid.commands
 
-    rate: float = 1e14
+    rate: float = 1e14  # K/s
     atoms: int = 256
-    temperature: float = 2500.0
-    melt_time: float = 10.0
-    final_temperature: float = 300.0
-    hold: float = 5.0
+    temperature: float = 2500.0  # K, of the melt
+    melt_time: float = 10.0  # ps
+    final_temperature: float = 300.0  # K
+    hold: float = 5.0  # ps
     frames: int = 4
-    every: float = 1.0
-    timestep: float = 0.002
-    density: float = 0.0518
+    every: float = 1.0  # ps between two frames
+    timestep: float = 0.002  # ps
+    density: float = 0.0518  # atoms/A^3, of the random start
 
     def simulate(self, rng: np.random.Generator) -> tuple[Simulation, list[Atoms]]:
         run = _silicon(self, rng)
@@ -215,7 +219,7 @@ class SiliconGlass(Recipe):
         return run, run.sample(self.final_temperature, self.frames, self.every)
 
     def properties(self, simulation: Simulation, frames: list[Atoms]) -> dict[str, float]:
-        return {"log10_cooling_rate": float(np.log10(self.rate)), "inherent_energy": simulation.minimise()}
+        return {"log10_cooling_rate": float(np.log10(self.rate)), "inherent_energy": simulation.inherent_energy()}
 
 
 def _silicon(recipe: SiliconLiquid | SiliconGlass, rng: np.random.Generator) -> Simulation:
@@ -251,16 +255,16 @@ class Silica(Recipe):
     species: ClassVar[tuple[str, ...]] = ("Si", "O")
     commands: ClassVar[tuple[str, ...]] = ("pair_style tersoff", "pair_coeff * * {potentials/SiO.tersoff} Si O")
 
-    smallest: int = 80
-    largest: int = 250
-    temperature: float = 3500.0
-    melt_time: float = 20.0
-    least_pressure: float = -2.0
-    most_pressure: float = 10.0
-    final_temperature: float = 300.0
-    hold: float = 10.0
-    timestep: float = 0.001
-    density: float = 0.066
+    smallest: int = 80  # atoms
+    largest: int = 250  # atoms
+    temperature: float = 3500.0  # K, of the melt
+    melt_time: float = 20.0  # ps
+    least_pressure: float = -2.0  # GPa, of the melt
+    most_pressure: float = 10.0  # GPa, of the melt
+    final_temperature: float = 300.0  # K
+    hold: float = 10.0  # ps at the final temperature
+    timestep: float = 0.001  # ps
+    density: float = 0.066  # atoms/A^3, of the random start
 
     def simulate(self, rng: np.random.Generator) -> tuple[Simulation, list[Atoms]]:
         units = int(rng.integers(-(-self.smallest // 3), self.largest // 3 + 1))
@@ -329,16 +333,16 @@ class Aluminosilicate(Recipe):
     charges: ClassVar[tuple[float, ...] | None] = (2.4, 1.8, 0.6, -1.2)
     commands: ClassVar[tuple[str, ...]] = _BMP
 
-    rate: float = 1e14
+    rate: float = 1e14  # K/s
     atoms: int = 90
-    share: float = 0.4
-    shares: float = 0.45
-    temperature: float = 3000.0
-    melt_time: float = 6.0
-    final_temperature: float = 300.0
-    hold: float = 3.0
-    timestep: float = 0.002
-    density: float = 0.075
+    share: float = 0.4  # molar, of Li2O and of Al2O3, at most
+    shares: float = 0.45  # molar, of both together, at most
+    temperature: float = 3000.0  # K, of the melt
+    melt_time: float = 6.0  # ps
+    final_temperature: float = 300.0  # K
+    hold: float = 3.0  # ps
+    timestep: float = 0.002  # ps
+    density: float = 0.075  # atoms/A^3, of the random start
 
     def simulate(self, rng: np.random.Generator) -> tuple[Simulation, list[Atoms]]:
         run = Simulation(

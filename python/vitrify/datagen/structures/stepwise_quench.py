@@ -18,7 +18,7 @@ from vitrify.core.errors import VitrifyError
 from vitrify.datagen.structures.recipes import Recipe, Simulation
 
 _BAR = 6.241509074460763e-07  # eV/A^3
-_FAST, _SLOW = 50.0, 20.0  # K: steps of the quench above and below the top of the ladder
+_FAST, _SLOW = 50.0, 20.0  # K: steps of the quench above and below `top`
 _VOIGT = ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
 
 
@@ -34,7 +34,7 @@ def relabel(run: Simulation, atoms: Atoms, force: float = 1e-3) -> tuple[Atoms, 
     run.set_state(atoms.positions, np.zeros((len(atoms), 3)))
     run.run(0)
     frame = _labelled(run, atoms)
-    inherent = run.minimise(force)
+    inherent = run.inherent_energy(force)
     still = atoms.copy()  # type: ignore[no-untyped-call]
     still.positions = run.atoms().positions
     still = _labelled(run, still)
@@ -55,11 +55,7 @@ def _labelled(run: Simulation, atoms: Atoms) -> Atoms:
 
 @dataclass(frozen=True)
 class _Quench(Recipe):
-    """Stepwise quench of Cu50Zr50 at zero pressure: a trajectory with `frames` frames at each temperature of `ladder`.
-
-    spin_up, melt_time: ps at 2000 K, at constant volume and then at constant pressure. fast: ps of each step of 50 K
-    down to 1000 K, slow: of each step of 20 K below; then frames `every` ps apart. timestep: ps; density: of the random
-    start, atoms per A^3.
+    """Stepwise quench of Cu50Zr50 at zero pressure: a trajectory with `frames` frames at each of `temperatures` (K).
 
     info of each frame: temperature (K; 0 at rest), segment (the part of the trajectory), time (ps from the first step
     of the quench), inherent_energy.
@@ -68,19 +64,19 @@ class _Quench(Recipe):
     property_units: ClassVar[dict[str, str]] = {"inherent_energy": "eV/atom", "temperature": "K"}
     species: ClassVar[tuple[str, ...]] = ("Cu", "Zr")
     commands: ClassVar[tuple[str, ...]] = ("pair_style eam/fs", "pair_coeff * * {potentials/CuZr_mm.eam.fs} Cu Zr")
-    ladder: ClassVar[tuple[float, ...]]
-    top: ClassVar[float] = 1000.0
+    temperatures: ClassVar[tuple[float, ...]]
+    top: ClassVar[float] = 1000.0  # K
 
     atoms: int = 108
-    temperature: float = 2000.0
-    spin_up: float = 2.0
-    melt_time: float = 20.0
-    fast: float = 3.0
-    slow: float = 8.0
-    frames: int = 60
-    every: float = 0.5
-    timestep: float = 0.002
-    density: float = 0.055
+    temperature: float = 2000.0  # K, of the melt
+    spin_up: float = 2.0  # ps of the melt at constant volume
+    melt_time: float = 20.0  # ps of the melt at constant pressure
+    fast: float = 3.0  # ps of each step of 50 K, down to `top`
+    slow: float = 8.0  # ps of each step of 20 K, below `top`
+    frames: int = 60  # at each temperature
+    every: float = 0.5  # ps between two frames
+    timestep: float = 0.002  # ps
+    density: float = 0.055  # atoms/A^3, of the random start
 
     def simulate(self, rng: np.random.Generator) -> tuple[Simulation, list[Atoms]]:
         """A random start boils at constant pressure, so that it first loses its heat at constant volume."""
@@ -94,15 +90,15 @@ class _Quench(Recipe):
         for temperature, wait in self.steps():
             run.npt(temperature, temperature, wait)
             time += wait
-            if temperature in self.ladder:
+            if temperature in self.temperatures:
                 found += self._taken(run, temperature, self.frames, f"{temperature:g}K", time)
                 time += self.frames * self.every
         return run, found + self.cold(run)
 
     def steps(self) -> list[tuple[float, float]]:
-        """Temperatures (K) of the quench and the times (ps) there, down to the end of the ladder."""
+        """Temperatures (K) of the quench and the times (ps) there, down to the last of `temperatures`."""
         fast = np.arange(self.temperature - _FAST, self.top - 1e-6, -_FAST)
-        slow = np.arange(self.top - _SLOW, min(self.ladder) - 1e-6, -_SLOW)
+        slow = np.arange(self.top - _SLOW, min(self.temperatures) - 1e-6, -_SLOW)
         return [(float(t), self.fast) for t in fast] + [(float(t), self.slow) for t in slow]
 
     def _taken(self, run: Simulation, temperature: float, frames: int, segment: str, time: float = 0.0) -> list[Atoms]:
@@ -117,7 +113,7 @@ class _Quench(Recipe):
 
     @abstractmethod
     def cold(self, run: Simulation) -> list[Atoms]:
-        """Frames after the ladder."""
+        """Frames after the quench."""
 
     def properties(self, simulation: Simulation, frames: list[Atoms]) -> dict[str, float]:
         """Puts labels on every frame, and adds those that no trajectory has; the frames carry their own properties."""
@@ -140,34 +136,32 @@ class _Quench(Recipe):
 
 @dataclass(frozen=True)
 class CuZrStepwiseQuench(_Quench):
-    """The ladder of the GlassVAE paper, and what a potential needs beside it.
+    """The quench of the GlassVAE paper, and frames that a potential needs beside it.
 
-    molten_frames: of the melt at 2000 K; cold_frames: of the glass at 300 K, which it reaches in `cool` ps; strained:
-    frames of the ladder scaled to a volume smaller by `strain`, and as many larger by it; still: minima of frames of
-    the ladder. Frames at rest and scaled ones have no time.
+    Minima and strained frames have no time.
     """
 
     name: ClassVar[str] = "CuZr-ladder"
     title: ClassVar[str] = "Cu50Zr50, stepwise quench from 2000 K, embedded-atom method (Mendelev 2007)"
-    ladder: ClassVar[tuple[float, ...]] = (1000.0, 920.0, 840.0, 760.0, 700.0)
+    temperatures: ClassVar[tuple[float, ...]] = (1000.0, 920.0, 840.0, 760.0, 700.0)
 
-    molten_frames: int = 10
-    cool: float = 8.0
-    cold_frames: int = 20
-    strained: int = 20
-    still: int = 20
-    strain: float = 0.03
+    molten_frames: int = 10  # of the melt at 2000 K
+    cool: float = 8.0  # ps, down to 300 K
+    cold_frames: int = 20  # of the glass at 300 K
+    strained: int = 20  # frames of the quench scaled to a smaller volume, and as many to a larger one
+    still: int = 20  # minima of frames of the quench
+    strain: float = 0.03  # relative change of the volume of strained frames
 
     def molten(self, run: Simulation) -> list[Atoms]:
         return self._taken(run, self.temperature, self.molten_frames, "melt")
 
     def cold(self, run: Simulation) -> list[Atoms]:
-        run.npt(min(self.ladder), 300.0, self.cool)
+        run.npt(min(self.temperatures), 300.0, self.cool)
         run.npt(300.0, 300.0, 0.5 * self.cool)
         return self._taken(run, 300.0, self.cold_frames, "300K")
 
     def labelled(self, run: Simulation, frames: Sequence[Atoms]) -> list[Atoms]:
-        of_quench = [number for number, atoms in enumerate(frames) if atoms.info["temperature"] in self.ladder]
+        of_quench = [number for number, atoms in enumerate(frames) if atoms.info["temperature"] in self.temperatures]
         still = set(_spread(of_quench, self.still))
         found: list[Atoms] = []
         at_rest: list[Atoms] = []
@@ -190,14 +184,14 @@ class CuZrStepwiseQuench(_Quench):
 
 @dataclass(frozen=True)
 class CuZrExternal(_Quench):
-    """The external test of the GlassVAE paper: 960 and 720 K, which the ladder has not, from other starts."""
+    """The external test of the GlassVAE paper: 960 and 720 K, where the other quench takes no frames."""
 
     name: ClassVar[str] = "CuZr-external"
     title: ClassVar[str] = "Cu50Zr50 at 960 and 720 K, stepwise quench, embedded-atom method (Mendelev 2007)"
-    ladder: ClassVar[tuple[float, ...]] = (960.0, 720.0)
+    temperatures: ClassVar[tuple[float, ...]] = (960.0, 720.0)
 
     def simulate(self, rng: np.random.Generator) -> tuple[Simulation, list[Atoms]]:
-        # The ladder with this seed must not begin alike.
+        # The other quench with this seed must not begin alike.
         return super().simulate(np.random.default_rng([int(rng.integers(2**32)), 960]))
 
     def molten(self, run: Simulation) -> list[Atoms]:
@@ -213,4 +207,4 @@ def _spread(numbers: Sequence[int], count: int) -> list[int]:
     return [numbers[i] for i in chosen]
 
 
-LADDERS: dict[str, type[Recipe]] = {recipe.name: recipe for recipe in (CuZrStepwiseQuench, CuZrExternal)}
+QUENCHES: dict[str, type[Recipe]] = {recipe.name: recipe for recipe in (CuZrStepwiseQuench, CuZrExternal)}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from tqdm import tqdm
@@ -19,9 +19,9 @@ from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta, TrajectoryWriter
 from vitrify.datagen.trajectories.systems import System, get_system
 from vitrify.lammps_library.session import LammpsSession, State, lammps_version
-from vitrify.tasks.run import end_with_parent
+from vitrify.tasks.run import run_tasks
 
-_CHUNK = 20  # base steps between two looks at the energy, and between two ticks of the progress bar
+_CHUNK = 20  # base steps between two samples of the energy, and between two updates of the progress bar
 
 
 def generate(
@@ -68,27 +68,27 @@ def generate(
     with TrajectoryWriter(out, meta) as writer:
         missing = [index for index in range(trajectories) if index not in writer.finished]
         if missing:
-            _run_all(chosen, writer, missing, frames, every, seed, workers, progress)
+            done: Synchronized[int] = get_context("spawn").Value("q", 0)
+            _run_all(_Setup(chosen, writer, frames, every, seed, done), missing, workers, progress)
     return Path(out)
 
 
-def _run_all(
-    system: System,
-    writer: TrajectoryWriter,
-    indices: list[int],
-    frames: int,
-    every: int,
-    seed: int,
-    workers: int | None,
-    progress: bool,
-) -> None:
-    """Runs the trajectories in a pool of processes and shows how many base steps they have done."""
-    steps = sum(stage.steps for stage in system.stages) + system.settle + (frames - 1) * every
-    context = get_context("spawn")  # a forked child would inherit the state of MPI
-    done: Synchronized[int] = context.Value("q", 0)
-    pool = ProcessPoolExecutor(
-        min(workers or len(os.sched_getaffinity(0)), len(indices)), context, _start_worker, (done,)
-    )
+class _Setup(NamedTuple):
+    """The arguments that all trajectories share; `done` counts base steps of all processes."""
+
+    system: System
+    writer: TrajectoryWriter
+    frames: int
+    every: int
+    seed: int
+    done: Synchronized[int]
+
+
+def _run_all(setup: _Setup, indices: list[int], workers: int | None, progress: bool) -> None:
+    """Runs the trajectories in several processes and shows how many base steps they have done."""
+    system, done = setup.system, setup.done
+    steps = sum(stage.steps for stage in system.stages) + system.settle + (setup.frames - 1) * setup.every
+    reasons: dict[int, str] = {}
     bar = tqdm(
         total=steps * len(indices),
         unit="step",
@@ -96,42 +96,48 @@ def _run_all(
         desc=f"{system.name}: {len(indices)} trajectories",
         disable=not progress,
     )
-    try:
-        waiting: set[Future[None]] = {
-            pool.submit(_task, system, writer, index, frames, every, seed) for index in indices
-        }
-        while waiting:
-            finished, waiting = wait(waiting, timeout=0.5)
-            bar.update(done.value - bar.n)
-            for future in finished:
-                future.result()
-    except BrokenProcessPool:
+    with bar, _following(bar, done):
+        run_tasks(
+            _performer, setup, indices, record=lambda index, nothing: None, lost=reasons.__setitem__, workers=workers
+        )
+    if reasons:
         raise VitrifyError(
-            "a worker process died (out of memory, or killed):"
-            " run the same command again, finished trajectories are kept"
-        ) from None
+            f"a worker process died ({', '.join(sorted(set(reasons.values())))}): run the same command again, finished"
+            " trajectories are kept"
+        )
+
+
+@contextmanager
+def _following(bar: tqdm[NoReturn], done: Synchronized[int]) -> Iterator[None]:
+    """Lets a progress bar show a counter that other processes raise."""
+    ended = threading.Event()
+
+    def follow() -> None:
+        while not ended.wait(0.5):
+            bar.update(done.value - bar.n)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        bar.close()
+        ended.set()
+        thread.join()
+        bar.update(done.value - bar.n)
 
 
-_done: Synchronized[int] | None = None
+def _performer(setup: _Setup) -> Callable[[int], None]:
+    """Runs and stores trajectories in one process, by their index."""
 
+    def tick(steps: int) -> None:
+        with setup.done.get_lock():
+            setup.done.value += steps
 
-def _start_worker(done: Synchronized[int]) -> None:
-    global _done
-    _done = done
-    end_with_parent()
+    def perform(index: int) -> None:
+        trajectory = simulate(setup.system, setup.frames, setup.every, [setup.seed, index], tick)
+        setup.writer.append(trajectory, index)
 
-
-def _tick(steps: int) -> None:
-    if _done is not None:
-        with _done.get_lock():
-            _done.value += steps
-
-
-def _task(system: System, writer: TrajectoryWriter, index: int, frames: int, every: int, seed: int) -> None:
-    writer.append(simulate(system, frames, every, [seed, index], _tick), index)
+    return perform
 
 
 def simulate(
@@ -144,10 +150,7 @@ def simulate(
     """One trajectory: random start, push-off, the canonical stages, then `frames` microcanonical frames."""
     rng = np.random.default_rng(seed)
     start = rng.random((system.n_atoms, 3)) * system.box
-    with LammpsSession(
-        units=system.units, cell=system.cell, types=system.types, masses=system.masses, positions=start,
-        charges=system.charges,
-    ) as session:  # fmt: skip
+    with system.session(start) as session:
         _remove_overlaps(session, system)
         _equilibrate(session, system, rng, tick)
         return _record(session, system, frames, every, tick)
@@ -158,10 +161,10 @@ def _remove_overlaps(session: LammpsSession, system: System) -> None:
     session.run_commands(
         f"pair_style soft {system.push_off!r}",
         f"pair_coeff * * {100 * get_units(system.units).boltz * system.temperature!r}",
-        "minimize 0 1e-3 1000 10000",
-        *(system.preparation or system.commands),
-        "minimize 0 1e-3 200 2000",
     )
+    session.minimise(1e-3, 1000)
+    session.run_commands(*(system.preparation or system.commands))
+    session.minimise(1e-3, 200)
 
 
 def _equilibrate(session: LammpsSession, system: System, rng: np.random.Generator, tick: Callable[[int], None]) -> None:

@@ -5,17 +5,19 @@ Lengths, times and energies are in the LAMMPS units of the system ("lj": reduced
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from vitrify.core.errors import VitrifyError, did_you_mean
+from vitrify.lammps_library.session import LammpsSession
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A canonical run of `steps` base steps between two temperatures; None is that of the system."""
+    """A canonical run of `steps` base steps between two temperatures; None is the temperature of the system."""
 
     steps: int
     start: float | None = None
@@ -26,28 +28,27 @@ class Stage:
 class System:
     """A material, its potential, and how its trajectories are prepared.
 
-    counts and box: the default cubic cell; other sizes keep its density and composition. push_off: the range
-    of the soft repulsion that takes overlaps out of the random start. stages: run one after the other with
-    the base step, with the potential of `preparation` if that of the system is too dear; then `settle` base steps
-    with md_timestep, whose mean energy is that of the microcanonical run.
+    counts and box: the default cubic cell; other sizes keep its density and composition. The stages run one after the
+    other with the base step, with the potential of `preparation` if that of the system is too expensive; then `settle`
+    base steps with md_timestep, whose mean energy is that of the microcanonical run.
     """
 
     name: str
     title: str
-    units: str
+    units: str  # LAMMPS units of all fields: "lj" or "metal"
     species: tuple[str, ...]
-    masses: tuple[float, ...]
-    counts: tuple[int, ...]
-    box: float
-    commands: tuple[str, ...]
-    temperature: float
-    base_timestep: float
-    md_timestep: float
+    masses: tuple[float, ...]  # lj: reduced; metal: g/mol
+    counts: tuple[int, ...]  # atoms of each species
+    box: float  # edge: sigma or A
+    commands: tuple[str, ...]  # LAMMPS commands of the potential
+    temperature: float  # epsilon/k or K
+    base_timestep: float  # tau or ps
+    md_timestep: float  # tau or ps; divides the base step
     stages: tuple[Stage, ...]
-    settle: int
-    push_off: float
+    settle: int  # base steps
+    push_off: float  # sigma or A: range of the soft repulsion that removes overlaps of the random start
     preparation: tuple[str, ...] | None = None
-    charges: tuple[float, ...] | None = None
+    charges: tuple[float, ...] | None = None  # e, of each species
     citation: str = field(default="", compare=False)
 
     @property
@@ -110,6 +111,13 @@ class System:
         box = self.box * (atoms / self.n_atoms) ** (1 / 3)
         return replace(self, counts=tuple(counts.tolist()), box=box)
 
+    def session(self, positions: np.ndarray, commands: Sequence[str] = ()) -> LammpsSession:
+        """LAMMPS with the atoms at `positions` (N, 3), and a potential if its commands are given."""
+        return LammpsSession(
+            units=self.units, cell=self.cell, types=self.types, masses=self.masses, positions=positions,
+            charges=self.charges, commands=commands,
+        )  # fmt: skip
+
     def recipe(self) -> dict[str, Any]:
         """The settings that a file records, as plain values."""
         return {
@@ -161,6 +169,9 @@ _KALJ_GLASS = replace(
     stages=(Stage(4000, 3.0, 3.0), Stage(10000, 3.0)),
 )
 
+# Metal liquids have one base step and one push-off; they melt at a temperature above their own.
+_METAL: dict[str, Any] = {"units": "metal", "base_timestep": 0.001, "md_timestep": 0.00025, "push_off": 2.2}
+
 # The constants of the OGN paper (eq. 5), which are close to those of van Beest, Kramer and van Santen (BKS;
 # charges 2.4 and -1.2, A 18003.757 and 1388.773 eV) but not the same. Its smaller charges and smaller A(Si-O) seem
 # to belong together: in short runs at 3600 K Si-O peaked at 1.64 A with them, at 1.61 A with BKS's constants, and at
@@ -171,7 +182,6 @@ _KALJ_GLASS = replace(
 _SIO2 = System(
     name="sio2",
     title="Silica liquid, Buckingham potential with damped shifted-force Coulomb and a r^-24 wall",
-    units="metal",
     species=("Si", "O"),
     masses=(28.0855, 15.9994),
     charges=(2.094, -1.047),
@@ -186,49 +196,26 @@ _SIO2 = System(
         "pair_modify pair lepton shift yes",
     ),
     temperature=3600.0,
-    base_timestep=0.001,
-    md_timestep=0.00025,
     stages=(Stage(3000, 5000.0, 5000.0), Stage(2000, 5000.0), Stage(8000)),
     settle=2000,
-    push_off=2.2,
     citation="B. W. H. van Beest, G. J. Kramer, R. A. van Santen, Phys. Rev. Lett. 64, 1955 (1990), modified",
+    **_METAL,
 )
 
 _SI = System(
-    name="si",
-    title="Silicon liquid, Stillinger-Weber",
-    units="metal",
-    species=("Si",),
-    masses=(28.0855,),
-    counts=(128,),
-    box=13.45,
-    commands=("pair_style sw", "pair_coeff * * {potentials/Si.sw} Si"),
-    temperature=2000.0,
-    base_timestep=0.001,
-    md_timestep=0.00025,
-    stages=(Stage(2000, 3000.0, 3000.0), Stage(5000)),
-    settle=8000,
-    push_off=2.2,
-    citation="F. H. Stillinger, T. A. Weber, Phys. Rev. B 31, 5262 (1985)",
-)
+    name="si", title="Silicon liquid, Stillinger-Weber", species=("Si",), masses=(28.0855,), counts=(128,), box=13.45,
+    commands=("pair_style sw", "pair_coeff * * {potentials/Si.sw} Si"), temperature=2000.0,
+    stages=(Stage(2000, 3000.0, 3000.0), Stage(5000)), settle=8000,
+    citation="F. H. Stillinger, T. A. Weber, Phys. Rev. B 31, 5262 (1985)", **_METAL,
+)  # fmt: skip
 
 _CUZR = System(
-    name="cuzr",
-    title="Cu64.5Zr35.5 liquid, embedded-atom method",
-    units="metal",
-    species=("Cu", "Zr"),
-    masses=(63.546, 91.224),
-    counts=(158, 87),
-    box=16.04,
+    name="cuzr", title="Cu64.5Zr35.5 liquid, embedded-atom method", species=("Cu", "Zr"), masses=(63.546, 91.224),
+    counts=(158, 87), box=16.04, temperature=1500.0,
     commands=("pair_style eam/fs", "pair_coeff * * {potentials/CuZr_mm.eam.fs} Cu Zr"),
-    temperature=1500.0,
-    base_timestep=0.001,
-    md_timestep=0.00025,
-    stages=(Stage(3000, 2500.0, 2500.0), Stage(2000, 2500.0), Stage(4000)),
-    settle=2000,
-    push_off=2.2,
-    citation="M. I. Mendelev, D. J. Sordelet, M. J. Kramer, J. Appl. Phys. 102, 043501 (2007)",
-)
+    stages=(Stage(3000, 2500.0, 2500.0), Stage(2000, 2500.0), Stage(4000)), settle=2000,
+    citation="M. I. Mendelev, D. J. Sordelet, M. J. Kramer, J. Appl. Phys. 102, 043501 (2007)", **_METAL,
+)  # fmt: skip
 
 # The box of zero pressure at 500 K, from a quench at constant pressure with the same rate.
 _CUZR_GLASS = replace(

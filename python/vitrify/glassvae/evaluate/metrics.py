@@ -1,4 +1,4 @@
-"""Numbers of an evaluation of a latent model: its potential, its baselines, and what its latent vector holds."""
+"""Scores of latent models: of their energies and forces, of baselines, and of their latent vectors."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import numpy as np
 
 from vitrify.analysis.structure import soft_bins, soft_rdf
 from vitrify.data.frames import Frame
+from vitrify.engines.predictions import EnergyPrediction
 from vitrify.graphs.neighbours import neighbour_list
-from vitrify.modelfile.reference_case import EnergyPrediction
 
-_START, _BINS, _REACH = 1.5, 50, 6.5  # g(r) that is looked at: from, bins, to (length units)
-_SHELL = 4.2  # neighbour distances end here: behind the first shell of every pair of a metallic glass
+_START, _BINS, _REACH = 1.5, 50, 6.5  # g(r): from, bins, to (A)
+_SHELL = 4.2  # A: the end of the first shell of every pair of a metallic glass
 
 
 @dataclass(frozen=True)
 class Rdf:
-    """The bins of g(r): soft, between start and stop."""
+    """g(r) in soft bins between start and stop, and distances between such g(r); lengths in A.
+
+    shell: where the first shell of neighbours ends.
+    """
 
     start: float = _START
     stop: float = _REACH
@@ -66,7 +69,7 @@ def segments_of(frames: Sequence[Frame]) -> np.ndarray:
 
 
 def r_squared(predicted: np.ndarray, true: np.ndarray) -> float:
-    """1 - mean square of the error over the variance of what is true; NaN for fewer than two different values."""
+    """1 - mean square error over the variance of the true values; NaN for fewer than two different ones."""
     spread = float(np.var(true)) if len(true) > 1 else 0.0
     return 1.0 - float(np.mean((predicted - true) ** 2)) / spread if spread > 0 else float("nan")
 
@@ -82,7 +85,7 @@ def potential_scores(frames: Sequence[Frame], found: Sequence[EnergyPrediction])
     energy_of_range: the error of the energy in percent of the range of the energies, the paper's unit.
     """
     true = np.array([frame.energy_per_atom for frame in frames])
-    said = np.array([answer.energy / len(frame) for frame, answer in zip(frames, found, strict=True)])
+    predicted = np.array([each.energy / len(frame) for frame, each in zip(frames, found, strict=True)])
     known = [(f, a) for f, a in zip(frames, found, strict=True) if np.isfinite(f.forces).all()]
     forces = np.concatenate([f.forces.ravel() for f, _ in known]) if known else np.zeros(0)
     errors = np.concatenate([(a.forces - f.forces).ravel() for f, a in known]) if known else np.zeros(0)
@@ -91,11 +94,11 @@ def potential_scores(frames: Sequence[Frame], found: Sequence[EnergyPrediction])
     span = float(np.ptp(true))
     return {
         "frames": len(frames),
-        "energy_rmse": rms(said - true),
-        "energy_bias": float(np.mean(said - true)),
+        "energy_rmse": rms(predicted - true),
+        "energy_bias": float(np.mean(predicted - true)),
         "energy_spread": float(np.std(true)),
-        "energy_r2": r_squared(said, true),
-        "energy_of_range": 100 * rms(said - true) / span if span > 0 else float("nan"),
+        "energy_r2": r_squared(predicted, true),
+        "energy_of_range": 100 * rms(predicted - true) / span if span > 0 else float("nan"),
         "force_rmse": rms(errors),
         "force_rms": rms(forces),
         "force_ratio": rms(errors) / rms(forces) if len(forces) and rms(forces) > 0 else float("nan"),
@@ -132,23 +135,23 @@ class LinearBaseline:
 
 
 def means_of(values: np.ndarray, known: Sequence[Frame], frames: Sequence[Frame]) -> np.ndarray:
-    """For each of `frames` (F, ...), what `values` (T, ...) of the known ones are on average at its temperature.
+    """For each of the F frames, the mean (F, ...) of the values (T, ...) of known frames at its temperature.
 
-    Between the temperatures of the known frames, the mean is interpolated; a part of a simulation that is not at a
-    temperature of its own has the mean of this part, or of all.
+    Between the temperatures of the known frames, the mean is interpolated. A frame of a part of a simulation without a
+    temperature of its own gets the mean of this part, or else of all frames.
     """
     parts, own = segments_of(known), segments_of(frames)
     means = {name: values[parts == name].mean(0) for name in dict.fromkeys(parts.tolist())}
     at = {name: {f.temperature for f, part in zip(known, parts, strict=True) if part == name and f.thermal}
           for name in means}  # fmt: skip
-    ladder = sorted((min(t), name) for name, t in at.items() if len(t) == 1 and np.isfinite(min(t)))
+    temperatures = sorted((min(t), name) for name, t in at.items() if len(t) == 1 and np.isfinite(min(t)))
     overall, found = values.mean(0), []
     for frame, name in zip(frames, own, strict=True):
-        if name in means or not (ladder and frame.thermal and np.isfinite(frame.temperature)):
+        if name in means or not (temperatures and frame.thermal and np.isfinite(frame.temperature)):
             found.append(means.get(name, overall))
             continue
-        below = max((step for step in ladder if step[0] <= frame.temperature), default=ladder[0])
-        above = min((step for step in ladder if step[0] >= frame.temperature), default=ladder[-1])
+        below = max((step for step in temperatures if step[0] <= frame.temperature), default=temperatures[0])
+        above = min((step for step in temperatures if step[0] >= frame.temperature), default=temperatures[-1])
         share = (frame.temperature - below[0]) / (above[0] - below[0]) if above[0] > below[0] else 0.0
         found.append((1 - share) * means[below[1]] + share * means[above[1]])
     return np.array(found)

@@ -9,42 +9,45 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from vitrify.glassvae.evaluate.evaluate import GlassVAEEvaluation
 from vitrify.glassvae.evaluate.metrics import projection
+from vitrify.glassvae.evaluate.results import GlassVAEResults
 from vitrify.report import plots
 from vitrify.report.html import Report, number, percent
+from vitrify.report.provenance import add_provenance
 
 
-def write_page(evaluation: GlassVAEEvaluation, folder: Path) -> Path:
-    """Writes all figures and report.html into `folder`; returns the path of the report."""
-    metrics, model = evaluation.metrics, evaluation.loaded.metadata
+def make_report(results: GlassVAEResults, folder: Path) -> Report:
+    """The report; its figures go to `folder`, too."""
+    metrics, loaded = results.metrics, results.predictions.loaded
+    model = loaded.metadata
     report = Report(
-        f"Evaluation of {evaluation.loaded.path.name}",
-        f"{len(evaluation.frames)} structures of {', '.join(source['name'] for source in metrics['data'])}; "
-        f"kind {model.kind}, variant {model.variant}; vitrify {metrics['versions']['vitrify']}",
+        f"Evaluation of {loaded.path.name}",
+        f"{len(results.predictions.test.frames)} structures of "
+        f"{', '.join(source['name'] for source in metrics['data'])}; kind {model.kind}, variant {model.variant}; "
+        f"vitrify {metrics['versions']['vitrify']}",
     )
-    _potential(report, evaluation, folder)
+    _potential(report, results, folder)
     if "latent" in metrics:
-        _latent(report, evaluation, folder)
+        _latent(report, results, folder)
     if "reconstruction" in metrics:
         _reconstruction(report, metrics["reconstruction"])
-    _space(report, evaluation, folder)
+    _space(report, results, folder)
     if "decoded" in metrics:
         _decoded(report, metrics["decoded"])
-    if evaluation.generated is not None:
-        _generated(report, evaluation, folder)
-    _provenance(report, evaluation)
-    path = folder / "report.html"
-    report.write(path)
-    return path
+    if results.generated is not None:
+        _generated(report, results, folder)
+    add_provenance(report, model, metrics)
+    if model.citation:
+        report.text(model.citation)
+    return report
 
 
 def _milli(value: float | None) -> str:
     return number(None if value is None else 1e3 * value)
 
 
-def _potential(report: Report, evaluation: GlassVAEEvaluation, folder: Path) -> None:
-    metrics = evaluation.metrics
+def _potential(report: Report, results: GlassVAEResults, folder: Path) -> None:
+    metrics = results.metrics
     report.section("Energy, forces and stress")
     header = [
         "", "structures", "energy RMSE (meV/atom)", "bias", "spread of the energy", "R²", "% of the range",
@@ -74,11 +77,11 @@ def _potential(report: Report, evaluation: GlassVAEEvaluation, folder: Path) -> 
             ["", "energy RMSE (meV/atom)", "R²", *(f"R² at {part}" for part in parts)], rows, model="model",
             note=f"{name}. Baselines are fitted to {', '.join(metrics['training'])}.",
         )  # fmt: skip
-    path = plots.save(parity_figure(evaluation), folder / "parity.png")
+    path = plots.save(parity_figure(results), folder / "parity.png")
     report.figure(path, "Predicted against true energy of the structures that have a temperature, by temperature.")
     report.text(
         f"One look at a structure, with forces and stress, takes {number(metrics['microseconds_per_atom'])} "
-        f"microseconds an atom on {evaluation.loaded.runs_on}."
+        f"microseconds an atom on {results.predictions.loaded.runs_on}."
     )
 
 
@@ -91,8 +94,8 @@ def _row(name: str, scores: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def _latent(report: Report, evaluation: GlassVAEEvaluation, folder: Path) -> None:
-    found = evaluation.metrics["latent"]
+def _latent(report: Report, results: GlassVAEResults, folder: Path) -> None:
+    found = results.metrics["latent"]
     report.section("What the latent vector alone tells")
     rows = [
         [name, number(found["rdf"][name]), _milli(found["wasserstein"][name])]
@@ -121,8 +124,8 @@ def _latent(report: Report, evaluation: GlassVAEEvaluation, folder: Path) -> Non
         title = name.replace("_", " ")
         rows.append([title, _milli(scores["rmse"]), number(scores["r2"]), number(scores["shuffled_r2"]), within])
     report.table(["from z", "RMSE (meV/atom)", "R²", "R², shuffled z", "R² within"], rows)
-    if evaluation.said_rdf is not None:
-        path = plots.save(rdf_figure(evaluation, evaluation.said_rdf), folder / "rdf.png")
+    if results.predicted_rdf is not None:
+        path = plots.save(rdf_figure(results, results.predicted_rdf), folder / "rdf.png")
         report.figure(path, "Partial g(r) of one structure of each temperature, true and from its z.")
 
 
@@ -139,10 +142,10 @@ def _reconstruction(report: Report, found: Mapping[str, float]) -> None:
     )
 
 
-def _space(report: Report, evaluation: GlassVAEEvaluation, folder: Path) -> None:
+def _space(report: Report, results: GlassVAEResults, folder: Path) -> None:
     report.section("Latent space")
-    plane, how = projection(evaluation.latents)
-    path = plots.save(latent_figure(evaluation, plane, how), folder / "latent.png")
+    plane, how = projection(results.predictions.latents)
+    path = plots.save(latent_figure(results, plane, how), folder / "latent.png")
     report.figure(path, f"Latent vectors of all structures ({how}) by energy and by temperature.")
 
 
@@ -166,8 +169,8 @@ def _decoded(report: Report, found: Mapping[str, Any]) -> None:
         )
 
 
-def _generated(report: Report, evaluation: GlassVAEEvaluation, folder: Path) -> None:
-    generated = evaluation.generated
+def _generated(report: Report, results: GlassVAEResults, folder: Path) -> None:
+    generated = results.generated
     assert generated is not None
     found = generated.metrics
     report.section("New structures")
@@ -192,39 +195,22 @@ def _generated(report: Report, evaluation: GlassVAEEvaluation, folder: Path) -> 
     report.figure(path, "Energies at rest of generated structures and of the data.")
 
 
-def _provenance(report: Report, evaluation: GlassVAEEvaluation) -> None:
-    model, metrics = evaluation.loaded.metadata, evaluation.metrics
-    report.section("Provenance")
-    rows = [
-        ["model file", metrics["model"]["name"]],
-        ["model SHA-256", metrics["model"]["sha256"]],
-        ["kind, variant, precision", f"{model.kind}, {model.variant}, {model.dtype}"],
-        ["trained on", ", ".join(str(entry.get("name")) for entry in model.provenance.data) or "not recorded"],
-        *([source["name"], source["sha256"]] for source in metrics["data"]),
-        ["versions", ", ".join(f"{name} {version}" for name, version in metrics["versions"].items())],
-    ]
-    report.table(["what", "value"], rows)
-    if model.citation:
-        report.text(model.citation)
-
-
-def parity_figure(evaluation: GlassVAEEvaluation) -> Figure:
+def parity_figure(results: GlassVAEResults) -> Figure:
     """Predicted against true energies for each atom, a panel for all temperatures and one for the worst of them."""
-    thermal = np.array([frame.thermal for frame in evaluation.frames])
-    true = np.array([frame.energy_per_atom for frame in evaluation.frames])
-    said = np.array([a.energy / len(f) for f, a in zip(evaluation.frames, evaluation.answers, strict=True)])
-    parts = list(dict.fromkeys(evaluation.segments[thermal].tolist())) or ["all"]
-    errors = [np.abs((said - true)[thermal & (evaluation.segments == part)]).mean() for part in parts]
+    test, predicted = results.predictions.test, results.predictions.energies
+    thermal, true = test.thermal, test.energies
+    parts = test.parts(thermal) or ["all"]
+    errors = [np.abs((predicted - true)[thermal & (test.segments == part)]).mean() for part in parts]
     worst = parts[int(np.argmax(errors))]
     with plots.style():
         figure = plots.new_figure(7.4, 3.5)
         panels = figure.subplots(1, 2)
         for axes, shown in zip(panels, (parts, [worst]), strict=True):
             for index, part in enumerate(parts):
-                mine = thermal & (evaluation.segments == part)
+                mine = thermal & (test.segments == part)
                 if part in shown:
                     color = plots.PALETTE[index % len(plots.PALETTE)]
-                    axes.scatter(true[mine], said[mine], s=6, color=color, label=part)
+                    axes.scatter(true[mine], predicted[mine], s=6, color=color, label=part)
             low, high = axes.get_xlim()
             axes.plot([low, high], [low, high], color=plots.REFERENCE, linewidth=0.8, linestyle="--")
             axes.set(xlabel="true energy (eV/atom)", ylabel="predicted energy (eV/atom)")
@@ -233,31 +219,32 @@ def parity_figure(evaluation: GlassVAEEvaluation) -> Figure:
     return figure
 
 
-def rdf_figure(evaluation: GlassVAEEvaluation, said: np.ndarray) -> Figure:
+def rdf_figure(results: GlassVAEResults, predicted: np.ndarray) -> Figure:
     """Partial g(r), true and from z, of the first structure of the coldest and the hottest part."""
-    species, r = evaluation.loaded.metadata.species, evaluation.rdf.r
-    temperatures = np.array([frame.temperature if frame.thermal else np.nan for frame in evaluation.frames])
+    species, r = results.predictions.loaded.metadata.species, results.predictions.rdf.r
+    test = results.predictions.test
+    temperatures = np.array([frame.temperature if frame.thermal else np.nan for frame in test.frames])
     if np.isfinite(temperatures).any():
         chosen = [int(np.nanargmin(temperatures)), int(np.nanargmax(temperatures))]
     else:
-        chosen = [0, len(evaluation.frames) - 1]
+        chosen = [0, len(test.frames) - 1]
     curves: dict[str, dict[str, plots.Curve]] = {}
     for a in range(len(species)):
         for b in range(a + 1):
             pair = a * (a + 1) // 2 + b
             curves[f"{species[b]}-{species[a]}"] = {
-                f"{evaluation.segments[i]}, {what}": (r, g[i, pair])
+                f"{test.segments[i]}, {what}": (r, g[i, pair])
                 for i in dict.fromkeys(chosen)
-                for what, g in (("true", evaluation.true_rdf), ("from z", said))
+                for what, g in (("true", test.rdf), ("from z", predicted))
             }
-    first = f"{evaluation.segments[chosen[0]]}, true"
+    first = f"{test.segments[chosen[0]]}, true"
     return plots.rdf_figure(curves, reference=first, length="A")
 
 
-def latent_figure(evaluation: GlassVAEEvaluation, plane: np.ndarray, how: str) -> Figure:
+def latent_figure(results: GlassVAEResults, plane: np.ndarray, how: str) -> Figure:
     """Two panels of the same points: by energy for each atom, and by temperature."""
-    energies = np.array([frame.energy_per_atom for frame in evaluation.frames])
-    temperatures = np.array([frame.temperature for frame in evaluation.frames])
+    energies = results.predictions.test.energies
+    temperatures = np.array([frame.temperature for frame in results.predictions.test.frames])
     with plots.style():
         figure = plots.new_figure(7.8, 3.4)
         for axes, (values, label) in zip(

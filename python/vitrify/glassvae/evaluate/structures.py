@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -11,71 +10,37 @@ import numpy as np
 from ase import Atoms
 from tqdm import tqdm
 
-from vitrify.amshortcut.evaluate.settings import GeneratorSettings, generator_settings_from
 from vitrify.analysis.novelty import novelty
 from vitrify.core.errors import VitrifyError
+from vitrify.data.datasets import evenly_spread
 from vitrify.data.frames import Frame
 from vitrify.datagen.structures.elastic import relaxed
 from vitrify.datagen.structures.recipes import Simulation
-from vitrify.export.write import TorchGlassVAE
-from vitrify.generation.from_latent import LatentRequest, LatentSampler
 from vitrify.generation.processes import Flow, State
 from vitrify.generation.sampler import Steps, sample
 from vitrify.generation.samplers import repaired
 from vitrify.glassvae.evaluate.metrics import Rdf, means_of, r_squared
-from vitrify.modelfile.reference_case import EnergyPrediction
+from vitrify.glassvae.evaluate.results import Generated, Predictions
+from vitrify.glassvae.evaluate.settings import Settings
+from vitrify.glassvae.generate import LatentRequest, LatentSampler
+from vitrify.glassvae.torchscript import TorchGlassVAE
 
 WINDOWS = 5
 
 
-@dataclass(frozen=True)
-class StructureSettings:
-    """count: structures of each kind (0: none). steps: of the sampler. potential: LAMMPS commands that judge them."""
-
-    count: int = 20
-    steps: int = 10
-    potential: tuple[str, ...] = ()
-    seed: int = 1
-
-
-def structure_settings_from(count: int, *, sampling_steps: str, potential: str | None, seed: int) -> StructureSettings:
-    """Settings from a command line; of the sampling steps "10,50", the first is taken."""
-    if count < 0:
-        raise VitrifyError(f"{count} structures were asked for: give 0 or more")
-    found = generator_settings_from(
-        sampling_steps=sampling_steps, potential=potential, targets=None, training=None, seed=seed
-    )
-    # one step is what a generator is for, but not what a latent vector is read by
-    steps = found.sampling_steps[0] if found.sampling_steps != GeneratorSettings().sampling_steps else 10
-    return StructureSettings(count, steps, found.potential, seed)
-
-
-@dataclass(frozen=True)
-class Generated:
-    """Energies at rest (eV/atom) of generated structures by their kind, and the numbers that follow from them."""
-
-    energies: dict[str, np.ndarray]
-    known: np.ndarray
-    windows: np.ndarray
-    metrics: dict[str, Any]
-
-
-def decoded_structures(
-    loaded: TorchGlassVAE, frames: Sequence[Frame], answers: Sequence[EnergyPrediction], rdf: Rdf, true_rdf: np.ndarray,
-    settings: StructureSettings, progress: bool,
-) -> dict[str, Any]:  # fmt: skip
+def decoded_structures(found: Predictions, settings: Settings, progress: bool) -> dict[str, Any]:
     """Positions decoded from z in the cell of the frame, scored by distances of the decoded positions alone."""
-    thermal = np.flatnonzero([frame.thermal for frame in frames])
-    chosen = thermal[np.unique(np.linspace(0, len(thermal) - 1, min(settings.count, len(thermal))).round().astype(int))]
-    n_species = len(loaded.metadata.species)
-    found, energies = [], []
+    loaded, rdf, frames, true_rdf = found.loaded, found.rdf, found.test.frames, found.test.rdf
+    thermal = np.flatnonzero(found.test.thermal)
+    chosen = thermal[evenly_spread(len(thermal), settings.count)]
+    decoded, energies = [], []
     for number in tqdm(chosen, desc="decoded", unit="structure", disable=not progress):
-        frame = frames[number]
-        positions, types = decode_positions(loaded, frame, answers[number].latent, settings.steps, settings.seed)
-        found.append(rdf.of(positions, frame.cell, types, n_species))
+        frame, z = frames[number], found.predicted[number].latent
+        positions, types = decode_positions(loaded, frame, z, settings.steps, settings.seed)
+        decoded.append(rdf.of(positions, frame.cell, types, len(loaded.metadata.species)))
         if settings.potential:
             energies.append(_at_rest(loaded, as_atoms(loaded, positions, types, frame.cell), settings))
-    g, true = np.array(found), true_rdf[chosen]
+    g, true = np.array(decoded), true_rdf[chosen]
     mean = means_of(true_rdf, frames, [frames[number] for number in chosen])
     metrics: dict[str, Any] = {
         "structures": len(chosen),
@@ -120,7 +85,7 @@ def as_atoms(loaded: TorchGlassVAE, positions: np.ndarray, types: np.ndarray, ce
 
 
 def generated_structures(
-    loaded: TorchGlassVAE, frames: Sequence[Frame], rdf: Rdf, settings: StructureSettings, progress: bool
+    loaded: TorchGlassVAE, frames: Sequence[Frame], rdf: Rdf, settings: Settings, progress: bool
 ) -> Generated:
     """Random and conditional structures and random packings, at rest in the reference potential.
 
@@ -133,57 +98,69 @@ def generated_structures(
         raise VitrifyError("no frame has an inherent_energy: leave --potential out, or give frames that have one")
     known = np.array([frame.inherent_energy for frame in thermal])
     edges = np.quantile(known, np.linspace(0.0, 1.0, WINDOWS + 1))
-    n, size = settings.count, len(thermal[0])
-    energies: dict[str, list[float]] = {"random": [], "conditional": [], "random packing": []}
-    made: list[Atoms] = []
-    wanted = np.arange(n) % WINDOWS
-    path, metadata = loaded.path, loaded.metadata
-    free = LatentSampler(path, metadata, LatentRequest(n_atoms=size, steps=settings.steps))
-    asked = [
-        LatentSampler(path, metadata, LatentRequest(n_atoms=size, steps=settings.steps, energy=(low, high)))
-        for low, high in pairwise(edges.tolist())
-    ]
-    for number in tqdm(range(n), desc="generated", unit="structure", disable=not progress):
-        seed = settings.seed + number
-        atoms = free.make(seed)
-        made.append(atoms)
-        energies["random"].append(_at_rest(loaded, atoms, settings))
-        energies["conditional"].append(_at_rest(loaded, asked[wanted[number]].make(seed), settings))
-        energies["random packing"].append(_packed(loaded, atoms, settings, np.random.default_rng([seed, 3])))
-    found = {name: np.array(values) for name, values in energies.items()}
-    window = {name: np.searchsorted(edges[1:-1], values) for name, values in found.items()}
-    inside = {name: (values >= edges[0]) & (values <= edges[-1]) for name, values in found.items()}
-    pairs = [as_atoms(loaded, f.positions, f.types, f.cell) for f in thermal[:: max(1, len(thermal) // 50)]]
-    species = len(metadata.species)
-    g = np.mean([rdf.of(a.positions, a.cell[:], _types(a, metadata.species), species) for a in made], axis=0)
-    reference = np.mean([rdf.of(f.positions, f.cell, f.types, species) for f in thermal], axis=0)
+    made, energies = _generate(loaded, len(thermal[0]), edges, settings, progress)
+    species = loaded.metadata.species
+    nearby = [as_atoms(loaded, f.positions, f.types, f.cell) for f in thermal[:: max(1, len(thermal) // 50)]]
+    g = np.mean([rdf.of(a.positions, a.cell[:], _types(a, species), len(species)) for a in made], axis=0)
+    reference = np.mean([rdf.of(f.positions, f.cell, f.types, len(species)) for f in thermal], axis=0)
     metrics = {
-        "count": n,
+        "count": settings.count,
         "steps": settings.steps,
         "windows": edges.tolist(),
-        "hits": {
-            "conditional": float(np.mean((window["conditional"] == wanted) & inside["conditional"])),
-            **{name: float(np.mean((window[name] == wanted) & inside[name])) for name in ("random", "random packing")},
-        },
+        "hits": _hits(energies, edges),
         "energy": {
             name: {
                 "mean": float(np.nanmean(values)),
                 "std": float(np.nanstd(values)),
                 "failed": int(np.isnan(values).sum()),
             }
-            for name, values in {**found, "data": known}.items()
+            for name, values in {**energies, "data": known}.items()
         },
         "rdf": float(rdf.error(g[None], reference[None])[0]),
-        "novelty": float(np.mean(novelty(made, pairs, metadata.species)[0])),
+        "novelty": float(np.mean(novelty(made, nearby, species)[0])),
     }
-    return Generated(found, known, edges, metrics)
+    return Generated(energies, known, edges, metrics)
+
+
+def _generate(
+    loaded: TorchGlassVAE, size: int, edges: np.ndarray, settings: Settings, progress: bool
+) -> tuple[list[Atoms], dict[str, np.ndarray]]:
+    """Random structures of `size` atoms, and energies at rest of these, of conditional ones and of random packings."""
+    energies: dict[str, list[float]] = {"random": [], "conditional": [], "random packing": []}
+    made: list[Atoms] = []
+    free = LatentSampler(loaded.path, loaded.metadata, LatentRequest(n_atoms=size, steps=settings.steps))
+    conditional = [
+        LatentSampler(
+            loaded.path, loaded.metadata, LatentRequest(n_atoms=size, steps=settings.steps, energy=(low, high))
+        )
+        for low, high in pairwise(edges.tolist())
+    ]
+    for number in tqdm(range(settings.count), desc="generated", unit="structure", disable=not progress):
+        seed = settings.seed + number
+        atoms = free.make(seed)
+        made.append(atoms)
+        energies["random"].append(_at_rest(loaded, atoms, settings))
+        energies["conditional"].append(_at_rest(loaded, conditional[number % WINDOWS].make(seed), settings))
+        energies["random packing"].append(_packed(loaded, atoms, settings, np.random.default_rng([seed, 3])))
+    return made, {name: np.array(values) for name, values in energies.items()}
+
+
+def _hits(energies: dict[str, np.ndarray], edges: np.ndarray) -> dict[str, float]:
+    """The share of structures of each kind whose energy at rest lies in the window that conditional ones ask for."""
+    hits = {}
+    for name in ("conditional", "random", "random packing"):
+        values = energies[name]
+        window = np.searchsorted(edges[1:-1], values)
+        inside = (values >= edges[0]) & (values <= edges[-1])
+        hits[name] = float(np.mean((window == np.arange(len(values)) % WINDOWS) & inside))
+    return hits
 
 
 def _types(atoms: Atoms, species: Sequence[str]) -> np.ndarray:
     return np.array([species.index(symbol) for symbol in atoms.symbols])
 
 
-def _at_rest(loaded: TorchGlassVAE, atoms: Atoms, settings: StructureSettings) -> float:
+def _at_rest(loaded: TorchGlassVAE, atoms: Atoms, settings: Settings) -> float:
     """Energy (eV/atom) of the minimum in the same cell; NaN if the potential fails."""
     try:
         return relaxed(atoms, settings.potential, loaded.metadata.species, relax_cell=False, force=1e-3)[1]
@@ -191,13 +168,13 @@ def _at_rest(loaded: TorchGlassVAE, atoms: Atoms, settings: StructureSettings) -
         return float("nan")
 
 
-def _packed(loaded: TorchGlassVAE, like: Atoms, settings: StructureSettings, random: np.random.Generator) -> float:
+def _packed(loaded: TorchGlassVAE, like: Atoms, settings: Settings, random: np.random.Generator) -> float:
     """Energy (eV/atom) of random positions, pushed apart and minimised, in a cube of the volume of `like`."""
     species = loaded.metadata.species
     counts = np.bincount(_types(like, species), minlength=len(species)).tolist()
     density = len(like) / abs(float(np.linalg.det(like.cell[:])))
     try:
         with Simulation(species, counts, density, settings.potential, 0.001, 300.0, random) as run:
-            return run.minimise(1e-3)
+            return run.inherent_energy(1e-3)
     except VitrifyError:
         return float("nan")

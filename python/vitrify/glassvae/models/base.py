@@ -1,18 +1,19 @@
 """GlassVAE: one latent vector of a glass, from which its energy, its structure and new glasses follow.
 
-All variants share one contract. Atoms contribute to totals, the totals give the latent vector, and this and the atoms
-give energies; forces are derivatives of their sum. A host that holds a part of the atoms adds up totals in between:
+All variants have the same methods. The contributions of the atoms are pooled (summed), the pooled features give the
+latent vector, and energies follow from it and the features of each atom; forces are derivatives of their sum. A host
+that holds a part of the atoms sums the pooled features over its ranks:
 
     features, contributions = model.atoms(types, edge_index, edge_vectors, n_owned)
-    totals = contributions.sum(0)                                                # over all atoms, of all ranks
-    mu, log_variance, summary = model.head(totals[None], counts)                 # counts (1,): atoms of all ranks
+    pooled = contributions.sum(0)                                                # over all atoms, of all ranks
+    mu, log_variance, summary = model.head(pooled[None], counts)                 # counts (1,): atoms of all ranks
     energies = model.energies(features, types[:n_owned], sample, mu, summary)    # sample: zeros (n_owned,)
 
-The energy is E = sum_i e_i(features_i, T) with the totals T, so that with several ranks the backward pass is: dE/dT of
-one's own atoms; the sum of it over ranks; then the gradients of `features` and of `contributions`, each of whose rows
-gets that sum. Shapes: M nodes (owned first, then ghosts), E edges with `edge_index` (2, E) = (centre, neighbour) and
-`edge_vectors` (E, 3) = r_j - r_i, one for each periodic image within the cutoff, all centres owned. S structures can go
-at once, with the structure of each atom in `sample`.
+The energy is E = sum_i e_i(features_i, P) with the pooled features P. With several ranks, the backward pass has three
+steps: dE/dP of the rank's own atoms; its sum over the ranks; the gradients of `features`, and of `contributions`, each
+row of which gets this sum. Shapes: M nodes (owned first, then ghosts); E edges with `edge_index` (2, E) = (centre,
+neighbour) and `edge_vectors` (E, 3) = r_j - r_i, for each periodic image within the cutoff; all centres are owned.
+Several structures S can be computed at once, with the structure of each atom in `sample`.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -26,14 +27,14 @@ from torch import Tensor, nn
 
 from vitrify.models.base import System
 
-CITATION = (
-    "Q. Chen, A. Annamareddy, Y.-F. Li, D. Morgan, B. Wang, Physical-regularized hierarchical generative model for "
-    "metallic glass structural generation and energy prediction (2025)"
-)
-
 
 class GlassVAE(nn.Module, ABC):
-    """Base of the variants; a variant defines atoms, head and energies as the module's docstring says."""
+    """Base of the variants; a variant defines `atoms`, `head` and `energies` as the module's docstring describes.
+
+    reference: energy of an atom of each species (n_species,). energy_scale: spread of the energies beyond that, for
+    each atom, as if atoms were independent; both in the unit of energy. property_mean, property_scale: (2,) of energy
+    and inherent energy for each atom.
+    """
 
     reference: Tensor
     energy_scale: Tensor
@@ -48,24 +49,25 @@ class GlassVAE(nn.Module, ABC):
         self.latent = latent
         self.reverse_edges = False
         self.n_species = len(system.species)
-        # Energy of an atom of each species, and how far structures differ, in the unit of energy: see `calibrate`.
         self.register_buffer("reference", torch.zeros(self.n_species))
         self.register_buffer("energy_scale", torch.ones(()))
-        # Of energy and inherent energy for each atom.
         self.register_buffer("property_mean", torch.zeros(2))
         self.register_buffer("property_scale", torch.ones(2))
 
     @abstractmethod
     def atoms(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int) -> tuple[Tensor, Tensor]:
-        """Features (n_owned, any) for `energies`, and what each atom adds to the totals (n_owned, any)."""
+        """Features (n_owned, any) for `energies`, and contributions (n_owned, any) to the pooled features."""
 
     @abstractmethod
-    def head(self, totals: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Totals (S, any) over counts (S,) atoms -> mu and log variance of z (S, latent), and the summary (S, any)."""
+    def head(self, pooled: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pooled features (S, any) of counts (S,) atoms -> mean and log variance of z (S, latent), summary (S, any)."""
 
     @abstractmethod
     def energies(self, features: Tensor, types: Tensor, sample: Tensor, mu: Tensor, summary: Tensor) -> Tensor:
-        """The energy of each of n atoms (n,): features (n, any), types and structure (n,), mu (S, latent)."""
+        """Energies (n,) of atoms, in the unit of energy.
+
+        features: (n, any). types: (n,). sample: (n,), the structure of each atom. mu: (S, latent). summary: (S, any).
+        """
 
     def forward(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> tuple[Tensor, Tensor]:
         """The energies of the atoms of one structure, all of them owned, and its latent vector: (N,), (latent,)."""
@@ -78,8 +80,8 @@ class GlassVAE(nn.Module, ABC):
     def calibrate(self, shares: Tensor, energies: Tensor, inherent: Tensor, atoms: float) -> None:
         """Sets the scales of energies from the training data; called once, before training.
 
-        shares: (F, n_species) atoms of each species over all; energies, inherent: (F,) for each atom, inherent NaN
-        where it is not known; atoms: in a structure, on average.
+        shares: (F, n_species), the fractions of the species in each of F structures. energies, inherent: (F,), energy
+        and inherent energy for each atom, inherent NaN where it is unknown. atoms: mean number of atoms of a structure.
         """
         self.reference.copy_(torch.linalg.pinv(shares) @ energies)
         spread = (energies - shares @ self.reference.to(energies)).square().mean().sqrt()
@@ -93,25 +95,25 @@ class GlassVAE(nn.Module, ABC):
 
     @torch.jit.unused
     def rdf_bins(self) -> tuple[float, float, int]:
-        """Start, end and number of the bins of g(r) that the loss compares."""
+        """Start, end (unit of length) and number of the bins of g(r) in the loss."""
         return 1.5, self.cutoff, 50
 
     @torch.jit.unused
     def latent_space(self, species: Sequence[str], energy: str) -> dict[str, Any]:
-        """What a model file says of the density of z and its `energy`; empty for a variant that has none."""
+        """The metadata about the density of z and `energy`; empty for a variant that has no density."""
         return {}
 
     @torch.jit.unused
     def exportable(self) -> "GlassVAE":
-        """The model as its file shall hold it."""
+        """The module that the model file holds."""
         return self
 
     @torch.jit.unused
     def hyperparameters(self) -> dict[str, Any]:
-        """What the native engine needs beside the weights; empty for a variant that only TorchScript can run."""
+        """Sizes that the native engine needs beside the weights; empty for a variant that only TorchScript can run."""
         return {}
 
 
 def graph_sums(values: Tensor, sample: Tensor, n: int) -> Tensor:
-    """Sums (n, K) of rows (N, K) over the atoms of each structure."""
+    """Sums (n, K) of rows (N, K) over the atoms of each of n structures; sample: (N,), the structure of each atom."""
     return values.new_zeros([n, values.shape[1]]).index_add(0, sample, values)

@@ -1,10 +1,10 @@
-"""Sums over neighbours of fixed functions of their distance and direction, which depend on no weight.
+"""Sums over neighbours of fixed functions of their distance and direction, without weights.
 
     A(i, b, k, m) = sum over neighbours j of species b of B_k(r_ij) Y_m(r_ij / |r_ij|)
 
-with cubic B-splines B_k and harmonics Y_m up to rank two. All that a layer of moments can see of a neighbourhood is
-linear in A, so that radial functions are weights on A, per atom. An edge touches 4 x 9 numbers whatever the width of
-the network, and a network that learns from forces needs the derivative of A alone, once, with no weight in it: `pull`.
+with cubic B-splines B_k and harmonics Y_m up to rank two. Moments with learned radial functions are linear in A, so
+that the weights act atom by atom. An edge contributes 4 x 9 numbers, however wide the network is. A network that learns
+from forces needs only the derivative of A with respect to the edge vectors, which holds no weight: `vector_gradient`.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -18,9 +18,9 @@ from vitrify.amshortcut.models.flow import harmonics
 
 
 class EdgeBasis(nn.Module):
-    """The sums for `kinds` species of neighbours, with `size` splines between `start` and `stop`.
+    """The sums for `kinds` species of neighbours, with `size` splines between the distances `start` and `stop`.
 
-    Twice continuously differentiable; the radial part is constant below `start`, zero beyond `stop`.
+    They are twice continuously differentiable; the radial part is constant below `start`, and zero beyond `stop`.
     """
 
     def __init__(self, kinds: int, size: int, start: float, stop: float) -> None:
@@ -39,10 +39,10 @@ class EdgeBasis(nn.Module):
         return sums.view(n_owned, self.kinds, self.size + 3, 9)[:, :, : self.size]
 
     @torch.jit.unused
-    def pull(self, gradient: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> Tensor:
-        """The gradient by the edge vectors (E, 3) that follows from the one by A (n_owned, kinds, size, 9).
+    def vector_gradient(self, gradient: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> Tensor:
+        """The gradient (E, 3) of a scalar with respect to the edge vectors, from that with respect to A.
 
-        Itself differentiable by `gradient`, and by nothing else.
+        gradient: (n_owned, kinds, size, 9). The result can be differentiated with respect to `gradient` only.
         """
         with torch.no_grad():
             distances, directions = harmonics(edge_vectors)
@@ -62,26 +62,26 @@ class EdgeBasis(nn.Module):
         return radial + (around.unsqueeze(2) * turning).sum(1)
 
     def _place(self, distances: Tensor) -> tuple[Tensor, Tensor]:
-        """Place within its interval (E,) from 0 to 1, and the interval (E,)."""
+        """The position within its interval of knots (E,), from 0 to 1, and the number of the interval (E,)."""
         t = ((distances - self.start) * self.inverse_spacing).clamp(0.0, float(self.size))
-        # NaN, which no interval holds, takes the first one and stays NaN.
+        # NaN lies in no interval; it is computed in the first one, and stays NaN.
         first = t.detach().nan_to_num(0.0).floor().clamp_max(self.size - 1.0)
         return t - first, first.long()
 
     def _rows(self, types: Tensor, edge_index: Tensor, first: Tensor) -> Tensor:
-        """Row of A (E, 4) of each spline that an edge touches, with three more splines in A, that have no weight."""
+        """Rows of A (E, 4) of the four splines that are not zero at an edge; `forward` drops the last three splines."""
         rows = (edge_index[0] * self.kinds + types[edge_index[1]]) * (self.size + 3) + first
         return rows.unsqueeze(1) + torch.arange(4, device=rows.device)
 
     def _splines(self, t: Tensor) -> Tensor:
-        """(E,) -> (E, 4)"""
+        """Values of the four splines: positions in the interval (E,) -> (E, 4)."""
         s = 1.0 - t
         parts = [s * s * s, 4.0 + t * t * (3.0 * t - 6.0), 4.0 + s * s * (3.0 * s - 6.0), t * t * t]
         return torch.stack(parts, dim=1) / 6.0
 
     @torch.jit.unused
     def _slopes(self, t: Tensor, distances: Tensor) -> Tensor:
-        """Derivatives of the splines by the distance: (E,) -> (E, 4); zero where the radial part is constant."""
+        """Derivatives of the splines with respect to the distance: (E,) -> (E, 4); zero below `start`."""
         s = 1.0 - t
         parts = [-s * s, t * (3.0 * t - 4.0), -s * (3.0 * s - 4.0), t * t]
         inside = (distances > self.start).to(t.dtype).unsqueeze(1)
@@ -89,11 +89,11 @@ class EdgeBasis(nn.Module):
 
 
 def _harmonic_gradients(units: Tensor) -> Tensor:
-    """Gradients (E, 9, 3) of the `harmonics` of directions (E, 3), by a vector of length one, across its direction."""
+    """Gradients (E, 9, 3) of the `harmonics` with respect to unit vectors (E, 3), perpendicular to them."""
     x, y, z = units.unbind(1)
     o = torch.zeros_like(x)
     third = 6.0 / math.sqrt(12.0)
-    # of polynomials that are homogeneous of degree 0, 1 or 2; what points along the direction is then taken out
+    # Gradients of homogeneous polynomials of degree 0, 1 or 2; the component along the direction is removed below.
     free = torch.stack(
         [
             torch.stack([o, o, o], 1),

@@ -1,8 +1,9 @@
 """`variant: equivariant`, the GlassVAE that ships: invariant features, true periodic images, an extensive energy.
 
-One look at the neighbours gives each atom moments of its neighbourhood (`EdgeBasis`), whose products are invariants.
-Energies are a function of them, of the species and of z, beside one of z and the pooled pair distances alone; nothing
-is exchanged between atoms but the totals. What is decoded sees z and, for species, the positions: no input edge.
+One sum over the neighbours gives each atom the moments of its neighbourhood (`EdgeBasis`); products of moments are
+invariants. The energy of an atom is a function of the invariants, the species and z, plus a function of z and of the
+pooled pair distances. Atoms exchange nothing but pooled features. Decoders read z, and for species the positions, but
+no edge of the input.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -24,7 +25,7 @@ from vitrify.models.nn import CubicSplines
 
 
 class DecoderConfig(ModelConfig):
-    """The flow that makes positions of z; settings as in `vitrify.amshortcut.models.flow.FlowConfig`."""
+    """The flow that decodes positions from z; fields and units as in `vitrify.amshortcut.models.flow.FlowConfig`."""
 
     cutoff: float = Field(default=5.0, gt=0)
     width: int = Field(default=32, ge=8, le=256, multiple_of=8)
@@ -38,11 +39,12 @@ class DecoderConfig(ModelConfig):
 
 
 class EquivariantConfig(ModelConfig):
-    """Hyperparameters of the equivariant variant; lengths in the unit of the data.
+    """Hyperparameters of the equivariant variant; lengths in the unit of the data (A in metal units, sigma in lj).
 
-    start: no function of the distance varies below it. splines: functions of the distance of each pair of species.
-    width: moments of an atom. hidden: neurons of its energy. latent: length of z. summary: learned functions of pair
-    distances that are pooled. bins: of g(r) that z gives. components: Gaussians of the density of z.
+    cutoff: of the graph (length). start: distance below which all functions of the distance are constant (length).
+    splines: number of radial functions of each pair of species. width: number of moments of an atom. hidden: width of
+    hidden layers. latent: length of z. summary: number of learned functions of pair distances that are pooled. bins:
+    number of bins of the decoded g(r). components: number of Gaussians in the density of z. decoder: of positions.
     """
 
     variant: Literal["equivariant"] = "equivariant"
@@ -65,9 +67,10 @@ class EquivariantConfig(ModelConfig):
 
 
 class Invariants(nn.Module):
-    """Moments of a neighbourhood and their products: invariant to rotation, reflection and the order of neighbours.
+    """Products of moments of a neighbourhood, invariant to rotation, reflection and the order of the neighbours.
 
-    kinds: of neighbours, whose radial functions depend on the species of the centre too, of which there are `centres`.
+    centres: number of species of centres. Radial functions depend on the species of centre and neighbour. shift, scale:
+    mean and spread of the invariants over the training data, set by `observe`.
     """
 
     shift: Tensor
@@ -80,16 +83,15 @@ class Invariants(nn.Module):
         self.weight = splines.weight  # (centres * kinds, size, width)
         self.mix = nn.Parameter(torch.randn(2, width, 2 * width) / width**0.5)
         self.size = 4 * width
-        # Mean and spread over the atoms of the training data, before training: see `observe`.
         self.register_buffer("shift", torch.zeros(self.size))
         self.register_buffer("scale", torch.ones(self.size))
 
     def forward(self, sums: Tensor, types: Tensor) -> Tensor:
-        """A (n, kinds, size, 9) and the species of the centres (n,) -> standardised invariants (n, 4 width)."""
+        """Sums A (n, kinds, size, 9) and the species of the centres (n,) -> standardised invariants (n, 4 width)."""
         return (self.raw(sums, types) - self.shift) / self.scale
 
     def raw(self, sums: Tensor, types: Tensor) -> Tensor:
-        """The invariants as they are (n, 4 width)."""
+        """The invariants (n, 4 width) without standardisation."""
         moments = for_centres(sums, self.weight, types, self.centres)
         zeroth, first, second = moments[:, 0], moments[:, 1:4], moments[:, 4:]
         a, b = (first @ self.mix[0]).chunk(2, dim=2)
@@ -99,7 +101,7 @@ class Invariants(nn.Module):
 
     @torch.jit.unused
     def observe(self, sums: Tensor, types: Tensor) -> None:
-        """Takes shift and scale from these atoms."""
+        """Sets shift and scale from these atoms: sums A (n, kinds, size, 9), types (n,)."""
         with torch.no_grad():
             raw = self.raw(sums, types)
             self.shift.copy_(raw.mean(0))
@@ -107,32 +109,35 @@ class Invariants(nn.Module):
 
 
 def for_centres(sums: Tensor, weight: Tensor, types: Tensor, centres: int) -> Tensor:
-    """Moments (n, 9, W) from A (n, kinds, size, 9), with the weights (centres * kinds, size, W) of each centre."""
+    """Moments (n, 9, W) from sums A (n, kinds, size, 9), with weights (centres * kinds, size, W).
+
+    types: (n,), the species of the centres, which selects the weights.
+    """
     n, w = sums.shape[0], weight.shape[2]
     inputs = sums.shape[1] * sums.shape[2]
     flat = sums.reshape(n, inputs, sums.shape[3]).transpose(1, 2)
-    # Every species of the centre at once: one product of matrices, of which each atom takes its part.
+    # One matrix product for all species of centres, from which each atom takes the part of its own species.
     table = weight.reshape(centres, inputs, w).transpose(0, 1).reshape(inputs, centres * w)
-    all_of_them = (flat @ table).view(n, sums.shape[3], centres, w)
-    mine = nn.functional.one_hot(types, centres).to(sums.dtype).view(n, 1, centres, 1)
-    return (all_of_them * mine).sum(2)
+    for_all = (flat @ table).view(n, sums.shape[3], centres, w)
+    own = nn.functional.one_hot(types, centres).to(sums.dtype).view(n, 1, centres, 1)
+    return (for_all * own).sum(2)
 
 
 class Residual(nn.Module):
-    """Rows (n, width) plus a layer of themselves."""
+    """A residual block: x + MLP(x)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.inner, self.outer = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, width) -> (n, width)"""
+        """(n, width) -> (n, width)."""
         found: Tensor = x + self.outer(nn.functional.silu(self.inner(x)))
         return found
 
 
 class Perceptron(nn.Module):
-    """A linear map and, added to it, two hidden layers: what is linear is learned at once."""
+    """A linear map plus an MLP with two hidden layers; linear relations are learned quickly."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
         super().__init__()
@@ -141,7 +146,7 @@ class Perceptron(nn.Module):
         self.out = nn.Linear(hidden, outputs, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, inputs) -> (n, outputs)"""
+        """(n, inputs) -> (n, outputs)."""
         y = nn.functional.silu(self.second(nn.functional.silu(self.first(x))))
         found: Tensor = self.linear(x) + self.out(y)
         return found
@@ -160,14 +165,21 @@ class AtomicEnergy(nn.Module):
             self.latent.weight.mul_(0.1)
 
     def forward(self, x: Tensor, types: Tensor, sample: Tensor, mu: Tensor) -> Tensor:
-        """x (n, inputs), types and structure (n,), mu (S, latent) -> (n,)"""
+        """Energies (n,); x: (n, inputs), types, sample (structure of each atom): (n,), mu: (S, latent)."""
         y = nn.functional.silu(self.first(x) + self.species[types] + self.latent(mu)[sample])
         energies: Tensor = self.linear(x) + self.out(nn.functional.silu(self.second(y)))
         return energies.squeeze(1)
 
 
 class EquivariantGlassVAE(GlassVAE):
-    """See the module's docstring."""
+    """The equivariant variant, as the module's docstring describes.
+
+    least: (n, n), smallest distance of each pair of species in the training data (length); closer atoms repel each
+    other. pooled_shift, pooled_scale: (summary,), mean and spread of the pooled pair distances. rdf_mean: (pairs,
+    bins), mean g(r). density_weight (K,), density_mean (K, latent + 1), density_covariance (K, latent + 1, latent +
+    1): the Gaussians of the joint density of z and the energy for each atom. state_mean, state_covariance: of number
+    density, fractions of the species and z, from which the cell that goes with a z follows.
+    """
 
     least: Tensor
     pooled_shift: Tensor
@@ -196,20 +208,16 @@ class EquivariantGlassVAE(GlassVAE):
         pairs = n * (n + 1) // 2
         self.read_energies = Perceptron(c.latent, c.hidden, 2)
         self.read_rdf = Perceptron(c.latent, c.hidden, pairs * c.bins)
-        self.blind_basis = EdgeBasis(1, c.splines, c.start, c.cutoff)  # does not tell species apart
+        self.blind_basis = EdgeBasis(1, c.splines, c.start, c.cutoff)  # does not distinguish species
         self.unlabelled = Invariants(1, self.blind_basis, c.width // 2)
         self.read_species = Perceptron(self.unlabelled.size + c.latent, c.hidden, n)
         flow = FlowConfig(**c.decoder.model_dump(), null=0.0)
         of_flow = System(system.species, system.masses, system.units, 0.0, self.latent_names())
         self.decoder = FlowAMShortcut(flow, of_flow)
-        # Smallest distance of each pair of species (n, n) in the training data: below, atoms repel each other.
         self.register_buffer("least", torch.zeros(n, n))
-        # Mean and spread of the pooled pair distances over the training data.
         self.register_buffer("pooled_shift", torch.zeros(c.summary))
         self.register_buffer("pooled_scale", torch.ones(c.summary))
         self.register_buffer("rdf_mean", torch.zeros(pairs, c.bins))
-        # Density of (z, inherent energy for each atom): weights, means and covariances of Gaussians; and the mean and
-        # covariance of (number density, fractions, z) that say which cell goes with z.
         size, states = c.latent + 1, 1 + n + c.latent
         self.register_buffer("density_weight", torch.zeros(c.components))
         self.register_buffer("density_mean", torch.zeros(c.components, size))
@@ -224,25 +232,25 @@ class EquivariantGlassVAE(GlassVAE):
         return self.described(sums, types[:n_owned], core)
 
     def described(self, sums: Tensor, types: Tensor, core: Tensor) -> tuple[Tensor, Tensor]:
-        """`atoms`, from A (n, kinds, size, 9) and the repulsion (n,)."""
+        """The results of `atoms`, from sums A (n, kinds, size, 9), types (n,) and the repulsion `core` (n,)."""
         x = self.invariants(sums, types)
         pairs = for_centres(sums[:, :, :, :1], self.edge_path.weight, types, self.n_species)
         return torch.cat([x, core.unsqueeze(1)], dim=1), torch.cat([self.graph_path(x), pairs[:, 0]], dim=1)
 
     def core(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int) -> Tensor:
-        """Repulsion (n_owned,), in energy scales, of pairs that are closer than any in the training data."""
+        """Repulsion (n_owned,), in units of the energy scale, of pairs closer than any in the training data."""
         centres, neighbours = types[edge_index[0]], types[edge_index[1]]
         least = self.least[centres, neighbours]
         distances = edge_vectors.square().sum(1).clamp_min(1e-12).sqrt()
         inside = (1.0 - distances / least.clamp_min(1e-6)).clamp_min(0.0) * (least > 0.0).to(distances.dtype)
         return distances.new_zeros([n_owned]).index_add(0, edge_index[0], 100.0 * inside**3)
 
-    def head(self, totals: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def head(self, pooled: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `vitrify.glassvae.models.base`."""
-        means = totals / counts.unsqueeze(1)
+        means = pooled / counts.unsqueeze(1)
         split = 2 * self.latent
-        pooled = (means[:, split:] - self.pooled_shift) / self.pooled_scale
-        summary = self.edge_blocks(pooled)
+        distances = (means[:, split:] - self.pooled_shift) / self.pooled_scale
+        summary = self.edge_blocks(distances)
         mu, log_variance = self.posterior(torch.cat([means[:, :split], summary], dim=1)).chunk(2, dim=1)
         return mu, log_variance.clamp(-12.0, 4.0), summary
 
@@ -256,13 +264,13 @@ class EquivariantGlassVAE(GlassVAE):
 
     @torch.jit.export
     def decode_energies(self, z: Tensor) -> Tensor:
-        """Energy and inherent energy for each atom, of z (S, latent): (S, 2)."""
+        """Energy and inherent energy for each atom (S, 2), from z (S, latent)."""
         found: Tensor = self.property_mean + self.property_scale * self.read_energies(z)
         return found
 
     @torch.jit.export
     def decode_rdf(self, z: Tensor) -> Tensor:
-        """Partial g(r) of z (S, latent): (S, pairs, bins), pairs a >= b at a (a + 1) / 2 + b."""
+        """Partial g(r) (S, pairs, bins) from z (S, latent); the pair a >= b has the index a (a + 1) / 2 + b."""
         found: Tensor = self.read_rdf(z).view(z.shape[0], self.rdf_mean.shape[0], self.rdf_mean.shape[1])
         return self.rdf_mean + found
 
@@ -276,7 +284,7 @@ class EquivariantGlassVAE(GlassVAE):
 
     @torch.jit.unused
     def density(self) -> Density:
-        """The density of (z, energy); VitrifyError if none was fitted."""
+        """The joint density of z and energy; VitrifyError if none was fitted."""
         if not bool(self.density_weight.sum() > 0.0):
             raise VitrifyError("no density of the latent vectors was fitted: finish the training of the model first")
         parts = (self.density_weight, self.density_mean, self.density_covariance)
@@ -290,7 +298,7 @@ class EquivariantGlassVAE(GlassVAE):
 
     @torch.jit.unused
     def latent_space(self, species: Sequence[str], energy: str) -> dict[str, Any]:
-        """See `vitrify.glassvae.models.base`; empty before the training has come to its end."""
+        """See `vitrify.glassvae.models.base`; empty until the training is finished."""
         if not bool(self.density_weight.sum() > 0.0):
             return {}
         low, high = self.density().quantiles((0.01, 0.99)).tolist()
@@ -304,12 +312,12 @@ class EquivariantGlassVAE(GlassVAE):
 
     @torch.jit.unused
     def latent_names(self) -> tuple[str, ...]:
-        """What the decoder calls the numbers of z."""
+        """Names of the components of z, which are properties of the decoder."""
         return tuple(f"z{number}" for number in range(self.latent))
 
     @torch.jit.unused
     def hyperparameters(self) -> dict[str, Any]:
-        """Sizes that the native engine reads."""
+        """Sizes that the native engine needs beside the weights."""
         c = self.config
         sizes = {name: getattr(c, name) for name in ("start", "splines", "width", "hidden", "latent", "summary")}
         decoder = {**self.decoder.hyperparameters(), "cutoff": self.decoder.cutoff, "layers": self.decoder.layers}

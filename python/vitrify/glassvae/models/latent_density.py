@@ -1,7 +1,7 @@
-"""The density of a latent space: Gaussians fitted to the latent vectors of data, together with their energies.
+"""The density of a latent space: a mixture of Gaussians, fitted to the latent vectors and energies of the data.
 
-Prior and aggregate posterior differ where the KL term is weak, so that samples come from what the data are. They are
-drawn by the compiled core, as LAMMPS draws them.
+Where the KL term of the loss is weak, the latent vectors of the data are not distributed as the prior. Samples are
+therefore drawn from this fitted density. The compiled core draws them, so that Python and LAMMPS get the same ones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from vitrify import _core
 from vitrify.core.errors import VitrifyError
 
-_FLOOR = 1e-4  # share of the overall variance that no Gaussian falls below
+_FLOOR = 1e-4  # smallest variance of a Gaussian, in units of the overall variance
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class Density:
     def sample(
         self, count: int, seed: int, low: float = -np.inf, high: float = np.inf
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Latent vectors (count, D) and energies (count,), given that the energies lie between low and high.
+        """Latent vectors (count, D) and energies (count,), conditioned on energies between low and high.
 
-        Raises VitrifyError if there are next to no data with such energies.
+        Raises VitrifyError if the density has almost no weight at such energies.
         """
         z, energies = self._core().sample(count, seed, low, high)
         return np.asarray(z), np.asarray(energies)
 
     def quantiles(self, shares: Sequence[float]) -> np.ndarray:
-        """Energies below which these shares of the density lie."""
+        """The quantiles of the energy for some `shares` from 0 to 1: an array of their number."""
         core = self._core()
         return np.array([core.quantile(share) for share in shares])
 
@@ -46,10 +46,10 @@ class Density:
 
 
 def fit_density(values: np.ndarray, components: int, seed: int = 0, rounds: int = 200) -> Density:
-    """Gaussians for rows (n, D + 1) of latent vector and energy, by expectation and maximisation.
+    """Gaussians fitted to rows (n, D + 1) of latent vector and energy, by expectation maximisation.
 
-    As many of them as there are rows for: one for each two dimensions' worth of rows at most, and the rest of the
-    `components` have no weight. Rows that hold no numbers are left out.
+    At most n / (2 (D + 1)) of the `components` are fitted; the others get no weight. Rows with NaN or infinity are left
+    out. rounds: largest number of iterations. Raises VitrifyError if fewer than two rows are left.
     """
     rows = values[np.isfinite(values).all(1)]
     if len(rows) < 2:

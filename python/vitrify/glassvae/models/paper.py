@@ -1,8 +1,8 @@
-"""`variant: paper` and `variant: distance`: the GlassVAE of the paper and its ablations, to compare with.
+"""`variant: paper` and `variant: distance`: the GlassVAE of the paper and its ablations, for comparison.
 
-Their weaknesses are kept. Edges carry displacement vectors, so that nothing is invariant to rotations; positions are
-decoded as the input's plus a shift, so that distances are copied; species belong to fixed numbers of atoms; the energy
-head of the full model reads the input's edges beside z.
+Their weaknesses are kept. Edges carry displacement vectors, so that nothing is invariant to rotation. Positions are
+decoded as a shift of the input's, so that distances are copied. Species are decoded by the number of an atom, in a
+structure of fixed size. The energy of the full model reads the input's edges beside z.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -22,7 +22,9 @@ class PaperGlassVAEConfig(ModelConfig):
     """Hyperparameters of the paper's model; its sizes are not published.
 
     ablation: none; single (one latent space: the energy of z alone); gnn-mlp (graph network and energy, no decoders).
-    The paper's "no RDF" is loss.rdf: 0. atoms: of every structure that is decoded.
+    The paper's "no RDF" is loss.rdf: 0. cutoff: of the graph, in the unit of length. width: features of nodes and
+    edges. layers, edge_layers: number of layers of the graph network and of the edge path. latent: length of z. atoms:
+    number of atoms of every structure.
     """
 
     variant: Literal["paper"] = "paper"
@@ -36,7 +38,11 @@ class PaperGlassVAEConfig(ModelConfig):
 
 
 class DistanceGlassVAEConfig(ModelConfig):
-    """Hyperparameters of the variational autoencoder of the matrix of distances; atoms: of every structure."""
+    """Hyperparameters of the variational autoencoder of the distance matrix.
+
+    cutoff: of the graph, in the unit of length. width: of hidden layers. latent: length of z. atoms: number of atoms of
+    every structure.
+    """
 
     variant: Literal["distance"] = "distance"
     cutoff: float = Field(5.0, gt=0)
@@ -46,12 +52,15 @@ class DistanceGlassVAEConfig(ModelConfig):
 
 
 def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """One hidden layer."""
+    """A perceptron with one hidden layer: (n, inputs) -> (n, outputs)."""
     return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs))
 
 
 class FixedGlassVAE(GlassVAE):
-    """What both variants share: an energy of the whole structure, species and distances of numbered atoms."""
+    """Base of both variants: the energy of a whole structure, and decoded species and distances of numbered atoms.
+
+    decodes: whether the variant has decoders.
+    """
 
     decodes: bool
 
@@ -71,9 +80,10 @@ class FixedGlassVAE(GlassVAE):
     def rebuilt(
         self, z: Tensor, sample: Tensor, atom: Tensor, edge_index: Tensor, edge_vectors: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Logits (M, species) and edge attributes (E, 4), displacement and distance, of z (S, latent).
+        """Logits (M, species) and edge attributes (E, 4), displacement and distance, from z (S, latent).
 
-        sample, atom (M,): structure of each atom and its number within it. The edges are the input's.
+        sample: (M,), the structure of each atom. atom: (M,), its number within the structure. The edges are the
+        input's.
         """
 
     @torch.jit.export
@@ -123,10 +133,10 @@ class PaperGlassVAE(FixedGlassVAE):
         pooled = x.new_zeros([n_owned, edges.shape[1]]).index_add(0, i, edges)
         return x[:n_owned, :0], torch.cat([x[:n_owned], pooled], dim=1)
 
-    def head(self, totals: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Sums of node features over the number of atoms, which is always the same, and means of edge features."""
-        nodes = totals[:, : self.node_width] / counts.unsqueeze(1)
-        summary = totals[:, self.node_width : -1] / totals[:, -1:].clamp_min(1.0)
+    def head(self, pooled: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `vitrify.glassvae.models.base`; the summary holds means of edge features."""
+        nodes = pooled[:, : self.node_width] / counts.unsqueeze(1)
+        summary = pooled[:, self.node_width : -1] / pooled[:, -1:].clamp_min(1.0)
         mu, log_variance = self.posterior(nodes).chunk(2, dim=1)
         return mu, log_variance.clamp(-12.0, 4.0), summary
 
@@ -140,7 +150,7 @@ class PaperGlassVAE(FixedGlassVAE):
     def rebuilt(
         self, z: Tensor, sample: Tensor, atom: Tensor, edge_index: Tensor, edge_vectors: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """See `FixedGlassVAE`: the positions are the input's plus a shift."""
+        """See `FixedGlassVAE`; the positions are the input's plus a shift."""
         s = z.shape[0]
         logits = self.species(z).view(s, self.n_atoms, self.n_species)[sample, atom]
         shift = self.shifts(z).view(s, self.n_atoms, 3)[sample, atom]
@@ -150,7 +160,7 @@ class PaperGlassVAE(FixedGlassVAE):
 
 
 class DistanceGlassVAE(FixedGlassVAE):
-    """A variational autoencoder of the matrix of distances, of atoms in a fixed order; none beyond the cutoff."""
+    """A variational autoencoder of the distance matrix of atoms in a fixed order, for distances up to the cutoff."""
 
     def __init__(self, config: DistanceGlassVAEConfig, system: System) -> None:
         c = config
@@ -162,7 +172,7 @@ class DistanceGlassVAE(FixedGlassVAE):
         self.species = nn.Linear(c.latent, c.atoms * self.n_species)
 
     def atoms(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int) -> tuple[Tensor, Tensor]:
-        """Contributions: the part of the first layer that reads an atom's row of the matrix. All nodes are owned."""
+        """Contributions: the part of the first layer that reads an atom's row of the matrix; all nodes are owned."""
         n, i, j = self.n_atoms, edge_index[0], edge_index[1]
         near = 1.0 - edge_vectors.square().sum(1).clamp_min(1e-12).sqrt() / self.cutoff
         structures = (n_owned + n - 1) // n
@@ -170,10 +180,10 @@ class DistanceGlassVAE(FixedGlassVAE):
         rows = torch.bmm(matrix.transpose(0, 1), self.first).transpose(0, 1).reshape(structures * n, self.node_width)
         return near.new_zeros([n_owned, 0]), rows[:n_owned]
 
-    def head(self, totals: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See `vitrify.glassvae.models.base`; there is no summary."""
-        mu, log_variance = self.second(nn.functional.silu(totals)).chunk(2, dim=1)
-        return mu, log_variance.clamp(-12.0, 4.0), totals[:, :0]
+    def head(self, pooled: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `vitrify.glassvae.models.base`; the summary is empty."""
+        mu, log_variance = self.second(nn.functional.silu(pooled)).chunk(2, dim=1)
+        return mu, log_variance.clamp(-12.0, 4.0), pooled[:, :0]
 
     def energy(self, mu: Tensor, summary: Tensor) -> Tensor:
         """Standardised energy for each atom (S,)."""
@@ -183,7 +193,7 @@ class DistanceGlassVAE(FixedGlassVAE):
     def rebuilt(
         self, z: Tensor, sample: Tensor, atom: Tensor, edge_index: Tensor, edge_vectors: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """See `FixedGlassVAE`: distances of numbered pairs; there are no directions, but for those of the input."""
+        """See `FixedGlassVAE`; distances of numbered pairs, with the displacements of the input."""
         s = z.shape[0]
         logits = self.species(z).view(s, self.n_atoms, self.n_species)[sample, atom]
         i, j = edge_index[0], edge_index[1]

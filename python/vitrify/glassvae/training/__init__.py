@@ -1,1 +1,1 @@
-"""Training glassvae."""
+"""Training of a latent model of kind glassvae."""

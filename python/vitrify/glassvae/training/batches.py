@@ -1,4 +1,4 @@
-"""Frames as the training of a GlassVAE reads them, one by one and in batches."""
+"""The data set and the batches for the training of a GlassVAE, and parts of its losses."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from vitrify.graphs.neighbours import neighbour_list
 
 @dataclass(frozen=True)
 class Item:
-    """A frame as training reads it.
+    """A frame prepared for training.
 
-    pairs (2, E), vectors (E, 3): its edges; rdf (P, bins); noise (latent,): for the sample of z; draws: what the
-    decoder is asked, with z still to be filled in.
+    pairs (2, E), vectors (E, 3): the edges. rdf: (P, bins), g(r) of each pair of species. noise: (latent,), standard
+    normal numbers with which z is sampled. draws: inputs and targets of the decoder, without z.
     """
 
     frame: Frame
@@ -35,12 +35,15 @@ class Item:
     draws: tuple[Draw, ...]
 
     def to(self, device: Any, **_: Any) -> Item:
-        """Itself: what the network reads is moved when the batch is made. Fabric asks for this."""
+        """Returns itself, since tensors are moved when batches are made. Fabric calls this."""
         return self
 
 
 class Items:
-    """Frames as the loop asks for them: data[index, seed]."""
+    """A data set for the training loop: data[index, seed] is the prepared frame `index`.
+
+    times: number of noisy structures of each frame from which positions are decoded.
+    """
 
     def __init__(self, frames: Sequence[Frame], model: GlassVAE, times: int = 1) -> None:
         self.frames, self.cutoff, self.latent = frames, float(model.cutoff), model.latent
@@ -66,10 +69,11 @@ class Items:
 
 @dataclass(frozen=True)
 class Batch:
-    """Items in tensors: types, sample (M,), pairs (2, E), vectors (E, 3), counts, volumes (S,), noise (S, latent), ...
+    """The tensors of S items with M atoms in all; unknown numbers are NaN.
 
-    energies (S,), forces (M, 3), stresses (S, 3, 3), properties (S, 2): energy and inherent energy for each atom; NaN
-    where it is not known. rdf (S, P, bins).
+    types, sample (structure of each atom): (M,). pairs: (2, E). vectors: (E, 3). counts (atoms of each structure),
+    volumes: (S,). energies: (S,), of the whole cells. forces: (M, 3). stresses: (S, 3, 3). properties: (S, 2), energy
+    and inherent energy for each atom. rdf: (S, P, bins). noise: (S, latent).
     """
 
     types: Tensor
@@ -117,18 +121,24 @@ PARTS = ("energy", "forces", "stress", "kl", "rdf", "node", "latent", "edge")
 
 
 def weighted_mean(parts: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
-    """Of the parts of a loss, by their names."""
+    """The weighted mean of the parts of a loss, with weights by name."""
     whole = sum(weights[name] for name in parts)
     return torch.stack([weights[name] / whole * value for name, value in parts.items()]).sum()
 
 
 def divergence(mu: Tensor, log_variance: Tensor) -> Tensor:
-    """Of N(mu, variance) from N(0, 1), summed over the latent vector, mean over structures."""
+    """The Kullback-Leibler divergence of N(mu, variance) from N(0, 1), summed over z, mean over the structures.
+
+    mu, log_variance: (S, latent).
+    """
     return 0.5 * (mu.square() + log_variance.exp() - 1.0 - log_variance).sum(1).mean()
 
 
 def energy_scale(frames: Sequence[Frame], model: GlassVAE) -> float:
-    """Sets the energies of `model` from the frames; returns their spread for each atom beyond the composition."""
+    """Sets the scales of energy of `model` from the frames.
+
+    Returns the spread of the energies for each atom around a linear function of the composition, in the unit of energy.
+    """
     n = model.n_species
     energies = np.array([frame.energy_per_atom for frame in frames])
     shares = np.array([np.bincount(frame.types, minlength=n) / len(frame) for frame in frames])

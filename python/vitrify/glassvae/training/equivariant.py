@@ -1,4 +1,4 @@
-"""Training of the equivariant GlassVAE: a potential, and a latent vector that tells the structure."""
+"""The training task of the equivariant GlassVAE: a potential, and a latent vector that describes the structure."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from vitrify.glassvae.training.batches import (
     make_batch,
     weighted_mean,
 )
+from vitrify.glassvae.training.config import LossConfig
 from vitrify.glassvae.training.latent_start import start_latents
 from vitrify.graphs.neighbours import neighbour_list
 from vitrify.training.checkpoint import BEST, load_checkpoint, save_checkpoint
-from vitrify.training.config import LossConfig
 from vitrify.training.task import Task
 
 _FORGET = 0.01  # share of a batch in the running mean and spread of z
@@ -40,9 +40,10 @@ _CODED = 600  # structures that give the first latent vectors
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network says of a batch: energies (S,), forces (M, 3), stresses (S, 3, 3), mu, log_variance (S, latent).
+    """The predictions of the network for a batch.
 
-    sums: what its neighbours give each atom, A (M, kinds, size, 9).
+    energies: (S,), of the whole cells. forces: (M, 3). stresses: (S, 3, 3). mu, log_variance: (S, latent), of z. sums:
+    A (M, kinds, size, 9), the sums over the neighbours of each atom.
     """
 
     energies: Tensor
@@ -54,22 +55,23 @@ class Answer:
 
 
 def answer(model: EquivariantGlassVAE, batch: Batch, graph: bool = True) -> Answer:
-    """Energies and their derivatives; `graph`: to be differentiated once more, by the weights.
+    """The predictions for a batch; with `graph`, they can be differentiated with respect to the weights.
 
-    The derivatives are taken by A, which holds no weight, and brought to the atoms from there.
+    Energies are differentiated with respect to A, which holds no weight; from there, `EdgeBasis.vector_gradient` gives
+    the forces.
     """
     n = len(batch.counts)
     with torch.no_grad():
         sums = model.basis(batch.types, batch.pairs, batch.vectors, len(batch.types))
     with torch.enable_grad():
         sums.requires_grad_()
-        core = torch.zeros_like(sums[:, 0, 0, 0])  # no pair of the training data is so close
+        core = torch.zeros_like(sums[:, 0, 0, 0])  # the training data have no pair that is close enough for it
         features, contributions = model.described(sums, batch.types, core)
         mu, log_variance, summary = model.head(graph_sums(contributions, batch.sample, n), batch.counts)
         each = model.energies(features, batch.types, batch.sample, mu, summary)
         (by_sums,) = torch.autograd.grad(each.sum(), sums, create_graph=graph, retain_graph=True)
     energies = graph_sums(each.unsqueeze(1), batch.sample, n).squeeze(1)
-    by_edge = model.basis.pull(by_sums, batch.types, batch.pairs, batch.vectors)
+    by_edge = model.basis.vector_gradient(by_sums, batch.types, batch.pairs, batch.vectors)
     centres, neighbours = batch.pairs
     zero = torch.zeros_like(batch.forces)
     forces = zero.index_add(0, centres, by_edge).index_add(0, neighbours, -by_edge)
@@ -79,7 +81,11 @@ def answer(model: EquivariantGlassVAE, batch: Batch, graph: bool = True) -> Answ
 
 
 class GlassVAETask(Task):
-    """The equivariant variant with its losses. scales: of energy for each atom, forces and stress in the data."""
+    """The equivariant variant with its losses.
+
+    scales: (3,), spread of the energy for each atom, of the forces and of the stress, in their units. rdf_scale: mean
+    squared deviation of g(r) from its mean.
+    """
 
     model: EquivariantGlassVAE
     scales: Tensor
@@ -95,11 +101,11 @@ class GlassVAETask(Task):
 
     @staticmethod
     def collate(samples: Sequence[Item]) -> list[Item]:
-        """Frames stay apart until their graph is built."""
+        """A batch is the list of frames; their graph is built later."""
         return list(samples)
 
     def parts(self, items: Sequence[Item], train: bool) -> dict[str, Tensor]:
-        """The parts of the loss, each about 1 where nothing is known."""
+        """The parts of the loss by name, each about 1 before training."""
         model = self.model
         batch = make_batch(items, self.scales)
         found = answer(model, batch, graph=train)
@@ -110,15 +116,15 @@ class GlassVAETask(Task):
         parts["rdf"] = (model.decode_rdf(z) - batch.rdf).square().mean() / self.rdf_scale
         logits = model.decode_species(batch.sample, batch.pairs, batch.vectors, z)
         parts["node"] = nn.functional.cross_entropy(logits, batch.types)
-        said = (model.decode_energies(z) - batch.properties) / model.property_scale
-        parts["latent"] = torch.nan_to_num(said).square().mean()
+        errors = (model.decode_energies(z) - batch.properties) / model.property_scale
+        parts["latent"] = torch.nan_to_num(errors).square().mean()
         if train:
             self._follow(mu.detach())
-        asked = z.detach().double().cpu().numpy()
+        latents = z.detach().double().cpu().numpy()
         ones = np.ones(model.latent)
         draws = [
             replace(draw, properties=row, known=ones)
-            for item, row in zip(items, asked, strict=True)
+            for item, row in zip(items, latents, strict=True)
             for draw in item.draws
         ]
         losses = self.positions(draws) if train else self.positions.statistics(draws)[0]
@@ -129,18 +135,18 @@ class GlassVAETask(Task):
         energy = (found.energies - batch.energies) / batch.counts
         known = ~batch.stresses.isnan()
         parts = {"energy": (energy / self.scales[0]).square().mean()}
-        for name, said, true, scale in (
+        for name, predicted, true, scale in (
             ("forces", found.forces, batch.forces, self.scales[1]),
             ("stress", found.stresses, batch.stresses, self.scales[2]),
         ):
             known = ~true.isnan()
-            wrong = torch.where(known, said - torch.nan_to_num(true), torch.zeros_like(said)) / scale
-            parts[name] = wrong.square().sum() / known.sum().clamp_min(1)
+            errors = torch.where(known, predicted - torch.nan_to_num(true), torch.zeros_like(predicted)) / scale
+            parts[name] = errors.square().sum() / known.sum().clamp_min(1)
         return parts
 
     @torch.no_grad()
     def _follow(self, mu: Tensor) -> None:
-        """Keeps the decoder's idea of where z lies up to date."""
+        """Updates the running mean and spread of z in the decoder, from mu (S, latent)."""
         condition = self.model.decoder.condition
         condition.property_mean.lerp_(mu.mean(0), _FORGET)
         spread = (mu - condition.property_mean).square().mean(0)
@@ -152,12 +158,12 @@ class GlassVAETask(Task):
         return weighted_mean(self.parts(batch, train=True), self.weights)
 
     def statistics(self, batch: list[Item]) -> Tensor:
-        """The parts of the loss, in their order, and their weighted mean."""
+        """The parts of the loss in the order of PARTS, and their weighted mean: (n_statistics,)."""
         parts = {name: value.detach() for name, value in self.parts(batch, train=False).items()}
         return torch.stack([*(parts[name] for name in PARTS), weighted_mean(parts, self.weights)])
 
     def metrics(self, means: Tensor) -> dict[str, float]:
-        """Errors of the potential in its units, and the parts of the loss that say what z holds."""
+        """Errors of the potential in its units, and the parts of the loss that concern z."""
         values = dict(zip(PARTS, means.tolist(), strict=False))
         energy, forces, stress = (
             values[name] ** 0.5 * scale for name, scale in zip(PARTS[:3], self.scales.tolist(), strict=True)
@@ -179,7 +185,10 @@ class GlassVAETask(Task):
 
 @torch.no_grad()
 def calibrate(task: GlassVAETask, frames: Sequence[Frame], least: Sequence[float]) -> None:
-    """Sets all scales from the training data; `least`: smallest distances of the pairs of species a >= b."""
+    """Sets all scales of the task and its model from the training data.
+
+    least: smallest distance of each pair of species a >= b, at a (a + 1) / 2 + b, in the unit of length.
+    """
     model = task.model
     n, like = model.n_species, task.scales
     task.scales[0] = energy_scale(frames, model)
@@ -206,7 +215,10 @@ def calibrate(task: GlassVAETask, frames: Sequence[Frame], least: Sequence[float
 
 
 def fit_latents(folder: Path, task: GlassVAETask, frames: Sequence[Frame]) -> None:
-    """Fits the density of z to the training data, for the best weights of a finished run; repeating changes nothing."""
+    """Fits the density of z to the training data, for the best weights of a finished run, and saves it with them.
+
+    A second call changes nothing.
+    """
     progress, content = load_checkpoint(folder / BEST)
     task.load_state_dict(content["averaged"])
     task.eval()
@@ -224,7 +236,7 @@ def fit_latents(folder: Path, task: GlassVAETask, frames: Sequence[Frame]) -> No
         ("state_mean", states.mean(0)), ("state_covariance", np.cov(states.T, bias=True)),
     ):  # fmt: skip
         getattr(model, name).copy_(torch.as_tensor(values))
-    # Of the error of a cell, over its atoms: what an anneal corrects energies by.
+    # The variance of the error of a cell's energy, divided by its number of atoms; annealing corrects energies by it.
     variance = (1.0 - progress.metrics["energy_r2"]) * float(model.energy_scale) ** 2
     progress = replace(progress, metrics={**progress.metrics, "energy_variance": variance})
     save_checkpoint(folder / BEST, progress, {"averaged": task.state_dict()}, content["info"])
@@ -232,7 +244,7 @@ def fit_latents(folder: Path, task: GlassVAETask, frames: Sequence[Frame]) -> No
 
 @torch.no_grad()
 def encode(model: EquivariantGlassVAE, frames: Sequence[Frame]) -> np.ndarray:
-    """The latent vectors mu (F, latent) of frames."""
+    """The means mu (F, latent) of the latent vectors of frames."""
     like = model.energy_scale
     rows = []
     for frame in frames:

@@ -1,8 +1,8 @@
-"""Where the training of the equivariant GlassVAE begins: z is the best linear code of g(r) and energies.
+"""Initial weights of the equivariant GlassVAE, with which z is the best linear code of g(r) and energies.
 
-From random weights, z learns from losses that are small beside those of the potential, and takes hours to tell more of
-a structure than its temperature. The best linear code is known in closed form: reduced-rank regression of what z must
-tell on the pooled pair distances.
+From random weights, z learns slowly, because its losses are small beside those of the potential: it takes hours until z
+describes more of a structure than its temperature. The best linear code is known in closed form: it is the reduced-rank
+regression of g(r) and energies on the pooled pair distances.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from vitrify.glassvae.models.base import graph_sums
 from vitrify.glassvae.models.equivariant import EquivariantGlassVAE, Residual
 from vitrify.glassvae.training.batches import Item, make_batch
 
-_RIDGE = 1e-4  # of the largest variance of a pooled pair distance
+_RIDGE = 1e-4  # regularisation, in units of the largest variance of a pooled pair distance
 _NARROW = -4.0  # log variance of z at the start
-_AT_ONCE = 32  # structures in memory
+_AT_ONCE = 32  # number of structures in memory at a time
 
 
 @torch.no_grad()
 def start_latents(model: EquivariantGlassVAE, items: Sequence[Item]) -> None:
-    """Sets the paths from pair distances to z, and from z to g(r), to the best linear ones for these structures."""
+    """Sets the weights from pair distances to z, and from z to g(r), to the best linear ones for these structures."""
     pooled, rdf, energies = _observed(model, items)
     rank = min(model.config.summary, *pooled.shape)
-    told = np.hstack([_whole(rdf - rdf.mean(0)), _whole(energies - energies.mean(0))])
-    weights, codes = _reduced_rank(pooled - pooled.mean(0), told, rank)
+    targets = np.hstack([_normalised(rdf - rdf.mean(0)), _normalised(energies - energies.mean(0))])
+    weights, codes = _reduced_rank(pooled - pooled.mean(0), targets, rank)
     like = model.rdf_mean
     edge = model.edge_path.weight  # (centres * kinds, splines, summary)
     edge[..., :rank] = torch.as_tensor(weights).to(like).view(edge.shape[0], edge.shape[1], rank)
@@ -56,7 +56,10 @@ def start_latents(model: EquivariantGlassVAE, items: Sequence[Item]) -> None:
 
 
 def _observed(model: EquivariantGlassVAE, items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each structure: sums of pair functions for each atom (F, K), g(r) (F, P bins), known energies (F, 1 or 2)."""
+    """For F structures: sums of pair functions over their atoms (F, K), g(r) (F, P bins), known energies (F, 1 or 2).
+
+    Sums and energies are divided by the number of atoms.
+    """
     rows: list[list[Tensor]] = [[], [], []]
     for start in range(0, len(items), _AT_ONCE):
         batch = make_batch(items[start : start + _AT_ONCE], model.rdf_mean)
@@ -71,14 +74,17 @@ def _observed(model: EquivariantGlassVAE, items: Sequence[Item]) -> tuple[np.nda
     return pooled, rdf, energies[:, np.isfinite(energies).all(0)]
 
 
-def _whole(values: np.ndarray) -> np.ndarray:
-    """Scaled so that all columns (F, K) together vary by one."""
+def _normalised(values: np.ndarray) -> np.ndarray:
+    """Centred rows (F, K), scaled so that the variances of the columns add up to one."""
     spread = float(np.sqrt(np.square(values).sum(1).mean())) if values.size else 0.0
     return values / max(spread, 1e-12)
 
 
 def _reduced_rank(inputs: np.ndarray, outputs: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (K, rank) whose codes inputs @ weights (F, rank), of variance one, tell most of outputs; best first."""
+    """Weights (K, rank) and codes inputs @ weights (F, rank) of variance one, from which outputs are predicted best.
+
+    inputs: (F, K). outputs: (F, any). The codes are ordered by the variance of the outputs that they explain.
+    """
     gram = inputs.T @ inputs / len(inputs)
     ridge = _RIDGE * max(float(np.diag(gram).max()), 1e-12) * np.eye(len(gram))
     fit = np.linalg.solve(gram + ridge, inputs.T @ outputs / len(inputs))

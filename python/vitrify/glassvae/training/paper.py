@@ -1,4 +1,4 @@
-"""Training of the paper's GlassVAE and of its ablations, with the losses of the paper."""
+"""The training task of the paper's GlassVAE and of its ablations, with the losses of the paper."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from vitrify.data.frames import Frame
 from vitrify.glassvae.models.base import graph_sums
 from vitrify.glassvae.models.paper import FixedGlassVAE
 from vitrify.glassvae.training.batches import Batch, Item, divergence, energy_scale, make_batch, weighted_mean
-from vitrify.training.config import LossConfig
+from vitrify.glassvae.training.config import LossConfig
 from vitrify.training.task import Task
 
-_BINS, _FROM = 50, 1.5  # of the soft histogram of distances
+_BINS, _FROM = 50, 1.5  # number of bins of the soft histogram of distances, and its start in the unit of length
 _COSINE = 0.1  # weight of directions beside distances (the paper's lambda, which it does not give)
 PARTS = ("energy", "kl", "rdf", "node", "edge")
 
 
 class PaperTask(Task):
-    """A variant of the paper with its losses; forces are not trained. scales: of energy and of distances."""
+    """A variant of the paper with its losses; forces are not trained.
+
+    scales: (2,), spread of the energy for each atom, and of the distances, in their units.
+    """
 
     model: FixedGlassVAE
     scales: Tensor
@@ -37,11 +40,11 @@ class PaperTask(Task):
 
     @staticmethod
     def collate(samples: Sequence[Item]) -> list[Item]:
-        """Frames stay apart until their graph is built."""
+        """A batch is the list of frames; their graph is built later."""
         return list(samples)
 
     def parts(self, items: Sequence[Item], train: bool) -> dict[str, Tensor]:
-        """The parts of the loss, each about 1 where nothing is known."""
+        """The parts of the loss by name, each about 1 before training."""
         model, batch = self.model, make_batch(items, self.scales)
         n = len(items)
         atom = torch.cat([torch.arange(len(item.frame)) for item in items]).to(batch.types.device)
@@ -79,7 +82,7 @@ class PaperTask(Task):
         return relative.mean()
 
     def _soft(self, distances: Tensor, batch: Batch, n: int) -> Tensor:
-        """g(r) of each structure and pair of species (n, P, bins), with Gaussian bins and shells of the instant box."""
+        """g(r) of each structure and pair of species (n, P, bins), with Gaussian bins, in the volume of each cell."""
         model = self.model
         width = (float(model.cutoff) - _FROM) / _BINS
         r = _FROM + width * (torch.arange(_BINS, device=distances.device).to(distances) + 0.5)
@@ -99,7 +102,7 @@ class PaperTask(Task):
 
     @torch.no_grad()
     def statistics(self, batch: list[Item]) -> Tensor:
-        """The parts of the loss, in their order, 0 for what the variant has not, and their weighted mean."""
+        """The parts of the loss in the order of PARTS, 0 if the variant lacks one, and their weighted mean."""
         parts = self.parts(batch, train=False)
         zero = torch.zeros_like(parts["energy"])
         return torch.stack([*(parts.get(name, zero) for name in PARTS), weighted_mean(parts, self.weights)])
@@ -121,5 +124,5 @@ class PaperTask(Task):
 def calibrate(task: PaperTask, frames: Sequence[Frame]) -> None:
     """Sets all scales from the training data."""
     task.scales[0] = energy_scale(frames, task.model)
-    # of distances that fill the sphere evenly
+    # The standard deviation of distances from the centre of a sphere to points that fill it uniformly.
     task.scales[1] = float(task.model.cutoff) * (3 / 5 - 9 / 16) ** 0.5

@@ -1,34 +1,30 @@
-"""From a configuration to the training of a GlassVAE of any variant."""
+"""Prepares the training of a GlassVAE of any variant."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-import vitrify
-from vitrify.amshortcut.training.task import masses_of
-from vitrify.core.files import sha256
 from vitrify.data.frames import Frame, load_frames
-from vitrify.data.samples import read_recipe, split_groups
+from vitrify.data.samples import evenly_spaced, masses_of, read_recipe, split_groups
 from vitrify.glassvae.models.equivariant import EquivariantGlassVAE
 from vitrify.glassvae.training import equivariant as glassvae_equivariant
 from vitrify.glassvae.training import paper as glassvae_paper
 from vitrify.glassvae.training.batches import Items
+from vitrify.glassvae.training.config import GlassVAEConfig
 from vitrify.glassvae.training.equivariant import GlassVAETask
 from vitrify.glassvae.training.paper import PaperTask
 from vitrify.models import ModelConfig, System, build_model
-from vitrify.training.config import GlassVAEConfig
+from vitrify.training.info import data_files, describe
 from vitrify.training.task import Prepared
 from vitrify.training.validity import structure_validity
 
 
 def prepare(config: GlassVAEConfig, model_config: ModelConfig) -> Prepared:
-    """The task of a configuration, on the structures of its files."""
+    """The task and data of a configuration; VitrifyError for files that `load_frames` refuses."""
     data = config.data
     forces = bool(config.loss.forces)
     frames = load_frames(data.train, data.species, forces)
@@ -36,7 +32,7 @@ def prepare(config: GlassVAEConfig, model_config: ModelConfig) -> Prepared:
         train, held_out = frames, load_frames(data.validation, data.species, forces)
     else:
         train, held_out = split_groups(frames, data.held_out, config.training.seed)
-    masses = masses_of(data)
+    masses = masses_of(data.species, data.masses)
     model = build_model(config.kind, model_config, System(tuple(data.species), tuple(masses), data.units, 0.0))
     validity = structure_validity(data.species, train, float(model.cutoff))
     task: GlassVAETask | PaperTask
@@ -48,8 +44,7 @@ def prepare(config: GlassVAEConfig, model_config: ModelConfig) -> Prepared:
         glassvae_paper.calibrate(task, train)
     if config.training.precision == 64:
         task = task.double()
-    step = max(1, len(held_out) // data.validation_samples)
-    chosen = list(range(0, len(held_out), step))[: data.validation_samples]
+    chosen = evenly_spaced(len(held_out), data.validation_samples)
 
     def finish(folder: Path) -> None:
         if isinstance(task, GlassVAETask):
@@ -57,25 +52,21 @@ def prepare(config: GlassVAEConfig, model_config: ModelConfig) -> Prepared:
 
     return Prepared(
         task, Items(train, model, data.times), Items(held_out, model), chosen,
-        describe(config, masses, validity, train), finish,
+        _describe(config, masses, validity, train), finish,
     )  # fmt: skip
 
 
-def describe(config: GlassVAEConfig, masses: list[float], validity: dict[str, Any], frames: Sequence[Frame]) -> str:
-    """All that a checkpoint must say about its model beside the weights, as JSON."""
+def _describe(config: GlassVAEConfig, masses: list[float], validity: dict[str, Any], frames: Sequence[Frame]) -> str:
     data = config.data
     temperatures = [frame.temperature for frame in frames if frame.thermal and np.isfinite(frame.temperature)]
     span = {"temperature": [0.0, max(temperatures)]} if temperatures else {}
     inherent = any(np.isfinite(frame.inherent_energy) for frame in frames)
-    return json.dumps(
-        {
-            "config": json.loads(config.model_dump_json()),
-            "species": list(data.species),
-            "units": data.units,
-            "masses": masses,
-            "validity": {**span, **validity},
-            "latent_energy": "inherent_energy" if inherent else "energy",
-            "data": [{"name": path.name, "sha256": sha256(path), "recipe": read_recipe(path)} for path in data.train],
-            "versions": {"vitrify": vitrify.__version__, "torch": torch.__version__},
-        }
+    return describe(
+        config,
+        data.species,
+        data.units,
+        {**span, **validity},
+        data_files(data.train, read_recipe),
+        masses=masses,
+        latent_energy="inherent_energy" if inherent else "energy",
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitrify.core.errors import VitrifyError
-from vitrify.modelfile.archive import Metadata
+from vitrify.modelfile.metadata import Metadata
 from vitrify.ogn.step import Langevin
 
 SHARED = {"engine": 1, "device": 1}  # keywords of all commands that run a model, with the number of their values
@@ -15,7 +15,7 @@ CHECK = {"check": 1}
 
 
 @dataclass(frozen=True)
-class Words:
+class Arguments:
     """A command, read: the model file, one element for each atom type, and the values of the keywords given."""
 
     model: str
@@ -23,7 +23,7 @@ class Words:
     values: Mapping[str, tuple[str, ...]]
 
 
-def read_words(style: str, text: str, n_types: int, own_keywords: Mapping[str, int]) -> Words:
+def read_arguments(style: str, text: str, n_types: int, own_keywords: Mapping[str, int]) -> Arguments:
     """Reads the words after `fix ID all ogn` or `compute ID all symgnn/atom`, for a system of `n_types` atom types.
 
     own_keywords: keywords of the style beside engine, device and check, with the number of their values.
@@ -51,10 +51,10 @@ def read_words(style: str, text: str, n_types: int, own_keywords: Mapping[str, i
                 f"{style}: {keyword} wants {n} value{'s' if n > 1 else ''}, got {' '.join(rest) or 'none'}"
             )
         values[keyword], rest = tuple(rest[:n]), rest[n:]
-    return Words(model, tuple(elements), values)
+    return Arguments(model, tuple(elements), values)
 
 
-def options_of(style: str, words: Words) -> dict[str, Any]:
+def options_of(style: str, words: Arguments) -> dict[str, Any]:
     """The values of keywords as the options that `vitrify.lammps.attach` takes."""
     options: dict[str, Any] = {}
     for keyword, values in words.values.items():

@@ -1,5 +1,4 @@
-"""Per-atom predictions of a SymGNN in LAMMPS's memory, where `dump` and Python read them: `compute symgnn/atom` without
-the plugin."""
+"""`compute symgnn/atom` without the plugin: predictions of a SymGNN in LAMMPS's memory, where `dump` can read them."""
 
 from __future__ import annotations
 
@@ -10,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from vitrify.core.units import get_units
-from vitrify.engines.open import Engine, open_symgnn
+from vitrify.engines.open import EngineName
 from vitrify.hosts.lammps.arguments import map_elements
 from vitrify.hosts.lammps.library import Array, Integers
 from vitrify.hosts.lammps.system import Atoms, System
-from vitrify.modelfile.reference_case import PropertyPredictor, require_reference
+from vitrify.symgnn.interface import PropertyPredictor
 
-# Labels belong to structures that a minimizer has left at rest; the limits are those of compute symgnn/atom.
+# The labels of the training data belong to minimised structures; these limits are those of compute symgnn/atom.
 LARGEST_FORCE = {"metal": (0.05, "eV/A"), "lj": (0.1, "epsilon/sigma")}
 LARGEST_TEMPERATURE = {"metal": (1.0, " K"), "lj": (1.0e-3, " epsilon/k")}
 
@@ -26,13 +25,15 @@ class BarrierField:
 
         fix ID all property/atom d_barrier d_barrier_std d_barrier_outside
 
-    The first is needed, and named after the model's property; the others, its standard deviation and 1 for an atom
-    unlike those of the training data, are written where they exist.
+    The first vector is named after the model's property, and must exist. The second holds its standard deviation, the
+    third 1 for an atom unlike the training data and 0 for others; both are written if they exist.
 
     Args:
         lmp: as `vitrify.hosts.lammps.library.Library` takes it.
-        model: file, name of a shipped model, or what `vitrify.engines.open.open_symgnn` returned.
-        elements: the model's species of each atom type; NULL for atoms that the model shall not see, which have zeros.
+        model: file, name of a shipped model, or a model that `vitrify.engines.open.open_model` has returned.
+        elements: the model's species of each atom type; NULL for atoms that the model ignores, whose values are 0.
+        style: name of the command, for messages.
+        engine, device: as for `vitrify.engines.open.open_model`.
         check: replay the model's reference case first.
 
     Raises:
@@ -41,32 +42,25 @@ class BarrierField:
 
     def __init__(
         self, lmp: Any, model: str | Path | PropertyPredictor, elements: list[str] | tuple[str, ...], *,
-        style: str = "vitrify.lammps.attach", engine: Engine | None = None, device: str = "cpu", check: bool = False,
+        style: str = "vitrify.lammps.attach", engine: EngineName | None = None, device: str = "cpu",
+        check: bool = False,
     ) -> None:  # fmt: skip
         self.system = System(lmp, style)
-        self.library, self.world = self.system.library, self.system.world
-        self.loaded = self.world.together(lambda: self._open(model, engine, device, check))
-        self.metadata = self.loaded.metadata
+        self.library, self.ranks = self.system.library, self.system.ranks
+        self.model: PropertyPredictor = self.system.open_model(model, engine, device, "symgnn", check)
+        self.metadata = self.model.metadata
         self.species = np.array([-1, *map_elements(style, elements, self.system.n_types, self.metadata, True)])
         self.system.check(self.metadata)
         self._warned: set[str] = set()
 
-    def _open(
-        self, model: str | Path | PropertyPredictor, engine: Engine | None, device: str, check: bool
-    ) -> PropertyPredictor:
-        loaded = open_symgnn(model, engine, device) if isinstance(model, str | Path) else model
-        if check:
-            require_reference(loaded)
-        return loaded
-
     @property
     def names(self) -> tuple[str, str, str]:
-        """The per-atom vectors, as `dump custom` takes them: value, standard deviation, outside."""
+        """Names of the per-atom vectors in `dump custom`: value, standard deviation, outside."""
         name = self.metadata.property.name
         return f"d_{name}", f"d_{name}_std", f"d_{name}_outside"
 
     def create(self) -> BarrierField:
-        """Makes the per-atom vectors, if there are none; not allowed during a run."""
+        """Creates the per-atom vectors, if there are none; not allowed during a run."""
         fix = f"vitrify_{self.metadata.property.name}"
         if not self.library.has("fix", fix):
             self.library.command(f"fix {fix} all property/atom {' '.join(self.names)}")
@@ -74,38 +68,38 @@ class BarrierField:
 
     @property
     def values(self) -> Array:
-        """The property of the atoms that this rank owns, (n_owned,), in the order of `ids`: LAMMPS's own memory.
+        """The property of the atoms that this rank owns (n_owned,), in the order of `ids`: a view of LAMMPS's memory.
 
-        A view is good until LAMMPS runs again, which may reorder atoms and move its arrays.
+        The view is valid until LAMMPS runs again, since that may reorder atoms and move arrays.
         """
         return self.library.column(self.names[0])
 
     @property
     def deviations(self) -> Array:
-        """The standard deviation of each value, as `values`."""
+        """The standard deviation of each of the `values`, a view (n_owned,)."""
         return self.library.column(self.names[1])
 
     @property
     def outside(self) -> Array:
-        """1 for an atom unlike those of the training data, otherwise 0, as `values`."""
+        """1 for an atom unlike those of the training data, otherwise 0: a view (n_owned,), ordered as `values`."""
         return self.library.column(self.names[2])
 
     @property
     def ids(self) -> Integers:
-        """IDs of the atoms that this rank owns, as `values`."""
+        """IDs of the atoms that this rank owns: a view (n_owned,), ordered as `values`."""
         return self.library.integers("id")
 
     def update(self) -> Array:
-        """Predicts the property of all atoms as they are now, and returns `values`; every rank must call this.
+        """Predicts the property of all atoms at their present positions, and returns `values`; every rank must call it.
 
         Warns once of atoms that are not at rest, and of a composition or density outside the training data.
 
-        Raises VitrifyError for positions and predictions that are not finite, and without the per-atom vector.
+        Raises VitrifyError for positions or predictions that are not finite, and if there is no per-atom vector.
         """
         self.system.check_periodic()
-        self.world.together(lambda: self.values)  # where there is no vector, before any work is done
+        self.ranks.together(lambda: self.values)  # fails early if there is no vector
         atoms = self.system.atoms()
-        rows = self.world.together(lambda: self._predict(atoms))
+        rows = self.ranks.together(lambda: self._predict(atoms))
         for name, row in zip(self.names, rows, strict=True):
             if name == self.names[0] or self.library.symbols.lammps_extract_atom(self.library.handle, name.encode()):
                 self.library.column(name)[...] = row[atoms.owned]
@@ -113,14 +107,14 @@ class BarrierField:
         return self.values
 
     def _predict(self, atoms: Atoms) -> tuple[Array, Array, Array]:
-        """Values, deviations and marks of all atoms (N,)."""
+        """Values, deviations, and flags of atoms unlike the training data, (N,) each."""
         types = self.species[atoms.types]
         seen = types >= 0
         self._check_numbers(atoms, atoms.positions.sum(1), "the position")
         _, cell, _ = self.library.box()
         every = bool(seen.all())
         positions = atoms.positions if every else atoms.positions[seen]
-        found, spread = self.loaded.predict(positions, cell, types if every else types[seen])
+        found, spread = self.model.predict(positions, cell, types if every else types[seen])
         values, deviations = np.zeros(len(types)), np.zeros(len(types))
         values[seen], deviations[seen] = found, spread
         self._check_numbers(atoms, values + deviations, f"the model's {self.metadata.property.name}")
@@ -133,10 +127,10 @@ class BarrierField:
             raise self.system.error(f"{what} of atom {atom} is not a number at step {self.library.step}")
 
     def _warn(self, atoms: Atoms) -> None:
-        """Says on the first rank, each thing once, what makes the answer an extrapolation."""
-        if self.world.rank != 0:
+        """Warns on the first rank, once of each quantity, if the prediction is an extrapolation."""
+        if self.ranks.rank != 0:
             return
-        from vitrify.hosts.ase_calculator import outside  # which brings all of ASE's dynamics
+        from vitrify.modelfile.validity import outside
 
         metadata, types = self.metadata, self.species[atoms.types]
         found = {"motion": self._motion(atoms, types >= 0)} if "motion" not in self._warned else {}
@@ -149,9 +143,12 @@ class BarrierField:
             warnings.warn(f"{self.system.style}: step {self.library.step}: {text}", stacklevel=3)
 
     def _motion(self, atoms: Atoms, seen: Any) -> str:
-        """What shows that this is no minimum: forces of this rank's atoms, or the temperature without forces."""
+        """A warning if the structure is no minimum, or "".
+
+        It is judged by the forces on this rank's atoms; where there are no forces yet, by the temperature.
+        """
         units = get_units(self.metadata.units)
-        # Before the first run, LAMMPS has chosen no ghosts, and what stands in the array of forces is no force.
+        # Before the first run LAMMPS has no ghosts, and the array of forces holds arbitrary numbers.
         forces = self.library.rows("f") if self.library.setting("nghost") > 0 else np.zeros((0, 3))
         largest = float(np.abs(forces).max(initial=0.0))
         limit, unit = LARGEST_FORCE[units.name]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vitrify.core.errors import VitrifyError
 from vitrify.hosts.lammps.barriers import BarrierField
 from vitrify.hosts.lammps.ogn import Control, Mover
+from vitrify.kinds import KINDS, load
 from vitrify.modelfile.archive import find_model, read_metadata
 from vitrify.ogn.step import Langevin
 
@@ -53,13 +54,13 @@ class OGNRun(Mover):
         if strides < 0:
             raise self.system.error(f"{strides} strides: give a number that is not negative")
         self.library.command("run 0 post no")
-        self.world.together(self.start_run)
+        self.ranks.together(self.start_run)
         for _ in range(strides):
             self.move(self.library.step + 1)
             self.library.command("run 1 pre no post no")
 
 
-def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> OGNRun | BarrierField | EnergyModel:
+def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any:
     """Gives a LAMMPS that Python drives a model; no plugin is needed. Every rank must call this.
 
         ogn = attach(lmp, "kalj.ogn.pt", ["A", "B"], langevin=(3.0, 0.5, 7));  ogn.run(500)
@@ -74,23 +75,34 @@ def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> OGN
         options: of `Mover` (engine, device, check, langevin, guard), of `BarrierField` (engine, device, check),
             or of `EnergyModel` (fix).
 
+    Returns:
+        OGNRun, BarrierField or EnergyModel.
+
     Raises:
         VitrifyError: an unknown option, or a system that does not fit the model.
     """
     if not isinstance(model, str | Path):
         return _energies(lmp, model, elements, options)
-    kind: str = read_metadata(find_model(model)).kind
-    if kind == "ogn":
-        _known(options, ("engine", "device", "check", "langevin", "guard"), kind)
-        return OGNRun(lmp, model, tuple(elements), control=_control(options), **options)
-    if kind == "symgnn":
-        _known(options, ("engine", "device", "check"), kind)
-        return BarrierField(lmp, model, tuple(elements), **options).create()
-    if kind == "amshortcut":
+    kind = KINDS[read_metadata(find_model(model)).kind]
+    if kind.attach is not None:
+        return load(kind.attach)(lmp, model, tuple(elements), options)
+    if kind.has("generate") and not kind.properties:
         raise VitrifyError(f"{model} makes structures: use vitrify.lammps.create_glass(lmp, {str(model)!r}, elements)")
     from vitrify.hosts.ase_calculator import GlassCalc
 
     return _energies(lmp, GlassCalc(model), elements, options)
+
+
+def attach_ogn(lmp: Any, model: str | Path, elements: tuple[str, ...], options: dict[str, Any]) -> OGNRun:
+    """`attach` for a model that moves atoms."""
+    _known(options, ("engine", "device", "check", "langevin", "guard"), "ogn")
+    return OGNRun(lmp, model, elements, control=_control(options), **options)
+
+
+def attach_barriers(lmp: Any, model: str | Path, elements: tuple[str, ...], options: dict[str, Any]) -> BarrierField:
+    """`attach` for a model of a property of each atom."""
+    _known(options, ("engine", "device", "check"), "symgnn")
+    return BarrierField(lmp, model, elements, **options).create()
 
 
 def _control(options: dict[str, Any]) -> Control:

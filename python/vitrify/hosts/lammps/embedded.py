@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vitrify.core.errors import VitrifyError
-from vitrify.hosts.lammps.arguments import options_of, read_words
+from vitrify.hosts.lammps.arguments import options_of, read_arguments
 from vitrify.hosts.lammps.barriers import BarrierField
 from vitrify.hosts.lammps.library import Library
 from vitrify.hosts.lammps.ogn import Control, Mover, Watch
@@ -68,19 +68,19 @@ class OGN:
             raise VitrifyError(
                 f'{self.style}: no model is named: use variable ogn string "kalj.ogn.pt A B" before the fix'
             )
-        words = read_words(self.style, text, library.setting("ntypes"), _OGN_KEYWORDS)
+        words = read_arguments(self.style, text, library.setting("ntypes"), _OGN_KEYWORDS)
         options = options_of(self.style, words)
         try:
             control = Control(**{name: options.pop(name) for name in _OGN_KEYWORDS if name in options})
         except VitrifyError as error:
             raise VitrifyError(f"{self.style}: {error}") from None
         self.mover = Mover(lmp, words.model, words.elements, style=self.style, control=control, **options)
-        self.library, self.world = self.mover.library, self.mover.world
+        self.library, self.ranks = self.mover.library, self.mover.ranks
         self._watch: Watch | None = None
         if control.energy == "rescale" and not library.has("compute", _ENERGY):
             # Beside thermo's own, which gives the energy of the start in the first step, and would give it twice.
             library.command(f"compute {_ENERGY} all pe")
-        if self.world.rank == 0:
+        if self.ranks.rank == 0:
             print(self.mover.describe(), flush=True)
 
     def init(self) -> None:
@@ -90,7 +90,7 @@ class OGN:
     def initial_integrate(self, vflag: int) -> None:
         """Moves the atoms."""
         if self._watch is not None:
-            self.world.together(self.mover.start_run)
+            self.ranks.together(self.mover.start_run)
             self._watch.compare()
         if self.mover.needs_energy:
             self.mover.set_energy(self.library.scalar("thermo_pe"))
@@ -144,7 +144,7 @@ class Barriers:
     def __call__(self, lmp: Any, *_: Any) -> None:
         library = Library(lmp)
         if library.handle not in self._fields:
-            words = read_words(self.style, self.words, library.setting("ntypes"), {})
+            words = read_arguments(self.style, self.words, library.setting("ntypes"), {})
             field = BarrierField(lmp, words.model, words.elements, style=self.style, **options_of(self.style, words))
             self._fields[library.handle] = field
         self._fields[library.handle].update()

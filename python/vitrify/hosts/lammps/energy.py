@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from ase import Atoms
 
-from vitrify.core.checks import check_vectors
 from vitrify.core.units import get_units
+from vitrify.core.validation import check_vectors
 from vitrify.generation.samplers import numbers_of
 from vitrify.hosts.lammps.library import Array, Library, doubles
 from vitrify.hosts.lammps.system import System
@@ -48,7 +48,7 @@ class EnergyModel:
         fix: str = "vitrify_energy",
     ) -> None:  # fmt: skip
         self.system, self.fix = System(lmp, style), fix
-        self.library, self.world = self.system.library, self.system.world
+        self.library, self.ranks = self.system.library, self.system.ranks
         get_units(self.library.units)
         if len(elements) != self.system.n_types:
             raise self.system.error(
@@ -87,7 +87,7 @@ class EnergyModel:
                 self._compute(forces)
         except Exception as failure:
             if self.library.embedded:  # no Python waits for LAMMPS to return
-                self.world.end(f"{self.system.style}: {type(failure).__name__}: {failure}")
+                self.ranks.end(f"{self.system.style}: {type(failure).__name__}: {failure}")
             self.library.fail(failure)
 
     def _compute(self, forces: Array) -> None:
@@ -99,7 +99,7 @@ class EnergyModel:
             structure = Atoms(numbers, positions=atoms.positions - origin, cell=cell, pbc=periodic)
             return _checked(ask(self._calculator, structure), len(structure), abs(float(np.linalg.det(cell))))
 
-        self.energy, found, virial = self.world.together(answer)
+        self.energy, found, virial = self.ranks.together(answer)
         forces[...] = found[atoms.owned]
         self.library.call("fix_external_set_energy_global", self.fix.encode(), self.energy)
         self.library.call("fix_external_set_virial_global", self.fix.encode(), (c_double * 6)(*virial))

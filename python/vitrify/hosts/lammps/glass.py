@@ -10,7 +10,8 @@ import numpy as np
 
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.hosts.lammps.system import System
-from vitrify.modelfile.archive import AMShortcutMetadata, GlassVAEMetadata, find_model, read_metadata, wrong_kind
+from vitrify.kinds import KINDS
+from vitrify.modelfile.archive import find_model, read_metadata
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -43,7 +44,7 @@ def create_glass(lmp: Any, model: str | Path, elements: Sequence[str], **options
     """
     system = System(lmp, STYLE)
     _check(system, options)
-    atoms = system.world.together(lambda: _make(system, model, elements, options))
+    atoms = system.ranks.together(lambda: _make(system, model, elements, options))
     return _create(system, atoms, [str(element) for element in elements])
 
 
@@ -63,12 +64,12 @@ def _check(system: System, options: dict[str, Any]) -> None:
 
 
 def _make(system: System, model: str | Path, elements: Sequence[str], options: dict[str, Any]) -> Atoms:
-    from vitrify.generation.generate import generate
+    from vitrify.generation.generate import generate, not_a_generator
 
     path = find_model(model)
     metadata = read_metadata(path)
-    if not isinstance(metadata, AMShortcutMetadata | GlassVAEMetadata):
-        raise wrong_kind(path, metadata.kind, "amshortcut")
+    if not KINDS[metadata.kind].has("generate"):
+        raise not_a_generator(path, metadata.kind)
     if metadata.units != system.library.units:
         raise system.error(
             f"the model is in {metadata.units} units, but the input uses units {system.library.units}: use units "

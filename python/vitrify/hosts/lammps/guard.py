@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
 from vitrify.hosts.lammps.library import Array
-from vitrify.modelfile.archive import OGNMetadata
+from vitrify.ogn.metadata import OGNMetadata
 from vitrify.ogn.step import kinetic_energy
 
 CLOSEST = 0.9

@@ -1,6 +1,6 @@
 """OGN steps in a LAMMPS without the plugin: `fix ID all python/move vitrify.lammps.OGN`, or driven from Python.
 
-Both make the predictions, and by and large the checks, of `fix ogn` (cpp/lammps/fix_ogn.cpp).
+The predictions are those of `fix ogn` (cpp/lammps/fix_ogn.cpp), and so are most of the refusals.
 """
 
 from __future__ import annotations
@@ -15,21 +15,26 @@ from numpy.typing import NDArray
 from vitrify.core.counter_rng import normal3
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
-from vitrify.engines.open import Engine, open_ogn
+from vitrify.engines.open import EngineName
 from vitrify.hosts.lammps import guard
 from vitrify.hosts.lammps.arguments import map_elements
 from vitrify.hosts.lammps.library import Array
 from vitrify.hosts.lammps.system import Atoms, System
-from vitrify.modelfile.reference_case import MotionPredictor, require_reference
+from vitrify.ogn.interface import MotionPredictor
 from vitrify.ogn.step import MASS_TOLERANCE, Langevin, kinetic_energy, langevin_half_step, rescale_to_energy
 
 _TIMESTEP_TOLERANCE = 1e-6
-_SAME_PLACE = 1e-9  # of the box: atoms that only LAMMPS has wrapped have not moved
+_SAME_PLACE = 1e-9  # in units of the box edges: smaller displacements are rounding, after LAMMPS has wrapped atoms
 
 
 @dataclass(frozen=True)
 class Control:
-    """What is done beside predictions; the keywords of `fix ogn`, of which fallback needs the plugin."""
+    """Control of the energy and refusal of bad strides, as by the keywords of `fix ogn` (fallback needs the plugin).
+
+    energy: "rescale" keeps the total energy. langevin: a thermostat. guard: refuse strides outside the model's range.
+
+    Raises VitrifyError for an unknown energy, and for rescale with a thermostat.
+    """
 
     energy: Literal["none", "rescale"] = "none"
     langevin: Langevin | None = None
@@ -47,12 +52,14 @@ class Mover:
 
     Args:
         lmp: as `vitrify.hosts.lammps.library.Library` takes it.
-        model: file, name of a shipped model, or what `vitrify.engines.open.open_ogn` returned.
+        model: file, name of a shipped model, or a model that `vitrify.engines.open.open_model` has returned.
         elements: the model's species of each atom type.
+        style: name of the command, for messages.
+        engine, device: as for `vitrify.engines.open.open_model`.
         check: replay the model's reference case first.
 
     Attributes:
-        work: energy that rescaling or the thermostat has taken out so far; the scalar of `fix ogn`.
+        work: energy that rescaling or the thermostat has removed so far (unit of energy); the scalar of `fix ogn`.
 
     Raises:
         VitrifyError: units, masses, timestep, elements, boundaries or atom styles that do not fit the model.
@@ -60,14 +67,14 @@ class Mover:
 
     def __init__(
         self, lmp: Any, model: str | Path | MotionPredictor, elements: list[str] | tuple[str, ...], *,
-        style: str = "vitrify.lammps.attach", engine: Engine | None = None, device: str = "cpu",
+        style: str = "vitrify.lammps.attach", engine: EngineName | None = None, device: str = "cpu",
         control: Control | None = None, check: bool = False,
     ) -> None:  # fmt: skip
         self.system = System(lmp, style)
-        self.library, self.world = self.system.library, self.system.world
+        self.library, self.ranks = self.system.library, self.system.ranks
         self.control = control or Control()
-        self.loaded = self.world.together(lambda: self._open(model, engine, device, check))
-        self.metadata = self.loaded.metadata
+        self.model: MotionPredictor = self.system.open_model(model, engine, device, "ogn", check)
+        self.metadata = self.model.metadata
         self.units = get_units(self.metadata.units)
         self.species = np.array(
             [0, *map_elements(style, elements, self.system.n_types, self.metadata, False)], np.int32
@@ -81,25 +88,17 @@ class Mover:
         self._box: tuple[Array, Array] | None = None
         self.work = 0.0
 
-    def _open(
-        self, model: str | Path | MotionPredictor, engine: Engine | None, device: str, check: bool
-    ) -> MotionPredictor:
-        loaded = open_ogn(model, engine, device) if isinstance(model, str | Path) else model
-        if check:
-            require_reference(loaded)
-        return loaded
-
     def describe(self) -> str:
-        """What moves the atoms, in the words of `fix ogn`."""
+        """A line about the model, its engine and the mapping of types, as `fix ogn` prints it."""
         model = self.metadata
         types = ", ".join(f"{t} -> {model.species[s]}" for t, s in enumerate(self.species[1:], 1))
         return (
-            f"{self.system.style}: {self.loaded.runs_on}, variant {model.variant}, {model.dtype}, "
+            f"{self.system.style}: {self.model.runs_on}, variant {model.variant}, {model.dtype}, "
             f"stride {model.stride}, timestep {model.timestep:g}, cutoff {model.cutoff:g}; types {types}"
         )
 
     def start_run(self) -> None:
-        """Refuses what a run of this model must not have; to be called before each run."""
+        """Checks boundaries, masses and timestep; to be called before each run. Raises VitrifyError if one is wrong."""
         self.system.check_periodic()
         wanted, masses = self._masses_of_types[1:], self.library.masses()
         for number, (mass, want) in enumerate(zip(masses, wanted, strict=True), 1):
@@ -112,15 +111,15 @@ class Mover:
         self._box = None
 
     def move(self, step: int) -> None:
-        """One stride of all atoms; `step` is the number of the step at its end, which every rank must call.
+        """Moves all atoms by one stride; every rank must call this. step: number of the step at the end of the stride.
 
-        Raises VitrifyError, on all ranks, for what the guard refuses, lost atoms, and results that are no numbers; no
-        atom has moved then.
+        Raises VitrifyError on all ranks for strides that the guard refuses, lost atoms, and results that are not
+        finite. No atom has moved then.
         """
         self._check_timestep()
         cell = self.check_box()
         atoms = self.system.atoms()
-        x, v = self.world.together(lambda: self._stride(atoms, cell, step))
+        x, v = self.ranks.together(lambda: self._stride(atoms, cell, step))
         self.library.rows("x")[...] = x[atoms.owned]
         self.library.rows("v")[...] = v[atoms.owned]
 
@@ -135,7 +134,7 @@ class Mover:
                 self._guard.check_start(masses, v)
             dr, dv = self._predict(atoms, v, cell, types, step)
             if self.control.guard:
-                closest = getattr(self.loaded, "closest", None)
+                closest = getattr(self.model, "closest", None)
                 found = None if closest is None else closest()
                 self._guard.check_distances(atoms.positions, cell, types, atoms.ids, found)
                 drift = self.metadata.timestep * (masses @ v) / masses.sum()
@@ -147,7 +146,7 @@ class Mover:
 
     def _predict(self, atoms: Atoms, v: Array, cell: Array, types: NDArray[Any], step: int) -> tuple[Array, Array]:
         try:
-            dr, dv = self.loaded.predict(atoms.positions, v, cell, types)
+            dr, dv = self.model.predict(atoms.positions, v, cell, types)
         except VitrifyError as error:
             raise self.system.error(f"the prediction of step {step} failed: {error}") from None
         guard.check_finite(atoms.ids, "after the prediction", dr, dv)
@@ -164,19 +163,22 @@ class Mover:
 
     @property
     def needs_energy(self) -> bool:
-        """Whether the energy to hold must still be told (`set_energy`)."""
+        """Whether `set_energy` must still be called, since energies are rescaled and the target is unknown."""
         return self.control.energy == "rescale" and self._target is None
 
     def set_energy(self, potential: float) -> None:
-        """Holds the total energy of now, of which `potential` is the potential part; every rank must call this."""
+        """Takes the present total energy as the target; every rank must call this.
+
+        potential: the present potential energy, in the unit of energy.
+        """
         atoms = self.system.atoms()
         masses = self._masses_of_types[atoms.types]
         self._target = potential + kinetic_energy(masses, atoms.velocities, self.units)
 
     def hold_energy(self, potential: float) -> None:
-        """Scales velocities, so that the total energy is that of `set_energy`; every rank must call this.
+        """Scales velocities to the total energy of `set_energy`; every rank must call this.
 
-        Raises VitrifyError if the potential energy alone is above it.
+        potential: the present potential energy, in the unit of energy. Raises VitrifyError if it exceeds the total.
         """
         if self._target is None:
             return
@@ -198,7 +200,7 @@ class Mover:
             )
 
     def check_box(self) -> Array:
-        """The cell (3, 3), which must stay as it is during a run."""
+        """The cell (3, 3); VitrifyError if it has changed since the start of the run."""
         origin, cell, _ = self.library.box()
         if self._box is None:
             self._box = (origin, cell)
@@ -208,18 +210,18 @@ class Mover:
 
 
 class Watch:
-    """Looks for a second integrator, whose style LAMMPS's library does not tell, by where the atoms are."""
+    """Detects a second integrator by the motion of the atoms, since LAMMPS's library does not give styles of fixes."""
 
     def __init__(self, system: System) -> None:
         self.system, self.library = system, system.library
         self.remember()
 
     def remember(self) -> None:
-        """Notes where this rank's atoms are."""
+        """Stores the positions of this rank's atoms."""
         self._ids, self._positions = self.library.integers("id").copy(), self.library.rows("x").copy()
 
     def compare(self) -> None:
-        """Refuses, on all ranks, atoms that have moved since, other than by lattice vectors and between ranks."""
+        """Raises VitrifyError on all ranks if atoms have moved since `remember`, other than by cell vectors."""
         _, now, before = np.intersect1d(self.library.integers("id"), self._ids, return_indices=True)
         _, cell, _ = self.library.box()
         moved = (self.library.rows("x")[now] - self._positions[before]) @ np.linalg.inv(cell)
@@ -229,4 +231,4 @@ class Watch:
             error = self.system.error(
                 f"another fix moves the atoms, too: remove one of the two (unfix ID; the fixes are {fixes})"
             )
-        self.system.world.agree(error)
+        self.system.ranks.agree(error)

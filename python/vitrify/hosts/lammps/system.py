@@ -1,24 +1,28 @@
-"""The atoms of a LAMMPS as a model wants them: all of them, on every rank."""
+"""The system in a LAMMPS as models need it: all atoms, on every rank."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitrify.core.errors import VitrifyError
+from vitrify.engines.interface import Engine
+from vitrify.engines.open import EngineName, open_checked
 from vitrify.hosts.lammps.library import Array, Library
 from vitrify.hosts.lammps.ranks import Ranks
-from vitrify.modelfile.archive import Metadata
+from vitrify.modelfile.metadata import Metadata
 
 
 @dataclass(frozen=True)
 class Atoms:
-    """All atoms: positions and velocities (N, 3), types (N,) from 1, IDs (N,), and which rows this rank owns.
+    """All atoms of a LAMMPS, in its units.
 
-    On one rank the arrays are LAMMPS's own; on more they are copies, in the order of IDs.
+    positions, velocities: (N, 3). types: (N,) from 1. ids: (N,). owned: index of the rows of atoms that this rank owns.
+    On one rank the arrays are LAMMPS's own; on several they are copies, in the order of IDs.
     """
 
     positions: Array
@@ -29,22 +33,31 @@ class Atoms:
 
 
 class System:
-    """One LAMMPS with a box: what models ask of it, and what they refuse. `style` begins the messages."""
+    """One LAMMPS with a simulation box, and the conditions that models set on it. `style` begins the messages.
+
+    Raises VitrifyError if there is no box yet.
+    """
 
     def __init__(self, lmp: Any, style: str) -> None:
         self.library = lmp if isinstance(lmp, Library) else Library(lmp)
         self.style = style
         if not self.library.setting("box_exist"):
             raise VitrifyError(f"{style}: used before simulation box is defined: use read_data or create_box first")
-        self.world = Ranks(self.library)
+        self.ranks = Ranks(self.library)
         self.n_types = self.library.setting("ntypes")
 
     def error(self, message: str) -> VitrifyError:
         """An error that begins with the style."""
         return VitrifyError(f"{self.style}: {message}")
 
+    def open_model(
+        self, model: str | Path | Engine, engine: EngineName | None, device: str, kind: str, check: bool
+    ) -> Any:
+        """A model of `kind`, as `vitrify.engines.open.open_checked` gives it, on every rank; all raise if one fails."""
+        return self.ranks.together(lambda: open_checked(model, engine, device, kind, check))
+
     def check(self, model: Metadata) -> None:
-        """Refuses units, dimensions and atom styles that the model does not know."""
+        """Raises VitrifyError for units, dimensions and atom styles that do not fit the model."""
         library = self.library
         if library.units != model.units:
             raise self.error(
@@ -57,23 +70,23 @@ class System:
             raise self.error("per-atom masses are not supported: use an atom style with one mass for each type")
 
     def check_periodic(self) -> None:
-        """Refuses walls and surfaces."""
+        """Raises VitrifyError unless all boundaries are periodic."""
         if not all(self.library.box()[2]):
             raise self.error("the model knows no walls or free surfaces: use boundary p p p")
 
     def atoms(self, velocities: bool = True) -> Atoms:
-        """The atoms as they are now; every rank must call this.
+        """All atoms at the present step, with or without `velocities`; every rank must call this.
 
-        Raises VitrifyError for lost atoms, and on more ranks than one for IDs that are not 1 to N.
+        Raises VitrifyError for lost atoms, and on several ranks for IDs that are not 1 to N.
         """
         library = self.library
-        if self.world.size == 1:
+        if self.ranks.size == 1:
             self._check_lost(library.n_owned)
             v = library.rows("v") if velocities else np.empty((0, 3))
             return Atoms(library.rows("x"), v, library.integers("type"), library.integers("id"), slice(None))  # type: ignore[arg-type]
-        self._check_lost(self.world.total(library.n_owned))
+        self._check_lost(self.ranks.total(library.n_owned))
         ids = library.integers("id") if library.n_owned else np.empty(0, np.int64)
-        wrong = self.world.total(int(np.count_nonzero(ids > library.n_atoms)))
+        wrong = self.ranks.total(int(np.count_nonzero(ids > library.n_atoms)))
         if wrong:
             raise self.error(
                 f"IDs must run from 1 to {library.n_atoms} on more ranks than one, {wrong} are larger: use "

@@ -1,4 +1,4 @@
-"""Runs of the real `lmp`: its progress, its errors, and what it wrote."""
+"""Runs of the real `lmp`: input scripts, progress, errors, and reading the dumps and logs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run_lmp(
     ranks: int = 1,
     tick: Tick = lambda steps: None,
 ) -> None:
-    """Runs `lmp -in script` in `folder` on some MPI ranks; `tick` hears the steps done, by thermo output.
+    """Runs `lmp -in script` in `folder` on some MPI ranks; thermo output tells `tick` how many steps were done.
 
     Raises VitrifyError with LAMMPS's own error.
     """
@@ -95,9 +95,10 @@ def write_input(
     every: int,
     window: tuple[int, int] | None = None,
 ) -> Path:
-    """Writes start.data and in.lammps: `steps` time steps of the given `fixes`, seen every `every` of them.
+    """Writes start.data and in.lammps: `steps` time steps with the given `fixes`, dumped every `every` steps.
 
-    window: (frames, interval in time steps) of a second dump, which ends with the run.
+    timestep: in the unit of time of the data. window: (frames, interval in time steps) of a second dump, which ends
+    with the run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open_session(meta, start.cell, start.types) as session:
@@ -134,7 +135,8 @@ def _dump(number: int, every: int, name: str, digits: int) -> list[str]:
 
 
 def read_run(folder: Path, timestep: float, failure: str = "") -> Record:
-    """The last run that a LAMMPS script with such dumps and such thermo output did in `folder`."""
+    """The last run in `folder` of a LAMMPS script that `write_input` wrote, or of one with such dumps and thermo
+    output."""
     energy = read_thermo(folder / LOG, "PotEng")
     frames = [frame for frame in _frames(folder / DUMP) if frame[0] in energy]
     if not frames:
@@ -162,8 +164,10 @@ def _read_window(path: Path, timestep: float) -> Window | None:
 
 
 def _frames(path: Path) -> Iterator[Frame]:
-    """Step, cell and the table of atoms, sorted by id, of every whole frame of a text dump, up to the first that
-    a run which died or blew up has spoilt."""
+    """Step, cell and table of atoms (sorted by id) of every frame of a text dump.
+
+    Ends at the first incomplete frame or number that is not finite, which runs leave that died or blew up.
+    """
     with path.open() as file:
         while file.readline():  # ITEM: TIMESTEP
             step, _, number = (file.readline().strip() for _ in range(3))

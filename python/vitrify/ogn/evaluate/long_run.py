@@ -1,9 +1,8 @@
-"""Long runs of a model beside MD, from the same starts, and the numbers that say how they differ."""
+"""Long runs of a model and of MD from the same starts, and numbers for their differences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations_with_replacement
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +10,21 @@ import numpy as np
 from vitrify.analysis import energy_drift, rdf_difference, spectrum_difference
 from vitrify.core.errors import VitrifyError
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
-from vitrify.modelfile.reference_case import MotionPredictor
 from vitrify.ogn.evaluate.lammps_run import DATA, read_run, run_lmp_once, write_input
-from vitrify.ogn.evaluate.observe import SETTLED, Observed, observe
+from vitrify.ogn.evaluate.observe import SETTLED, observe
 from vitrify.ogn.evaluate.reference import reference_run, starts
+from vitrify.ogn.evaluate.results import REFERENCE, SECOND, Observed, pair_label
 from vitrify.ogn.evaluate.runs import Record, Start, Substance, Tick, python_run
 from vitrify.ogn.evaluate.settings import CONTROLS, Settings
 from vitrify.ogn.evaluate.steppers import ModelStepper
+from vitrify.ogn.interface import MotionPredictor
 
-__all__ = ["REFERENCE", "SECOND", "Observed", "average", "compare", "long_run", "observe", "pair_label", "pairs_of"]
-
-REFERENCE, SECOND = "MD", "MD, another start"
 _FRAMES = 400  # frames seen of a run
 _WINDOW, _WINDOW_ATOMS = 512, 1_500_000  # frames seen of its end, one for each stride; fewer of large systems
 
 
 def frame_interval(steps: int, stride: int) -> int:
-    """Base steps between two looks at a run: a multiple of the stride, for about 400 looks."""
+    """Base steps between two frames of a run: a multiple of the stride, for about 400 frames."""
     return stride * max(1, steps // stride // _FRAMES)
 
 
@@ -49,8 +46,8 @@ def long_run(
 ) -> dict[str, Observed]:
     """Runs MD twice, from independent starts, and the model once for each control, from the first of them.
 
-    substeps: base steps in one step of the MD. LAMMPS leaves its scripts, logs and dumps in `folder` and in that of
-    the references; what an earlier evaluation finished there is not run again.
+    substeps: base steps in one step of the MD. LAMMPS leaves its scripts, logs and dumps in `folder` and in the folder
+    of the references; runs that an earlier evaluation finished there are not repeated.
     """
     stride = loaded.metadata.stride
     window = (window_of(settings, stride), stride)
@@ -126,9 +123,9 @@ def compare(
     runs: Mapping[str, Observed], substance: Substance, stride: int, steps: int, reference: str = REFERENCE,
     md_steps: int | None = None,
 ) -> dict[str, dict[str, float]]:  # fmt: skip
-    """One row of numbers for each run; what is relative is relative to the run `reference`, whose row lacks it.
+    """One row of numbers for each run; the row of the run `reference` lacks the numbers that are relative to it.
 
-    steps, md_steps: lengths that runs were meant to have, those named REFERENCE and SECOND the latter, if given.
+    steps: length in base steps that runs were meant to have; md_steps: of the runs REFERENCE and SECOND, if given.
 
     energy_rate is the slope of the total energy per atom while no more than 30% of the kinetic energy has
     come or gone; energy_rate_per_stride is that over the kinetic energy, for each stride. `plateau` is the MSD at
@@ -205,18 +202,8 @@ def _energy_rate(run: Observed) -> float:
     return energy_drift(run.times[:end], run.energy[:end], 1) if len(far) > 1 else np.nan
 
 
-def pair_label(pair: tuple[int, int], species: tuple[str, ...]) -> str:
-    """The name of a pair of types, as in A-B."""
-    return f"{species[pair[0]]}-{species[pair[1]]}"
-
-
-def pairs_of(species: tuple[str, ...]) -> list[tuple[int, int]]:
-    """All pairs of types, a <= b."""
-    return list(combinations_with_replacement(range(len(species)), 2))
-
-
 def average(rows: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, dict[str, float]]]:
-    """Mean and standard deviation over seeds of what `compare` gives: run -> number -> {"mean", "std"}."""
+    """Mean and standard deviation over seeds of the rows of `compare`: run -> number -> {"mean", "std"}."""
     return {
         run: {
             key: {

@@ -4,34 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from vitrify.core.units import Units
-from vitrify.ogn.evaluate.long_run import REFERENCE, SECOND, Observed, pair_label, pairs_of
+from vitrify.ogn.evaluate.results import REFERENCE, SECOND, Observed, OGNResults, pair_label, pairs_of
 from vitrify.ogn.evaluate.verdicts import MISS, NOISE, limit_note
 from vitrify.report import plots
 from vitrify.report.html import Report, number, percent
-
-if TYPE_CHECKING:
-    from vitrify.ogn.evaluate.evaluate import Evaluation
 
 _MODEL = "OGN"
 _Columns = Mapping[str, tuple[str, Callable[..., str]]]
 
 
-def long_run_page(report: Report, evaluation: Evaluation, folder: Path, units: Units) -> None:
+def add_long_runs(report: Report, results: OGNResults, folder: Path, units: Units) -> None:
     """Adds verdicts, tables and figures of the long runs to the report."""
-    meta, metrics, settings = evaluation.meta, evaluation.metrics, evaluation.settings
-    found, model = metrics["long_run_reference"], evaluation.loaded.metadata
+    meta, metrics, settings = results.meta, results.metrics, results.settings
+    found, model = metrics["long_run_reference"], results.loaded.metadata
     seeds = f"{len(settings.seeds)} seed" + ("s, mean ± standard deviation" if len(settings.seeds) > 1 else "")
     report.section(f"Long run: {settings.steps // model.stride} predictions of {found['atoms']} atoms, {seeds}")
     report.text(
         f"MD: velocity Verlet with a step of {found['timestep']:g} {units.time}, for {found['duration']:g} "
         f"{units.time}, from the same start as the model; {SECOND!r} shows what two exact runs differ by."
     )
-    for run in evaluation.long_runs[0].values():
+    for run in results.long_runs[0].values():
         if run.failure:
             report.text(f"A run ended early: {run.failure}")
     _verdicts(report, metrics["long_run_verdicts"])
@@ -50,12 +47,12 @@ def long_run_page(report: Report, evaluation: Evaluation, folder: Path, units: U
         "(-) of the total energy at the start of the run; a thermostat exchanges energy by design. Slope: of the "
         "MSD by lag, both logarithmic, at the longest lag: 1 for diffusion.",
     )  # fmt: skip
-    for path, caption in long_run_figures(evaluation.long_runs[0], meta.species, units, folder):
+    for path, caption in long_run_figures(results.long_runs[0], meta.species, units, folder):
         report.figure(path, caption)
 
 
 def _verdicts(report: Report, verdicts: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
-    """One sentence for each run of the model: what it passes, and what not."""
+    """One sentence for each run of the model: the targets that it meets, misses, and leaves undecided."""
     for run, judged in verdicts.items():
         if run == SECOND:
             continue

@@ -1,9 +1,9 @@
-"""What is measured on one long run: structure, dynamics, vibrations, energy, momentum, temperatures."""
+"""Measurements on one long run: structure, dynamics, vibrations, energy, momentum, temperatures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -11,7 +11,6 @@ from vitrify.analysis import (
     RDF,
     diffusion_coefficient,
     first_structure_peak,
-    logarithmic_slope,
     msd,
     partial_rdf,
     self_intermediate,
@@ -20,6 +19,7 @@ from vitrify.analysis import (
     vibrational_spectrum,
 )
 from vitrify.core.units import get_units
+from vitrify.ogn.evaluate.results import Observed
 from vitrify.ogn.evaluate.runs import Record, Substance
 
 SETTLED = 0.1  # the share of a run that averages leave out
@@ -28,64 +28,13 @@ _RDF_RANGE = 4.0  # mean distances between atoms, (V / N)^(1/3): the shells in w
 _PEAK_FRAMES, _PEAK_RANGE = 40, 2.2  # for the first peak of S(k); the range in 2 pi / (V / N)^(1/3)
 _SPECTRUM_LAGS = 128
 _OVERLAP = 8  # lags of the run that are taken from the window, which is finer but shorter
-_HOT = 1.5  # times the temperature of the start: no run that is meant to be at equilibrium gets there
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What is measured on one run of `atoms` atoms.
-
-    times, energy (per atom), temperature, momentum (T,): along the run. temperatures, diffusion (n_species,).
-    rdf: over the settled part. lags (L,) in time, msd and scattering F_s(k_star, lag) (n_species, L):
-    short ones from the window, long ones from the whole run. frequencies (F,), spectrum (n_species, F): from
-    the window, empty without one. kinetic_energy: of the start, per atom. failure: why the run ended early, or "".
-    """
-
-    atoms: int
-    times: np.ndarray
-    energy: np.ndarray
-    temperature: np.ndarray
-    momentum: np.ndarray
-    temperatures: np.ndarray
-    rdf: RDF
-    lags: np.ndarray
-    msd: np.ndarray
-    diffusion: np.ndarray
-    k_star: float
-    scattering: np.ndarray
-    frequencies: np.ndarray
-    spectrum: np.ndarray
-    kinetic_energy: float
-    failure: str
-
-    @property
-    def blown_up(self) -> bool:
-        """Ended early, or became much hotter than it was."""
-        return bool(self.failure) or not bool(np.all(self.temperature < _HOT * self.temperature[0]))
-
-    def slope(self) -> np.ndarray:
-        """(n_species,) d ln MSD / d ln t at the longest lag that has one: 1 for diffusion, 0 in a cage."""
-        found = []
-        for row in self.msd[:, 1:]:
-            slope = logarithmic_slope(self.lags[1:], row)
-            finite = slope[np.isfinite(slope)]
-            found.append(float(finite[-1]) if len(finite) else np.nan)
-        return np.array(found)
-
-    def plateau_lags(self) -> np.ndarray:
-        """(n_species,) the lag at which the logarithmic slope of the MSD is nearest to 0: where the cage shows."""
-        found = []
-        for row in self.msd[:, 1:]:
-            slope = np.abs(logarithmic_slope(self.lags[1:], row, span=4.0))  # wide, for the MSD may overshoot
-            found.append(float(self.lags[1 + np.nanargmin(slope)]) if np.isfinite(slope).any() else np.nan)
-        return np.array(found)
 
 
 def pool(runs: Sequence[Observed]) -> Observed:
-    """What runs of the same kind from several starts show together: means, and the largest momentum.
+    """Runs of the same kind from several starts as one: means, and the largest momentum.
 
-    Noise that a comparison of single runs shows (two g(r) are never equal) averages out. A run that blew up is no
-    noise: the first such run stands for all.
+    The noise of single runs (two g(r) are never equal) averages out. A run that blew up is no noise: the first such
+    run stands for all.
     """
     lost = [run for run in runs if run.blown_up]
     if lost or len(runs) == 1:
@@ -161,7 +110,7 @@ def _at_rest(frames: np.ndarray, masses: np.ndarray) -> np.ndarray:
 def _motion(
     record: Record, settled: np.ndarray, masses: np.ndarray, k: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lags in time, MSD and F_s: those of the window, then the longer ones of the whole run."""
+    """Lags in time, MSD and F_s: for short lags from the window, for longer ones from the whole run."""
     interval = float(record.times[1] - record.times[0]) if len(record.times) > 1 else 0.0
     parts = [(settled, interval, len(settled) // 4)]
     if record.window is not None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from vitrify.ogn.evaluate.results import OneStep
 from vitrify.ogn.evaluate.sampling import Path
 from vitrify.ogn.evaluate.steppers import Stepper
 
@@ -22,24 +23,6 @@ class _Sums:
     v: float = 0.0
     v_true: float = 0.0
     n: int = 0
-
-
-@dataclass
-class OneStep:
-    """Errors of several methods over one stride, from the same starts.
-
-    `metrics[method]`: x_rmse and v_rmse (per component, absolute), v_rmse / v_std with v_std the spread of
-    the true velocities, the same for each species, the standard error over trajectories, the mean change of
-    the kinetic energy against the truth (relative: a method that damps motion has it negative), and the
-    largest momentum change over the thermal momentum of the cell. `lost` counts the starts from which a
-    method gave no finite numbers; they are left out of its errors. `scatter[method]`: true and predicted
-    components of dr and dv for a figure.
-    """
-
-    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
-    scatter: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
-    v_std: float = 0.0
-    pairs: int = 0
 
 
 def one_step(

@@ -1,4 +1,4 @@
-"""The MD that models are measured against: equilibrium starts and reference runs, kept for the next evaluation."""
+"""Reference MD: equilibrium starts and exact runs, kept for the next evaluation."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ACCURATE = 0.005
 
 
 def substeps_of(stride: int, base_error: float) -> int:
-    """How many base steps one step of the reference MD may take: the largest divisor m of the stride for which
-    m^2 base_error <= 0.005 (velocity Verlet is of second order), at least 1.
+    """Base steps in one step of the reference MD: the largest divisor m of the stride with m^2 base_error <= 0.005.
 
-    base_error: velocity RMSE over v_std that Verlet has at the base step after one stride, from `one_step`.
+    Velocity Verlet is of second order. At least 1. base_error: velocity RMSE over v_std of Verlet with the base step
+    after one stride, from `one_step`.
     """
     divisors = [m for m in range(1, stride + 1) if stride % m == 0]
     return max((m for m in divisors if m**2 * base_error <= ACCURATE), default=1)
@@ -32,8 +32,10 @@ def substeps_of(stride: int, base_error: float) -> int:
 def starts(
     meta: TrajectoryMeta, trajectory: Trajectory, atoms: int, seeds: Sequence[int], relax: int, folder: Path, tick: Tick
 ) -> tuple[Path, list[Start]]:
-    """Equilibrium starts (`runs.prepare`), from `folder` if they are there, and the folder of this system, size and
-    seeds inside `folder`, which their runs go to."""
+    """Equilibrium starts (`runs.prepare`), and the folder inside `folder` for runs of this system, size and seeds.
+
+    Starts that the folder holds already are read from there.
+    """
     recipe = [meta.system, meta.units, meta.recipe["commands"], meta.recipe.get("temperature"), meta.masses]
     text = json.dumps([*recipe, meta.base_timestep, atoms, list(seeds), relax])
     place = folder / f"{meta.system}_{atoms}_{_digest(text.encode(), trajectory.positions[0].tobytes())}"
@@ -58,11 +60,10 @@ def reference_run(
     meta: TrajectoryMeta, start: Start, steps: int, every: int, substeps: int, window: tuple[int, int],
     folder: Path, name: str, ranks: int, tick: Tick, bath: int = 0,
 ) -> Record:  # fmt: skip
-    """Microcanonical MD of `steps` base steps in `lmp`, `substeps` of them in one step of velocity Verlet, seen
-    every `every` base steps; what `folder` already holds is not run again.
+    """Microcanonical MD of `steps` base steps in `lmp`, with `substeps` of them in one step of velocity Verlet.
 
-    bath: seed of fix temp/csvr, under which the MD then stands; 0 for none.
-    window: frames and base steps between them, see `write_input`.
+    A run that `folder` holds already is not repeated. every: base steps between frames. bath: seed of a fix temp/csvr
+    at the temperature of the start; 0 for none. window: frames and base steps between them, see `write_input`.
     """
     fixes = ["fix             md all nve"]
     if bath:

@@ -1,4 +1,4 @@
-"""The figures and the report of an evaluation."""
+"""The figures and the report of an results."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 
 from vitrify.core.units import Units, get_units
-from vitrify.ogn.evaluate.evaluate import MARK, Evaluation
-from vitrify.ogn.evaluate.long_run_report import long_run_page
+from vitrify.ogn.evaluate.long_run_report import add_long_runs
+from vitrify.ogn.evaluate.results import MARK, OGNResults
 from vitrify.ogn.evaluate.verdicts import LOST, LOST_BAR, POSITION_BAR, VELOCITY_BAR
 from vitrify.report import plots
 from vitrify.report.html import Report, number, percent
+from vitrify.report.provenance import add_provenance
 
 _MODEL = "OGN"
 _PASSED = {True: "pass", False: "miss"}
 _COMPARED = ("model", "verlet_stride", "verlet_half_stride")
 
 
-def labels(evaluation: Evaluation) -> dict[str, str]:
-    """What the methods are called in figures and tables."""
-    model, units = evaluation.loaded.metadata, get_units(evaluation.meta.units)
+def labels(results: OGNResults) -> dict[str, str]:
+    """Names of the methods in figures and tables."""
+    model, units = results.loaded.metadata, get_units(results.meta.units)
     h = model.timestep
     return {
         "model": f"{_MODEL} ({model.variant}), one prediction",
@@ -34,36 +35,34 @@ def labels(evaluation: Evaluation) -> dict[str, str]:
     }
 
 
-def write_pages(evaluation: Evaluation, folder: Path, data: str | Path) -> Path:
-    """Writes all figures and report.html into `folder`; returns the path of the report."""
-    model, meta = evaluation.loaded.metadata, evaluation.meta
+def make_report(results: OGNResults, folder: Path) -> Report:
+    """The report; its figures go to `folder`, too."""
+    model, meta = results.loaded.metadata, results.meta
     units = get_units(meta.units)
     report = Report(
-        f"Evaluation of {evaluation.loaded.path.name}",
+        f"Evaluation of {results.loaded.path.name}",
         f"{meta.recipe.get('title', meta.system)}; one prediction advances {model.timestep:g} {units.time} "
-        f"({model.stride} MD steps of {model.base_timestep:g}); vitrify "
-        f"{evaluation.metrics['versions']['vitrify']}",
+        f"({model.stride} MD steps of {model.base_timestep:g}); "
+        f"vitrify {results.metrics['versions']['vitrify']}",
     )
-    _one_step(report, evaluation, folder, units)
-    _rollout(report, evaluation, folder, units)
-    if evaluation.metrics["reversal"]:
-        _reversal(report, evaluation, folder, units)
-    if evaluation.metrics["transfer"]:
-        _transfer(report, evaluation, units)
-    if evaluation.long_runs:
-        long_run_page(report, evaluation, folder, units)
-    _provenance(report, evaluation, data)
-    path = folder / "report.html"
-    report.write(path)
-    return path
+    _one_step(report, results, folder, units)
+    _rollout(report, results, folder, units)
+    if results.metrics["reversal"]:
+        _reversal(report, results, folder, units)
+    if results.metrics["transfer"]:
+        _transfer(report, results, units)
+    if results.long_runs:
+        add_long_runs(report, results, folder, units)
+    _provenance(report, results)
+    return report
 
 
-def _one_step(report: Report, evaluation: Evaluation, folder: Path, units: Units) -> None:
-    one, names, species = evaluation.one_step, labels(evaluation), evaluation.meta.species
+def _one_step(report: Report, results: OGNResults, folder: Path, units: Units) -> None:
+    one, names, species = results.one_step, labels(results), results.meta.species
     report.section("One step")
     for name in ("verlet_stride", "verlet_half_stride"):
-        report.text(_sentence(evaluation.metrics["one_step"]["verdict"][name], names[name], one.metrics["model"]))
-    report.text(_bars(evaluation.metrics["one_step"]["verdict"]["verlet_stride"], names["verlet_stride"]))
+        report.text(_sentence(results.metrics["one_step"]["verdict"][name], names[name], one.metrics["model"]))
+    report.text(_bars(results.metrics["one_step"]["verdict"]["verlet_stride"], names["verlet_stride"]))
     header = [
         "method", f"position RMSE ({units.length})", "velocity RMSE / v_std", *(f"{s}: v / v_std" for s in species),
         "kinetic energy", "momentum",
@@ -71,15 +70,11 @@ def _one_step(report: Report, evaluation: Evaluation, folder: Path, units: Units
     rows = [[names[name], *_one_step_cells(numbers, species)] for name, numbers in one.metrics.items()]
     report.table(
         header, rows, model=_MODEL,
-        note=f"{one.pairs} starts from {evaluation.metrics['data']['trajectories']} trajectories that "
-        "the model was not "
-        "trained on. Root mean squares of each component, ± the standard error over trajectories. "
-        "Verlet has the exact "
-        f"forces. v_std = {one.v_std:.4g} is the spread of a velocity component; an error beyond {LOST} "
-        "of it means that the "
-        "velocities are lost. Kinetic energy: mean change against the truth. Momentum: largest change "
-        "over the "
-        "thermal momentum of the cell.",
+        note=f"{one.pairs} starts from {results.metrics['data']['trajectories']} trajectories that the model was not "
+        "trained on. Root mean squares of each component, ± the standard error over trajectories. Verlet has the "
+        f"exact forces. v_std = {one.v_std:.4g} is the spread of a velocity component; an error beyond {LOST} of it "
+        "means that the velocities are lost. Kinetic energy: mean change against the truth. Momentum: largest change "
+        "over the thermal momentum of the cell.",
     )  # fmt: skip
     scatter = one.scatter["model"]
     if scatter:
@@ -121,13 +116,13 @@ def _one_step_cells(numbers: Mapping[str, Any], species: tuple[str, ...]) -> lis
 
 
 def _spread(error: float | None) -> str:
-    """A velocity error over v_std; what is far beyond the velocities themselves is no number worth reading."""
+    """A velocity error over v_std; "> 10" for errors far beyond the velocities themselves."""
     return "> 10" if error is not None and error > 10 else number(error)
 
 
-def _rollout(report: Report, evaluation: Evaluation, folder: Path, units: Units) -> None:
-    rolled, names = evaluation.rollout, labels(evaluation)
-    mark = MARK * evaluation.meta.base_timestep
+def _rollout(report: Report, results: OGNResults, folder: Path, units: Units) -> None:
+    rolled, names = results.rollout, labels(results)
+    mark = MARK * results.meta.base_timestep
     report.section("Roll-out")
     rows = [
         [names[name], number(at["x_rmse"]), number(at["v_rmse"]), number(at["v_rmse_over_v_std"])]
@@ -136,11 +131,9 @@ def _rollout(report: Report, evaluation: Evaluation, folder: Path, units: Units)
     reached = next(iter(rolled.at(mark).values()))["time"]
     report.table(
         ["method", f"position RMSE ({units.length})", "velocity RMSE", "velocity RMSE / v_std"], rows, model=_MODEL,
-        note=f"After {reached:g} {units.time} ({reached / evaluation.meta.base_timestep:.0f} MD steps), "
-        f"from {rolled.starts} "
-        "independent starts; a dash: the method blew up before. The last row is the exact dynamics "
-        "from a start as far off "
-        "as the model is after one prediction: what chaos alone makes of such an error.",
+        note=f"After {reached:g} {units.time} ({reached / results.meta.base_timestep:.0f} MD steps), from "
+        f"{rolled.starts} independent starts; a dash: the method blew up before. The last row is the exact dynamics "
+        "from a start as far off as the model is after one prediction: what chaos alone makes of such an error.",
     )  # fmt: skip
     t = rolled.times
     # Velocities that have nothing to do with the true ones are off by 1.41 v_std; beyond 2 a method blows up.
@@ -164,8 +157,8 @@ def _until(beyond: np.ndarray) -> int:
     return int(np.argmax(beyond)) if beyond.any() else len(beyond)
 
 
-def _reversal(report: Report, evaluation: Evaluation, folder: Path, units: Units) -> None:
-    found, names = evaluation.metrics["reversal"], labels(evaluation)
+def _reversal(report: Report, results: OGNResults, folder: Path, units: Units) -> None:
+    found, names = results.metrics["reversal"], labels(results)
     strides = found["strides"]
     rows = []
     for name, at in found["methods"].items():
@@ -189,11 +182,11 @@ def _reversal(report: Report, evaluation: Evaluation, folder: Path, units: Units
     report.figure(path, "Distance from the start after n predictions forward and n back.")
 
 
-def _transfer(report: Report, evaluation: Evaluation, units: Units) -> None:
-    names, one = labels(evaluation), evaluation.one_step
-    here = {"test data": {"methods": one.metrics, "verdict": evaluation.metrics["one_step"]["verdict"]}}
+def _transfer(report: Report, results: OGNResults, units: Units) -> None:
+    names, one = labels(results), results.one_step
+    here = {"test data": {"methods": one.metrics, "verdict": results.metrics["one_step"]["verdict"]}}
     rows = []
-    for state, found in {**here, **evaluation.metrics["transfer"]}.items():
+    for state, found in {**here, **results.metrics["transfer"]}.items():
         numbers = [found["methods"][name] for name in _COMPARED]
         errors = [f"{number(each['x_rmse'])}, {_spread(each['v_rmse_over_v_std'])}" for each in numbers]
         same = found["verdict"]["verlet_stride"]
@@ -207,39 +200,34 @@ def _transfer(report: Report, evaluation: Evaluation, units: Units) -> None:
     )  # fmt: skip
 
 
-def _provenance(report: Report, evaluation: Evaluation, data: str | Path) -> None:
-    model, found, settings = evaluation.loaded.metadata, evaluation.metrics, evaluation.settings
-    report.section("Provenance")
-    rows = [
-        ["model file", found["model"]["name"]],
-        ["model SHA-256", found["model"]["sha256"]],
-        ["kind, variant, precision", f"{model.kind}, {model.variant}, {model.dtype}"],
-        ["errors computed by", evaluation.loaded.runs_on],
-        ["cutoff, layers, width", f"{model.cutoff:g}, {model.layers}, {model.node_width}"],
-        ["trained for", f"{model.provenance.steps} optimiser steps, seed {model.provenance.seed}"],
-        [
-            "trained on",
-            ", ".join(str(entry.get("name")) for entry in model.provenance.data) or "not recorded",
+def _provenance(report: Report, results: OGNResults) -> None:
+    model, found, settings = results.loaded.metadata, results.metrics, results.settings
+    timesteps = f"{results.meta.md_timestep:g} (base step {results.meta.base_timestep:g})"
+    add_provenance(
+        report,
+        model,
+        found,
+        model=[
+            ["errors computed by", results.loaded.runs_on],
+            ["cutoff, layers, width", f"{model.cutoff:g}, {model.layers}, {model.node_width}"],
+            ["trained for", f"{model.provenance.steps} optimiser steps, seed {model.provenance.seed}"],
         ],
-        ["test data", f"{found['data']['name']} (seed {evaluation.meta.seed})"],
-        ["test data SHA-256", found["data"]["sha256"]],
-        [
-            "labels integrated with",
-            f"{evaluation.meta.md_timestep:g} (base step {evaluation.meta.base_timestep:g})",
+        data=[
+            ["test data", f"{found['data']['name']} (seed {results.meta.seed})"],
+            ["test data SHA-256", found["data"]["sha256"]],
+            ["labels integrated with", timesteps],
         ],
-        ["versions", ", ".join(f"{name} {version}" for name, version in found["versions"].items())],
-    ]
-    report.table(["what", "value"], rows)
+    )
     report.text("To reproduce:")
     report.code(
-        f"vitrify evaluate {found['model']['name']} --data {Path(data).name} --steps {settings.steps} "
+        f"vitrify evaluate {found['model']['name']} --data {found['data']['name']} --steps {settings.steps} "
         f"--md-steps {settings.md_steps} {'--md-bath ' * settings.md_bath}--atoms {settings.atoms} "
         f"--seeds {_listed(settings.seeds)} --engine {settings.engine} --controls {_listed(settings.controls)} "
         f"--pairs {settings.pairs} --starts {settings.starts} --horizon {settings.horizon} --relax {settings.relax} "
         f"--reversal {_listed(settings.reversal)} --transfer {_listed(settings.transfer)}"
     )
     report.text("LAMMPS commands of the reference potential:")
-    report.code("\n".join(evaluation.meta.recipe["commands"]))
+    report.code("\n".join(results.meta.recipe["commands"]))
     if model.citation:
         report.text(model.citation)
 

@@ -1,5 +1,4 @@
-"""Time reversal: how far from its start a method ends that goes forward, turns all velocities, and goes as far
-again."""
+"""Time reversal: the distance from the start after steps forward and, with reversed velocities, as many back."""
 
 from __future__ import annotations
 

@@ -1,37 +1,14 @@
-"""Roll-out error: how a predicted path leaves the true one, by time."""
+"""Roll-out error: the distance of a predicted path from the true one, by time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
+from vitrify.ogn.evaluate.results import Rollout
 from vitrify.ogn.evaluate.sampling import Path
 from vitrify.ogn.evaluate.steppers import Stepper
-
-
-@dataclass
-class Rollout:
-    """Errors by time: `x[method]`, `v[method]` (F,), root mean squares over components, atoms and starts;
-    times (F,) from 0; `*_stderr` their standard errors over starts. NaN from where a method lost a path."""
-
-    times: np.ndarray
-    starts: int = 0
-    v_std: float = 0.0
-    x: dict[str, np.ndarray] = field(default_factory=dict)
-    v: dict[str, np.ndarray] = field(default_factory=dict)
-    x_stderr: dict[str, np.ndarray] = field(default_factory=dict)
-    v_stderr: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def at(self, time: float) -> dict[str, dict[str, float]]:
-        """Errors of every method at the time nearest to `time`."""
-        i = int(np.argmin(np.abs(self.times - time)))
-        return {
-            name: {"time": float(self.times[i]), "x_rmse": float(self.x[name][i]), "v_rmse": float(self.v[name][i]),
-                   "v_rmse_over_v_std": float(self.v[name][i] / self.v_std)}
-            for name in self.x
-        }  # fmt: skip
 
 
 def rollout(
@@ -44,8 +21,8 @@ def rollout(
 ) -> Rollout:
     """Follows every path with every method, from its first frame.
 
-    kicks: (position, velocity) standard deviations by which a method's start is displaced. Given the exact
-    dynamics, that shows how fast chaos alone makes an error of that size grow.
+    kicks: (position, velocity) standard deviations by which the start of a method is displaced. With the exact
+    dynamics, this shows how fast an error of that size grows by chaos alone.
     """
     rng = np.random.default_rng(seed)
     squares: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in steppers}

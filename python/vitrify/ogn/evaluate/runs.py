@@ -1,4 +1,4 @@
-"""Long runs, by MD, by a model in LAMMPS and by a model in Python, all seen in the same way."""
+"""Long runs, by MD, by a model in LAMMPS and by a model in Python, in one form."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from vitrify.ogn.evaluate.steppers import Stepper, open_session
 from vitrify.ogn.step import kinetic_energy, rescale_to_energy
 
 Tick = Callable[[int], None]
-_CHUNK = 20  # base steps between two looks at the energy of a relaxation
+_CHUNK = 20  # base steps between two samples of the energy of a relaxation
 
 
 class Substance(Protocol):
-    """What the analysis must know of a material: data files, models and recipes all say it."""
+    """Properties of a material that the analysis needs; data files, models and recipes all have them."""
 
     @property
     def species(self) -> tuple[str, ...]: ...
@@ -37,8 +37,7 @@ class Substance(Protocol):
 
 @dataclass(frozen=True)
 class Start:
-    """A state to run from: positions (N,3) unwrapped, velocities (N,3), cell (3,3), types (N,) from 0,
-    temperature."""
+    """A state to run from: positions (N,3) unwrapped, velocities (N,3), cell (3,3), types (N,) from 0, temperature."""
 
     positions: np.ndarray
     velocities: np.ndarray
@@ -49,8 +48,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Window:
-    """A piece of a run seen more often: frames `interval` of time apart, positions (W,N,3) unwrapped and
-    velocities (W,N,3)."""
+    """Dense frames of a part of a run, `interval` of time apart: positions (W,N,3) unwrapped, velocities (W,N,3)."""
 
     interval: float
     positions: np.ndarray
@@ -59,9 +57,11 @@ class Window:
 
 @dataclass(frozen=True)
 class Record:
-    """A run seen at equal intervals of time: times (T,) from 0, positions (T,N,3) unwrapped, velocities
-    (T,N,3), potential energy of the cell (T,), cell (3,3), types (N,) from 0. `failure` says why a run ended
-    early, or "". `window` is the end of the run in detail, if it was looked at and reached."""
+    """Frames of a run at equal intervals of time.
+
+    times (T,) from 0, positions (T,N,3) unwrapped, velocities (T,N,3), potential energy of the cell (T,), cell (3,3),
+    types (N,) from 0. failure: why the run ended early, or "". window: more frames of the end of the run, if there are.
+    """
 
     times: np.ndarray
     positions: np.ndarray
@@ -100,8 +100,8 @@ def prepare(
     """New equilibrium states at the temperature of the data, one for each seed: the first frame of `trajectory`,
     repeated until there are `atoms` atoms, with new velocities, relaxed by canonical MD of `relax` base steps.
 
-    The total energy of all is then set to its mean over the last four fifths of these runs, so that the mean
-    temperature of what follows is that of the bath and not that of the moment.
+    The total energy of all states is then set to its mean over the last four fifths of these runs, so that runs from
+    them have the temperature of the bath on average.
     """
     temperature = float(meta.recipe.get("temperature") or np.mean(trajectory.temperature))
     relaxed = [_relax(meta, trajectory, atoms, seed, relax, temperature, tick) for seed in seeds]
@@ -168,8 +168,11 @@ def python_run(
     rescale: bool = False,
     window: int = 0,
 ) -> Record:
-    """A model (or any other stepper), stride by stride, seen every `every` base steps, and at each of the last
-    `window` strides; `rescale` holds the total energy of the start."""
+    """A run of a model, or any other stepper, stride by stride.
+
+    every: base steps between frames. window: number of strides at the end with a frame each. rescale: keep the total
+    energy of the start by rescaling velocities.
+    """
     units, masses = get_units(meta.units), np.asarray(meta.masses)[start.types]
     x, v, failure = start.positions, start.velocities, ""
     last, end = steps // stride, []

@@ -13,10 +13,9 @@ from vitrify.data.trajectories import TrajectoryFile
 
 @dataclass(frozen=True)
 class Path:
-    """A piece of a true trajectory: frames one stride apart.
+    """A part of a true trajectory: frames one stride apart.
 
-    positions, velocities (F,N,3), the first frame the start; cell (3,3); types (N,) from 0; trajectory: its
-    index.
+    positions, velocities (F,N,3), the first frame the start; cell (3,3); types (N,) from 0; trajectory: its index.
     """
 
     positions: np.ndarray
@@ -52,8 +51,7 @@ def paths(file: TrajectoryFile, stride: int, strides: int, count: int) -> Iterat
     if longest(file, stride) < max(1, strides):
         raise VitrifyError(
             f"{file.path}: trajectories of at least {step * max(1, strides) + 1} frames are needed for "
-            f"{max(1, strides)} "
-            "strides: make longer trajectories, or ask for fewer steps"
+            f"{max(1, strides)} strides: make longer trajectories, or ask for fewer steps"
         )
     each = max(1, round(count / len(file)))
     for index in range(len(file)):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vitrify.core.errors import VitrifyError, did_you_mean
-from vitrify.ogn.evaluate.lammps_run import available_cores
+from vitrify.core.lmp_process import available_cores
+from vitrify.core.options import integers, option, words
 
 ENGINES = {
     "auto": "lmp, with the engine that fix ogn takes by itself",
@@ -25,9 +25,21 @@ CONTROLS = {
 TRANSFERS = ("size", "temperature", "density")
 
 
+_seeds = integers("seeds {!r} are not integers separated by commas: give for example 1,2,3")
+_counts = integers("reversal {!r} are not integers separated by commas: give for example 1,2,3")
+
+
+def _counts_or_none(text: str) -> tuple[int, ...]:
+    return () if text == "none" else _counts(text)
+
+
+def _states_or_none(text: str) -> tuple[str, ...]:
+    return () if text == "none" else words(text)
+
+
 @dataclass(frozen=True)
 class Settings:
-    """How much an evaluation does; lengths in base steps.
+    """How much an evaluation does; lengths of runs in base steps (MD steps of the training data).
 
     pairs, starts: how many one-step pairs and roll-outs. horizon: length of the roll-outs. reversal: predictions
     forward, and back again, of the test of time reversal. transfer: which of TRANSFERS to try.
@@ -41,23 +53,29 @@ class Settings:
     of the model.
     """
 
-    pairs: int = 200
-    starts: int = 10
-    horizon: int = 200
-    reversal: tuple[int, ...] = (1, 2, 5, 10)
-    transfer: tuple[str, ...] = TRANSFERS
-    steps: int = 20_000
-    md_steps: int = 0
-    md_substeps: int = 0
-    md_bath: bool = False
-    relax: int = 5000
-    atoms: int = 1000
-    seeds: tuple[int, ...] = (1,)
-    controls: tuple[str, ...] = ("none", "rescale", "csvr")
-    engine: str = "auto"
-    device: str = "cpu"
-    ranks: int = field(default_factory=available_cores)
-    reference: Path | None = None
+    pairs: int = option(200, "starts of the one-step errors")
+    starts: int = option(10, "starts of the roll-outs and of time reversal")
+    horizon: int = option(200, "MD steps of a roll-out")
+    reversal: tuple[int, ...] = option(
+        (1, 2, 5, 10), "predictions forward, and back, of time reversal; or none", parse=_counts_or_none
+    )
+    transfer: tuple[str, ...] = option(
+        TRANSFERS, "other states to try, any of size,temperature,density; or none", parse=_states_or_none
+    )
+    steps: int = option(20_000, "MD steps that the long runs span; 0: none")
+    md_steps: int = option(0, "the same for MD; 0: as many")
+    md_substeps: int = option(0, "MD steps of the model's base step in one step of that MD; 0: what is accurate")
+    md_bath: bool = option(False, "that MD under fix temp/csvr: for glasses, which age and heat up alone")
+    relax: int = option(5000, "MD steps that equilibrate the start of the long runs")
+    atoms: int = option(1000, "atoms of the long runs, at least")
+    seeds: tuple[int, ...] = option((1,), "seeds of the long runs, as in 1,2,3", parse=_seeds)
+    controls: tuple[str, ...] = option(
+        ("none", "rescale", "csvr"), "long runs: any of none,rescale,csvr,langevin", parse=words
+    )
+    engine: str = option("auto", "what runs the model: auto, native or torch in lmp, or python")
+    ranks: int = option(factory=available_cores, help="MPI processes of the LAMMPS runs; default: all cores")
+    reference: Path | None = option(None, "folder that keeps MD for other models; default: inside the folder written")
+    device: str = option("cpu", "cpu or cuda:N")
 
     def __post_init__(self) -> None:
         """Raises VitrifyError for numbers that make no sense and names that there are not."""
@@ -89,26 +107,3 @@ def _known(what: str, names: Sequence[str], choices: Sequence[str] | dict[str, s
             raise VitrifyError(
                 f"{what} {name!r} is unknown{did_you_mean(name, choices)}: choose from {', '.join(choices)}"
             )
-
-
-def settings_from(**options: Any) -> Settings:
-    """Settings from a command line, where lists are text separated by commas ("none": empty, but for controls, of
-    which that is one) and None is the default."""
-    values = {name: value for name, value in options.items() if value is not None}
-    for name in ("seeds", "reversal"):
-        values[name] = _integers(name, values.get(name, ",".join(map(str, getattr(Settings, name)))))
-    for name in ("controls", "transfer"):
-        if name in values:
-            values[name] = tuple(values[name].split(","))
-    if values.get("transfer") == ("none",):
-        values["transfer"] = ()
-    return Settings(**values)
-
-
-def _integers(name: str, text: str) -> tuple[int, ...]:
-    if text == "none":
-        return ()
-    try:
-        return tuple(int(word) for word in text.split(","))
-    except ValueError:
-        raise VitrifyError(f"{name} {text!r} are not integers separated by commas: give for example 1,2,3") from None

@@ -1,5 +1,4 @@
-"""Ways to advance a system by one stride: what a model is compared with, behind the interface that the
-model has."""
+"""Ways to advance a system by one stride: the model, and the methods that it is compared with."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from vitrify.data.trajectories import TrajectoryMeta
 from vitrify.lammps_library.session import LammpsSession
-from vitrify.modelfile.reference_case import MotionPredictor
+from vitrify.ogn.interface import MotionPredictor
 
 
 class Stepper(Protocol):
@@ -23,8 +22,7 @@ class Stepper(Protocol):
 
 
 class ModelStepper:
-    """A model, for data whose species may be numbered in another order. Unlike OGNStepper it goes on with
-    NaN."""
+    """A model, for data whose species may be numbered in another order. Unlike OGNStepper, it passes NaN on."""
 
     def __init__(self, loaded: MotionPredictor, species: tuple[str, ...]) -> None:
         self.loaded = loaded
@@ -40,7 +38,7 @@ class ModelStepper:
 
 
 class Ballistic:
-    """Free flight: x + v t, v. What a model that has learned nothing predicts."""
+    """Free flight: x + v t, v. A model that has learned nothing predicts this."""
 
     def __init__(self, timestep: float) -> None:
         self.timestep = timestep
@@ -52,8 +50,7 @@ class Ballistic:
 
 
 class Verlet:
-    """Velocity Verlet with the exact forces of a data file's potential: `substeps` steps of `timestep` in a
-    stride.
+    """Velocity Verlet with the exact forces of a data file's potential: `substeps` steps of `timestep` in a stride.
 
     A step that LAMMPS cannot finish (atoms on top of each other) gives NaN: the trajectory is lost.
     """

@@ -30,10 +30,10 @@ def transfer(
     chosen: Sequence[str], meta: TrajectoryMeta, stride: int, methods: Methods, folder: Path,
     tick: Callable[[int], None] = lambda states: None,
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
-    """One-step errors in each state of the `chosen` kinds: state -> {atoms, temperature, v_std, methods, verdict}.
+    """One-step errors in each state of the `chosen` STATES: state -> {atoms, temperature, v_std, methods, verdict}.
 
     The trajectories, two for each state and one of the larger system, are simulated as the test data were, and kept
-    in `folder`. methods: the steppers to compare, for data of given settings.
+    in `folder`. methods: makes the steppers to compare, for data of given settings.
     """
     found = {}
     for kind in chosen:
@@ -54,8 +54,10 @@ def transfer(
 
 
 def state_data(meta: TrajectoryMeta, factors: dict[str, float], stride: int, folder: Path) -> Path:
-    """A file of short trajectories like those of `meta`, but for factors of atoms, temperature or density; what is
-    there already is not simulated again."""
+    """A file of short trajectories like those of `meta`, but for factors of atoms, temperature or density.
+
+    Trajectories that the file holds already are not simulated again.
+    """
     system = system_of(meta)
     system = system.with_settings(
         atoms=round(factors["atoms"] * system.n_atoms) if "atoms" in factors else None,

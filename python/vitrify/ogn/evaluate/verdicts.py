@@ -1,18 +1,17 @@
-"""What a model has to reach, and whether it does."""
+"""Targets for a model, and whether it meets them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vitrify.ogn.evaluate.long_run import REFERENCE, SECOND, pair_label, pairs_of
-from vitrify.ogn.evaluate.one_step import OneStep
+from vitrify.ogn.evaluate.results import REFERENCE, SECOND, OneStep, pair_label, pairs_of
 from vitrify.ogn.evaluate.settings import CONTROLS
 
-LOST = 0.9  # of v_std: a velocity error beyond it says that nothing is known about the velocities
+LOST = 0.9  # of v_std: with a larger velocity error, nothing is known about the velocities
 POSITION_BAR, VELOCITY_BAR = 0.25, 0.2  # of Verlet's errors at the same stride
 LOST_BAR = 0.25  # of v_std, where Verlet at the same stride has lost the velocities
-DIFFUSIVE = 0.8  # logarithmic slope of the MSD from which a run says something about D
+DIFFUSIVE = 0.8  # logarithmic slope of the MSD from which a run determines D
 PASS, MISS, NOISE = "pass", "miss", "noise"
 
 _LIMITS = {
@@ -54,9 +53,8 @@ def one_step_verdict(one: OneStep) -> dict[str, Any]:
 def long_run_verdicts(averages: Mapping[str, Any], species: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """For every run but MD: target -> {value, limit, noise, verdict}. averages: as `long_run.average` gives them.
 
-    `noise` is what two exact runs differ by. The verdict is "noise" where that alone exceeds the limit, so that
-    these runs cannot decide. Where the MSD of MD has a logarithmic slope below 0.8, the plateau of the MSD counts
-    and not D.
+    `noise` is the difference of two exact runs. The verdict is "noise" where it exceeds the limit, so that these runs
+    cannot decide. Where the MSD of MD has a logarithmic slope below 0.8, the plateau of the MSD counts and not D.
     """
     return {
         run: {key: _judge(key, row, averages[SECOND]) for key in _targets(averages, species, run)}

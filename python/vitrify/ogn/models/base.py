@@ -1,17 +1,16 @@
 """OGN: a graph network that moves atoms one stride (k MD steps) in one prediction.
 
-Two variants share one contract: `paper` (the OGN paper, sections 4.2-4.3) and `pair` (symmetric by
-construction). The host drives them layer by layer, so that LAMMPS can exchange node features between ranks:
+Both variants have the same methods: `paper` (the OGN paper, sections 4.2-4.3) and `pair` (symmetric by construction).
+The host calls them layer by layer, so that LAMMPS can exchange node features between ranks:
 
     nodes, memory = model.start(types, velocities, edge_index, edge_vectors)
     for l in range(model.layers):
         nodes[:n_owned], memory = model.layer(l, nodes, memory, ...)     # then ghosts get their owners' features
     dr, dv = model.finish(nodes, memory, ...)
 
-`memory` is what a model carries from layer to layer without exchanging it: features of edges or of owned atoms.
-Shapes: M nodes (owned first, then ghosts), E directed edges with `edge_index` (2, E) = (centre, neighbour)
-and `edge_vectors` (E, 3) = r_j - r_i; dr, dv (n_owned, 3) are the whole displacement and velocity change of one
-stride.
+`memory` holds features of edges or of owned atoms, which pass from layer to layer without being exchanged between
+ranks. Shapes: M nodes (owned first, then ghosts); E directed edges with `edge_index` (2, E) = (centre, neighbour) and
+`edge_vectors` (E, 3) = r_j - r_i; dr, dv (n_owned, 3), the whole displacement and velocity change of one stride.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -24,14 +23,9 @@ from torch import Tensor, nn
 
 from vitrify.models.base import System
 
-CITATION = (
-    "H. Liu et al., Learning molecular dynamics: predicting the dynamics of glasses by a machine learning simulator, "
-    "Mater. Horiz. (2023), doi:10.1039/D3MH00028A"
-)
-
 
 class OGN(nn.Module, ABC):
-    """Base of the OGN variants; a variant defines start, layer and finish as the module's docstring says."""
+    """Base of the OGN variants; a variant defines `start`, `layer` and `finish` as the module's docstring describes."""
 
     masses: Tensor
     dr_scale: Tensor
@@ -96,7 +90,10 @@ class OGN(nn.Module, ABC):
 
     @torch.jit.unused
     def calibrate(self, types: Tensor, velocities: Tensor, dr: Tensor, dv: Tensor) -> None:
-        """Sets the scales of the targets from a sample of the data, all (n, 3); called once, before training."""
+        """Sets the scales of the targets from a sample of the data; called once, before training.
+
+        types: (n,). velocities, dr, dv: (n, 3).
+        """
         residual = dr - self.timestep * velocities
         for s in range(self.n_species):
             mine = types == s
@@ -106,12 +103,12 @@ class OGN(nn.Module, ABC):
 
     @torch.jit.unused
     def exportable(self) -> "OGN":
-        """The model as its file shall hold it."""
+        """The module that the model file holds."""
         return self
 
     @torch.jit.unused
     def hyperparameters(self) -> dict[str, Any]:
-        """What the native engine needs beside the weights; empty for a variant that only TorchScript can run."""
+        """Sizes that the native engine needs beside the weights; empty for a variant that only TorchScript can run."""
         return {}
 
     @torch.jit.unused
@@ -121,7 +118,7 @@ class OGN(nn.Module, ABC):
 
     @torch.jit.unused
     def observe(self, types: Tensor, velocities: Tensor, edge_vectors: Tensor, dr: Tensor, dv: Tensor) -> None:
-        """Sees every training batch before it is used; only models with online statistics act on it."""
+        """Updates statistics of the data from a training batch; only variants with online statistics have any."""
 
     @torch.jit.unused
     def loss_scales(self, types: Tensor) -> tuple[Tensor, Tensor]:

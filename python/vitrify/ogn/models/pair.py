@@ -1,7 +1,7 @@
 """The pair variant of OGN: a learned multi-stage integrator whose forces are antisymmetric pair terms.
 
-One stride h is taken in `layers` stages, as an explicit Runge-Kutta-Nystrom method takes it. Stage l looks at all
-pairs once, at a learned time tau_l h, with the atoms displaced to where the stages before expect them:
+One stride h consists of `layers` stages, as in an explicit Runge-Kutta-Nystrom method. Stage l passes once over all
+pairs, at a learned time tau_l h, with the atoms displaced to the positions that the earlier stages predict:
 
     d      = r_ij + y_j - y_i,   y_i = tau_l h v_i + u_il
     a_ilc  = sum_j f_c(|d|) (1 + g_ic + g_jc) d / |d|                   forces; filters depend on the species
@@ -11,18 +11,22 @@ pairs once, at a learned time tau_l h, with the atoms displaced to where the sta
 
     m_i dv_i = M sum_lc B_lc a_ilc,   m_i (dr_i - h v_i) = h M sum_lc B'_lc a_ilc
 
-At the start of training times and weights are those of leapfrog with layers - 1 substeps, so that only the forces are
-unknown; training then improves both. Stage 0 sees the start of the stride and adds its densities only.
+At the start of training, times and weights are those of leapfrog with layers - 1 substeps, so that only the forces are
+unknown; training then improves all of them. Stage 0 belongs to the start of the stride, and gives densities only.
 
-Slow, smooth forces from afar need not be seen at every stage: with `inner`, only the `far` stages look at all pairs
-within the cutoff, the others at those within `inner`.
+Slow, smooth forces at long range are not needed at every stage. With `inner`, only the `far` stages take all pairs
+within the cutoff; the others take the pairs within `inner`.
 
-With `moments` the angles count too (three-body forces, as in silicon): vector and tensor densities
-A_i = sum_j k_A d/|d|, T_i = sum_j k_T d d^T/|d|^2 of the stage before act on the forces of a pair through
-f1 (A_i - A_j) + f2 (T_i + T_j) e + e [f3 e.(A_i - A_j) + f4 e.(T_i + T_j) e], e = d / |d|.
+With `moments`, angles enter too (three-body forces, as in silicon). The vector and tensor densities
 
-Every pair term is antisymmetric in i and j, so that sum m dv = 0 exactly; only r_ij and v_ij enter, which makes the
-model Galilean invariant and O(3)-equivariant. A filter is a cubic spline of one distance: cheap in any engine.
+    A_i = sum_j k_A d/|d|,   T_i = sum_j k_T d d^T/|d|^2
+
+of the stage before change the forces of a pair by
+
+    f1 (A_i - A_j) + f2 (T_i + T_j) e + e [f3 e.(A_i - A_j) + f4 e.(T_i + T_j) e],   e = d / |d|
+
+Every pair term is antisymmetric in i and j, so that sum m dv = 0 exactly. Only r_ij and v_ij enter, so that the model
+is Galilean invariant and O(3)-equivariant. A filter is a cubic spline of one distance, which is cheap in any engine.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -42,13 +46,15 @@ from vitrify.ogn.models.base import OGN
 
 
 class PairConfig(ModelConfig):
-    """Hyperparameters; lengths in the units of the system.
+    """Hyperparameters of the pair variant; lengths in the unit of the system (A in metal units, sigma in lj).
 
-    cutoff: graph cutoff. reach: filters end at `cutoff - reach`, so that pairs that come into range within one
-    stride are in the graph. core: distance below which filters are constant. layers: stages, each of which costs
-    one pass over the pairs. channels: forces of each stage. scalars: densities, and width of the many-body
-    state; hidden: of its MLP. basis: splines over [core, cutoff - reach]. moments: vector and tensor densities.
-    inner: graph cutoff of all stages but the `far` ones; default: the middle one.
+    cutoff: of the graph (length). reach: filters end at `cutoff - reach` (length), so that pairs that come into range
+    within one stride are in the graph. core: filters are constant below this distance (length). layers: number of
+    stages; each costs one pass over the pairs. channels: number of forces of a pair in a stage. scalars: number of
+    densities, and width of the many-body state. hidden: width of the MLP that updates this state. basis: number of
+    splines over [core, cutoff - reach]. moments: 1 with vector and tensor densities, 0 without. inner: graph cutoff of
+    all stages but the `far` ones (length); default: `cutoff`. far: numbers of the stages with the whole cutoff;
+    default: the middle one.
     """
 
     variant: Literal["pair"] = "pair"
@@ -84,7 +90,7 @@ class PairConfig(ModelConfig):
 
 
 class Stage(nn.Module):
-    """One pass over the pairs, and what it changes at each atom; shapes are in the module's docstring."""
+    """One pass over the pairs, and the update of the state of each atom; symbols as in the module's docstring."""
 
     def __init__(self, n_species: int, cutoff: float, config: PairConfig) -> None:
         super().__init__()
@@ -101,7 +107,10 @@ class Stage(nn.Module):
             self.gates.weight.zero_()
 
     def sums(self, x: Tensor, edge_index: Tensor, edge_vectors: Tensor, types: Tensor, n_owned: int) -> Tensor:
-        """x (M, 3 + C + 9 moments) = [y, gates, A, T] -> float64 (n_owned, 3 C + F + 9 moments) = [a, rho, A, T]."""
+        """x (M, 3 + C + 9 moments) = [y, gates, A, T] -> float64 (n_owned, 3 C + F + 9 moments) = [a, rho, A, T].
+
+        C: channels, F: scalars.
+        """
         if not is_scripting():
             compiled = n_owned == len(x) and stage_gradient.applies_to(x)
             if compiled:
@@ -116,8 +125,8 @@ class Stage(nn.Module):
         distances = (d * d).sum(1).clamp_min(1e-12).sqrt()
         e = d / distances.unsqueeze(1)
         values = self.filters(distances, pairs_of(types, i, j)) * self.envelope(start).unsqueeze(1)
-        # The gates are added first, so that the terms of i-j and j-i are opposite to the last bit; sums in double keep
-        # them so, and rounding does not add up to momentum over a long run.
+        # The gates are added first, so that the terms of i-j and j-i are opposite to the last bit. Sums in double
+        # precision keep this property, so that rounding errors do not add up to momentum over a long run.
         strength = values[:, :c] * (1.0 + (xi[:, 3 : 3 + c] + xj[:, 3 : 3 + c]))
         forces = strength.unsqueeze(2) * e.unsqueeze(1)
         terms = [values[:, c : c + f]]
@@ -147,7 +156,10 @@ class Stage(nn.Module):
         scalars: Tensor,
         before: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The sums, new scalars (n_owned, F) and gates (n_owned, C); before: densities of the last stage."""
+        """The sums (n_owned, any), new scalars (n_owned, F) and gates (n_owned, C).
+
+        before: densities (n_owned, F) of the previous stage. Other arguments as in `sums`.
+        """
         sums = self.sums(x, edge_index, edge_vectors, types, n_owned)
         first, last = 3 * self.channels, 3 * self.channels + self.scalars
         features = [scalars, sums[:, first:last].to(x.dtype), before]
@@ -160,10 +172,10 @@ class Stage(nn.Module):
 
 
 class PairOGN(OGN):
-    """See the module's docstring.
+    """The pair variant; the module's docstring has the equations.
 
-    Nodes: [u (3), gates (C), A and T (9 moments)], exchanged between ranks. Memory, float64, of owned atoms: the
-    forces and moments of all stages (layers, 3 C + 9 moments), scalars (F), the last densities (F).
+    A node has the features [u (3), gates (C), A and T (9 moments)], which ranks exchange. The memory (float64, owned
+    atoms) has the forces and moments of all stages (layers, 3 C + 9 moments), scalars (F) and the last densities (F).
     """
 
     def __init__(self, config: PairConfig, system: System) -> None:
@@ -176,11 +188,11 @@ class PairOGN(OGN):
         self.stages = nn.ModuleList([Stage(self.n_species, cutoff, config) for cutoff in config.cutoffs])
         times, weights, ends = leapfrog(s)
         first = torch.zeros(c)
-        first[0] = 1.0  # the other channels begin without effect on the motion
+        first[0] = 1.0  # at first, only this channel acts on the motion
         self.times = nn.Parameter(times)
         self.weights = nn.Parameter((weights.unsqueeze(2) * first).repeat(self.n_species, 1, 1, 1))
         self.ends = nn.Parameter(ends.unsqueeze(2) * first)  # (2, S, C): of dr and of dv
-        # Weights of the moments of all stages before in those that a stage sees: the last ones at first.
+        # Weights of the moments of all earlier stages in the moments of a stage: at first, those of the previous one.
         self.recall = nn.Parameter(torch.eye(s))
 
     @torch.jit.unused
@@ -189,7 +201,7 @@ class PairOGN(OGN):
 
     @torch.jit.unused
     def scale_velocity_changes(self, factor: float) -> None:
-        """Multiplies every predicted dv by `factor`; a common one leaves momentum alone."""
+        """Multiplies every predicted dv by `factor`; momentum is still conserved."""
         with torch.no_grad():
             self.ends[1] *= factor
 
@@ -203,7 +215,7 @@ class PairOGN(OGN):
         return nodes, torch.cat([empty, scalars, torch.zeros_like(scalars)], dim=1)
 
     def step_scale(self, types: Tensor) -> Tensor:
-        """M / m_i (n, 1), float64, M a velocity change times a mass that is typical of the data."""
+        """M / m_i (n, 1), float64, of atoms of `types` (n,); M is a typical product of mass and velocity change."""
         scale = (self.masses * self.dv_scale).double().mean()
         return (scale / self.masses[types].double()).unsqueeze(1)
 
@@ -274,8 +286,8 @@ def pairs_of(types: Tensor, i: Tensor, j: Tensor) -> Tensor:
 def leapfrog(stages: int) -> tuple[Tensor, Tensor, Tensor]:
     """Leapfrog over one stride in stages - 1 substeps after a stage 0 that exerts no force.
 
-    Returns times (S,), weights (S, S) with which forces displace the atoms of later stages, ends (2, S): weights
-    with which they change r and v over the whole stride.
+    Returns times (S,); weights (S, S) of the forces in the displacements of later stages; ends (2, S), the weights of
+    the forces in the changes of r and v over the whole stride. S: number of stages. Times in units of the stride.
     """
     n = stages - 1
     times = torch.cat([torch.zeros(1), (torch.arange(n) + 0.5) / n])

@@ -1,6 +1,6 @@
 """The OGN of the paper (sections 4.2 and 4.3): a plain message-passing network.
 
-It conserves no momentum and knows no rotation: symmetry is learned from augmented data. It is kept for
+It neither conserves momentum nor has rotational symmetry; symmetry is learned from augmented data. It is kept for
 comparison.
 """
 
@@ -20,7 +20,11 @@ from vitrify.ogn.models.base import OGN
 
 
 class PaperConfig(ModelConfig):
-    """The paper's settings; `layers` is 10 for its OGN and 2 for its Fast-OGN."""
+    """Hyperparameters of the paper's variant.
+
+    cutoff: of the graph, in the unit of length. layers: message-passing layers, 10 in the paper's OGN and 2 in its
+    Fast-OGN. width: features of nodes and edges.
+    """
 
     variant: Literal["paper"] = "paper"
     cutoff: float = Field(3.0, gt=0)
@@ -29,7 +33,10 @@ class PaperConfig(ModelConfig):
 
 
 class PaperMLP(nn.Module):
-    """Hidden and output layer, both with ReLU, then LayerNorm; a decoder ends in a plain output layer."""
+    """A hidden and an output layer, both with ReLU, then LayerNorm; a decoder ends in a linear output layer.
+
+    forward: (n, inputs) -> (n, outputs).
+    """
 
     def __init__(self, inputs: int, width: int, outputs: int, decoder: bool = False) -> None:
         super().__init__()
@@ -87,14 +94,14 @@ class PaperOGN(OGN):
 
     @torch.jit.unused
     def observe(self, types: Tensor, velocities: Tensor, edge_vectors: Tensor, dr: Tensor, dv: Tensor) -> None:
-        """Takes a training batch into the online standardisation (section 4.4 ii)."""
+        """Adds a training batch to the online standardisation (section 4.4 ii)."""
         self.node_inputs.observe(self.node_features(types, velocities))
         self.edge_inputs.observe(edge_vectors)
         self.outputs.observe(torch.cat([dr, dv], dim=1))
 
     @torch.jit.unused
     def loss_scales(self, types: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss is on standardised outputs (section 4.4 iii)."""
+        """Spreads (3,) of dr and of dv: the loss is on standardised outputs (section 4.4 iii)."""
         return self.outputs.std[:3], self.outputs.std[3:]
 
     @torch.jit.unused

@@ -1,7 +1,8 @@
-"""The sums of one stage of the pair variant by the compiled core: what makes training on a CPU fast.
+"""The sums of one stage of the pair variant, by the compiled core, for fast training on a CPU.
 
-The same numbers as `Stage.sums` in float32, with gradients by the nodes and the filters (not by the edges, which are
-data), several times as fast: each pair is visited once, and nothing as large as the list of pairs is stored.
+The numbers equal those of `Stage.sums` in float32. There are gradients with respect to the nodes and the filters, but
+not to the edges, which are data. The core is several times as fast, because it visits each pair once and stores no
+array as large as the list of pairs.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class StageSums(torch.autograd.Function):
 
 
 def applies_to(x: Tensor) -> bool:
-    """Whether a gradient is wanted that the core can give: on a CPU, in float32, not inside torch.compile."""
+    """Whether a gradient is needed that the core can compute: on a CPU, in float32, not inside torch.compile."""
     return (
         torch.is_grad_enabled()
         and x.device.type == "cpu"
@@ -48,7 +49,7 @@ def applies_to(x: Tensor) -> bool:
 
 
 def stage_sums(stage: Any, x: Tensor, edge_index: Tensor, edge_vectors: Tensor, types: Tensor) -> Tensor:
-    """What `stage.sums` returns for nodes that are all owned, in float64."""
+    """The sums that `Stage.sums` returns, in float64, for nodes that are all owned."""
     shape = _core.StageShape(
         channels=stage.channels,
         scalars=stage.scalars,

@@ -1,1 +1,1 @@
-"""Training ogn."""
+"""Training of an OGN."""

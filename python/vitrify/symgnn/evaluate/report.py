@@ -12,49 +12,48 @@ from matplotlib.figure import Figure
 from vitrify.analysis.scores import TAIL, calibration_curve, error_by_deviation
 from vitrify.report import plots
 from vitrify.report.html import Report, number, percent
-from vitrify.symgnn.evaluate.evaluate import StructureEvaluation
+from vitrify.report.provenance import add_provenance
+from vitrify.symgnn.evaluate.results import SymGNNResults
 
 _MODEL = "model"
 _COLUMNS = ("pearson", "pearson_mean", "spearman", "spearman_mean", "rmse", "auc_top", "auc_bottom")
 
 
-def write_page(evaluation: StructureEvaluation, folder: Path) -> Path:
-    """Writes all figures and report.html into `folder`; returns the path of the report."""
-    model, metrics = evaluation.loaded.metadata, evaluation.metrics
+def make_report(results: SymGNNResults, folder: Path) -> Report:
+    """The report; its figures go to `folder`, too."""
+    model, metrics = results.loaded.metadata, results.metrics
     what = model.property.name
     report = Report(
-        f"Evaluation of {evaluation.loaded.path.name}",
-        f"{what} of {metrics['scores']['atoms']} atoms in {len(evaluation.predicted)} glasses, from the structure at "
+        f"Evaluation of {results.loaded.path.name}",
+        f"{what} of {metrics['scores']['atoms']} atoms in {len(results.predicted)} glasses, from the structure at "
         f"rest; vitrify {metrics['versions']['vitrify']}",
     )
-    _scores(report, evaluation, folder)
-    _glasses(report, evaluation, folder)
-    _deviations(report, evaluation, folder)
-    _distributions(report, evaluation, folder)
-    _range(report, evaluation)
-    _provenance(report, evaluation)
-    path = folder / "report.html"
-    report.write(path)
-    return path
+    _scores(report, results, folder)
+    _glasses(report, results, folder)
+    _deviations(report, results, folder)
+    _distributions(report, results, folder)
+    _range(report, results)
+    _provenance(report, results)
+    return report
 
 
-def quantity(evaluation: StructureEvaluation) -> str:
+def quantity(results: SymGNNResults) -> str:
     """The property with its unit, for axes and headers: "barrier (eV)"."""
-    found = evaluation.loaded.metadata.property
+    found = results.loaded.metadata.property
     return f"{found.name} ({found.unit})" if found.unit else found.name
 
 
-def _scores(report: Report, evaluation: StructureEvaluation, folder: Path) -> None:
-    metrics, unit = evaluation.metrics, evaluation.loaded.metadata.property.unit
+def _scores(report: Report, results: SymGNNResults, folder: Path) -> None:
+    metrics, unit = results.metrics, results.loaded.metadata.property.unit
     found = metrics["scores"]
     report.section("Scores")
     text = (
         f"Pooled Pearson correlation {number(found['pearson'])}, RMSE {number(found['rmse'])} {unit}".rstrip()
         + f"; the mean of each species alone, without the structure: {number(metrics['species_mean']['pearson'])}."
     )
-    if evaluation.ceiling is not None:
+    if results.ceiling is not None:
         text += (
-            f" The noise of the labels limits a perfect model to {number(evaluation.ceiling)}: "
+            f" The noise of the labels limits a perfect model to {number(results.ceiling)}: "
             f"this one reaches {percent(found['of_ceiling'], 3)} of that."
         )
     report.text(text)
@@ -73,8 +72,8 @@ def _scores(report: Report, evaluation: StructureEvaluation, folder: Path) -> No
         f"{TAIL:.0%} with the largest (smallest) labels is predicted above (below) another; 0.5 is chance. The last "
         "row takes its means from these very labels; a dash: not defined.",
     )  # fmt: skip
-    values, _, labels, _, _ = evaluation.together()
-    figure = plots.save(parity_figure(labels, values, quantity(evaluation)), folder / "parity.png")
+    values, _, labels, _, _ = results.pooled()
+    figure = plots.save(parity_figure(labels, values, quantity(results)), folder / "parity.png")
     report.figure(figure, "Predicted against labelled values, one count for each atom; dashed: agreement.")
 
 
@@ -82,11 +81,11 @@ def _cells(found: Mapping[str, Any]) -> list[str]:
     return [number(found[name]) for name in _COLUMNS]
 
 
-def _glasses(report: Report, evaluation: StructureEvaluation, folder: Path) -> None:
-    found, unit = evaluation.metrics["scores"]["glasses"], evaluation.loaded.metadata.property.unit
+def _glasses(report: Report, results: SymGNNResults, folder: Path) -> None:
+    found, unit = results.metrics["scores"]["glasses"], results.loaded.metadata.property.unit
     report.section("Glasses")
     rows = []
-    for glass in evaluation.metrics["glasses"]:
+    for glass in results.metrics["glasses"]:
         one = found[glass["name"]]
         numbers = [number(one[name]) for name in ("pearson", "spearman", "rmse", "bias", "auc_top", "auc_bottom")]
         rows.append([glass["name"], f"{one['atoms']}", *numbers, "outside" if glass["outside"] else "inside"])
@@ -97,24 +96,24 @@ def _glasses(report: Report, evaluation: StructureEvaluation, folder: Path) -> N
         ],
         rows, note="Mean error: prediction - label. Where it differs between glasses, the pooled correlation suffers.",
     )  # fmt: skip
-    together = [sorted([glass["name"], *glass["same_as"]]) for glass in evaluation.metrics["glasses"]]
+    together = [sorted([glass["name"], *glass["same_as"]]) for glass in results.metrics["glasses"]]
     copies = "; ".join(dict.fromkeys(" = ".join(group) for group in together if len(group) > 1))
     if copies:
         report.text(
             f"Near copies of one glass, which are not independent samples: {copies}. None of them may have a copy "
             "among the training data either."
         )
-    names = [glass["name"] for glass in evaluation.metrics["glasses"]]
+    names = [glass["name"] for glass in results.metrics["glasses"]]
     figure = glasses_figure(
         names, [found[name]["pearson"] for name in names], [found[name]["rmse"] for name in names],
-        pooled=evaluation.metrics["scores"]["pearson"], ceiling=evaluation.ceiling, unit=unit,
+        pooled=results.metrics["scores"]["pearson"], ceiling=results.ceiling, unit=unit,
     )  # fmt: skip
     path = plots.save(figure, folder / "glasses.png")
     report.figure(path, "Each glass by itself; dashed: all atoms pooled; dotted: the ceiling set by the noise.")
 
 
-def _deviations(report: Report, evaluation: StructureEvaluation, folder: Path) -> None:
-    found = evaluation.metrics["deviation"]
+def _deviations(report: Report, results: SymGNNResults, folder: Path) -> None:
+    found = results.metrics["deviation"]
     report.section("Standard deviations")
     if found is None:
         report.text("This model gives some atoms a standard deviation of zero, so that there is nothing to calibrate.")
@@ -128,10 +127,10 @@ def _deviations(report: Report, evaluation: StructureEvaluation, folder: Path) -
     )
     rows = [[f"{z:g}", f"{share:.1%}", f"{expected:.1%}"] for z, share, expected in found["covered"]]
     report.table(["deviations", "labels within", "of a normal distribution"], rows)
-    values, deviations, labels, _, _ = evaluation.together()
+    values, deviations, labels, _, _ = results.pooled()
     figure = deviation_figure(
         calibration_curve(values, deviations, labels), error_by_deviation(values, deviations, labels),
-        evaluation.loaded.metadata.property.unit,
+        results.loaded.metadata.property.unit,
     )  # fmt: skip
     path = plots.save(figure, folder / "deviations.png")
     report.figure(
@@ -141,19 +140,19 @@ def _deviations(report: Report, evaluation: StructureEvaluation, folder: Path) -
     )
 
 
-def _distributions(report: Report, evaluation: StructureEvaluation, folder: Path) -> None:
-    values, _, labels, types, _ = evaluation.together()
+def _distributions(report: Report, results: SymGNNResults, folder: Path) -> None:
+    values, _, labels, types, _ = results.pooled()
     report.section("Distributions")
-    figure = distribution_figure(values, labels, types, evaluation.loaded.metadata.species, quantity(evaluation))
+    figure = distribution_figure(values, labels, types, results.loaded.metadata.species, quantity(results))
     path = plots.save(figure, folder / "distributions.png")
     report.figure(
         path, "Labels (black) and predictions. Predictions of noisy labels spread less than the labels themselves."
     )
 
 
-def _range(report: Report, evaluation: StructureEvaluation) -> None:
-    validity = evaluation.loaded.metadata.validity
-    species = evaluation.loaded.metadata.species
+def _range(report: Report, results: SymGNNResults) -> None:
+    validity = results.loaded.metadata.validity
+    species = results.loaded.metadata.species
     report.section("Range of the model")
     low, high = validity.number_density
     ranges = [f"{name} {a:.4g} to {b:.4g}" for name, (a, b) in validity.composition.items()]
@@ -163,7 +162,7 @@ def _range(report: Report, evaluation: StructureEvaluation) -> None:
         least = zip(pairs, validity.min_distance, strict=True)
         text += f"; smallest distances {', '.join(f'{species[b]}-{species[a]} {d:.4g}' for (a, b), d in least)}"
     report.text(f"{text}.")
-    beyond = [glass for glass in evaluation.metrics["glasses"] if glass["outside"]]
+    beyond = [glass for glass in results.metrics["glasses"] if glass["outside"]]
     if beyond:
         report.table(["outside", "why"], [[glass["name"], "; ".join(glass["outside"])] for glass in beyond])
         report.text("What is predicted of these glasses is an extrapolation.")
@@ -171,25 +170,22 @@ def _range(report: Report, evaluation: StructureEvaluation) -> None:
         report.text("All glasses of this evaluation lie inside.")
 
 
-def _provenance(report: Report, evaluation: StructureEvaluation) -> None:
-    model, found = evaluation.loaded.metadata, evaluation.metrics
-    report.section("Provenance")
-    trained = ", ".join(str(entry.get("name")) for entry in model.provenance.data)
+def _provenance(report: Report, results: SymGNNResults) -> None:
+    model, found = results.loaded.metadata, results.metrics
     steps = model.provenance.steps
     atoms, seconds = (sum(glass[key] for glass in found["glasses"]) for key in ("atoms", "seconds"))
-    rows = [
-        ["model file", found["model"]["name"]],
-        ["model SHA-256", found["model"]["sha256"]],
-        ["kind, variant, precision", f"{model.kind}, {model.variant}, {model.dtype}"],
-        ["computed by", f"{found['runs_on']}, {number(seconds)} s for {atoms} atoms"],
-        ["cutoff, layers, width", f"{model.cutoff:g}, {model.layers}, {model.node_width}"],
-        ["trained for", "not recorded" if steps is None else f"{steps} optimiser steps, seed {model.provenance.seed}"],
-        ["trained on", trained or "not recorded"],
-        ["label", found["label"]],
-        *([file["name"], file["sha256"]] for file in evaluation.files),
-        ["versions", ", ".join(f"{name} {version}" for name, version in found["versions"].items())],
-    ]
-    report.table(["what", "value"], rows)
+    training = "not recorded" if steps is None else f"{steps} optimiser steps, seed {model.provenance.seed}"
+    add_provenance(
+        report,
+        model,
+        found,
+        model=[
+            ["computed by", f"{found['runs_on']}, {number(seconds)} s for {atoms} atoms"],
+            ["cutoff, layers, width", f"{model.cutoff:g}, {model.layers}, {model.node_width}"],
+            ["trained for", training],
+        ],
+        data=[["label", found["label"]], *([source["name"], source["sha256"]] for source in found["data"])],
+    )
     if model.citation:
         report.text(model.citation)
 

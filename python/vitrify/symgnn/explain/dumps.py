@@ -14,7 +14,7 @@ from vitrify.symgnn.explain.topology import Cycles
 
 
 def atom_columns(explanation: Explanation, n_atoms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Importance, hops and distance (N,) of all atoms; 0, -1 and -1 for what the model does not see."""
+    """Importance, hops and distance (N,) of all atoms; 0, -1 and -1 for atoms that the model does not see."""
     importance, hops, distance = np.zeros(n_atoms), np.full(n_atoms, -1), np.full(n_atoms, -1.0)
     importance[explanation.atoms] = explanation.importance()
     hops[explanation.atoms] = explanation.hops
@@ -52,9 +52,9 @@ def write_dump(
                 "ITEM: ATOMS id type element x y z importance hops distance\n"
             )
             columns = zip(structure.types, positions, *atom_columns(each, len(structure)), strict=True)
-            for row, (kind, (x, y, z), importance, hops, distance) in enumerate(columns, 1):
+            for row, (t, (x, y, z), importance, hops, distance) in enumerate(columns, 1):
                 file.write(
-                    f"{row} {kind + 1} {species[kind]} {x:.8g} {y:.8g} {z:.8g} {importance:.6g} {hops} {distance:.6g}\n"
+                    f"{row} {t + 1} {species[t]} {x:.8g} {y:.8g} {z:.8g} {importance:.6g} {hops} {distance:.6g}\n"
                 )
 
 

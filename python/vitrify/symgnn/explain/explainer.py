@@ -1,10 +1,10 @@
-"""Why a model predicts what it predicts for an atom: a score for each bond, in one of two ways.
+"""The importance of bonds for the prediction of an atom: a score for each bond, by one of two methods.
 
 Masks are GNNExplainer's for regression (SymGNN paper, eq. 7): the smallest set of bonds that keeps a prediction. A
 prediction is one number, which many sets keep; and Adam moves the logits of all bonds by about the same step, so that a
-score says rather on which side a bond pulls than how hard. Which bonds come first therefore depends on where the
-optimiser starts. Effects have neither fault: an effect is the slope of the prediction with the weight of a bond, which
-is what leaving it out changes, to first order.
+score tells the sign of the influence of a bond rather than its size. Which bonds come first therefore depends on where
+the optimiser starts. Effects have neither fault: an effect is the slope of the prediction with the weight of a bond,
+which is, to first order, the change when the bond is left out.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ import torch
 from torch import Tensor
 
 from vitrify.core.errors import VitrifyError
-from vitrify.symgnn.explain.crop import Crop, Edges, crop
 from vitrify.symgnn.explain.mask import MaskedModel
 from vitrify.symgnn.explain.nulls import bins_of, matched_sample, strata_of
 from vitrify.symgnn.explain.settings import Settings
+from vitrify.symgnn.explain.subgraph import Edges, Subgraph, k_hop_subgraph
 
 _DRAWS = 10  # sets of bonds as long as the important ones, whose removal the removal of those is compared with
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a model predicts `prediction` for an atom; numbers in the unit of the property, atoms from 0.
+    """The importance of bonds for the prediction of an atom; numbers in the unit of the property, atoms from 0.
 
-    atoms (n,): what the model sees, the centre first; hops (n,), displacements (n, 3) from the centre.
-    bonds (b, 2): indices into `atoms` of the bonds that matter at all, vectors (b, 3) from the first to the second.
-    scores (b,): the mask, 0 to 1, or the size of the effect. masked: the prediction with the mask, NaN if there is
-    none. kept, removed: with the top bonds alone, and without them. matched (d,): without as many random bonds of the
-    same lengths.
+    atoms (n,): indices of the atoms that the model sees, the centre first; hops (n,), displacements (n, 3) from the
+    centre. bonds (b, 2): indices into `atoms`, of bonds with any influence; vectors (b, 3) from the first to the second
+    atom. scores (b,): the mask, 0 to 1, or the size of the effect. prediction, deviation: by the model as it is.
+    Predictions with weights: masked: the mask, NaN if there is none; kept: the top bonds alone; removed: all but the
+    top bonds; matched (d,): all but as many random bonds of the same lengths.
     """
 
     centre: int
@@ -74,10 +74,10 @@ class Explanation:
         return np.bincount(ends, weights=np.repeat(self.scores, 2), minlength=len(self.atoms))
 
 
-class _Local:
-    """A model on a crop, as a function of the weights of its bonds."""
+class _SubgraphModel:
+    """A model on a subgraph, as a function of the weights of its bonds."""
 
-    def __init__(self, model: MaskedModel, part: Crop, types: np.ndarray) -> None:
+    def __init__(self, model: MaskedModel, part: Subgraph, types: np.ndarray) -> None:
         self.model, self.bond = model, torch.as_tensor(part.bond)
         self.started = model.start(
             torch.as_tensor(types[part.atoms]),
@@ -90,6 +90,13 @@ class _Local:
         """Value and deviation (scalars) of the centre with weights (b,) of the bonds."""
         value, deviation = self.model(self.started, weights[self.bond])
         return value[0], deviation[0]
+
+    def with_weights(self, bonds: int, chosen: np.ndarray, inside: float, outside: float) -> float:
+        """The prediction where the chosen bonds have the weight `inside`, and the others of all `bonds` `outside`."""
+        weights = torch.full([bonds], outside, dtype=self.model.loaded.dtype)
+        weights[torch.as_tensor(chosen)] = inside
+        with torch.no_grad():
+            return float(self(weights)[0])
 
 
 def explain_atom(
@@ -123,20 +130,17 @@ def explain_atom(
     strata = strata_of(bins_of(np.linalg.norm(vectors, axis=1), width), types[part.atoms[bonds]].sum(1))
     rng = np.random.default_rng((settings.seed, centre))
 
-    def changed(chosen: np.ndarray, inside: float, outside: float) -> float:
-        weights = torch.full_like(ones, outside)
-        weights[torch.as_tensor(live[chosen])] = inside
-        with torch.no_grad():
-            return float(local(weights)[0])
+    def predicted(chosen: np.ndarray, inside: float, outside: float) -> float:
+        return local.with_weights(len(ones), live[chosen], inside, outside)
 
     return Explanation(
         centre=centre,
         prediction=float(full),
         deviation=float(deviation),
         masked=masked,
-        kept=changed(top, 1.0, 0.0),
-        removed=changed(top, 0.0, 1.0),
-        matched=np.array([changed(matched_sample(top, strata, rng), 0.0, 1.0) for _ in range(_DRAWS)]),
+        kept=predicted(top, 1.0, 0.0),
+        removed=predicted(top, 0.0, 1.0),
+        matched=np.array([predicted(matched_sample(top, strata, rng), 0.0, 1.0) for _ in range(_DRAWS)]),
         atoms=part.atoms,
         hops=part.hops,
         displacements=part.displacements,
@@ -153,19 +157,19 @@ def reach_of(model: MaskedModel, edges: Edges, types: np.ndarray, centre: int) -
 
 def _receptive_field(
     model: MaskedModel, edges: Edges, types: np.ndarray, centre: int, reach: int | None
-) -> tuple[Crop, _Local, np.ndarray]:
-    """What the prediction for `centre` depends on: the crop, the model on it, and its slopes with the weights of the
-    bonds (b,), which are 0 for bonds without an effect."""
+) -> tuple[Subgraph, _SubgraphModel, np.ndarray]:
+    """The subgraph that the prediction for `centre` depends on, the model on it, and the slopes of the prediction with
+    the weights of the bonds (b,), which are 0 for bonds without an effect."""
     reach = reach or model.most_hops
     while True:
-        part = crop(edges, centre, reach)
-        local = _Local(model, part, types)
+        part = k_hop_subgraph(edges, centre, reach)
+        local = _SubgraphModel(model, part, types)
         weights = torch.ones(len(part.first), dtype=model.loaded.dtype, requires_grad=True)
         (gradient,) = torch.autograd.grad(local(weights)[0], weights, allow_unused=True)
         slopes = np.zeros(len(part.first)) if gradient is None else gradient.double().numpy()
         if not np.isfinite(slopes).all():
             raise VitrifyError(
-                f"the prediction of {model.loaded.path} for atom {centre + 1} has no finite slope with the weights of "
+                f"the prediction of {model.path} for atom {centre + 1} has no finite slope with the weights of "
                 "its edges: explain a model that is smooth where a sum over edges is 0"
             )
         inner = part.hops[part.pairs].min(0)[(slopes != 0)[part.bond]]
@@ -176,7 +180,7 @@ def _receptive_field(
 
 
 def _learn_mask(
-    local: _Local,
+    local: _SubgraphModel,
     ones: Tensor,
     live: np.ndarray,
     full: float,

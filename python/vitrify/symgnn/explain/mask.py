@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -21,19 +22,21 @@ from torch import Tensor
 from torch.jit._fuser import optimized_execution
 
 from vitrify.core.errors import VitrifyError
-from vitrify.export.write import TorchSymGNN, load_model
+from vitrify.engines.load import load_model
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.modelfile.archive import find_model
+from vitrify.symgnn.metadata import SymGNNMetadata
+from vitrify.symgnn.torchscript import TorchSymGNN
 
 _SUMS = ("aten::index_add", "aten::index_add_")
-_LEAST = 1e-30  # of what a root is taken of: less than rounding, and more than 0, where its slope is infinite
+_LEAST = 1e-30  # least argument of a square root: below rounding, and above 0, where the slope is infinite
 _TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 
 
 class Stage(NamedTuple):
-    """What a layer, or the end, of a model reads: the first nodes of a graph, and the edges of the first `owned`.
+    """Input of a layer, or of `finish`: the first nodes of a graph, and the edges of the first `owned` of them.
 
-    kept: indices of its edges among those of the stage before; None: all.
+    kept: indices of these edges among the edges of the stage before; None: all.
     """
 
     types: Tensor
@@ -43,7 +46,7 @@ class Stage(NamedTuple):
     kept: Tensor | None
 
     def carry(self, nodes: Tensor, memory: Tensor, edges: int) -> tuple[Tensor, Tensor]:
-        """Nodes and memory of the stage before, which had so many edges, without what this one does not need."""
+        """The rows of nodes and memory that this stage needs, of those of the stage before, which had `edges` edges."""
         if self.kept is None:
             return nodes, memory
         if memory.shape[0] == edges:
@@ -54,10 +57,10 @@ class Stage(NamedTuple):
 
 
 class Started(NamedTuple):
-    """A graph, what each layer and the end need of it, and the nodes and memory that `start` makes of it where no
-    weight enters there, else None.
+    """A graph, prepared for any weights: the input of each layer and of `finish`.
 
-    edge_index: (3, E), with the numbers of the edges as third row: where a model sorts or selects edges, they go along.
+    first: nodes and memory that `start` makes, or None where weights enter there. edge_index: (3, E), with the numbers
+    of the edges as third row: where a model sorts or selects edges, the numbers go along.
     """
 
     types: Tensor
@@ -77,15 +80,25 @@ class MaskedModel:
         self._check()
 
     @property
+    def path(self) -> Path:
+        """The model file."""
+        return self.loaded.path
+
+    @property
+    def metadata(self) -> SymGNNMetadata:
+        """The metadata of the model file."""
+        return self.loaded.metadata
+
+    @property
     def most_hops(self) -> int:
-        """How far from an atom the edges may begin that its prediction depends on, and one more."""
+        """One more than the largest number of hops from an atom to the centre of an edge that its prediction uses."""
         return self.loaded.metadata.layers + (self._start.sums > 0) + (self._finish.sums > 0)
 
     def start(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, hops: Tensor | None = None) -> Started:
-        """What does not depend on the weights, done once: for the paper's variant, most of the work.
+        """The work that does not depend on the weights, done once: for the paper's variant, most of it.
 
-        hops: (N,) of each node from the first one, in rising order, if that is the only one to be predicted. A layer
-        then treats the nodes alone whose features reach the first one, if the memory of the model can be cut so.
+        hops: (N,) of each node from the first one, in rising order, where only the first is predicted. A layer then
+        treats only the nodes whose features reach the first one, if the memory of the model can be cut so.
         """
         numbers = torch.arange(len(edge_vectors)).unsqueeze(0)
         graph = (types, torch.cat([edge_index, numbers]), edge_vectors)
@@ -162,7 +175,7 @@ class MaskedModel:
 
 
 def _hops(edge_index: Tensor, nodes: int) -> Tensor:
-    """(nodes,) hops of each node from the first one; `nodes` for what cannot be reached."""
+    """(nodes,) hops of each node from the first one; `nodes` for nodes out of reach."""
     hops = torch.full([nodes], nodes)
     hops[0] = 0
     for step in range(1, nodes):
@@ -185,7 +198,7 @@ def open_masked(name: str) -> MaskedModel:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread for torch: the operations on a crop are small, and threads that wait for a busy core cost far more
+    """One thread for torch: the operations on a subgraph are small, and threads that wait for a busy core cost far more
     than they give; sums also come out the same on any machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -205,7 +218,7 @@ class _Weighted(NamedTuple):
 def _with_weights(module: torch.jit.ScriptModule) -> list[_Weighted]:
     """`start`, `layer` and `finish` of the module as functions of their arguments and of weights."""
     names = {"start": 2, "layer": 5, "finish": 4}  # and the place of edge_index among the arguments, self included
-    with warnings.catch_warnings():  # that TorchScript is deprecated is nothing that users can mend
+    with warnings.catch_warnings():  # users can do nothing about the deprecation of TorchScript
         warnings.simplefilter("ignore", DeprecationWarning)
         frozen: Any = torch.jit.freeze(module.eval(), preserved_attrs=list(names), optimize_numerics=False)
     made = []
@@ -256,7 +269,7 @@ def _weigh_sums(graph: Any, block: Any, weights: Any, edge_index: int) -> int:
 
 def _edges_of(rows: Any, edge_index: int) -> Any:
     """The edges, `edge_index` or a part of it, from whose centres the rows of a sum are made; None if from none."""
-    # What is made inside of an if is out of reach of a sum behind it: only what the if hands out can be used there.
+    # A sum behind an if can use the outputs of the if only, not the values inside of it.
     for value in _sources(rows, within=False).values():
         node = value.node()
         if node.kind() == "aten::select" and [each.toIValue() for each in list(node.inputs())[1:]] == [0, 0]:
@@ -267,9 +280,9 @@ def _edges_of(rows: Any, edge_index: int) -> Any:
 
 
 def _sources(value: Any, within: bool) -> dict[int, Any]:
-    """A value and all that it is made of, by number, nearest first.
+    """A value and all values that it is computed from, by number, nearest first.
 
-    within: look also at what is made inside of an if that hands out such a value, as a part of the edges may be.
+    within: follow the outputs of an if into its branches, where a part of the edges may be selected.
     """
     found: dict[int, Any] = {}
     waiting = [value]

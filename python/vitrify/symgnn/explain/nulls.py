@@ -1,7 +1,7 @@
-"""Permutation nulls: what a finding would look like if only the strata (lengths of bonds, species) mattered.
+"""Permutation nulls: statistics of importance that depends on strata of bonds (lengths, species) alone.
 
-Long bonds are many and short ones are in many cycles, so whatever prefers some lengths seems to find something.
-Within a stratum of bonds that are alike, the importance is shuffled; what is left of a finding is due to the strata.
+Long bonds are many and short ones are in many cycles, so any preference for some lengths seems to show something. The
+importance is shuffled within each stratum of similar bonds; the statistics that remain are due to the strata.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def shuffles(strata: np.ndarray, count: int, rng: np.random.Generator) -> Iterat
 
 
 def judge(observed: float, drawn: np.ndarray) -> Null:
-    """The observed number against those of the null (P,)."""
+    """Compares the observed number with the numbers (P,) drawn under the null."""
     drawn = np.asarray(drawn, float)
     if drawn.size == 0:
         raise VitrifyError("a null needs at least one permutation")

@@ -1,8 +1,9 @@
-"""The report of an explanation: what a model looks at, and whether the paper's findings survive their nulls."""
+"""The report of an explanation: the important bonds, and whether the paper's findings survive their nulls."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,9 @@ import numpy as np
 from vitrify.core.units import get_units
 from vitrify.report import plots
 from vitrify.report.html import Report, number
-from vitrify.symgnn.explain import pictures
-from vitrify.symgnn.explain.findings import GROUPS, LEVEL, NULLS, Finding, survival
-from vitrify.symgnn.explain.run import Explained, Results
+from vitrify.symgnn.explain import dumps, figures
+from vitrify.symgnn.explain.null_tests import GROUPS, LEVEL, NULLS, NullTest, verdict
+from vitrify.symgnn.explain.results import ExplainedModel, ExplainResults
 from vitrify.symgnn.explain.settings import BIN
 from vitrify.symgnn.explain.topology import INSTALL
 
@@ -20,13 +21,14 @@ _KINDS = {"mask": "GNNExplainer for regression", "effect": "effects of single bo
 _SHOWN = 4  # atoms whose pictures are in the report; the others' are in the folder
 
 
-def write_page(results: Results, folder: Path) -> Path:
-    """Writes all pictures and report.html into `folder`; returns the path of the report."""
+def make_report(results: ExplainResults, folder: Path) -> Report:
+    """The report; its pictures and the files for OVITO go to `folder`, too."""
+    _write_dumps(results, folder)
     first = results.models[0]
-    meta = first.model.loaded.metadata
+    meta = first.model.metadata
     length = get_units(meta.units).length
     report = Report(
-        f"Explanation of {first.model.loaded.path.name}",
+        f"Explanation of {first.model.path.name}",
         f"{meta.property.name} of {len(first.explanations)} atoms of {results.source} "
         f"({len(results.structure)} atoms): {_KINDS[results.settings.importance]}, with length-matched nulls",
     )
@@ -37,23 +39,29 @@ def write_page(results: Results, folder: Path) -> Path:
     _cycles(report, results, folder, length)
     _method(report, results, length)
     _provenance(report, results)
-    path = folder / "report.html"
-    report.write(path)
-    return path
+    return report
 
 
-def _summary(report: Report, results: Results) -> None:
+def _write_dumps(results: ExplainResults, folder: Path) -> None:
+    species = results.models[0].model.metadata.species
+    for prefix, each in zip(("", "baseline_"), results.models, strict=False):
+        dumps.write_extxyz(folder / f"{prefix}importance.extxyz", results.structure, species, each.explanations)
+        dumps.write_dump(folder / f"{prefix}importance.dump", results.structure, species, each.explanations)
+        dumps.write_local(folder / f"{prefix}edges.dump", results.structure, each.explanations, results.cycles)
+
+
+def _summary(report: Report, results: ExplainResults) -> None:
     report.section("Findings")
     for each in results.models:
         low, high = each.distances.span
         report.text(
             f"{each.name}. Medium range (share of the ends of important bonds from {low:g} to {high:g}, Fig. 5a): "
-            f"{survival(each.distances.medium)}"
+            f"{verdict(each.distances.medium)}"
         )
         if each.cycles:
             report.text(
                 f"{each.name}. Cycles (optimal 1-cycles that contain an important bond, Tables 6 and 9): "
-                f"{survival(each.cycles.groups['high'])}"
+                f"{verdict(each.cycles.groups['high'])}"
             )
     report.text(
         f"A finding survives a null if it is above it with p < {LEVEL:g} and, over three explained atoms or more, by "
@@ -64,36 +72,14 @@ def _summary(report: Report, results: Results) -> None:
         report.text(f"There is no persistent homology here: {results.without_cycles}.")
 
 
-def _atoms(report: Report, each: Explained, results: Results, folder: Path, length: str) -> None:
-    meta = each.model.loaded.metadata
-    unit = f" ({meta.property.unit})" if meta.property.unit else ""
+def _atoms(report: Report, each: ExplainedModel, results: ExplainResults, folder: Path, length: str) -> None:
     report.section(f"Explained atoms: {each.name}")
-    species = results.models[0].model.loaded.metadata.species
-    types = results.structure.types
-    rows = []
-    for found in each.explanations:
-        change, matched = abs(found.removed - found.prediction), np.abs(found.matched - found.prediction)
-        rows.append(
-            [
-                f"{found.centre + 1} ({species[types[found.centre]]})", str(len(found.atoms)), str(len(found.scores)),
-                f"{number(found.prediction)} ± {number(found.deviation, 2)}", number(found.masked), number(found.kept),
-                number(change, 2), f"{number(float(matched.mean()), 2)} ± {number(float(matched.std()), 2)}",
-            ]
-        )  # fmt: skip
+    species, types = results.models[0].model.metadata.species, results.structure.types
     top = results.settings.top
-    report.table(
-        [
-            "atom", "atoms seen", "bonds", f"prediction{unit}", "masked", f"top {top} alone",
-            f"change without top {top}", "without others of their lengths",
-        ],
-        rows,
-        note="Masked: with every bond weighed by its mask, which should be the prediction. The last two: how "
-        f"far the prediction moves when the top {top} bonds are left out, and when as many random bonds of the same "
-        "lengths and species are (mean ± standard deviation of ten draws). Atoms count from 1.",
-    )  # fmt: skip
+    _atom_table(report, each, [species[types[found.centre]] for found in each.explanations], top)
     prefix = "" if each is results.models[0] else "baseline_"
     for index, found in enumerate(each.explanations):
-        figure = pictures.structure_figure(found, types, species, top=top, length=length)
+        figure = figures.structure_figure(found, types, species, top=top, length=length)
         path = plots.save(figure, folder / "pictures" / f"{prefix}atom_{found.centre + 1}.png")
         if index < _SHOWN:
             report.figure(
@@ -105,7 +91,32 @@ def _atoms(report: Report, each: Explained, results: Results, folder: Path, leng
         report.text(f"Pictures of all {len(each.explanations)} atoms are in the folder pictures.")
 
 
-def _distances(report: Report, results: Results, folder: Path, length: str) -> None:
+def _atom_table(report: Report, each: ExplainedModel, species: Sequence[str], top: int) -> None:
+    """species: of each explained atom."""
+    unit = each.model.metadata.property.unit
+    rows = []
+    for found, name in zip(each.explanations, species, strict=True):
+        change, matched = abs(found.removed - found.prediction), np.abs(found.matched - found.prediction)
+        rows.append(
+            [
+                f"{found.centre + 1} ({name})", str(len(found.atoms)), str(len(found.scores)),
+                f"{number(found.prediction)} ± {number(found.deviation, 2)}", number(found.masked), number(found.kept),
+                number(change, 2), f"{number(float(matched.mean()), 2)} ± {number(float(matched.std()), 2)}",
+            ]
+        )  # fmt: skip
+    report.table(
+        [
+            "atom", "atoms seen", "bonds", f"prediction ({unit})" if unit else "prediction", "masked",
+            f"top {top} alone", f"change without top {top}", "without others of their lengths",
+        ],
+        rows,
+        note="Masked: with every bond weighed by its mask, which should be the prediction. The last two: how "
+        f"far the prediction moves when the top {top} bonds are left out, and when as many random bonds of the same "
+        "lengths and species are (mean ± standard deviation of ten draws). Atoms count from 1.",
+    )  # fmt: skip
+
+
+def _distances(report: Report, results: ExplainResults, folder: Path, length: str) -> None:
     report.section("Where important atoms are (Fig. 5a)")
     rows = []
     for each in results.models:
@@ -119,7 +130,7 @@ def _distances(report: Report, results: Results, folder: Path, length: str) -> N
         "distance, so most of what any network sees is in the medium range: only the difference from the null counts.",
     )  # fmt: skip
     path = plots.save(
-        pictures.distance_figure({each.name: each.distances for each in results.models}, length=length),
+        figures.distance_figure({each.name: each.distances for each in results.models}, length=length),
         folder / "distances.png",
     )
     report.figure(
@@ -129,14 +140,14 @@ def _distances(report: Report, results: Results, folder: Path, length: str) -> N
     )
 
 
-def _cycles(report: Report, results: Results, folder: Path, length: str) -> None:
+def _cycles(report: Report, results: ExplainResults, folder: Path, length: str) -> None:
     report.section("Importance and persistent homology (Fig. 5b, Tables 6 and 9)")
     tables = {each.name: each.cycles for each in results.models if each.cycles}
     if results.cycles is None or not tables:
         report.text(f"Skipped: {results.without_cycles}.")
         return
     cycles, top = results.cycles, results.settings.top
-    species = results.models[0].model.loaded.metadata.species
+    species = results.models[0].model.metadata.species
     for name, table in tables.items():
         rows = [[group, *_cells(table.groups[group])] for group in GROUPS]
         report.table([f"mean optimal cycles, {name}", *_HEADER], rows, model="high")
@@ -146,7 +157,7 @@ def _cycles(report: Report, results: Results, folder: Path, length: str) -> None
         f"{top} of its bonds. {len(cycles.births)} optimal 1-cycles of the weighted alpha complex of the periodic "
         f"structure (radii {radii}, from the first peaks of its g(r)); longer bonds than its edges are in none."
     )
-    path = plots.save(pictures.cycle_figure(tables), folder / "cycles.png")
+    path = plots.save(figures.cycle_figure(tables), folder / "cycles.png")
     report.figure(
         path,
         "Left: how many optimal cycles contain a bond. Right: means of the groups (bars) and what bonds of the same "
@@ -160,7 +171,7 @@ _HEADER = [
 ]
 
 
-def _cells(found: Finding) -> list[str]:
+def _cells(found: NullTest) -> list[str]:
     cells = [number(found.observed)]
     for null in NULLS:
         each, excess = found.nulls[null], found.excess[null]
@@ -169,9 +180,9 @@ def _cells(found: Finding) -> list[str]:
     return cells
 
 
-def _method(report: Report, results: Results, length: str) -> None:
+def _method(report: Report, results: ExplainResults, length: str) -> None:
     settings = results.settings
-    width = f"{BIN[results.models[0].model.loaded.metadata.units]:g} {length}".strip()
+    width = f"{BIN[results.models[0].model.metadata.units]:g} {length}".strip()
     report.section("Method")
     weighed = (
         "A weight multiplies the terms of every sum over the edges of an atom: 1 is the model as it is, 0 the same as "
@@ -199,23 +210,21 @@ def _method(report: Report, results: Results, length: str) -> None:
     )
 
 
-def _provenance(report: Report, results: Results) -> None:
-    from vitrify.symgnn.explain.store import structure_hash
-
+def _provenance(report: Report, results: ExplainResults) -> None:
     settings = results.settings
     report.section("Provenance")
-    rows = [["structure", results.source], ["positions, cell and types, SHA-256", structure_hash(results.structure)]]
+    structure = results.metrics["structure"]
+    rows = [["structure", structure["name"]], ["positions, cell and types, SHA-256", structure["sha256"]]]
     for each in results.models:
         rows += [["model file", each.name], ["model SHA-256", each.digest]]
     report.table(["what", "value"], rows)
     report.text("To reproduce:")
     first, *others = results.models
     atoms = [found.centre + 1 for found in first.explanations]
-    names = [each.model.loaded.path.name for each in (first, *others)]
-    if settings.start:  # what the command line does not offer
-        chosen = dataclasses.replace(settings, atoms=tuple(atoms))
-        baseline = f", baseline={names[1]!r}" if others else ""
-        report.code(f"explain({names[0]!r}, {results.source!r}, settings={chosen!r}{baseline})")
+    names = [each.model.path.name for each in (first, *others)]
+    if settings.start:  # which is no option of the command line
+        chosen = dataclasses.replace(settings, atoms=tuple(atoms), baseline=names[1] if others else None)
+        report.code(f"EXPLANATION.run({names[0]!r}, {results.source!r}, settings={chosen!r})")
     else:
         baseline = f" --baseline {names[1]}" if others else ""
         how = settings.importance + (f" --epochs {settings.epochs}" if settings.importance == "mask" else "")
@@ -228,5 +237,5 @@ def _provenance(report: Report, results: Results) -> None:
         report.text("Persistent homology: homcloud (I. Obayashi et al.), an optional extra.")
     elif INSTALL in results.without_cycles:
         report.code(INSTALL)
-    if first.model.loaded.metadata.citation:
-        report.text(first.model.loaded.metadata.citation)
+    if first.model.metadata.citation:
+        report.text(first.model.metadata.citation)

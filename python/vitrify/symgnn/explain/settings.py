@@ -1,47 +1,53 @@
-"""What to explain, and how hard to look."""
+"""The atoms to explain, and the effort."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from vitrify.core.errors import VitrifyError
+from vitrify.core.options import integers, option
 
-# The medium range: 5 to 10 A of the paper (section 6.1), which is 2 to 4 diameters of an atom.
+# The medium range (A; sigma): 5 to 10 A of the paper (section 6.1), which is 2 to 4 diameters of an atom.
 MEDIUM_RANGE = {"metal": (5.0, 10.0), "lj": (2.0, 4.0)}
 IMPORTANCE = ("mask", "effect")
-# Width of the bins of equal lengths: with wider ones (0.1 A), importance that is nothing but a function of length seems
-# to go with cycles beyond length, because cycles get fewer within a bin too.
+# Width of the bins of equal lengths (A; sigma). In wider bins (0.1 A), importance that is a function of length alone
+# seems to correlate with cycles beyond length, because the number of cycles falls with length within a bin, too.
 BIN = {"metal": 0.02, "lj": 0.008}
+
+_atoms = integers("atoms {!r} are not integers separated by commas: give for example 1,5,9")
 
 
 @dataclass(frozen=True)
 class Settings:
     """How much an explanation does.
 
-    atoms: to explain, counted from 1; empty: `number` atoms drawn with `seed`. importance: what the score of a bond
-    is. mask: GNNExplainer's, the paper's, which depends on where its optimiser starts; effect: how far the prediction
-    moves, to first order, when the bond is left out.
+    atoms: to explain, counted from 1; empty: `number` atoms drawn with `seed`. baseline: a second model, explained for
+    the same atoms. importance: what the score of a bond is. mask: GNNExplainer's, the paper's, which depends on where
+    its optimiser starts; effect: how far the prediction moves, to first order, when the bond is left out.
     For masks, epochs: optimiser steps for one atom, with Adam at `rate`. start: standard deviation of the logits that a
     mask starts from, drawn with `seed`. size, entropy: weights of the two regularisers of GNNExplainer, both means
     over the bonds; the squared error beside them is in units of the variance of the predictions over the structure.
     top: bonds of one atom that count as important. permutations: of each null. topology: persistent homology or not.
     """
 
-    atoms: tuple[int, ...] = ()
-    number: int = 20
-    seed: int = 1
-    importance: str = "mask"
-    epochs: int = 100
+    atoms: tuple[int, ...] = option((), "atoms to explain, counted from 1, as in 1,5,9", parse=_atoms)
+    number: int = option(20, "how many atoms to draw, without --atoms")
+    seed: int = option(1, "seed of all random numbers")
+    baseline: str | None = option(None, "a second model, explained for the same atoms, such as a SchNet")
+    importance: str = option(
+        "effect",
+        "what makes a bond important: effect (how far the prediction moves without it, to first order: "
+        "seconds an atom) or mask (GNNExplainer's, as the paper has it: --epochs times as long)",
+    )
+    epochs: int = option(100, "with --importance mask: optimiser steps for one atom")
     rate: float = 0.1
     start: float = 0.0
     size: float = 0.1
     entropy: float = 0.02
-    top: int = 50
-    permutations: int = 1000
-    topology: bool = True
+    top: int = option(50, "bonds of one atom that count as important")
+    permutations: int = option(1000, "permutations of each null")
+    topology: bool = option(True, "persistent homology, which needs homcloud")
 
     def __post_init__(self) -> None:
         """Raises VitrifyError for numbers that make no sense."""
@@ -72,6 +78,8 @@ class Settings:
             raise VitrifyError(
                 f"{self.number} atoms to explain, but the structure has {n_atoms}: ask for fewer (--number)"
             )
+        import numpy as np
+
         drawn = np.random.default_rng(self.seed).choice(n_atoms, self.number, replace=False)
         return sorted(int(atom) for atom in drawn)
 
@@ -81,14 +89,3 @@ class Settings:
         if self.importance == "mask":
             names += ["epochs", "rate", "start", "size", "entropy"]
         return {name: getattr(self, name) for name in names}
-
-
-def settings_from(atoms: str | None, **options: Any) -> Settings:
-    """Settings from a command line, where atoms are integers separated by commas."""
-    if atoms is None:
-        return Settings(**options)
-    try:
-        chosen = tuple(int(word) for word in atoms.split(","))
-    except ValueError:
-        raise VitrifyError(f"atoms {atoms!r} are not integers separated by commas: give for example 1,5,9") from None
-    return Settings(atoms=chosen, **options)

@@ -14,7 +14,7 @@ from vitrify.core.files import atomic_path
 from vitrify.data.structures import LabelledStructure
 from vitrify.symgnn.explain.explainer import Explanation
 
-_VERSION = 1  # of the method: a change makes what was stored before worthless
+_VERSION = 1  # of the method; explanations of another version are not used
 
 
 def structure_hash(structure: LabelledStructure) -> str:
@@ -25,9 +25,9 @@ def structure_hash(structure: LabelledStructure) -> str:
     return digest.hexdigest()
 
 
-def key_of(**what: Any) -> str:
-    """A short name that differs when anything of `what` (JSON) does."""
-    text = json.dumps({"version": _VERSION, **what}, sort_keys=True)
+def key_of(**values: Any) -> str:
+    """A short name that differs when any of the values (JSON) does."""
+    text = json.dumps({"version": _VERSION, **values}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -37,7 +37,7 @@ def save_explanation(explanation: Explanation, path: Path) -> None:
 
 
 def load_explanation(path: Path) -> Explanation | None:
-    """What `save_explanation` wrote, or None if there is no such file or it is damaged."""
+    """The explanation in a file of `save_explanation`; None if there is no such file or it is damaged."""
     found = load_arrays(path)
     fields = dataclasses.fields(Explanation)
     if found is None or any(field.name not in found for field in fields):

@@ -39,14 +39,14 @@ class Cycles:
     radii: np.ndarray
 
     def of(self, bonds: np.ndarray) -> np.ndarray:
-        """(b,) the number of cycles that contain each bond (b, 2); 0 for what is in none."""
+        """(b,) the number of cycles that contain each bond (b, 2)."""
         many = 1 + int(max(self.pairs.max(initial=0), bonds.max(initial=0)))
         known = self.pairs[:, 0] * many + self.pairs[:, 1]
-        asked = bonds.min(1) * many + bonds.max(1)
+        wanted = bonds.min(1) * many + bonds.max(1)
         if len(known) == 0:
             return np.zeros(len(bonds), np.int64)
-        place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-        return np.where(known[place] == asked, self.counts[place], 0)
+        place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        return np.where(known[place] == wanted, self.counts[place], 0)
 
 
 def why_not(structure: LabelledStructure, cutoff: float) -> str | None:

@@ -26,11 +26,6 @@ from torch import Tensor, nn
 from vitrify.graphs.graph import StructureGraph
 from vitrify.models.base import System
 
-CITATION = (
-    "H. Li, S. Zhang et al., Predicting and interpreting energy barriers of metallic glasses with graph neural "
-    "networks, ICML (2024)"
-)
-
 
 class SymGNN(nn.Module, ABC):
     """Base of the variants; a variant defines start, layer and finish as the module's docstring says."""

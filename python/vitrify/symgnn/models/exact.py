@@ -35,10 +35,10 @@ from vitrify.symgnn.models.stiffness import (
     N_STIFFNESS,
     bond_descriptors,
     bond_terms,
+    compliance_terms,
     pair_functions,
     softness,
     stiffness_descriptors,
-    yielding,
 )
 
 
@@ -144,7 +144,7 @@ class ExactSymGNN(SymGNN):
             descriptors, stiffness = bond_descriptors(sums)
             descriptors, stiffness = descriptors.to(dtype), stiffness.to(dtype)
             return stiffness, torch.cat([descriptors, stiffness], 1)
-        terms = yielding(functions, directions, nodes[:, :6][edge_index[1]].double())
+        terms = compliance_terms(functions, directions, nodes[:, :6][edge_index[1]].double())
         whole = memory[:, -6:]
         sums = terms.new_zeros([n_owned, 6]).index_add(0, edge_index[0], terms)
         stiffness = (whole.double() - sums).to(dtype)

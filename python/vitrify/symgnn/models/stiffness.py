@@ -66,7 +66,7 @@ def bond_terms(functions: Tensor, lengths: Tensor, directions: Tensor) -> Tensor
     return torch.cat([0.5 * energy, virial, curvature * along, slope * (unit_tensors(along) - along)], 1)
 
 
-def yielding(functions: Tensor, directions: Tensor, softness: Tensor) -> Tensor:
+def compliance_terms(functions: Tensor, directions: Tensor, softness: Tensor) -> Tensor:
     """k_ij M_j k_ij of each edge (E, 6), M_j being the `softness` (E, 6) of its neighbour."""
     transversal = functions[:, 1:2]
     difference = functions[:, 2:3] - transversal

@@ -32,14 +32,15 @@ from torch import Tensor
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
-from vitrify.export.write import load_model
+from vitrify.engines.load import load_model
 from vitrify.graphs.graph import StructureGraph
-from vitrify.modelfile.archive import SymGNNMetadata, read_metadata
+from vitrify.modelfile.archive import read_metadata
 from vitrify.models import ModelConfig, System, build_model
+from vitrify.symgnn.metadata import SymGNNMetadata
 from vitrify.symgnn.models.base import SymGNN
 from vitrify.symgnn.models.exact import ExactSymGNN
-from vitrify.symgnn.training.task import UNUSUAL, Structures, SymGNNTask, describe, graphs_of, load_labelled
-from vitrify.training.config import SymGNNConfig
+from vitrify.symgnn.training.config import SymGNNConfig
+from vitrify.symgnn.training.task import UNUSUAL, Structures, SymGNNTask, describe_run, graphs_of, load_labelled
 from vitrify.training.task import Prepared
 
 Array = NDArray[np.float64]
@@ -111,7 +112,7 @@ def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
         validation = Structures(model, *graphs_of(load_labelled(config, config.data.validation), model.cutoff, dtype))
         rows = [task.statistics([sample]) for sample in validation.samples]
         metrics |= task.metrics(torch.stack(rows).mean(0))
-    info = json.loads(describe(config, structures, model.cutoff))
+    info = json.loads(describe_run(config, structures, model.cutoff))
     digest = sha256(path)
     info["config"]["start"]["sha256"] = digest
     info["data"] = [*metadata.provenance.data, {"name": path.name, "sha256": digest}, *info["data"]]

@@ -18,9 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-import vitrify
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import sha256
 from vitrify.data.potentials import effective_pair_functions
 from vitrify.data.splits import duplicate_groups
 from vitrify.data.structures import LabelledStructure, load_structures
@@ -31,9 +29,10 @@ from vitrify.symgnn.models.base import SymGNN
 from vitrify.symgnn.models.exact import ExactSymGNN
 from vitrify.symgnn.models.ridge import RidgeSymGNN
 from vitrify.symgnn.models.stiffness import KNOTS
+from vitrify.symgnn.training.config import SymGNNConfig
 from vitrify.symgnn.training.subgraphs import k_hop_subgraph
 from vitrify.training.checkpoint import BEST, load_checkpoint, save_checkpoint
-from vitrify.training.config import SymGNNConfig
+from vitrify.training.info import data_files, describe
 from vitrify.training.task import Prepared, Task
 from vitrify.training.validity import structure_validity
 
@@ -180,7 +179,7 @@ def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
     def finish(folder: Path) -> None:
         measure_residual(folder, task.cpu(), validation)
 
-    info = describe(config, train, model.cutoff)
+    info = describe_run(config, train, model.cutoff)
     return Prepared(task, samples, validation, list(range(len(validation))), info, finish)
 
 
@@ -269,20 +268,17 @@ def graphs_of(
     return graphs, [torch.as_tensor(s.labels, dtype=dtype) for s in structures]
 
 
-def describe(config: SymGNNConfig, structures: Sequence[LabelledStructure], cutoff: float) -> str:
-    """All that a checkpoint must say about its model beside the weights, as JSON."""
+def describe_run(config: SymGNNConfig, structures: Sequence[LabelledStructure], cutoff: float) -> str:
+    """The info of a checkpoint, as `vitrify.training.info.describe` gives it."""
     data = config.data
     labels = np.concatenate([s.labels[s.labelled] for s in structures])
-    return json.dumps(
-        {
-            "config": json.loads(config.model_dump_json()),
-            "species": list(data.species),
-            "units": data.units,
-            "property": {"name": data.property or data.label, "unit": data.unit},
-            "validity": structure_validity(data.species, structures, cutoff),
-            "label_range": [float(labels.min()), float(labels.max())],
-            "potential": data.potential.name if data.potential else None,
-            "data": [{"name": path.name, "sha256": sha256(path)} for path in data.train],
-            "versions": {"vitrify": vitrify.__version__, "torch": torch.__version__},
-        }
+    return describe(
+        config,
+        data.species,
+        data.units,
+        structure_validity(data.species, structures, cutoff),
+        data_files(data.train),
+        property={"name": data.property or data.label, "unit": data.unit},
+        label_range=[float(labels.min()), float(labels.max())],
+        potential=data.potential.name if data.potential else None,
     )

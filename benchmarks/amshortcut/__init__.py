@@ -1,0 +1,1 @@
+"""AMShortcut: generated structures against simulated ones, and their cost."""

@@ -1,0 +1,1 @@
+"""Saddle searches: their cost, and their labels against published ones."""

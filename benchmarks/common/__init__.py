@@ -1,0 +1,1 @@
+"""What several benchmarks share: paths, timed runs of `lmp`, tables, journals."""

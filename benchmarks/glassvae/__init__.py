@@ -1,0 +1,1 @@
+"""GlassVAE: cost, energy conservation, variants and generated structures."""

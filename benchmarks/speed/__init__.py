@@ -1,1 +1,0 @@
-"""The parts of `benchmarks/ogn_vs_md.py`."""

@@ -1,0 +1,1 @@
+"""SymGNN: variants, transfer between glasses, explanations and cost."""

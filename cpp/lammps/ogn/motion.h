@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* ----------------------------------------------------------------------
+   Kinetic energy and momentum of the whole system
+------------------------------------------------------------------------- */
+
+#ifndef VITRIFY_MOTION_H
+#define VITRIFY_MOTION_H
+
+namespace LAMMPS_NS {
+
+class LAMMPS;
+
+struct Motion {
+  double kinetic;              // kinetic energy relative to the centre of mass, in energy units
+  double kinetic_of_centre;    // kinetic energy of the centre of mass, in energy units
+  double momentum[3];          // mass times velocity
+  double mass;                 // total mass
+  bool finite;                 // all positions and velocities are numbers
+};
+
+// sums over the atoms of all ranks, which all ranks get; all ranks must call this
+
+Motion total_motion(LAMMPS *lmp);
+
+}    // namespace LAMMPS_NS
+
+#endif

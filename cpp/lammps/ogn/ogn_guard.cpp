@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+
+#include "lammps/ogn/ogn_guard.h"
+
+#include "lammps/ogn/motion.h"
+#include "lammps/ogn/ogn_predictor.h"
+
+#include "atom.h"
+#include "comm.h"
+#include "error.h"
+#include "force.h"
+#include "update.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace LAMMPS_NS;
+
+// a rank that could not make its prediction outranks every refusal
+
+static constexpr double SEVERITY_OF_FAILURE = std::numeric_limits<double>::infinity();
+
+/* ---------------------------------------------------------------------- */
+
+OGNGuard::OGNGuard(LAMMPS *lmp, const ModelHost &host, const OGNPredictor &predictor, bool active) :
+    Pointers(lmp), host(host), predictor(predictor), active(active),
+    limits(host.model.species, host.model.validity.min_distance, host.model.validity.max_displacement,
+           host.model.validity.temperature[1])
+{
+}
+
+/* ---------------------------------------------------------------------- */
+
+void OGNGuard::check_start(const Motion &start) const
+{
+  if (start.finite) return;
+  tagint mine = MAXTAGINT, first;
+  for (int i = 0; i < atom->nlocal; i++) {
+    const double *x = atom->x[i];
+    const double *v = atom->v[i];
+    const double sum = x[0] + x[1] + x[2] + v[0] * v[0] + v[1] * v[1] + v[2] * v[2];
+    if (!std::isfinite(sum)) mine = MIN(mine, atom->tag[i]);
+  }
+  MPI_Allreduce(&mine, &first, 1, MPI_LMP_TAGINT, MPI_MIN, world);
+  error->all(FLERR, fmt::format("fix ogn: position or velocity of atom {} is not a number before the prediction at "
+                                "step {}",
+                                first, update->ntimestep));
+}
+
+/* ----------------------------------------------------------------------
+   the temperature relative to the centre of mass
+------------------------------------------------------------------------- */
+
+std::string OGNGuard::refuse_start(const Motion &start) const
+{
+  if (!active) return "";
+  const double dof = MAX(3.0, 3.0 * static_cast<double>(atom->natoms) - 3.0);
+  return limits.refuse_temperature(2.0 * start.kinetic / (dof * force->boltz));
+}
+
+/* ---------------------------------------------------------------------- */
+
+std::string OGNGuard::refuse_prediction(const Motion &start, bool wants_reason) const
+{
+  vitrify::Refusal mine;
+  struct {
+    double severity;
+    int rank;
+  } local = {SEVERITY_OF_FAILURE, comm->me}, worst;
+  if (predictor.failure().empty()) {
+    mine = refuse_on_this_rank(start);
+    local.severity = mine.severity;
+  }
+  MPI_Allreduce(&local, &worst, 1, MPI_DOUBLE_INT, MPI_MAXLOC, world);
+  if (worst.severity == 0.0) return "";
+
+  if (worst.severity == SEVERITY_OF_FAILURE)
+    error->all(FLERR, fmt::format("fix ogn: the prediction of step {} failed: {}", update->ntimestep,
+                                  text_of_rank(worst.rank, predictor.failure())));
+  if (!wants_reason) return "refused";
+  return text_of_rank(worst.rank, comm->me == worst.rank ? describe(mine) : "");
+}
+
+/* ---------------------------------------------------------------------- */
+
+vitrify::Refusal OGNGuard::refuse_on_this_rank(const Motion &start) const
+{
+  const double *dr = predictor.position_changes();
+  vitrify::Refusal worst = vitrify::refuse_not_finite(atom->nlocal, dr, predictor.velocity_changes());
+  if (!active) return worst;
+  if (!worst) {
+    double drift[3];
+    for (int k = 0; k < 3; k++) drift[k] = update->dt * start.momentum[k] / start.mass;
+    worst = limits.refuse_displacements(atom->nlocal, dr, drift);
+  }
+  const vitrify::Refusal distances = limits.refuse_distances(host.engine->closest());
+  return distances.severity > worst.severity ? distances : worst;
+}
+
+/* ---------------------------------------------------------------------- */
+
+std::string OGNGuard::describe(const vitrify::Refusal &refusal) const
+{
+  if (refusal.reason != vitrify::Refusal::Reason::TOO_CLOSE)
+    return limits.describe(refusal, refusal.atom < 0 ? 0 : atom->tag[refusal.atom]);
+
+  // engines need not know which atoms are the closest
+
+  const auto [i, j] = predictor.closest_atoms(refusal.first, refusal.second, refusal.value);
+  if (i < 0) return limits.describe(refusal, 0, 0);
+  return limits.describe(refusal, MIN(atom->tag[i], atom->tag[j]), MAX(atom->tag[i], atom->tag[j]));
+}
+
+/* ----------------------------------------------------------------------
+   the text that one rank has, on all ranks
+------------------------------------------------------------------------- */
+
+std::string OGNGuard::text_of_rank(int rank, std::string text) const
+{
+  int length = static_cast<int>(text.size());
+  MPI_Bcast(&length, 1, MPI_INT, rank, world);
+  text.resize(length);
+  MPI_Bcast(&text[0], length, MPI_CHAR, rank, world);
+  return text;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* ----------------------------------------------------------------------
+   The keywords of fix ogn that other styles do not have:
+   [energy none|rescale] [langevin T damp seed] [guard yes|no [fallback M]]
+------------------------------------------------------------------------- */
+
+#ifndef VITRIFY_OGN_SETTINGS_H
+#define VITRIFY_OGN_SETTINGS_H
+
+#include "pointers.h"
+
+#include <string>
+#include <vector>
+
+namespace LAMMPS_NS {
+
+class OGNSettings : protected Pointers {
+public:
+  explicit OGNSettings(LAMMPS *lmp) : Pointers(lmp) {}
+
+  static const std::vector<std::string> KEYWORDS;
+
+  bool rescale = false;        // hold the total energy
+  bool langevin = false;       // couple all atoms to a heat bath
+  double temperature = 0.0;    // of the heat bath, in temperature units
+  double damp = 0.0;           // damping time of the heat bath, in time units
+  int seed = 0;                // of the heat bath
+  bool guard = true;           // refuse strides far outside of the training data
+  int fallback_steps = 0;      // steps of velocity Verlet in place of a refused stride; 0: a refusal is an error
+
+  // read the keyword arg[iarg] with its values; return the number of words
+
+  int read_keyword(int iarg, int narg, char **arg);
+
+  // stop if keywords contradict each other
+
+  void check() const;
+
+private:
+  int read_energy(int, char **);
+  int read_guard(int, int, char **);
+  int read_langevin(int, char **);
+};
+
+}    // namespace LAMMPS_NS
+
+#endif

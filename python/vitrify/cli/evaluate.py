@@ -1,0 +1,36 @@
+"""`vitrify evaluate`: each kind of model declares how it is evaluated, and with which options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vitrify.cli.kind_options import KindCommand
+from vitrify.core.options import from_options
+from vitrify.kinds import KINDS
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="model file, or name of a shipped model")],
+    data: Annotated[list[Path], typer.Option(help="what the model was not trained on: trajectories, or structures")],
+    out: Annotated[Path | None, typer.Option(help="folder to write; default: out/MODEL.evaluate")] = None,
+    *,
+    given: Mapping[str, Any],
+) -> None:
+    """Compare a model with what is true: an integrator (ogn) with Verlet and MD, barriers (symgnn) with their labels,
+    generated structures (amshortcut) with simulated ones, a latent model (glassvae) with its potential.
+
+    Writes metrics.json, figures and one report.html. Options that name no kind are those of ogn, but for engine,
+    which all have, and device, which symgnn and glassvae have too. glassvae takes --data several times (the test, then
+    external ones), --training for baselines, --potential for energies at rest, and the first of --sampling-steps.
+    """
+    from vitrify.modelfile.archive import read_metadata
+
+    evaluation = KINDS.find(read_metadata(model).kind).load("evaluate")
+    typer.echo(f"{evaluation.run(model, data, out, from_options(evaluation.settings, given))}")
+
+
+evaluate_command = KindCommand(evaluate, "evaluate")

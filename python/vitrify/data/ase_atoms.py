@@ -1,0 +1,42 @@
+"""ASE's atoms as models want them: periodic, with the model's types."""
+
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from vitrify.core.errors import VitrifyError
+from vitrify.core.validation import check_cell
+from vitrify.modelfile.metadata import Metadata
+
+
+def check_periodic(atoms: Atoms) -> None:
+    """VitrifyError unless there are atoms in a cell that has a volume and is periodic in three directions."""
+    if len(atoms) == 0:
+        raise VitrifyError("there are no atoms: give a periodic structure")
+    if not all(atoms.pbc):
+        raise VitrifyError(
+            f"pbc is {atoms.pbc.tolist()}: the model needs all three directions periodic, atoms.pbc = True"
+        )
+    check_cell(atoms.cell.array)
+
+
+def types_of(symbols: list[str], metadata: Metadata, species: Mapping[str, str] | None) -> NDArray[np.int64]:
+    """The model's type index (N,) of each chemical symbol; VitrifyError for one that it does not know."""
+    known = ", ".join(metadata.species)
+    names = {symbol: symbol for symbol in symbols} if species is None else dict(species)
+    for symbol, name in names.items():
+        if name not in metadata.species:
+            example = f'species={{"{symbol}": "{metadata.species[0]}"}}'
+            raise VitrifyError(
+                f"the model has no species {name!r} for {symbol}, it knows {known}: name it, as in {example}"
+            )
+    missing = sorted(set(symbols) - set(names))
+    if missing:
+        raise VitrifyError(f"species does not say what {', '.join(missing)} is: the model knows {known}")
+    return np.array([metadata.species.index(names[symbol]) for symbol in symbols], dtype=np.int64)

@@ -1,0 +1,39 @@
+"""A latent model in the native engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vitrify import _core
+from vitrify.engines.native import Array, MeasuredNativeBase, core_errors, flow_velocity
+from vitrify.engines.predictions import EnergyPrediction
+from vitrify.glassvae.metadata import GlassVAEMetadata
+
+
+class NativeGlassVAE(MeasuredNativeBase):
+    """A latent model of variant equivariant in the native engine."""
+
+    kind = "glassvae"
+    compiled = "NativeGlassVAE"
+    metadata: GlassVAEMetadata
+
+    def predict(self, positions: Any, cell: Any, types: Any) -> EnergyPrediction:
+        """Energies of the atoms, forces, stress and latent vector, float64, in the model's units.
+
+        positions: (N, 3). cell: (3, 3) rows, any. types: (N,) from 0. Threads may share the model; they take turns.
+        """
+        energies, forces, virial, latent = self._model.predict(positions, cell, types)
+        xx, yy, zz, xy, xz, yz = -virial / abs(float(np.linalg.det(cell)))
+        return EnergyPrediction(energies, forces, np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]), latent)
+
+    def decode(self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any) -> tuple[Array, Array]:
+        """The decoder's mean velocity (N, 3) over a step, and zeros (N, kinds), for latent vector z (L,).
+
+        positions: (N, 3). cell: (3, 3) rows. elements: (N, kinds), one-hot. time, step: in [0, 1]. Each call reads the
+        file again; `vitrify.engines.native.make_generator` is the fast way to make structures.
+        """
+        with core_errors():
+            decoder = _core.NativeFlowNetwork(str(self.path))
+        return flow_velocity(decoder, positions, cell, elements, time, step, z)

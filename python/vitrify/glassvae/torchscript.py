@@ -1,0 +1,54 @@
+"""A latent model in the TorchScript engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.jit._fuser import optimized_execution
+
+from vitrify.engines.predictions import EnergyPrediction
+from vitrify.engines.torchscript import TorchModel
+from vitrify.glassvae.differentiate import energy_prediction
+from vitrify.glassvae.metadata import GlassVAEMetadata
+from vitrify.graphs.graph import StructureGraph
+from vitrify.graphs.neighbours import build_structure_graph, neighbour_list
+
+
+@dataclass(frozen=True)
+class TorchGlassVAE(TorchModel):
+    """A latent model in TorchScript: `module(types, edge_index, edge_vectors) -> (energies, latent)`."""
+
+    metadata: GlassVAEMetadata
+
+    def predict(self, positions: Any, cell: Any, types: Any) -> EnergyPrediction:
+        """Energies of the atoms, forces, stress and latent vector, float64, in the model's units.
+
+        positions: (N, 3). cell: (3, 3) rows, any. types: (N,) from 0.
+        """
+        with optimized_execution(False):
+            return energy_prediction(self.module, cell, self.graph(positions, cell, types))
+
+    def decode(
+        self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The outputs (N, 3) and (N, kinds) of the decoder of positions, for latent vector z (L,).
+
+        positions: (N, 3). cell: (3, 3) rows. elements: (N, kinds), one-hot. time, step: in [0, 1].
+        """
+        edge_index, edge_vectors = neighbour_list(positions, cell, self.metadata.hyperparameters["decoder"]["cutoff"])
+
+        sample = torch.zeros(len(elements), dtype=torch.int64, device=self.device)
+        index = torch.as_tensor(edge_index, device=self.device)
+        latent = self.tensor(z).unsqueeze(0)
+        moment = self.tensor([time]), self.tensor([step])
+        graph = self.tensor(elements), sample, index, self.tensor(edge_vectors), *moment
+        with torch.inference_mode(), optimized_execution(False):
+            moved, kinds = self.module.decoder(*graph, latent, torch.ones_like(latent))
+        return moved.double().cpu().numpy(), kinds.double().cpu().numpy()
+
+    def graph(self, positions: Any, cell: Any, types: Any) -> StructureGraph:
+        """The graph that the module reads; positions (N, 3), cell (3, 3) rows, types (N,) from 0."""
+        return build_structure_graph(positions, cell, types, self.metadata.cutoff, self.dtype, self.device)

@@ -1,0 +1,24 @@
+"""A SymGNN in the native engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vitrify.engines.native import Array, NativeBase
+from vitrify.symgnn.metadata import SymGNNMetadata
+
+
+class NativeSymGNN(NativeBase):
+    """A SymGNN of variant exact, ready to run."""
+
+    kind = "symgnn"
+    compiled = "NativeSymGNN"
+    metadata: SymGNNMetadata
+
+    def predict(self, positions: Any, cell: Any, types: Any) -> tuple[Array, Array]:
+        """The property and its standard deviation, (N,) float64 each, in the unit of `metadata.property`.
+
+        positions (N, 3), cell (3, 3) rows, any cell; types (N,) 0-based. Threads may share the model; they take turns.
+        """
+        values, deviations = self._model.predict(positions, cell, types)
+        return values, deviations

@@ -1,0 +1,104 @@
+"""The configuration of the training of a model of a property of each atom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from vitrify.core.errors import VitrifyError
+from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
+from vitrify.symgnn.metadata import SymGNNMetadata
+from vitrify.training.config import Config, FilesConfig, Section, parse
+
+
+class StructuresConfig(FilesConfig):
+    """Structures at rest with a label for each atom, as `vitrify.data.structures.load_structures` reads them.
+
+    species: names in the order of the files' type ids, or the elements. label: the name of the labels in the files,
+    unit: their unit, property: what the model file calls it (default: the label). label_species: labels of other
+    species do not count. units: LAMMPS's unit system, which gives lengths theirs. potential: file of the potential that
+    the labels belong to, for a model with stiffness (`vitrify.data.potentials`). Without `validation`, an ensemble is
+    judged on the training structures that a member has not seen, another model on those that it has. pieces: train on
+    pieces of the structures, so many edges from their centre to their border; 0: on whole structures.
+    """
+
+    species: tuple[str, ...] = Field(min_length=1)
+    label: str
+    unit: str
+    property: str | None = None
+    units: Literal["lj", "metal"] = "metal"
+    label_species: tuple[str, ...] | None = None
+    potential: Path | None = None
+    pieces: int = Field(0, ge=0)
+
+    def located(self, base: Path) -> Self:
+        """The section with its files relative to the folder `base`."""
+        found = super().located(base)
+        return found.model_copy(update={"potential": base / self.potential}) if self.potential else found
+
+
+class StartConfig(Section):
+    """The model file that is fine-tuned: its path, or the name of a shipped model.
+
+    adapt: what a few labels may change, as `vitrify.symgnn.training.fine_tune` says: the output alone (offsets and a
+    gain), or the weights too.
+    """
+
+    model: str
+    adapt: Literal["output", "weights"] = "weights"
+
+
+class SymGNNConfig(Config):
+    """The configuration of a model of a property of each atom.
+
+    start: fine-tunes a model file; what the file says (variant and hyperparameters, species, units, property and its
+    unit, precision) need not be given, and cannot be changed. Atoms of the training structures may lack a label.
+    """
+
+    data: StructuresConfig
+    start: StartConfig | None = None
+
+    @classmethod
+    def completed(cls, values: dict[str, Any], path: Path) -> dict[str, Any]:
+        """The values with all that the start file says, if there is one; what disagrees with it is an error."""
+        return values if values.get("start") is None else _with_start(values, path)
+
+
+def _with_start(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The values of the configuration `path` with all that its start file says; what disagrees with it is an error."""
+    start = parse(StartConfig, values["start"], f"{path}: start")
+    beside = path.resolve().parent / start.model
+    file = beside if beside.is_file() else find_model(start.model).resolve()
+    metadata = read_metadata(file)
+    if not isinstance(metadata, SymGNNMetadata):
+        raise wrong_kind(file, metadata.kind, "symgnn")
+    model = metadata.provenance.config.get("model")
+    if not isinstance(model, dict):
+        raise VitrifyError(
+            f"{file} does not say how its model was made (no configuration in its provenance), so that it cannot be "
+            "fine-tuned: give a file that vitrify export has made of a run"
+        )
+    name, unit = metadata.property.name, metadata.property.unit
+    data = {"species": list(metadata.species), "units": metadata.units, "unit": unit, "property": name}
+    given = {section: values.get(section, {}) for section in ("model", "data", "training")}
+    for section, found in given.items():
+        if not isinstance(found, Mapping):
+            raise VitrifyError(f"{path}: {section}: got {found!r}, wanted keys and values")
+    if given["data"].get("potential"):
+        raise VitrifyError(f"{path}: {file.name} holds its potential, or needs none: leave data.potential out")
+    fixed = {"model": {"variant": metadata.variant, **model}, "data": data}
+    fixed["training"] = {"precision": 64 if metadata.dtype == "float64" else 32}
+    for section, known in fixed.items():
+        for key, value in known.items():
+            if key in given[section] and given[section][key] != value:
+                raise VitrifyError(
+                    f"{path}: {section}.{key} is {given[section][key]}, but {file.name} has {value}: leave it out, or "
+                    "start from another file"
+                )
+    data["label"] = name
+    full = {section: {**known, **given[section]} for section, known in fixed.items()}
+    full["training"].setdefault("max_steps", 1)  # solved in closed form
+    return {**values, **full, "start": start.model_copy(update={"model": str(file)}).model_dump()}
