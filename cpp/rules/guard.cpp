@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules/guard.h"
 
+#include "base/species_pair.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -41,9 +43,9 @@ Refusal Guard::refuse_distances(const std::vector<double> &closest) const
 {
   Refusal worst;
   if (min_distance_.empty()) return worst;
-  std::size_t pair = 0;    // as counted by pair_of_species
   for (int a = 0; a < static_cast<int>(species_.size()); a++) {
-    for (int b = 0; b <= a; b++, pair++) {
+    for (int b = 0; b <= a; b++) {
+      const std::size_t pair = pair_of_species(a, b);
       const double ratio = CLOSEST_FACTOR * min_distance_[pair] / closest[pair];
       const double severity = std::min(SEVERITY_OF_CLOSE_PAIRS * ratio, std::numeric_limits<double>::max());
       if (ratio > 1.0 && severity > worst.severity)
@@ -92,10 +94,9 @@ std::string Guard::describe(const Refusal &refusal, long long id, long long othe
       return "the prediction moves atom " + name + " by " + text(refusal.value) + ", above " + text(FARTHEST_FACTOR) +
              " times the " + text(max_displacement_) + " of the training data";
     default:
-      const std::size_t pair = static_cast<std::size_t>(a) * (a + 1) / 2 + b;
       return "atoms " + name + " and " + std::to_string(other_id) + " (" + species_[b] + " and " + species_[a] +
              ") are " + text(refusal.value) + " apart, below " + text(CLOSEST_FACTOR) + " times the " +
-             text(min_distance_[pair]) + " of the training data";
+             text(min_distance_[pair_of_species(a, b)]) + " of the training data";
   }
 }
 

@@ -1,11 +1,10 @@
 """The kinds of models that vitrify knows: `KINDS`, the only list of them.
 
-Everything that the shared layers ask of a kind stands in its `Kind`, or in its package, where the same parts have the
-same names in each (`PARTS`). They are loaded when they are used. So nothing heavy is imported to look a kind up, and no
-shared module names a kind.
+The `Kind` of a system, together with its package, gives the shared layers everything that they need to know of it. The
+parts have equal names in all packages (`PARTS`), and are loaded when they are used. So looking up a kind imports
+nothing heavy, and no shared module names a kind.
 
-A kind from outside joins by an entry point of the group "vitrify.kinds", whose value is its `Kind`, or by
-`KINDS.register`.
+A package from outside adds its `Kind` by an entry point of the group "vitrify.kinds", or by `KINDS.register`.
 """
 
 from __future__ import annotations
@@ -20,34 +19,35 @@ from vitrify.core.errors import VitrifyError, did_you_mean
 
 _BUILT_IN = ("vitrify.ogn.kind", "vitrify.symgnn.kind", "vitrify.amshortcut.kind", "vitrify.glassvae.kind")
 
-# Where the package of a kind keeps its parts, "module:attribute", and what each of them is.
+# The name of each part -> its place in the package of a kind, "module:attribute".
 PARTS = {
     # Class of vitrify.json, a `vitrify.modelfile.metadata.Metadata`.
     "metadata": "metadata:{title}Metadata",
-    # {name: (config class, module class)}, the default first.
+    # Dictionary of name -> (config class, module class), the default first.
     "variants": "models:VARIANTS",
     # Class of a training configuration, a `vitrify.training.config.Config`.
     "config": "training.config:{title}Config",
-    # Function of a configuration and the model's, which makes the task and its data (`vitrify.training.task.Prepared`).
+    # Function (training config, model config) -> task and data, a `vitrify.training.task.Prepared`.
     "prepare": "training.prepare:prepare",
-    # Function (module, `vitrify.export.write.Exported`, **given) -> what only this kind's metadata hold, with the
+    # Function (module, `vitrify.export.write.Exported`, **given) -> the metadata that only this kind has, with the
     # reference case.
     "own_metadata": "export:own_metadata",
     # Function (model in any engine) -> outputs of the reference case, got and expected.
     "replay": "replay:replay",
-    # Class of the TorchScript program, a `vitrify.engines.torchscript.TorchModel`.
+    # Class of the loaded TorchScript program, a `vitrify.engines.torchscript.TorchModel`.
     "torch": "torchscript:Torch{title}",
-    # The rest as far as a kind has them, see `Kind.optional`. Class of the native engine, made of a file's path.
+    # The parts below are optional; see `Kind.optional`. Class of a model in the native engine, a
+    # `vitrify.engines.native.NativeBase`.
     "native": "native:Native{title}",
-    # What `vitrify evaluate` runs, and what `vitrify explain` does.
+    # Objects behind the commands `vitrify evaluate` and `vitrify explain`.
     "evaluate": "evaluate:EVALUATION",
     "explain": "explain:EXPLANATION",
-    # Function (path, metadata, `vitrify.generation.request.Request`) -> structures.
+    # Function (path, metadata, `vitrify.generation.request.Request`) -> iterator over structures.
     "generate": "generate:structures",
-    # Function (run, values of --response) that export calls before it writes.
+    # Function (run, values of --response) that export calls before it writes the file.
     "adjust": "training.responses:adjust",
     # Functions behind GlassCalc: (model, positions (N, 3), cell (3, 3), types (N,)) -> {property: value}; and metadata
-    # -> what is predicted, in a word, for warnings.
+    # -> name of the predicted quantity, for warnings.
     "results": "calculator:results",
     "quantity": "calculator:quantity",
 }
@@ -58,14 +58,19 @@ _OPTIONAL = ("native", "evaluate", "explain", "generate", "adjust")
 class Kind:
     """One kind of model.
 
-    name: in model files, configurations and file names (NAME.ogn.pt). title: as papers and classes write it.
-    package: where its parts are. purpose: what it is for and what runs it, after "kind NAME ...".
-    methods, inputs: of the TorchScript program, and of its `forward`.
-    optional: those of "native", "evaluate", "explain", "generate" and "adjust" that it has.
-    exported: names in the info of a run that `own_metadata` is given.
-    argument, properties: of GlassCalc, "model" or "barriers", and the names of what it gives there; or none.
-    attach: "module:function" (lmp, model, elements, options) behind `vitrify.lammps.attach`, for what is no energy.
-    styles: in LAMMPS, the first of which replays the reference case. citation: of the paper.
+    name: the kind in model files, configurations and file names (NAME.ogn.pt).
+    title: the name in papers and classes.
+    package: the Python package with the parts.
+    purpose: purpose and hosts, as the end of the sentence "kind NAME ...".
+    methods, inputs: names of the methods of the TorchScript program, and of the arguments of its `forward`.
+    optional: names of the optional parts that the kind has: native, evaluate, explain, generate, adjust.
+    exported: names of the entries in the info of a run that `own_metadata` takes as arguments.
+    argument: the argument of GlassCalc that takes the model, "model" or "barriers", or None.
+    properties: the names of its properties in GlassCalc, ASE's or our own.
+    attach: import path of a function (lmp, model, elements, options) behind `vitrify.lammps.attach`, for models without
+        energies, or None.
+    styles: names of styles in LAMMPS; the first one replays the reference case.
+    citation: the paper.
     """
 
     name: str
@@ -83,24 +88,24 @@ class Kind:
     citation: str = ""
 
     def has(self, part: str) -> bool:
-        """Whether the kind has a part; all have those that are not optional."""
+        """Whether the kind has a part; every kind has the parts that are not optional."""
         return part not in _OPTIONAL or part in self.optional
 
     def load(self, part: str) -> Any:
-        """The part of this name, one of PARTS; VitrifyError if this kind has none."""
+        """The object that a part, one of PARTS, names; VitrifyError if this kind does not have it."""
         if not self.has(part):
             raise VitrifyError(f"a model of kind {self.name} has no {part}; kind {self.name} {self.purpose}")
         return load(f"{self.package}.{PARTS[part].format(title=self.title)}")
 
 
 def load(path: str) -> Any:
-    """The object that an import path "module:attribute" stands for."""
+    """The object that an import path "module:attribute" names."""
     module, _, name = path.partition(":")
     return getattr(import_module(module), name)
 
 
 class Kinds(Mapping[str, Kind]):
-    """The kinds by name: those of vitrify, then registered ones, then those of installed packages."""
+    """The kinds by name: first vitrify's own, then registered ones, then those of installed packages."""
 
     def __init__(self, modules: tuple[str, ...]) -> None:
         self._kinds: dict[str, Kind] = {}
@@ -109,7 +114,7 @@ class Kinds(Mapping[str, Kind]):
             self.register(load(f"{module}:KIND"))
 
     def register(self, kind: Kind) -> None:
-        """Adds a kind; VitrifyError if its name is taken by another one."""
+        """Adds a kind; VitrifyError if another kind has its name."""
         if self._kinds.setdefault(kind.name, kind) != kind:
             raise VitrifyError(f"there is a kind {kind.name} already: give yours another name")
 

@@ -30,7 +30,7 @@ def energy(positions: np.ndarray, cell: np.ndarray, types: np.ndarray) -> float:
 def test_the_stiffness_is_the_second_derivative_of_the_energy() -> None:
     positions, cell, types = make_atoms(4)
     model = make_model("exact-stiff")
-    found = matrices(model.stiffen(0, *model.start(*graph_of(positions, cell, types)), *graph_of(
+    found = matrices(model.stiffness_pass(0, *model.start(*graph_of(positions, cell, types)), *graph_of(
         positions, cell, types), len(types))[0]).numpy()  # fmt: skip
     step = 1e-3
     for atom in (0, 17):
@@ -51,8 +51,8 @@ def test_neighbours_yield_as_the_formula_says() -> None:
     graph = graph_of(positions, cell, types)
     n = len(types)
     with torch.no_grad():
-        whole, memory = model.stiffen(0, *model.start(*graph), *graph, n)
-        first, _ = model.stiffen(1, softness(whole), memory, *graph, n)
+        whole, memory = model.stiffness_pass(0, *model.start(*graph), *graph, n)
+        first, _ = model.stiffness_pass(1, softness(whole), memory, *graph, n)
     k = matrices(whole).numpy()
     expected = k.copy()
     vectors = graph.edge_vectors.numpy()

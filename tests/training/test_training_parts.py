@@ -68,7 +68,7 @@ def test_a_model_with_the_potential_of_its_labels(folder: Path, tmp_path: Path) 
     graph = graph_of(unseen.positions, unseen.cell, unseen.types)
     with torch.no_grad():
         wanted = model.double()(*graph)
-        stiffness, _ = model.stiffen(0, *model.start(*graph), *graph, len(graph.types))
+        stiffness, _ = model.stiffness_pass(0, *model.start(*graph), *graph, len(graph.types))
     assert float(stiffness[:, :3].mean()) == pytest.approx(1.0, rel=0.1)  # in units of the training mean
     path = export_run(tmp_path / "run", tmp_path / "stiff.symgnn.pt").path
     assert open_model(path, "native", kind="symgnn").metadata.validity.max_deviation > 0

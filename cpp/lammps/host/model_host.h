@@ -88,15 +88,6 @@ public:
     }
   }
 
-  // the same, and stop LAMMPS if it went wrong on this rank
-
-  template <typename Action> void guarded(Action &&action)
-  {
-    std::string message;
-    attempt(message, action);
-    if (!message.empty()) fail_prediction(message);
-  }
-
 private:
   std::string kind, device;
   bool check_flag;
@@ -113,7 +104,6 @@ private:
   void make_engine(const vitrify::ModelFile &, int);
   std::string check_reference();
   void map_elements(bool);
-  [[noreturn]] void fail_prediction(const std::string &);
 };
 
 }    // namespace LAMMPS_NS

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from vitrify.modelfile.metadata import Metadata, Reference, Rows, Statistics, Target, is_none, span
+from vitrify.modelfile.metadata import Metadata, Reference, Rows, Statistics, Target, is_none, require_masses, span
 
 
 class AMShortcutReference(Reference):
@@ -49,8 +49,7 @@ class AMShortcutMetadata(Metadata):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         n = len(self.species)
-        if len(self.masses) != n or min(self.masses) <= 0:
-            raise ValueError(f"masses {self.masses} must be positive, one for each of the species {self.species}")
+        require_masses(self.masses, self.species)
         if self.charges is not None and len(self.charges) != n:
             raise ValueError(f"charges {self.charges} must be one for each of the species {self.species}")
         names = ("number_density", *(f"fraction:{s}" for s in self.species), *(p.name for p in self.properties))

@@ -37,7 +37,7 @@ class Option:
 
     @property
     def flags(self) -> str:
-        """What is typed: --a-name; with --no-a-name, too, for what is on by default."""
+        """The flags on the command line: --a-name; also --no-a-name for an option that is on by default."""
         flag = f"--{self.name.replace('_', '-')}"
         return f"{flag}/--no-{flag[2:]}" if self.default is True else flag
 
@@ -102,17 +102,17 @@ def from_options(settings: type[_S], given: Mapping[str, Any]) -> _S:
 
 
 def integers(error: str) -> Callable[[str], tuple[int, ...]]:
-    """A parser of "1,2,3"; error: of its VitrifyError, with {!r} for what was typed."""
+    """A parser of texts such as "1,2,3". error: message of its VitrifyError, with {!r} for the text."""
 
     def parse(text: str) -> tuple[int, ...]:
         try:
-            return tuple(int(word) for word in text.split(","))
+            return tuple(int(part) for part in text.split(","))
         except ValueError:
             raise VitrifyError(error.format(text)) from None
 
     return parse
 
 
-def words(text: str) -> tuple[str, ...]:
+def comma_separated(text: str) -> tuple[str, ...]:
     """The parts of "a,b,c"."""
     return tuple(text.split(","))

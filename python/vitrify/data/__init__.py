@@ -1,1 +1,1 @@
-"""Data files of vitrify and the datasets that training reads from them."""
+"""Reads and writes data files, and makes data sets for training of them."""

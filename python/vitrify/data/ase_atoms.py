@@ -1,4 +1,4 @@
-"""ASE's atoms as models want them: periodic, with the model's types."""
+"""Checks atoms of ASE for models, and gives them the model's types."""
 
 # mypy: allow-untyped-calls
 
@@ -16,7 +16,7 @@ from vitrify.modelfile.metadata import Metadata
 
 
 def check_periodic(atoms: Atoms) -> None:
-    """VitrifyError unless there are atoms in a cell that has a volume and is periodic in three directions."""
+    """Raises VitrifyError unless there are atoms in a cell that has a volume and is periodic in three directions."""
     if len(atoms) == 0:
         raise VitrifyError("there are no atoms: give a periodic structure")
     if not all(atoms.pbc):
@@ -27,7 +27,11 @@ def check_periodic(atoms: Atoms) -> None:
 
 
 def types_of(symbols: list[str], metadata: Metadata, species: Mapping[str, str] | None) -> NDArray[np.int64]:
-    """The model's type index (N,) of each chemical symbol; VitrifyError for one that it does not know."""
+    """The model's type (N,), from 0, of each chemical symbol.
+
+    species: the model's species of each symbol, {"Ar": "A"}; None: the symbols themselves. Raises VitrifyError for a
+    symbol without a species, or a species that the model does not have.
+    """
     known = ", ".join(metadata.species)
     names = {symbol: symbol for symbol in symbols} if species is None else dict(species)
     for symbol, name in names.items():

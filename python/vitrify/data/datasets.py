@@ -1,4 +1,4 @@
-"""Training pairs for the OGN models: a configuration, and what one stride later became of it."""
+"""Training pairs for OGN models: a configuration, and the configuration one stride later."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vitrify.graphs.neighbours import neighbour_list
 class Pair(NamedTuple):
     """Graphs of one or more configurations and their targets over one stride.
 
-    dr: (M, 3) unwrapped displacement, ballistic part included. dv: (M, 3) velocity change.
+    dr: (M, 3), unwrapped displacements, with the ballistic part. dv: (M, 3), velocity changes. Units: the data's.
     """
 
     graph: Graph
@@ -32,7 +32,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshots:
-    """Both ends of one pair: positions (N, 3) unwrapped, velocities (N, 3), cell (3, 3) rows, types (N,)."""
+    """The two configurations of a pair: unwrapped positions (N, 3), velocities (N, 3), cell (3, 3) rows, types (N,)."""
 
     positions: np.ndarray
     velocities: np.ndarray
@@ -42,7 +42,7 @@ class Snapshots:
     types: np.ndarray
 
     def reversed(self) -> Snapshots:
-        """The same path backwards in time: (r', -v') -> (r, -v), as valid a piece of Newtonian motion."""
+        """The pair backwards in time, (r', -v') -> (r, -v), which Newton's equations allow as well."""
         return Snapshots(
             self.next_positions,
             -self.next_velocities,
@@ -55,9 +55,10 @@ class Snapshots:
 
 @dataclass(frozen=True)
 class Noise:
-    """Gaussian noise on the start of a pair, while its end stays in place.
+    """Gaussian noise on the start of a pair; the end of the pair is not changed.
 
-    size: relative to each species' velocity spread, v_std (n_species,); positions get that times timestep.
+    size: relative to the spread of the velocities. v_std: (n_species,), this spread for each species. timestep: length
+    of a stride; positions get the noise of velocities times this.
     """
 
     size: float
@@ -65,9 +66,12 @@ class Noise:
     timestep: float
 
     def applied(self, ends: Snapshots, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Noisy (positions, velocities); no momentum is added, since a conserving model could not undo it."""
+        """Noisy positions and velocities (N, 3).
+
+        The noise has no total momentum, which a model that conserves momentum could not remove.
+        """
         spread = self.v_std[ends.types][:, None]
-        masses = 1.0 / spread**2  # up to a factor, as v_std^2 = kT / m
+        masses = 1.0 / spread**2  # up to a factor, since v_std^2 = kT / m
         for_velocities, for_positions = (spread * random.normal(size=ends.positions.shape) for _ in range(2))
         for_velocities -= (masses * for_velocities).sum(0) / masses.sum()
         positions = ends.positions + self.size * self.timestep * for_positions
@@ -77,7 +81,7 @@ class Noise:
 def load_trajectories(
     paths: Sequence[Path], like: TrajectoryMeta | None = None
 ) -> tuple[TrajectoryMeta, list[Trajectory]]:
-    """All trajectories of some files of one system (that of `like`, if given), and what the files say of it.
+    """All trajectories of some files of one system (that of `like`, if given), and the metadata of the first file.
 
     Memory: 48 bytes for each atom of each frame (130 MB for 10,000 frames of 265 atoms).
 
@@ -103,11 +107,14 @@ def load_trajectories(
 class OGNPairs(Dataset[Pair]):
     """Pairs of configurations a stride apart, with their neighbour graphs made on the fly.
 
-    A sample is asked for as `dataset[index, seed]`: the seed alone decides its random turn and noise, so that
-    it does not depend on what was drawn before and an interrupted run can continue exactly.
-    Indices count all pairs of all trajectories, then (`time_reversal`) the same pairs backwards.
+    A sample is `dataset[index, seed]`. The seed alone decides its random rotation and noise, so that it does not depend
+    on earlier samples, and an interrupted run can continue exactly. Indices count all pairs of all trajectories; with
+    `time_reversal`, all pairs backwards follow.
 
-    frames: frames between the two ends of a pair. cube: turn each sample by a random symmetry of the cube.
+    frames: number of frames from one end of a pair to the other. cutoff: of the graphs, in the unit of length. cube:
+    rotate or reflect each sample by a random symmetry of the cube.
+
+    Raises VitrifyError if no trajectory is long enough.
     """
 
     def __init__(
@@ -142,7 +149,7 @@ class OGNPairs(Dataset[Pair]):
         return self.n_pairs * (2 if self.time_reversal else 1)
 
     def snapshots(self, index: int) -> Snapshots:
-        """Both ends of pair `index`, without turn or noise."""
+        """The pair `index`, without rotation or noise."""
         pair = index % self.n_pairs
         which = int(np.searchsorted(self._ends, pair, side="right"))
         trajectory = self.trajectories[which]
@@ -171,7 +178,7 @@ class OGNPairs(Dataset[Pair]):
 
 
 def collate(pairs: Sequence[Pair]) -> Pair:
-    """One big graph of disconnected configurations."""
+    """One graph of several configurations, which are not connected."""
     offsets = itertools.accumulate((len(p.graph.types) for p in pairs[:-1]), initial=0)
     graph = Graph(
         torch.cat([p.graph.types for p in pairs]),
@@ -183,7 +190,7 @@ def collate(pairs: Sequence[Pair]) -> Pair:
 
 
 def random_cube_symmetry(random: np.random.Generator) -> np.ndarray:
-    """One of the 48 rotations and reflections of a cube: a signed permutation matrix (3, 3)."""
+    """A random one of the 48 symmetries of a cube: a signed permutation matrix (3, 3)."""
     matrix: np.ndarray = np.eye(3)[random.permutation(3)] * random.choice([-1.0, 1.0], size=3)
     return matrix
 

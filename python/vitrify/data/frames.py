@@ -1,4 +1,4 @@
-"""Structures with energy, forces and stress: what models of the energy landscape learn from."""
+"""Structures with energy, forces and stress, for the training of models of energies."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
-from vitrify.data.samples import Sample, as_sample, read_extxyz
+from vitrify.data.samples import Sample, as_number, as_sample, read_extxyz
 
 AT_REST, STRAINED = "minimised", ("compressed", "expanded")
 
 
 @dataclass(frozen=True)
 class Frame(Sample):
-    """A periodic structure with the answers of a potential.
+    """A periodic structure with the energy, forces and stress of a potential; missing numbers are NaN.
 
-    energy: of the whole cell; forces: (N, 3); stress: (3, 3), force per area, positive where the cell pulls itself
-    together (ASE's sign). inherent_energy: of the minimum in the same cell, for each atom. temperature: of the
-    simulation. segment: part of the simulation. What a file does not say is NaN, and an empty segment.
+    energy: of the whole cell. forces: (N, 3), energy / length. stress: (3, 3), energy / length^3, positive under
+    tension (ASE's sign). inherent_energy: for each atom, at the minimum in the same cell. temperature: of the
+    simulation. segment: name of the part of the simulation, or "". Units of the file: in metal units eV, A and K.
     """
 
     energy: float
@@ -34,24 +34,25 @@ class Frame(Sample):
 
     @property
     def energy_per_atom(self) -> float:
+        """The energy divided by the number of atoms."""
         return self.energy / len(self)
 
     @property
     def thermal(self) -> bool:
-        """Whether it was taken from a simulation at its temperature as it was."""
+        """Whether the structure is a snapshot of a simulation, neither minimised nor strained."""
         return self.segment != AT_REST and self.segment not in STRAINED
 
 
 def load_frames(paths: Sequence[str | Path], species: Sequence[str], forces: bool = True) -> list[Frame]:
     """All frames of extended XYZ files (.gz too) in ASE's conventions.
 
-    Energy, forces and stress are those that ASE reads: energy (or free_energy) and stress in the second line, forces as
-    columns. The numbers inherent_energy (per atom), temperature and sample (frames of one simulation share it) and the
-    word segment stand in the second line; all but the energy, and the forces if `forces`, may be missing.
+    ASE reads energy (or free_energy) and stress from the second line, and forces from columns. The second line may also
+    have the numbers inherent_energy (for each atom), temperature and sample (equal for frames of one simulation), and
+    the text segment. Only the energy is required, and the forces if `forces` is set.
 
     Raises:
-        VitrifyError: as `vitrify.data.samples.load_samples`; a frame without an energy, or without forces where they
-            are wanted; numbers that are not finite.
+        VitrifyError: as `vitrify.data.samples.load_samples`; a frame without an energy, or without required forces;
+            numbers that are not finite.
     """
     found = []
     for path in map(Path, paths):
@@ -71,15 +72,15 @@ def _frame(sample: Sample, atoms: Any, where: str, forces: bool) -> Frame:
         raise VitrifyError(f"{where} has no energy: write it as energy=... in the second line, as ASE does (eV)")
     if forces and "forces" not in results:
         raise VitrifyError(f"{where} has no forces: write them as columns forces:R:3, as ASE does (eV/A)")
-    pull = np.asarray(results.get("forces", np.full((len(sample), 3), math.nan)), float)
+    vectors = np.asarray(results.get("forces", np.full((len(sample), 3), math.nan)), float)
     stress = np.asarray(results.get("stress", np.full(6, math.nan)), float)
-    for name, values in (("forces", pull), ("stress", stress)):
+    for name, values in (("forces", vectors), ("stress", stress)):
         if name in results and not np.isfinite(values).all():
             raise VitrifyError(f"{where}: the {name} are not finite: leave the frame out")
     return Frame(
         sample.cell, sample.positions, sample.types, sample.properties, sample.group,
         energy=energy,
-        forces=pull,
+        forces=vectors,
         stress=stress if stress.shape == (3, 3) else _matrix(stress),
         inherent_energy=_scalar(atoms.info.get("inherent_energy", math.nan), "inherent_energy", where),
         temperature=_scalar(atoms.info.get("temperature", math.nan), "temperature", where),
@@ -88,16 +89,13 @@ def _frame(sample: Sample, atoms: Any, where: str, forces: bool) -> Frame:
 
 
 def _matrix(voigt: np.ndarray) -> np.ndarray:
-    """xx, yy, zz, yz, xz, xy -> (3, 3)."""
+    """A tensor (6,) in Voigt's order xx, yy, zz, yz, xz, xy as a matrix (3, 3)."""
     matrix: np.ndarray = voigt[np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])]
     return matrix
 
 
 def _scalar(value: Any, name: str, where: str) -> float:
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        found = math.inf
-    if math.isinf(found):
+    number = as_number(value)
+    if number is None:
         raise VitrifyError(f"{where}: {name} is {value!s:.40}, but must be a number")
-    return found
+    return number

@@ -1,25 +1,25 @@
-"""Files of saddle searches in a glass and of the labels that follow from them, in HDF5.
+"""HDF5 files of saddle searches in a glass, and of the labels that follow from them.
 
-The root attribute `vitrify` is a JSON text with the settings of the searches. For N atoms, n searches and M moved
-atoms in all:
+The root attribute `vitrify` is a JSON text with the settings of the searches. For N atoms, n searches, and M moved
+atoms in all searches:
 
     /structure          positions (N,3), cell (3,3) with vectors as rows, types (N,) from 1; attribute species: names
     /searches           one entry for each search, sorted by atom and number
-        atom            (n,) id of the atom that it belongs to, from 1
-        number          (n,) which search of this atom, from 0
-        outcome         (n,) text: "accepted", or why it is not
+        atom            (n,) id of the atom where the search started, from 1
+        number          (n,) number of the search of this atom, from 0
+        outcome         (n,) text: "accepted", or the reason of the rejection
         barrier, energy_change              (n,) energies of the saddle and of the new minimum above the start
         curvature                           (n,) lowest eigenvalue at the saddle
         saddle_distance, minimum_distance   (n,) lengths of the displacements of all atoms from the start
         participation_ratio                 (n,) of the displacement to the new minimum
-        force_calls, seconds                (n,) what the search cost
-        first           (n+1,) its moved atoms are first[i] to first[i+1] - 1 of /moved
+        force_calls, seconds                (n,) cost of the search
+        first           (n+1,) the moved atoms of search i are first[i] to first[i+1] - 1 of /moved
     /moved              atom (M,) ids from 1; saddle, minimum (M,3) displacements from the start
     /labels             one number for each atom
-        barrier         (N,) mean over its accepted searches; NaN where there is none
+        barrier         (N,) mean over the accepted searches of an atom; NaN where there is none
         barrier_std     (N,) standard deviation over them (n - 1); NaN where there are fewer than two
         barrier_minimum (N,) the lowest of them; NaN where there is none
-        searches, accepted                  (N,) how many there are
+        searches, accepted                  (N,) numbers of searches and of accepted ones
 
 Energies, lengths and their quotients are in the units that the settings name.
 """
@@ -49,11 +49,14 @@ _BLOCK = 2000  # searches that are in memory at a time
 
 @dataclass(frozen=True)
 class Search:
-    """One search for a saddle, in the units of its file.
+    """One search for a saddle, in the units of its file; numbers that a search did not reach are NaN.
 
-    atom: index from 0 in the structure; number: which search of this atom, from 0. outcome: "accepted", or why it is
-    not. Numbers that a search did not come to are NaN. moved (k,): indices of the atoms that moved noticeably;
-    saddle, minimum (k,3): their displacements from the start at the saddle and at the new minimum.
+    atom: index of the atom where it started, from 0. number: of the search of this atom, from 0. outcome: "accepted",
+    or the reason of the rejection. barrier, energy_change: energies of the saddle and of the new minimum above the
+    start. curvature: lowest eigenvalue at the saddle, energy / length^2. saddle_distance, minimum_distance: lengths of
+    the displacements of all atoms from the start. participation_ratio: of the displacement to the new minimum,
+    dimensionless. force_calls: number. seconds: wall time. moved: (k,), indices of the atoms that moved noticeably.
+    saddle, minimum: (k, 3), their displacements from the start.
     """
 
     atom: int
@@ -73,13 +76,13 @@ class Search:
 
     @property
     def key(self) -> tuple[int, int]:
-        """What names a search within its campaign: (atom, number)."""
+        """(atom, number), which identify a search within its campaign."""
         return self.atom, self.number
 
 
 @dataclass(frozen=True)
 class Structure:
-    """The glass: positions (N,3), cell (3,3) with vectors as rows, types (N,) from 0, and their names."""
+    """The glass: positions (N, 3), cell (3, 3) rows, types (N,) from 0, and the names of the types."""
 
     positions: np.ndarray
     cell: np.ndarray
@@ -88,7 +91,7 @@ class Structure:
 
 
 class LabelFile:
-    """A label file, read only. `header` is the settings of the searches.
+    """A label file, read only. header: the settings of the searches.
 
     Raises:
         VitrifyError: no such file, not HDF5 or damaged, or HDF5 with another content.
@@ -174,6 +177,7 @@ class LabelFile:
             )
 
     def close(self) -> None:
+        """Closes the file."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -184,9 +188,9 @@ class LabelFile:
 
 
 def write_label_file(path: Path, header: dict[str, Any], structure: Structure, searches: Iterable[Search]) -> None:
-    """Writes `searches`, which come sorted by atom and number, and the labels that follow from them.
+    """Writes `searches`, which must be sorted by atom and number, and the labels that follow from them.
 
-    Needs memory for the numbers of all searches, but for the moved atoms of a few only.
+    The numbers of all searches are held in memory, but the moved atoms of only a few searches at a time.
     """
     with h5py.File(path, "w") as file:
         file.attrs["vitrify"] = json.dumps(header)
@@ -203,7 +207,7 @@ def write_label_file(path: Path, header: dict[str, Any], structure: Structure, s
 
 
 def _write_searches(file: h5py.File, searches: Iterator[Search]) -> dict[str, list[Any]]:
-    """Writes /searches and /moved; returns the columns of /searches, atoms from 0."""
+    """Writes /searches and /moved; returns the columns of /searches by name, with atoms from 0."""
     columns: dict[str, list[Any]] = {name: [] for name in ("atom", "outcome", *NUMBERS)}
     first = [0]
     rows = {
@@ -235,7 +239,7 @@ def _write_searches(file: h5py.File, searches: Iterator[Search]) -> dict[str, li
 
 
 def _labels(n: int, atoms: np.ndarray, accepted: np.ndarray, barriers: np.ndarray) -> dict[str, np.ndarray]:
-    """The labels (n,) that the searches of `atoms` give."""
+    """The labels (n,) by name, from the atoms, the acceptance and the barriers of all searches."""
     mine, found = atoms[accepted], barriers[accepted]
     counts = np.bincount(mine, minlength=n)
     lowest = np.full(n, np.inf)

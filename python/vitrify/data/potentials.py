@@ -1,4 +1,4 @@
-"""Pair functions of the potential that labels belong to: what `vitrify.symgnn.models.stiffness` describes atoms by."""
+"""Pair functions of the potential that labels belong to, for the descriptors of `vitrify.symgnn.models.stiffness`."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from vitrify.core.errors import VitrifyError
 from vitrify.graphs.graph import StructureGraph
 
 Array = NDArray[np.float64]
-Function = Callable[[Array, int], Array]  # of distances, and which derivative
+Function = Callable[[Array, int], Array]  # (distances, order of the derivative) -> values
 _FORMATS = {".fs": "eam/fs", ".alloy": "eam/alloy"}
 
 
 def effective_pair_functions(
     path: str | Path, species: Sequence[str], graphs: Sequence[StructureGraph], distances: Array
 ) -> Array:
-    """psi, psi'/r and psi'' at `distances` (K,), for species a >= b in row a (a + 1) / 2 + b: (P, K, 3).
+    """psi, psi'/r and psi'' (P, K, 3) at `distances` (K,), with the pair of species a >= b in row a (a + 1) / 2 + b.
 
     path: a LAMMPS file of pair style eam/alloy (.alloy), eam/fs (.fs) or table (any other suffix; a section for each
-    pair, named A-B). For a pair style psi is the potential itself. For an embedded-atom potential
+    pair, named A-B). For a table, psi is the potential itself. For an embedded-atom potential
 
         psi_ab(r) = phi_ab(r) + F'_a rho_b(r) + F'_b rho_a(r)
 
-    with the slopes F' of the embedding functions at the mean density that atoms of a species have in `graphs`: to the
-    first order, the energy changes as with this pair potential. Metal units: eV and A; in lj units those of the file.
+    with the slopes F' of the embedding functions at the mean density of the atoms of a species in `graphs`. To first
+    order, the energy changes as with this pair potential. Units are those of the file: in metal units eV and A.
 
     Raises:
         VitrifyError: no such file, another format, a species or pair that is not in it, numbers that are not finite,
@@ -53,7 +53,7 @@ def effective_pair_functions(
 
 
 def _embedded(path: Path, species: Sequence[str], graphs: Sequence[StructureGraph]) -> tuple[list[Function], float]:
-    """psi of each pair of species, and the range."""
+    """psi of each pair of species, and the range, from a file of an embedded-atom potential."""
     kind = _FORMATS[path.suffix]
     try:
         _, parameters, energies, densities, products = read_eam(str(path), kind=kind)
@@ -70,7 +70,7 @@ def _embedded(path: Path, species: Sequence[str], graphs: Sequence[StructureGrap
     r = float(parameters.distance_grid_spacing) * np.arange(parameters.number_of_distance_grid_points)
 
     def density(a: int, b: int) -> CubicSpline:
-        """That of an atom of species b at an atom of species a."""
+        """The density of an atom of species b at an atom of species a."""
         a, b = place[a], place[b]
         return CubicSpline(r, densities[b, a] if kind == "eam/fs" else densities[b])
 
@@ -96,7 +96,7 @@ def _embedded(path: Path, species: Sequence[str], graphs: Sequence[StructureGrap
 def _mean_densities(
     rho: dict[tuple[int, int], CubicSpline], n_species: int, graphs: Sequence[StructureGraph], end: float
 ) -> Array:
-    """The mean density at the atoms of each species."""
+    """The mean density (n_species,) at the atoms of each species."""
     sums, counts = np.zeros(n_species), np.zeros(n_species)
     for graph in graphs:
         types = graph.types.numpy()
@@ -134,7 +134,7 @@ def _tabulated(path: Path, species: Sequence[str], start: float) -> tuple[list[F
 
 
 def _spline_until(r: Array, energy: Array) -> Function:
-    """A spline that is zero beyond its last point; the energy there is taken off, as a cutoff does."""
+    """A spline through the energies less the last one, as for a cutoff; zero beyond the last point."""
     spline = CubicSpline(r, energy - energy[-1])
     return lambda x, n: np.where(x <= r[-1], spline(x, n), 0.0)
 
@@ -145,11 +145,11 @@ def _sections(path: Path) -> dict[str, Array]:
     name = ""
     try:
         for line in path.read_text().splitlines():
-            words = line.split("#")[0].split()
-            if len(words) == 4 and words[0].isdigit() and name:
-                found[name].append([float(word) for word in words])
-            elif len(words) == 1:
-                name = words[0]
+            columns = line.split("#")[0].split()
+            if len(columns) == 4 and columns[0].isdigit() and name:
+                found[name].append([float(column) for column in columns])
+            elif len(columns) == 1:
+                name = columns[0]
                 found[name] = []
         return {key: np.array(rows) for key, rows in found.items() if len(rows) > 3}
     except (ValueError, UnicodeDecodeError) as error:

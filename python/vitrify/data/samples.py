@@ -1,4 +1,4 @@
-"""Whole structures with properties of each of them: what generators are trained on and compared with."""
+"""Whole structures with properties of each, for the training and evaluation of generators."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from vitrify.data.structures import load_structures
 
 @dataclass(frozen=True)
 class Sample:
-    """A periodic structure: cell (3, 3) rows, positions (N, 3) in A or sigma, types (N,) 0-based.
+    """A periodic structure: cell (3, 3) rows and positions (N, 3) in A or sigma, types (N,) from 0.
 
-    properties: (P,), NaN where the file does not say. group: frames of one simulation share it.
+    properties: (P,) in their units, NaN where the file has none. group: identifies the simulation.
     """
 
     cell: np.ndarray
@@ -36,7 +36,7 @@ class Sample:
 
     @property
     def volume(self) -> float:
-        """In the cube of the length unit."""
+        """The volume of the cell, in the unit of length cubed."""
         return abs(float(np.linalg.det(self.cell)))
 
     @property
@@ -51,13 +51,13 @@ Kind = TypeVar("Kind", bound=Sample)
 def load_samples(paths: Sequence[str | Path], species: Sequence[str], properties: Sequence[str] = ()) -> list[Sample]:
     """All structures of some files, every frame of each.
 
-    Extended XYZ (.extxyz, .xyz, or those with .gz): properties and the number `sample`, which frames of one simulation
-    share, stand in the second line; without it, each frame is a simulation of its own. LAMMPS data and dump files, npz:
-    no properties, and all structures of a file are of one simulation.
+    Extended XYZ (.extxyz, .xyz, also with .gz) has properties in the second line, and there the number `sample`, equal
+    for frames of one simulation; without it, each frame is a simulation of its own. LAMMPS data and dump files and npz
+    have no properties, and all structures of a file are of one simulation.
 
     Raises:
-        VitrifyError: what `load_structures` raises, an unknown element, a property that no structure of a file has, or
-            that is no number.
+        VitrifyError: as `load_structures`; an unknown element; a property that no structure of a file has, or that is
+            no number.
     """
     found: list[Sample] = []
     for path in map(Path, paths):
@@ -67,7 +67,7 @@ def load_samples(paths: Sequence[str | Path], species: Sequence[str], properties
             continue
         if properties:
             raise VitrifyError(f"{path} cannot say {properties[0]} of its structures: only extended XYZ files can")
-        # the frames of a dump are of one simulation
+        # The frames of a dump are of one simulation.
         for structure in load_structures(path, species):
             nothing = np.empty(0)
             found.append(Sample(structure.cell, structure.positions, structure.types, nothing, (path.name, 0)))
@@ -83,13 +83,13 @@ def _from_extxyz(path: Path, species: Sequence[str], properties: Sequence[str]) 
 
 
 def read_extxyz(path: Path) -> list[Any]:
-    """All frames of an extended XYZ file, .gz too, as ASE atoms; VitrifyError if it is damaged, missing or empty."""
+    """All frames of an extended XYZ file (also .gz) as ASE atoms; VitrifyError if it is damaged, missing or empty."""
     from ase.io import iread
 
     if not path.is_file():
         raise VitrifyError(f"there is no file {path}: give a file with structures")
     try:
-        # ASE goes back and forth in a file, which for a compressed one means to start again each time.
+        # ASE seeks back and forth in a file; a compressed one would be decompressed from its start each time.
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         frames: list[Any] = list(iread(io.StringIO(content.decode()), index=":", format="extxyz"))
     # ASE raises many kinds on damaged text
@@ -101,7 +101,10 @@ def read_extxyz(path: Path) -> list[Any]:
 
 
 def as_sample(frame: Any, path: Path, number: int, species: Sequence[str], properties: Sequence[str]) -> Sample:
-    """ASE atoms, frame `number` (from 0) of a file, as a sample; VitrifyError for what a sample cannot be."""
+    """ASE atoms, frame `number` (from 0) of a file, as a sample.
+
+    Raises VitrifyError for an unknown species, a property that is no number, and a wrong cell or wrong positions.
+    """
     where = f"{path}, frame {number + 1}"
     index = {name: place for place, name in enumerate(species)}
     unknown = sorted(set(frame.get_chemical_symbols()) - set(species))
@@ -128,18 +131,24 @@ def _check_properties(path: Path, infos: Sequence[dict[str, Any]], properties: S
             )
 
 
-def _number(value: Any, name: str, where: str) -> float:
+def as_number(value: Any) -> float | None:
+    """A number, which may be NaN; None for infinity and for a value that is no number."""
     try:
         number = float(value)
     except (TypeError, ValueError):
-        number = math.inf
-    if math.isinf(number):
+        return None
+    return None if math.isinf(number) else number
+
+
+def _number(value: Any, name: str, where: str) -> float:
+    number = as_number(value)
+    if number is None:
         raise VitrifyError(f"{where}: {name} is {str(value)!r}, but must be a number")
     return number
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
-    """The record beside a file of samples (FILE.json): its recipe and the `property_units`; {} if none."""
+    """The JSON object beside a file of samples (FILE.json), with its recipe and `property_units`; or else {}."""
     path = Path(path)
     for name in (path.with_name(path.name + ".json"), path.with_name(path.name.split(".")[0] + ".json")):
         try:
@@ -152,9 +161,9 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
 
 
 def split_groups(samples: Sequence[Kind], share: float, seed: int) -> tuple[list[Kind], list[Kind]]:
-    """Training and validation samples: about `share` of the groups are held out, none is divided, and both have one.
+    """Training and validation samples. About `share` of the groups are held out; each part has one group at least.
 
-    Raises VitrifyError if there is one group only.
+    Raises VitrifyError if there is only one group.
     """
     groups = sorted({sample.group for sample in samples})
     if len(groups) < 2:
@@ -170,7 +179,10 @@ def evenly_spaced(total: int, wanted: int) -> list[int]:
 
 
 def masses_of(species: Sequence[str], given: Mapping[str, float] | None) -> list[float]:
-    """The given masses of the species, or those of the elements (g/mol); VitrifyError for what is no element."""
+    """The given masses of the species, or the masses of the elements (g/mol).
+
+    Raises VitrifyError if no masses are given and a species is no element.
+    """
     from ase.data import atomic_masses, atomic_numbers
 
     found = []

@@ -1,4 +1,4 @@
-"""Splits by glass: no structure that is tested may have a near copy among those that train."""
+"""Splits by glass, so that no structure of a test has a near copy among the training structures."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scipy import fft
 from vitrify.core.errors import VitrifyError
 from vitrify.data.structures import LabelledStructure
 
-# Correlation of two densities from which they are one glass. Independent glasses of 3,000 to 8,000 atoms reach 0.04,
-# independent packings of 100 atoms 0.21; a copy strained by 4% is at 0.67.
+# Two structures are one glass if their densities correlate by at least this. Independent glasses of 3,000 to 8,000
+# atoms reach 0.04, independent packings of 100 atoms 0.21; a copy strained by 4% has 0.67.
 SAME_GLASS = 0.45
 _SMEAR, _GRID = 0.3, 0.3  # width of an atom and spacing of the grid, in mean spacings of atoms
 
 
 def leave_one_group_out(groups: Sequence[Hashable]) -> list[tuple[list[int], list[int]]]:
-    """One fold for each group, in the order in which they occur: indices that train, and those held out.
+    """One fold for each group, in the order of their first occurrence: training indices, and held-out indices.
 
     Raises VitrifyError if there are fewer than two groups.
     """
@@ -32,11 +32,11 @@ def leave_one_group_out(groups: Sequence[Hashable]) -> list[tuple[list[int], lis
 
 
 def duplicate_groups(structures: Sequence[LabelledStructure], threshold: float = SAME_GLASS) -> list[int]:
-    """The group of each structure, from 0 in order of occurrence; near copies of one glass share a group.
+    """The group of each structure, from 0 in order of occurrence; near copies of one glass are in one group.
 
-    Two structures of the same composition are near copies if their densities, in fractions of their cells, correlate
-    by at least `threshold` at the best shift. So atoms may come in another order, be wrapped or shifted as a whole,
-    vibrate, and the cell may be strained homogeneously; a turned cell or a supercell is not recognised.
+    Two structures of equal composition are near copies if their densities, in fractions of their cells, correlate by at
+    least `threshold` at the best shift. So near copies may differ in the order of atoms, by wrapping, a common shift,
+    vibrations, and a homogeneous strain. A rotated cell or a supercell is not recognised.
     """
     parent = list(range(len(structures)))
 
@@ -56,7 +56,7 @@ def duplicate_groups(structures: Sequence[LabelledStructure], threshold: float =
 
 
 def _by_composition(structures: Sequence[LabelledStructure]) -> list[list[int]]:
-    """Indices of the structures that have the same number of atoms of each type."""
+    """Indices of structures, in groups that have equal numbers of atoms of each type."""
     found: dict[tuple[int, ...], list[int]] = {}
     n_types = max((int(s.types.max()) + 1 for s in structures), default=0)
     for i, structure in enumerate(structures):
@@ -68,7 +68,7 @@ def _by_composition(structures: Sequence[LabelledStructure]) -> list[list[int]]:
 def _density_modes(structures: Sequence[LabelledStructure]) -> tuple[list[np.ndarray], tuple[int, int, int]]:
     """Fourier modes (types, n1, n2, n3 / 2 + 1) of each structure's smeared densities, of unit norm, and the grid.
 
-    The grid lies in fractions of the cell, which a homogeneous strain leaves alone, and is the same for all.
+    One grid serves all structures. It is in fractions of the cell, which a homogeneous strain does not change.
     """
     edges = np.mean([np.linalg.norm(s.cell, axis=1) for s in structures], axis=0)
     spacing = np.mean([s.number_density ** (-1 / 3) for s in structures])
@@ -78,7 +78,7 @@ def _density_modes(structures: Sequence[LabelledStructure]) -> tuple[list[np.nda
     k = [2 * np.pi * wave for wave in waves]
     k_squared = k[0][:, None, None] ** 2 + k[1][None, :, None] ** 2 + k[2][None, None] ** 2
     smear = np.exp(-0.5 * k_squared * (_SMEAR * spacing) ** 2).astype(np.float32)
-    smear[0, 0, 0] = 0.0  # what all structures share
+    smear[0, 0, 0] = 0.0  # the mean density, which is equal for all structures
     found = []
     for structure in structures:
         cells = np.floor(np.linalg.solve(structure.cell.T, structure.positions.T).T * shape).astype(int) % shape
@@ -90,6 +90,6 @@ def _density_modes(structures: Sequence[LabelledStructure]) -> tuple[list[np.nda
 
 
 def _overlap(a: np.ndarray, b: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Overlap of two densities at every shift of the grid, summed over types: (n1, n2, n3)."""
+    """Overlap (n1, n2, n3) of two densities at every shift of the grid, summed over types."""
     overlap: np.ndarray = fft.irfftn((a.conj() * b).sum(axis=0), shape)
     return overlap

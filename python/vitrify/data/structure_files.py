@@ -1,6 +1,6 @@
-"""Readers of files that hold structures with a label for each atom: npz, extended XYZ, LAMMPS's, and label files.
+"""Readers of structures with a label for each atom: npz, extended XYZ, LAMMPS data and dump, and label files.
 
-They say what the file holds; `vitrify.data.structures` checks it and gives it its types.
+They give the content of a file; `vitrify.data.structures` validates it and assigns the types.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _FORMATS = (
 
 @dataclass(frozen=True)
 class Frame:
-    """One structure as its file has it: positions (N, 3), cell (3, 3) rows, kinds (N,), label (N,) or None.
+    """One structure as it is in its file: positions (N, 3), cell (3, 3) rows, kinds (N,), label (N,) or None.
 
-    kinds: type ids from 1, or names of species. known: the names that a label could have, for messages.
-    partial: that some atoms have no label (NaN) is in the nature of the file.
+    kinds: type ids from 1, or names of species. known: names of the labels in the file, for messages. partial: in files
+    of this format, some atoms may lack a label (NaN).
     """
 
     positions: np.ndarray
@@ -45,7 +45,7 @@ Reader = Callable[[Path, str | None, Sequence[str]], Iterator[Frame]]
 
 
 def read_frames(path: Path, label: str | None, species: Sequence[str]) -> Iterator[Frame]:
-    """All structures of a file; `label` names the column to read, `species` the types of a LAMMPS data file.
+    """All structures of a file. label: name of the column to read. species: names of the types of a LAMMPS data file.
 
     Raises VitrifyError for a file that is missing, damaged, a pickle, or of an unknown format.
     """
@@ -61,7 +61,7 @@ def read_frames(path: Path, label: str | None, species: Sequence[str]) -> Iterat
 
 
 def _reader(path: Path) -> Reader | None:
-    """By suffix, or by the prefix that LAMMPS users give to their files: dump.glass, data.glass."""
+    """The reader for a suffix, or for a prefix that LAMMPS users give to their files: dump.glass, data.glass."""
     suffix, prefix = path.suffix.lower(), path.name.partition(".")[0].lower()
     return _BY_SUFFIX.get(suffix) or {"dump": _dump, "data": _data}.get(prefix)
 
@@ -78,7 +78,7 @@ def _refuse_pickle(path: Path) -> None:
 
 
 def _npz(path: Path, label: str | None, species: Sequence[str]) -> Iterator[Frame]:
-    """positions (N, 3), box (3,) or cell (3, 3), types (N,): ids from 1 or names; any other array can be the label."""
+    """The arrays positions (N, 3), box (3,) or cell (3, 3), types (N,) (ids from 1, or names), and the label (N,)."""
     try:
         with np.load(path, allow_pickle=False) as file:
             names = tuple(file.files)
@@ -113,7 +113,7 @@ def _npz(path: Path, label: str | None, species: Sequence[str]) -> Iterator[Fram
 
 
 def _extxyz(path: Path, label: str | None, species: Sequence[str]) -> Iterator[Frame]:
-    """Every frame; the label is a column of the file, whether ASE takes it for an array or for a result."""
+    """Every frame; the label is a column of the file, which ASE may have read as an array or as a result."""
     import ase.io
     from ase.data import chemical_symbols
 
@@ -174,7 +174,7 @@ def _dump_frame(path: Path, file: TextIO, label: str | None) -> Frame | None:
                 number = int(file.readline())
             elif line.startswith("ITEM: BOX BOUNDS"):
                 flags = line.split()[3:]
-                box = np.array([[float(word) for word in file.readline().split()] for _ in range(3)])
+                box = np.array([[float(bound) for bound in file.readline().split()] for _ in range(3)])
         except ValueError as error:
             raise VitrifyError(f"{path} is damaged after {line.strip()!r} ({error}): write it again") from None
         if number < 0 and not line.startswith("ITEM:") and not line.strip().isdigit():
@@ -234,7 +234,7 @@ def _dump_cell(box: np.ndarray, flags: list[str]) -> tuple[np.ndarray, np.ndarra
 
 
 def _data(path: Path, label: str | None, species: Sequence[str]) -> Iterator[Frame]:
-    """A LAMMPS data file, which has no place for labels: they stand in a text file beside it.
+    """A LAMMPS data file. It has no labels; a text file beside it has them.
 
     The labels of glass.data are in glass.LABEL.csv, one line "id,value" for each atom, with or without a header.
     """
@@ -242,7 +242,7 @@ def _data(path: Path, label: str | None, species: Sequence[str]) -> Iterator[Fra
 
     names = _type_labels(path)
     try:
-        # A number for each type, so that names that are no elements do no harm.
+        # A number for each type, since type labels need not be elements.
         atoms = read_lammps_data(path, Z_of_type={t: t for t in range(1, 100)})
     except Exception as error:  # ASE raises many kinds for damaged files
         raise VitrifyError(
@@ -263,7 +263,7 @@ def _data(path: Path, label: str | None, species: Sequence[str]) -> Iterator[Fra
 
 
 def _type_labels(path: Path) -> dict[int, str]:
-    """The section "Atom Type Labels", which settles which type is which species; empty if there is none."""
+    """The species of each type in the section "Atom Type Labels"; empty if there is none."""
     try:
         lines = [line.partition("#")[0].split() for line in path.read_text().splitlines()]
     except UnicodeDecodeError:
@@ -271,11 +271,11 @@ def _type_labels(path: Path) -> dict[int, str]:
     if ["Atom", "Type", "Labels"] not in lines:
         return {}
     found = {}
-    for words in lines[lines.index(["Atom", "Type", "Labels"]) + 1 :]:
-        if words and not (len(words) == 2 and words[0].isdigit()):
+    for columns in lines[lines.index(["Atom", "Type", "Labels"]) + 1 :]:
+        if columns and not (len(columns) == 2 and columns[0].isdigit()):
             break
-        if words:
-            found[int(words[0])] = words[1]
+        if columns:
+            found[int(columns[0])] = columns[1]
     return found
 
 
@@ -289,12 +289,12 @@ def _companion(path: Path, label: str, ids: np.ndarray) -> np.ndarray:
         )
     found: dict[int, float] = {}
     for number, line in enumerate(beside.read_text().splitlines()):
-        words = line.replace(",", " ").split()
+        columns = line.replace(",", " ").split()
         try:
-            if words and int(words[0]) in found:
-                raise VitrifyError(f"{beside} has the atom {words[0]} twice: give one value for each")
-            if words:
-                found[int(words[0])] = float(words[1])
+            if columns and int(columns[0]) in found:
+                raise VitrifyError(f"{beside} has the atom {columns[0]} twice: give one value for each")
+            if columns:
+                found[int(columns[0])] = float(columns[1])
         except (ValueError, IndexError) as error:
             if isinstance(error, VitrifyError):
                 raise
@@ -309,7 +309,7 @@ def _companion(path: Path, label: str, ids: np.ndarray) -> np.ndarray:
 
 
 def _labels(path: Path, label: str | None, species: Sequence[str]) -> Iterator[Frame]:
-    """A label file, whose searches were about some of its atoms: the others have no label."""
+    """A label file; atoms without a search have no label."""
     with LabelFile(path) as file:
         structure, known = file.structure, file.label_names
         yield Frame(

@@ -1,4 +1,4 @@
-"""Files of generated structures: extended XYZ, or LAMMPS data with a file for each; whole or absent."""
+"""Writes generated structures to one extended XYZ file, or to LAMMPS data files, as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from vitrify.core.files import atomic_path
 class StructureWriter:
     """Writes `count` structures to `path`, one after the other.
 
-    FILE.extxyz (or .xyz) takes all of them, and appears when the last one is written; FILE.data (or .lmp) is for
-    LAMMPS, in metal or lj units, with type labels in the order of the elements: several are numbered, FILE-1.data.
-    paths: what has been written.
+    FILE.extxyz (or .xyz) holds all of them, and appears when the last one is written. FILE.data (or .lmp) is for
+    LAMMPS, in metal or lj units, with type labels in the order of the elements; several files are numbered,
+    FILE-1.data. paths: the files written so far.
+
+    Raises VitrifyError for another suffix.
     """
 
     def __init__(self, path: str | Path, count: int) -> None:
@@ -61,10 +63,10 @@ class StructureWriter:
 
 
 def lammps_data(atoms: Atoms) -> str:
-    """A LAMMPS data file of atom style atomic: masses and type labels follow the elements of the atoms, sorted by name.
+    """The text of a LAMMPS data file of atom style atomic, with masses and type labels of the elements, sorted by name.
 
-    Written here, since ASE's writer takes types from a leftover array of an earlier file where there is one, and has no
-    type labels. The cell is turned to LAMMPS's orientation, and the atoms with it.
+    ASE's own writer has no type labels, and may take types from an array of a file that was read earlier. The cell is
+    rotated to LAMMPS's orientation, and the atoms with it.
     """
     from ase.calculators.lammps import Prism
 

@@ -1,4 +1,4 @@
-"""Structures at rest with a label for each atom, such as its energy barrier, from the files that people have."""
+"""Structures at rest with a label for each atom, such as its energy barrier, from files of common formats."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from vitrify.data.structure_files import Frame, read_frames
 
 @dataclass(frozen=True)
 class LabelledStructure:
-    """A periodic structure: positions (N, 3), cell (3, 3) rows, types (N,) 0-based, labels (N,).
+    """A periodic structure: positions (N, 3) and cell (3, 3) rows in the unit of the file, types (N,) from 0.
 
-    labels: NaN where an atom has none. name: of its file, with the number of the frame if the file has several.
+    labels: (N,) in their unit, NaN where an atom has none. name: of the file, with the number of the frame if it has
+    several.
     """
 
     name: str
@@ -31,7 +32,7 @@ class LabelledStructure:
 
     @property
     def labelled(self) -> np.ndarray:
-        """(N,) True for the atoms that have a label."""
+        """True (N,) for atoms that have a label."""
         known: np.ndarray = ~np.isnan(self.labels)
         return known
 
@@ -51,16 +52,17 @@ def load_structures(
 ) -> list[LabelledStructure]:
     """All structures of some files, every frame of each, in the order given.
 
-    npz: positions, box (3,) or cell (3, 3), types (ids from 1 in the order of `species`, or names) and an array
-    called `label`. Extended XYZ and LAMMPS text dumps: a column `label`. LAMMPS data files: glass.data, with
-    glass.LABEL.csv beside it (id,value). Label files (.h5, `vitrify.data.label_files`): any array of /labels, where
-    atoms without a label need no permission.
+    npz: positions (N, 3), box (3,) or cell (3, 3), types (N,) (ids from 1 in the order of `species`, or names), and an
+    array with the name of the label. Extended XYZ and LAMMPS text dumps: a column with this name. LAMMPS data files:
+    glass.data, with glass.LABEL.csv beside it (id,value). Label files (.h5, `vitrify.data.label_files`): an array of
+    /labels.
 
     Args:
+        paths: one file, or several.
         species: names in the order of the types; they need not be elements where the file has type ids.
-        label: None reads structures alone, with NaN for labels.
-        label_species: labels of atoms of other species are dropped (NaN), whatever they are.
-        allow_missing: NaN in a file is an atom without a label; otherwise it is an error, but in label files.
+        label: name of the label; None reads structures alone, with NaN for labels.
+        label_species: species whose labels count; those of other atoms become NaN. Default: all.
+        allow_missing: whether labels may be NaN; in label files they always may.
 
     Raises:
         VitrifyError: a file that is missing, damaged, a pickle or of unknown format; an unknown species or type id;
@@ -85,7 +87,7 @@ def load_structures(
 
 
 def _names(files: Sequence[Path]) -> list[str]:
-    """Short names that differ: file names without their suffix, or whole paths where those repeat."""
+    """Short, different names of files: without their suffix, or whole paths where that would repeat."""
     stems = [path.stem if path.stem not in ("data", "dump") else path.name for path in files]
     return [str(path) if stems.count(stem) > 1 else stem for path, stem in zip(files, stems, strict=True)]
 

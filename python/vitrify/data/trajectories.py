@@ -1,7 +1,7 @@
-"""MD trajectories in HDF5 files with the H5MD layout (https://www.nongnu.org/h5md/), many in one file.
+"""HDF5 files of MD trajectories, many in one file, with the H5MD layout (https://www.nongnu.org/h5md/).
 
-`/particles/traj_0000` holds positions (unwrapped), velocities, species and the cell of the first trajectory,
-`/observables/traj_0000` its energies; the root attribute `vitrify` is a JSON text with everything else.
+`/particles/traj_0000` holds positions (unwrapped), velocities, species and the cell of the first trajectory, and
+`/observables/traj_0000` its energies. The root attribute `vitrify` is a JSON text with the metadata.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ _OBSERVABLES = ("potential_energy", "kinetic_energy", "temperature")
 
 @dataclass(frozen=True)
 class TrajectoryMeta:
-    """What is common to all trajectories of a file.
+    """The metadata of all trajectories of a file.
 
-    species: labels in the order of the types; masses: one for each species; base_timestep: the physical step
-    that frames and strides are counted in; md_timestep: the step integrated with; frame_interval: base steps
-    between frames; recipe: every other setting, LAMMPS commands included; versions: of vitrify and LAMMPS.
+    system: name of the system. units: LAMMPS's unit system of all numbers. species: labels in the order of the types.
+    masses: one for each species. base_timestep: the step (unit of time) in which frames and strides are counted.
+    md_timestep: the step of the integration (unit of time). frame_interval: base steps between frames. recipe: all
+    other settings, with the LAMMPS commands. seed: of the first trajectory. versions: of vitrify and LAMMPS.
     """
 
     system: str
@@ -47,16 +48,18 @@ class TrajectoryMeta:
     versions: dict[str, str]
 
     def to_json(self) -> str:
+        """The text of the attribute `vitrify`."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> TrajectoryMeta:
+        """The metadata in the text of the attribute `vitrify`."""
         values = json.loads(text)
         values["species"], values["masses"] = tuple(values["species"]), tuple(values["masses"])
         return cls(**values)
 
     def differences(self, other: TrajectoryMeta) -> list[str]:
-        """The names of the settings, of the recipe's too, that differ; software versions may."""
+        """The names of settings, with those in the recipe, that differ; versions of software are not compared."""
         mine, theirs = json.loads(self.to_json()), json.loads(other.to_json())
         names = [f.name for f in fields(self) if f.name not in ("recipe", "versions")]
         found = [name for name in names if mine[name] != theirs[name]]
@@ -66,10 +69,10 @@ class TrajectoryMeta:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One trajectory in the units of its file, frames first.
+    """One trajectory of T frames, in the units of its file.
 
-    positions (T,N,3) unwrapped; velocities (T,N,3); cell (3,3), rows are the cell's vectors; types (N,) from
-    0; times (T,); potential_energy, kinetic_energy (of the whole cell) and temperature (T,).
+    positions: (T, N, 3), unwrapped. velocities: (T, N, 3). cell: (3, 3) rows. types: (N,) from 0. times: (T,).
+    potential_energy, kinetic_energy: (T,), of the whole cell. temperature: (T,).
     """
 
     positions: np.ndarray
@@ -83,12 +86,16 @@ class Trajectory:
 
     @property
     def total_energy(self) -> np.ndarray:
+        """Potential plus kinetic energy (T,)."""
         total: np.ndarray = self.potential_energy + self.kinetic_energy
         return total
 
 
 class TrajectoryFile:
-    """A trajectory file, read only and lazily: `load` reads the frames that it is asked for, no others."""
+    """A trajectory file, read only; only `load` reads frames, and only those that it returns.
+
+    Raises VitrifyError for a file that is missing, no HDF5, or no trajectory file of this version.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -125,7 +132,10 @@ class TrajectoryFile:
         return int(self._group(index)["position/value"].shape[0])
 
     def load(self, index: int, frames: Frames = slice(None)) -> Trajectory:
-        """Reads trajectory `index`, or those of its `frames` that a slice or an increasing list selects."""
+        """Trajectory `index`, or the `frames` of it that a slice or an increasing list selects.
+
+        Raises VitrifyError for an index that the file does not have.
+        """
         particles, observables = self._group(index), self._file["observables"][self._names[index]]
         return Trajectory(
             positions=particles["position/value"][frames],
@@ -142,6 +152,7 @@ class TrajectoryFile:
         return self._file["particles"][self._names[index]]
 
     def close(self) -> None:
+        """Closes the file."""
         self._file.close()
 
     def __iter__(self) -> Iterator[Trajectory]:
@@ -155,11 +166,11 @@ class TrajectoryFile:
 
 
 class TrajectoryWriter:
-    """Collects finished trajectories and makes one file of them.
+    """Collects finished trajectories in one file.
 
-    Each trajectory is first a small file of its own in the folder `<path>.parts`, so that several processes
-    write at once and a killed run loses only the trajectories it was in. A clean exit of the context joins
-    them into `path`. A writer of the same recipe goes on with what it finds; another recipe is refused.
+    Each trajectory is first written to a small file in the folder `<path>.parts`, so that several processes can write
+    at once, and a killed run loses only unfinished trajectories. Leaving the context without an exception joins the
+    files into `path`. Existing trajectories of an equal recipe are kept; another recipe raises VitrifyError.
     """
 
     def __init__(self, path: str | Path, meta: TrajectoryMeta) -> None:
@@ -181,7 +192,7 @@ class TrajectoryWriter:
 
     @property
     def finished(self) -> set[int]:
-        """Indices of the trajectories that are already on disk."""
+        """Indices of the trajectories on disk."""
         done = {int(part.stem.removeprefix("traj_")) for part in self.parts.glob("traj_*.h5")}
         if self.path.exists():
             with TrajectoryFile(self.path) as file:
@@ -196,7 +207,7 @@ class TrajectoryWriter:
             _write(file, part.stem, trajectory, self.meta)
 
     def close(self) -> None:
-        """Joins what is finished into the one file and removes the parts."""
+        """Joins the finished trajectories into one file, and removes the parts."""
         parts = sorted(self.parts.glob("traj_*.h5"))
         if not parts:
             return
@@ -220,7 +231,7 @@ class TrajectoryWriter:
 
 
 def _create(path: Path, meta: TrajectoryMeta) -> h5py.File:
-    """A new file with the groups that H5MD 1.1 demands."""
+    """A new file with the groups that H5MD 1.1 requires."""
     file = h5py.File(path, "w")
     file.attrs["vitrify"] = meta.to_json()
     h5md = file.create_group("h5md")
@@ -250,7 +261,10 @@ def _write(file: h5py.File, name: str, trajectory: Trajectory, meta: TrajectoryM
 def _time_dependent(
     first: h5py.Group, steps: np.ndarray, times: np.ndarray
 ) -> Callable[[h5py.Group, np.ndarray], None]:
-    """Writes values with step and time, which all elements share (H5MD recommends hard links)."""
+    """A function that writes the values of an element, with links to the steps and times in `first`.
+
+    H5MD recommends hard links for steps and times that elements share.
+    """
     first["step"], first["time"] = steps, np.asarray(times, np.float64)
 
     def element(group: h5py.Group, values: np.ndarray) -> None:

@@ -103,7 +103,7 @@ class LatentSampler:
         return self.sampler.warnings(self.plan(self.draw(seed)[0]))
 
     def make(self, seed: int) -> Atoms:
-        """The structure of a seed; its `info` has "latent" (z), "latent_energy", and any "energy_window"."""
+        """The structure of a seed; its `info` has "latent" (z), "latent_energy", and a requested "energy_window"."""
         z, energy = self.draw(seed)
         plan = self.plan(z)
         positions, types = self.sampler.make(plan, seed)

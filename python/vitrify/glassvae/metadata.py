@@ -6,7 +6,17 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from vitrify.modelfile.metadata import Metadata, Range, Record, Reference, Rows, Statistics, is_none, span
+from vitrify.modelfile.metadata import (
+    Metadata,
+    Range,
+    Record,
+    Reference,
+    Rows,
+    Statistics,
+    is_none,
+    require_masses,
+    span,
+)
 
 
 class Decoded(Record):
@@ -64,8 +74,7 @@ class GlassVAEMetadata(Metadata):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        if len(self.masses) != len(self.species) or min(self.masses) <= 0:
-            raise ValueError(f"masses {self.masses} must be positive, one for each of the species {self.species}")
+        require_masses(self.masses, self.species)
         if len(self.reference.latent) != self.latent:
             raise ValueError(f"the reference case has {len(self.reference.latent)} latent numbers, not {self.latent}")
         names = ("number_density", *(f"fraction:{s}" for s in self.species), *(f"z{i}" for i in range(self.latent)))

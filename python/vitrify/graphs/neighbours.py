@@ -45,13 +45,9 @@ def neighbour_list(
 
 
 def build_structure_graph(
-    positions: ArrayLike,
-    cell: ArrayLike,
-    types: ArrayLike,
-    cutoff: float,
-    dtype: torch.dtype | None = None,
+    positions: ArrayLike, cell: ArrayLike, types: ArrayLike, cutoff: float, dtype: torch.dtype | None = None,
     device: str | torch.device = "cpu",
-) -> StructureGraph:
+) -> StructureGraph:  # fmt: skip
     """The periodic graph of a structure at rest; vectors are computed in double precision and then cast.
 
     positions: (N, 3). cell: (3, 3) rows. types: (N,) from 0. cutoff: in the unit of the positions. dtype: of the
@@ -71,14 +67,9 @@ def build_structure_graph(
 
 
 def build_graph(
-    positions: ArrayLike,
-    velocities: ArrayLike,
-    cell: ArrayLike,
-    types: ArrayLike,
-    cutoff: float,
-    dtype: torch.dtype | None = None,
-    device: str | torch.device = "cpu",
-) -> Graph:
+    positions: ArrayLike, velocities: ArrayLike, cell: ArrayLike, types: ArrayLike, cutoff: float,
+    dtype: torch.dtype | None = None, device: str | torch.device = "cpu",
+) -> Graph:  # fmt: skip
     """The periodic graph of a configuration with velocities (N, 3); other arguments as in `build_structure_graph`."""
     import torch
 

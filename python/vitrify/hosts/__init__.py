@@ -1,1 +1,1 @@
-"""Where models run: ASE, and LAMMPS without the plugin."""
+"""Hosts of the models: ASE, and LAMMPS without the plugin."""

@@ -1,4 +1,4 @@
-"""Models of glasses as an ASE calculator: energies, forces and latent vectors; barriers as in LAMMPS."""
+"""An ASE calculator of learned properties: energies, forces and latent vectors; barriers as in LAMMPS."""
 
 # mypy: allow-untyped-calls
 
@@ -37,31 +37,31 @@ class GlassCalc(Calculator):
         spread = calc.get_property("barriers_std", atoms)              # (N,), standard deviation, eV
         outside = calc.get_property("barriers_outside", atoms)         # (N,), bool: unlike the training data
 
-    Barriers belong to structures at rest: minimise first, with the potential of the labels. Beside a calculator of
-    energies, leave `atoms.calc` to that one and ask this one directly; it caches by the atoms that it is given:
+    Barriers belong to structures at rest: minimise first, with the potential of the labels. If the atoms have a
+    calculator of energies already, keep it as `atoms.calc` and call this one directly; it has a cache of its own:
 
         atoms.calc = potential
         FIRE(atoms).run(fmax=1e-3)
         glass = GlassCalc(barriers="Cu64Zr36.symgnn.pt")
         barriers = glass.get_property("barriers", atoms)               # atoms.calc stays as it is
 
-    (`ase.calculators.mixing` is no help here: it adds up what all its calculators have in common.)
+    (`ase.calculators.mixing` does not help: it sums the properties that its calculators have in common.)
 
-    A model of another per-atom property, such as a propensity, gives it under the same names; what it is,
-    and its unit, stands in `calc.barriers.metadata.property`. Models in reduced units take positions as they stand.
+    A model of another per-atom property, such as a propensity, gives it under the names above; its own name and unit
+    are in `calc.barriers.metadata.property`. Models in reduced units take positions as they stand.
 
     Args:
-        model: model file of kind glassvae, name of a shipped model, or what `vitrify.engines.open.open_model`
-        returned:
-            energy, free_energy, energies of the atoms (E = their sum), forces, stress and latent.
-        barriers: model file of kind symgnn, name of a shipped model, or what `vitrify.engines.open.open_model`
-        returned. species: the model's species of each chemical symbol, {"Ar": "A", "Kr": "B"}; by default the same
-        name. engine: "native" or "torch"; by default the native one where the file has weights for it and device is
-        "cpu". device: "cpu" or "cuda:0".
+        model: model file of kind glassvae, name of a shipped model, or a model that `vitrify.engines.open.open_model`
+            has returned. It gives energy, free_energy, energies of the atoms, forces, stress and latent.
+        barriers: model file of kind symgnn, name of a shipped model, or a model that `vitrify.engines.open.open_model`
+            has returned. It gives barriers, barriers_std and barriers_outside.
+        species: the model's species of each chemical symbol, {"Ar": "A", "Kr": "B"}; by default the symbols themselves.
+        engine: "native" or "torch"; by default the native one where the file has weights for it and device is "cpu".
+        device: "cpu" or "cuda:0".
         check: replay the reference cases of the models first.
 
     An atom is "outside" if its standard deviation is larger than that of 99% of the atoms of the training data, so that
-    the members of the ensemble disagree as they hardly do there; for a model without an ensemble no atom is.
+    the members of the ensemble disagree more than they usually do. Without an ensemble, no atom is outside.
 
     Warns once, with the range, if composition or number density lies outside the model's training data.
 
@@ -70,7 +70,7 @@ class GlassCalc(Calculator):
             three directions, none at all, positions that are not finite.
     """
 
-    # These models know neither spins nor charges.
+    # Magnetic moments and charges do not change the predictions.
     ignored_changes = {"initial_magmoms", "initial_charges"}  # noqa: RUF012
 
     def __init__(
@@ -92,17 +92,17 @@ class GlassCalc(Calculator):
         self._models: list[Any] = [found for found in (self.model, self.barriers) if found is not None]
         self._species = species
         self._warned: set[tuple[Path, str]] = set()
-        # ASE asks whether a property is among these; a class attribute in other calculators.
+        # ASE reads the available properties here; in other calculators this is a class attribute.
         self.implemented_properties = [name for found in self._models for name in _kind(found).properties]
         super().__init__()
         for found in self._models:
             if check:
                 require_reference(found)
-            # Trajectories keep the parameters of the calculator that computed what they hold.
+            # ASE writes the parameters of the calculator into trajectories.
             self.parameters[str(_kind(found).argument)] = found.path.name
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
-        """Refuses what would have no effect."""
+        """Raises VitrifyError, since no setting can be changed later."""
         if kwargs:
             raise VitrifyError(f"GlassCalc cannot change {', '.join(kwargs)}: make a new one")
         return {}
@@ -113,7 +113,10 @@ class GlassCalc(Calculator):
         properties: Iterable[str] = (),
         system_changes: Iterable[str] = tuple(all_changes),
     ) -> None:
-        """ASE's entry point: into `results`, all that the models say that are asked (by default, all of them)."""
+        """Computes `results`: all properties of each model that has one of `properties` (by default, of all models).
+
+        ASE calls this. Raises VitrifyError for atoms that a model cannot take.
+        """
         wanted = set(properties) or set(self.implemented_properties)
         super().calculate(atoms, list(wanted), list(system_changes))
         if self.atoms is None:
@@ -129,7 +132,7 @@ class GlassCalc(Calculator):
                 self.results |= kind.load("results")(model, positions, self.atoms.cell.array, types)
 
     def _types(self, model: Engine, kind: Kind, atoms: Atoms) -> NDArray[np.int64]:
-        """The model's types (N,); says what of the structure lies outside its training data, each thing once."""
+        """The model's types (N,), from 0. Warns once of each quantity of the structure outside the training data."""
         metadata = model.metadata
         types = types_of(atoms.get_chemical_symbols(), metadata, self._species)
         found = outside(types, atoms.get_volume(), metadata.species, metadata.validity)
@@ -145,7 +148,7 @@ class GlassCalc(Calculator):
 
 
 def _opened(model: str | Path | Engine | None, argument: str, engine: EngineName | None, device: str) -> Any:
-    """The model of an argument of GlassCalc, which must be of a kind that belongs there."""
+    """The model of an argument of GlassCalc; VitrifyError if its kind belongs to another argument."""
     if not isinstance(model, str | Path):
         return model
     kind = read_metadata(model).kind
@@ -156,7 +159,7 @@ def _opened(model: str | Path | Engine | None, argument: str, engine: EngineName
 
 
 def _kind(model: Engine) -> Kind:
-    """The kind of a model, which must give something in GlassCalc."""
+    """The kind of a model; VitrifyError if it has no property in GlassCalc."""
     kind = KINDS[model.metadata.kind]
     if kind.argument is None:
         raise VitrifyError(f"GlassCalc cannot run {model.path}: kind {model.metadata.kind} has no property of atoms")

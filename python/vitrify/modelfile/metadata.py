@@ -191,6 +191,12 @@ class Statistics(Record):
         return self
 
 
+def require_masses(masses: tuple[float, ...], species: tuple[str, ...]) -> None:
+    """Raises ValueError unless there is a positive mass for each species."""
+    if len(masses) != len(species) or min(masses) <= 0:
+        raise ValueError(f"masses {masses} must be positive, one for each of the species {species}")
+
+
 def span(limits: Range) -> str:
     """A range as text, with four digits."""
     low, high = limits

@@ -25,6 +25,7 @@ from vitrify.ogn.step import (
     MASS_TOLERANCE,
     Langevin,
     OGNStepper,
+    as_langevin,
     kinetic_energy,
     langevin_half_step,
     rescale_to_energy,
@@ -197,13 +198,7 @@ def _check_control(
         raise VitrifyError(f"energy {energy!r} is unknown: use none or rescale")
     if energy == "rescale" and atoms.calc is None:
         raise VitrifyError("energy rescale needs potential energies: attach a calculator, atoms.calc = ...")
-    if langevin is None or isinstance(langevin, Langevin):
-        thermostat = langevin
-    else:
-        try:
-            thermostat = Langevin(*langevin)
-        except TypeError:
-            raise VitrifyError(f"langevin is {langevin!r}: give (temperature, damping time, seed)") from None
+    thermostat = as_langevin(langevin)
     if energy == "rescale" and thermostat is not None:
         raise VitrifyError("energy rescale holds the energy that langevin changes: use one of them")
     return energy, thermostat

@@ -39,14 +39,9 @@ def own_metadata(
 
 
 def make_ogn_reference(
-    module: torch.nn.Module,
-    species: tuple[str, ...],
-    masses: tuple[float, ...],
-    units: str,
-    cutoff: float,
-    validity: Validity,
-    dtype: str,
-) -> OGNReference:
+    module: torch.nn.Module, species: tuple[str, ...], masses: tuple[float, ...], units: str, cutoff: float,
+    validity: Validity, dtype: str,
+) -> OGNReference:  # fmt: skip
     """The reference case of an eager OGN `module` that computes in `dtype` ("float32" or "float64").
 
     The expected output comes from the eager module. In another host, only the order of sums may differ.

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from vitrify.modelfile.metadata import Metadata, Range, Reference, Rows, Validity
+from vitrify.modelfile.metadata import Metadata, Range, Reference, Rows, Validity, require_masses
 
 
 class OGNReference(Reference):
@@ -39,8 +39,7 @@ class OGNMetadata(Metadata):
 
     @model_validator(mode="after")
     def _motion_agrees(self) -> Self:
-        if len(self.masses) != len(self.species) or min(self.masses) <= 0:
-            raise ValueError(f"masses {self.masses} must be positive, one for each of the species {self.species}")
+        require_masses(self.masses, self.species)
         if abs(self.timestep - self.stride * self.base_timestep) > 1e-9 * self.timestep:
             raise ValueError(f"timestep {self.timestep} is not stride {self.stride} x {self.base_timestep}")
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +111,19 @@ class Langevin:
             raise VitrifyError(f"langevin damp {self.damp}: give a positive time")
         if int(self.seed) != self.seed or self.seed <= 0:
             raise VitrifyError(f"langevin seed {self.seed}: give a positive integer")
+
+
+def as_langevin(value: Langevin | Sequence[float] | None) -> Langevin | None:
+    """A thermostat from its three numbers (temperature, damping time, seed), or as it is.
+
+    Raises VitrifyError for another number of values, and for values out of range.
+    """
+    if value is None or isinstance(value, Langevin):
+        return value
+    try:
+        return Langevin(*value)  # type: ignore[arg-type]
+    except TypeError:
+        raise VitrifyError(f"langevin is {value!r}: give (temperature, damping time, seed)") from None
 
 
 def langevin_half_step(

@@ -1,1 +1,1 @@
-"""SymGNN: a property of each atom, such as its energy barrier, with explanations."""
+"""SymGNN: models of a property of each atom, such as its energy barrier, with explanations."""

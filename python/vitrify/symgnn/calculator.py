@@ -1,4 +1,4 @@
-"""What a SymGNN gives in `GlassCalc`."""
+"""The properties of a SymGNN in `GlassCalc`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from vitrify.symgnn.metadata import SymGNNMetadata
 def results(
     model: PropertyPredictor, positions: NDArray[np.float64], cell: NDArray[np.float64], types: NDArray[np.int64]
 ) -> dict[str, Any]:
-    """The property of each atom (N,), its standard deviation (N,), and whether the atom is unlike the training data."""
+    """The property of each atom, its standard deviation, and whether the atom is unlike the training data: (N,) each.
+
+    positions: (N, 3). cell: (3, 3) rows. types: (N,) from 0. Raises VitrifyError for results that are not finite.
+    """
     values, deviations = model.predict(positions, cell, types)
     name = model.metadata.property.name
     return {
@@ -26,5 +29,5 @@ def results(
 
 
 def quantity(metadata: SymGNNMetadata) -> str:
-    """What is predicted, in a word."""
+    """The name of the predicted quantity."""
     return metadata.property.name

@@ -1,4 +1,4 @@
-"""What only the model file of a SymGNN holds, with its reference case."""
+"""The metadata that only the model file of a SymGNN holds, with its reference case."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vitrify.symgnn.metadata import SymGNNReference
 
 
 def own_metadata(eager: Any, common: Exported, property: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The metadata that only a SymGNN has. property: name and unit."""
+    """The metadata that only a SymGNN has. property: name and unit. Raises VitrifyError if it is missing."""
     if property is None:
         raise VitrifyError(
             'a model of kind symgnn predicts a property: give export_model property={"name": "barrier", "unit": "eV"}'

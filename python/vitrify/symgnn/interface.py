@@ -1,4 +1,4 @@
-"""What hosts ask of a SymGNN in an engine."""
+"""The interface of a SymGNN in an engine, as hosts use it."""
 
 from __future__ import annotations
 
@@ -18,5 +18,8 @@ class PropertyPredictor(Engine, Protocol):
     def metadata(self) -> SymGNNMetadata: ...
 
     def predict(self, positions: Any, cell: Any, types: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The property and its standard deviation (N,); positions (N, 3), cell (3, 3) rows, types (N,) 0-based."""
+        """The property and its standard deviation, (N,) each, in the unit of `metadata.property`.
+
+        positions: (N, 3). cell: (3, 3) rows. types: (N,) from 0.
+        """
         ...

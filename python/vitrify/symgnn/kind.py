@@ -1,4 +1,4 @@
-"""What the shared layers must know of SymGNN."""
+"""The description of SymGNN for the shared layers."""
 
 from vitrify.kinds import Kind
 

@@ -1,4 +1,4 @@
-"""What `vitrify.json` says of a SymGNN."""
+"""The metadata of a SymGNN, in `vitrify.json`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from vitrify.modelfile.metadata import Metadata, Record, Reference
 
 
 class SymGNNReference(Reference):
-    """The reference case of a SymGNN: the property and its standard deviation, (N,) each."""
+    """The reference case of a SymGNN: the property and its standard deviation, (N,) each, in the property's unit."""
 
     values: tuple[float, ...]
     deviations: tuple[Annotated[float, Field(ge=0)], ...]
 
 
 class Property(Record):
-    """What a SymGNN predicts of each atom: a name such as "barrier" and its unit, "" if it has none."""
+    """The predicted property of an atom: a name such as "barrier", and the unit, "" if it has none."""
 
     name: str = Field(min_length=1)
     unit: str

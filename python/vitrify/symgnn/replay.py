@@ -1,17 +1,15 @@
-"""Replaying the reference case of a SymGNN."""
+"""Replays the reference case of a SymGNN."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vitrify.engines.interface import Outputs
 from vitrify.symgnn.interface import PropertyPredictor
-
-Outputs = tuple[NDArray[np.float64], ...]
 
 
 def replay(model: PropertyPredictor) -> tuple[Outputs, Outputs]:
-    """The property and its deviation (N,) of the reference case, as the engine gives them and as they should be."""
+    """The property and its standard deviation (N,) of the reference case, from the engine and as expected."""
     metadata = model.metadata
     case = metadata.reference
     types = [metadata.species.index(name) for name in case.species]

@@ -14,14 +14,14 @@ from vitrify.symgnn.metadata import SymGNNMetadata
 
 @dataclass(frozen=True)
 class TorchSymGNN(TorchModel):
-    """A SymGNN, ready to run: `module(types, edge_index, edge_vectors) -> (value, deviation)`."""
+    """A SymGNN in TorchScript: `module(types, edge_index, edge_vectors) -> (value, deviation)`."""
 
     metadata: SymGNNMetadata
 
     def predict(self, positions: Any, cell: Any, types: Any) -> tuple[np.ndarray, np.ndarray]:
         """The property and its standard deviation, (N,) float64 each, in the unit of `metadata.property`.
 
-        positions (N, 3) in the model's units, cell (3, 3) rows, any cell; types (N,) 0-based.
+        positions: (N, 3) in the model's unit. cell: (3, 3) rows, any. types: (N,) from 0.
         """
         cutoff = self.metadata.cutoff
         return self.run(build_structure_graph(positions, cell, types, cutoff, self.dtype, self.device))

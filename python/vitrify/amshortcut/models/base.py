@@ -119,16 +119,9 @@ class AMShortcut(nn.Module, ABC):
         """The two outputs, (N, 3) and (N, kinds), given the embedded condition (S, width)."""
 
     def forward(
-        self,
-        elements: Tensor,
-        sample: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        time: Tensor,
-        step: Tensor,
-        properties: Tensor,
-        known: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+        self, elements: Tensor, sample: Tensor, edge_index: Tensor, edge_vectors: Tensor, time: Tensor, step: Tensor,
+        properties: Tensor, known: Tensor,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """The two outputs, as in the module's docstring; the mean displacement of each structure is zero."""
         if not self.long_steps:
             step = torch.zeros_like(step)

@@ -230,7 +230,10 @@ class Moments(nn.Module):
 
 
 class PaperAMShortcut(AMShortcut):
-    """The generators of Y. Lin, J. Finkler et al. (2026), section 4, appendix B. The last kind of element: ghosts."""
+    """The generators of Y. Lin, J. Finkler et al. (2026), section 4 and appendix B.
+
+    The last kind of element is a ghost.
+    """
 
     def __init__(self, config: ODEConfig | SDEConfig | PaperAMShortcutConfig, system: System) -> None:
         n, kinds = len(system.properties), len(system.species) + 1

@@ -1,4 +1,4 @@
-"""From a configuration to the training of a generator."""
+"""Prepares the training of a generator."""
 
 from __future__ import annotations
 

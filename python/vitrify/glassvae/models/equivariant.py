@@ -175,10 +175,10 @@ class EquivariantGlassVAE(GlassVAE):
     """The equivariant variant, as the module's docstring describes.
 
     least: (n, n), smallest distance of each pair of species in the training data (length); closer atoms repel each
-    other. pooled_shift, pooled_scale: (summary,), mean and spread of the pooled pair distances. rdf_mean: (pairs,
-    bins), mean g(r). density_weight (K,), density_mean (K, latent + 1), density_covariance (K, latent + 1, latent +
-    1): the Gaussians of the joint density of z and the energy for each atom. state_mean, state_covariance: of number
-    density, fractions of the species and z, from which the cell that goes with a z follows.
+    other. pooled_shift, pooled_scale: (summary,), mean and spread of the pooled pair distances. rdf_mean: the mean g(r)
+    (pairs, bins). density_weight (K,), density_mean (K, latent + 1), density_covariance (K, latent + 1, latent + 1):
+    Gaussians of the joint density of z and the energy for each atom. state_mean, state_covariance: of number density,
+    fractions of the species and z, from which the cell that goes with a z follows.
     """
 
     least: Tensor

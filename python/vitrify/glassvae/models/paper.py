@@ -172,7 +172,7 @@ class DistanceGlassVAE(FixedGlassVAE):
         self.species = nn.Linear(c.latent, c.atoms * self.n_species)
 
     def atoms(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int) -> tuple[Tensor, Tensor]:
-        """Contributions: the part of the first layer that reads an atom's row of the matrix; all nodes are owned."""
+        """Contributions: the part of the first layer that reads an atom's row of the matrix. All nodes are owned."""
         n, i, j = self.n_atoms, edge_index[0], edge_index[1]
         near = 1.0 - edge_vectors.square().sum(1).clamp_min(1e-12).sqrt() / self.cutoff
         structures = (n_owned + n - 1) // n

@@ -1,6 +1,6 @@
-"""The models in a LAMMPS that has Python inside, or that Python drives; no plugin is needed (docs/routes.md).
+"""Runs models without the plugin, in a LAMMPS that Python drives or that has Python inside (docs/routes.md).
 
-This package is named as LAMMPS's own Python module is, which it does not replace: `import lammps` gives that one.
+LAMMPS's own Python module has the name of this package; `import lammps` still gives that module.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The words of a command, MODEL El1 El2 ... keyword value ..., as the styles of the plugin read them."""
+"""Reads the arguments of a command, MODEL El1 El2 ... keyword value ..., as the styles of the plugin do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHECK = {"check": 1}
 
 @dataclass(frozen=True)
 class Arguments:
-    """A command, read: the model file, one element for each atom type, and the values of the keywords given."""
+    """The arguments of a command: the model file, one element for each atom type, and the values of each keyword."""
 
     model: str
     elements: tuple[str, ...]
@@ -24,18 +24,19 @@ class Arguments:
 
 
 def read_arguments(style: str, text: str, n_types: int, own_keywords: Mapping[str, int]) -> Arguments:
-    """Reads the words after `fix ID all ogn` or `compute ID all symgnn/atom`, for a system of `n_types` atom types.
+    """The arguments after `fix ID all ogn` or `compute ID all symgnn/atom`, in `text`.
 
-    own_keywords: keywords of the style beside engine, device and check, with the number of their values.
+    style: name of the command, for messages. n_types: number of atom types. own_keywords: keywords of the style in
+    addition to engine, device and check -> number of their values.
 
-    Raises VitrifyError for no model, too few or too many elements, unknown keywords and missing values.
+    Raises VitrifyError without a model, and for too many elements, unknown keywords and missing values.
     """
     keywords = {**SHARED, **own_keywords, **CHECK}
-    words = text.split()
-    if not words:
+    arguments = text.split()
+    if not arguments:
         raise VitrifyError(f"{style}: no model is named: give MODEL El1 El2 ... and keywords, as in kalj.ogn.pt A B")
-    model, rest = words[0], words[1:]
-    count = next((k for k, word in enumerate(rest) if word in keywords), len(rest))
+    model, rest = arguments[0], arguments[1:]
+    count = next((k for k, argument in enumerate(rest) if argument in keywords), len(rest))
     elements, rest = rest[:count], rest[count:]
     if len(elements) > n_types:
         given = " ".join(elements[: n_types + 1])
@@ -54,10 +55,10 @@ def read_arguments(style: str, text: str, n_types: int, own_keywords: Mapping[st
     return Arguments(model, tuple(elements), values)
 
 
-def options_of(style: str, words: Arguments) -> dict[str, Any]:
-    """The values of keywords as the options that `vitrify.lammps.attach` takes."""
+def options_of(style: str, arguments: Arguments) -> dict[str, Any]:
+    """The values of the keywords as options of `vitrify.lammps.attach`; VitrifyError for a wrong value."""
     options: dict[str, Any] = {}
-    for keyword, values in words.values.items():
+    for keyword, values in arguments.values.items():
         if keyword in ("guard", "check"):
             options[keyword] = _logical(style, keyword, values[0])
         elif keyword == "langevin":
@@ -83,7 +84,10 @@ def _langevin(style: str, values: Sequence[str]) -> Langevin:
 
 
 def map_elements(style: str, elements: Sequence[str], n_types: int, model: Metadata, allow_null: bool) -> list[int]:
-    """The model's species of each atom type, [type - 1]; -1 for NULL. Raises VitrifyError for what it does not have."""
+    """The model's species, from 0, of each atom type, at index type - 1; -1 for NULL, where that is allowed.
+
+    Raises VitrifyError for another number of elements, and for elements that the model does not have.
+    """
     species = " ".join(model.species)
     if len(elements) != n_types:
         few = "few" if len(elements) < n_types else "many"

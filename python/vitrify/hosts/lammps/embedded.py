@@ -1,6 +1,6 @@
-"""What a LAMMPS with Python inside calls: a class for `fix python/move`, and functions for `fix python/invoke`.
+"""Classes for a LAMMPS with Python inside: `OGN` for `fix python/move`, and `Barriers` for `fix python/invoke`.
 
-The environment variable PYTHONPATH tells that Python where vitrify is: see `python_path`.
+That Python finds vitrify by the environment variable PYTHONPATH; see `python_path`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OGN_KEYWORDS = {"energy": 1, "langevin": 3, "guard": 1}
 
 
 def python_path() -> str:
-    """The folders that PYTHONPATH must name, so that a Python inside LAMMPS has this vitrify and what it needs."""
+    """The value of PYTHONPATH with which a Python inside LAMMPS finds this vitrify and its dependencies."""
     found: list[str] = []
     for package in ("numpy", "vitrify"):
         spec = find_spec(package)
@@ -39,8 +39,8 @@ class OGN:
         variable ogn string "kalj.ogn.pt A B langevin 3.0 0.5 7"
         fix      1 all python/move vitrify.lammps.OGN
 
-    The variable holds the words that would follow `fix 1 all ogn`: MODEL El1 El2 ... and the keywords engine, device,
-    energy, langevin, guard and check; fallback needs the plugin. A class of one's own may name them instead:
+    The variable holds the arguments of `fix 1 all ogn`: MODEL El1 El2 ... and the keywords engine, device, energy,
+    langevin, guard and check (fallback needs the plugin). A subclass may hold them in the attribute `words` instead:
 
         python   Liquid here \"\"\"
         from vitrify.lammps import OGN
@@ -50,11 +50,11 @@ class OGN:
 
     `energy rescale` reads the energy that thermo prints: use thermo 1, and a thermo_style with pe.
 
-    Every rank predicts the strides of all atoms and moves those that it owns, so that the answer does not depend on the
-    number of ranks, and neither does the time.
+    Every rank predicts the strides of all atoms and moves the atoms that it owns, so that neither result nor time
+    depend on the number of ranks.
 
     Raises:
-        VitrifyError: what `Mover` refuses, a second integrator, and run_style respa.
+        VitrifyError: as `Mover`; for a second integrator; for run_style respa.
     """
 
     words: str | None = None
@@ -62,33 +62,33 @@ class OGN:
 
     def __init__(self, lmp: Any, *_: Any) -> None:
         library = Library(lmp)
-        Ranks(library)  # whose first rank speaks for all
+        Ranks(library)  # so that only the first rank reports errors
         text = self.words or library.variable("ogn")
         if not text:
             raise VitrifyError(
                 f'{self.style}: no model is named: use variable ogn string "kalj.ogn.pt A B" before the fix'
             )
-        words = read_arguments(self.style, text, library.setting("ntypes"), _OGN_KEYWORDS)
-        options = options_of(self.style, words)
+        arguments = read_arguments(self.style, text, library.setting("ntypes"), _OGN_KEYWORDS)
+        options = options_of(self.style, arguments)
         try:
             control = Control(**{name: options.pop(name) for name in _OGN_KEYWORDS if name in options})
         except VitrifyError as error:
             raise VitrifyError(f"{self.style}: {error}") from None
-        self.mover = Mover(lmp, words.model, words.elements, style=self.style, control=control, **options)
+        self.mover = Mover(lmp, arguments.model, arguments.elements, style=self.style, control=control, **options)
         self.library, self.ranks = self.mover.library, self.mover.ranks
         self._watch: Watch | None = None
         if control.energy == "rescale" and not library.has("compute", _ENERGY):
-            # Beside thermo's own, which gives the energy of the start in the first step, and would give it twice.
+            # thermo's own compute gives the energy of the start in the first step, and would give it a second time.
             library.command(f"compute {_ENERGY} all pe")
         if self.ranks.rank == 0:
             print(self.mover.describe(), flush=True)
 
     def init(self) -> None:
-        """Before each run, and each minimisation, which moves atoms without this class."""
+        """LAMMPS calls this before each run, and before each minimisation, which moves atoms without this class."""
         self._watch = Watch(self.mover.system)
 
     def initial_integrate(self, vflag: int) -> None:
-        """Moves the atoms."""
+        """Moves the atoms; LAMMPS calls this at the start of each step."""
         if self._watch is not None:
             self.ranks.together(self.mover.start_run)
             self._watch.compare()
@@ -99,7 +99,7 @@ class OGN:
             self._watch.remember()
 
     def final_integrate(self) -> None:
-        """Holds the energy, which is known for the new positions."""
+        """Rescales velocities to the total energy; LAMMPS calls this when the forces of the new positions are known."""
         if self._watch is not None:
             self.mover.check_box()
             self._watch.compare()
@@ -108,14 +108,14 @@ class OGN:
             self.mover.hold_energy(self.library.scalar(_ENERGY))
 
     def initial_integrate_respa(self, *_: Any) -> None:
-        """Refuses run_style respa."""
+        """Raises VitrifyError: run_style respa is not supported."""
         raise self.mover.system.error("run_style respa is not supported: use run_style verlet")
 
     def final_integrate_respa(self, *_: Any) -> None:
-        """Never called, but LAMMPS wants it."""
+        """LAMMPS requires this method, but never calls it."""
 
     def reset_dt(self) -> None:
-        """The timestep is looked at in every step."""
+        """Does nothing, since the timestep is checked in every step."""
 
 
 class Barriers:
@@ -130,9 +130,9 @@ class Barriers:
         fix      1 all python/invoke 100 end_of_step barriers      # in every 100th step of a run
         dump     1 all custom 100 out.dump id type x y z d_barrier d_barrier_std
 
-    words: those of `compute ID all symgnn/atom`: MODEL El1 El2 ... and engine, device, check.
+    words: the arguments of `compute ID all symgnn/atom`: MODEL El1 El2 ... and the keywords engine, device and check.
 
-    Raises VitrifyError for what `BarrierField` refuses, when it is called.
+    A call raises VitrifyError as `BarrierField`.
     """
 
     style = "vitrify.lammps.Barriers"
@@ -144,7 +144,8 @@ class Barriers:
     def __call__(self, lmp: Any, *_: Any) -> None:
         library = Library(lmp)
         if library.handle not in self._fields:
-            words = read_arguments(self.style, self.words, library.setting("ntypes"), {})
-            field = BarrierField(lmp, words.model, words.elements, style=self.style, **options_of(self.style, words))
+            arguments = read_arguments(self.style, self.words, library.setting("ntypes"), {})
+            options = options_of(self.style, arguments)
+            field = BarrierField(lmp, arguments.model, arguments.elements, style=self.style, **options)
             self._fields[library.handle] = field
         self._fields[library.handle].update()

@@ -17,7 +17,7 @@ from vitrify.hosts.lammps.library import Array, Library, doubles
 from vitrify.hosts.lammps.system import System
 
 Answer: TypeAlias = Mapping[str, Any]
-# Callbacks that a LAMMPS may still call, by its address and the ID of the fix: they must outlive what made them.
+# Callbacks by the address of their LAMMPS and the ID of the fix, kept here because LAMMPS may call them at any time.
 _ALIVE: dict[tuple[int, str], Any] = {}
 _INTEGERS = {4: c_int32, 8: c_int64}
 
@@ -26,18 +26,19 @@ class EnergyModel:
     """Adds a calculator's energy, forces and virial to those of LAMMPS's pair style, in every run and minimisation.
 
     Args:
-        lmp: as `vitrify.hosts.lammps.library.Library` takes it; units metal, or lj, where numbers are taken as they
-        stand. calculator: what has ASE's `get_property(name, atoms)` for "energy", "forces" and, if the pressure is
-        to be
-            right, "stress" (any calculator of ASE); or a function that takes `ase.Atoms` and returns these by name.
-        elements: a chemical symbol for each atom type; names that are none become elements 1, 2, ...
-        fix: the ID of the fix that is made.
+        lmp: as `vitrify.hosts.lammps.library.Library` takes it; in units metal, or in units lj, whose numbers are not
+            converted.
+        calculator: an object with ASE's `get_property(name, atoms)` for "energy", "forces" and, for a correct pressure,
+            "stress" (any calculator of ASE); or a function that takes `ase.Atoms` and returns these by name.
+        elements: a chemical symbol for each atom type; if one of them is no element, they become elements 1, 2, ...
+        style: name of the command, for messages.
+        fix: the ID of the fix that is created.
 
     Attributes:
-        energy: of the last call, in LAMMPS's unit.
+        energy: the calculator's energy at the last step, in LAMMPS's unit.
 
-    An exception in the calculator ends the run. It comes out of the command that ran, where Python drives LAMMPS; in an
-    `lmp` program, it ends the program. On several ranks every rank asks its calculator for all atoms.
+    An exception in the calculator ends the run. If Python drives LAMMPS, the command of the run raises it; inside the
+    program `lmp`, it ends the program. On several ranks, the calculator of every rank computes all atoms.
 
     Raises:
         VitrifyError: other units, too few elements, or a LAMMPS without fix external.
@@ -69,7 +70,7 @@ class EnergyModel:
         kind = CFUNCTYPE(None, c_void_p, steps, c_int, ctypes.POINTER(integer), c_void_p, c_void_p)
         callback = kind(self._called)
         _ALIVE[library.handle, self.fix] = callback
-        # LAMMPS wants some address to hand to the callback.
+        # LAMMPS requires an address as an argument of the callback.
         address = ctypes.cast(callback, c_void_p)
         library.call("set_fix_external_callback", self.fix.encode(), address, address)
 
@@ -79,7 +80,7 @@ class EnergyModel:
         _ALIVE.pop((self.library.handle, self.fix), None)
 
     def _called(self, _: Any, step: int, count: int, ids: Any, x: int | None, f: int | None) -> None:
-        """What LAMMPS calls in each step: no exception may leave it."""
+        """The callback of each step; no exception may leave it."""
         forces = doubles(c_void_p.from_address(f).value if f and count else None, 3 * count).reshape(-1, 3)
         forces[...] = 0.0
         try:
@@ -106,7 +107,7 @@ class EnergyModel:
 
 
 def ask(calculator: Any, atoms: Atoms) -> Answer:
-    """energy, forces and, if there is one, stress of `atoms`, by name."""
+    """The energy, forces and, if available, stress of `atoms`, by name."""
     if not hasattr(calculator, "get_property"):
         answer: Answer = calculator(atoms)
         return answer
@@ -135,7 +136,7 @@ def _checked(answer: Answer, n_atoms: int, volume: float) -> tuple[float, Array,
 
 
 def relay(lmp: Any, library: Library) -> None:
-    """Makes the commands of a `lammps.lammps` object raise what callbacks failed with, which LAMMPS cannot pass on."""
+    """Makes the commands of a `lammps.lammps` object raise the exceptions of callbacks, which LAMMPS cannot pass on."""
 
     def relaying(method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:

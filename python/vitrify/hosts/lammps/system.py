@@ -59,15 +59,19 @@ class System:
     def check(self, model: Metadata) -> None:
         """Raises VitrifyError for units, dimensions and atom styles that do not fit the model."""
         library = self.library
-        if library.units != model.units:
-            raise self.error(
-                f"the model is in {model.units} units, but the input uses units {library.units}: use units "
-                f"{model.units}"
-            )
+        self.check_units(model)
         if library.setting("dimension") == 2:
             raise self.error("the model is three-dimensional: use dimension 3")
         if library.setting("rmass_flag") == 1 or not len(library.masses()):
             raise self.error("per-atom masses are not supported: use an atom style with one mass for each type")
+
+    def check_units(self, model: Metadata) -> None:
+        """Raises VitrifyError unless LAMMPS uses the units of the model."""
+        units = self.library.units
+        if units != model.units:
+            raise self.error(
+                f"the model is in {model.units} units, but the input uses units {units}: use units {model.units}"
+            )
 
     def check_periodic(self) -> None:
         """Raises VitrifyError unless all boundaries are periodic."""

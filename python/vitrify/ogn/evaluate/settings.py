@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.core.lmp_process import available_cores
-from vitrify.core.options import integers, option, words
+from vitrify.core.options import comma_separated, integers, option
 
 ENGINES = {
     "auto": "lmp, with the engine that fix ogn takes by itself",
@@ -34,7 +34,7 @@ def _counts_or_none(text: str) -> tuple[int, ...]:
 
 
 def _states_or_none(text: str) -> tuple[str, ...]:
-    return () if text == "none" else words(text)
+    return () if text == "none" else comma_separated(text)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Settings:
     atoms: int = option(1000, "atoms of the long runs, at least")
     seeds: tuple[int, ...] = option((1,), "seeds of the long runs, as in 1,2,3", parse=_seeds)
     controls: tuple[str, ...] = option(
-        ("none", "rescale", "csvr"), "long runs: any of none,rescale,csvr,langevin", parse=words
+        ("none", "rescale", "csvr"), "long runs: any of none,rescale,csvr,langevin", parse=comma_separated
     )
     engine: str = option("auto", "what runs the model: auto, native or torch in lmp, or python")
     ranks: int = option(factory=available_cores, help="MPI processes of the LAMMPS runs; default: all cores")

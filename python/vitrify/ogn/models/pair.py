@@ -147,15 +147,9 @@ class Stage(nn.Module):
         return sum_over_centres(torch.cat([forces.flatten(1), torch.cat(terms, dim=1)], dim=1).double(), i, n_owned)
 
     def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        types: Tensor,
-        n_owned: int,
-        scalars: Tensor,
+        self, x: Tensor, edge_index: Tensor, edge_vectors: Tensor, types: Tensor, n_owned: int, scalars: Tensor,
         before: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
         """The sums (n_owned, any), new scalars (n_owned, F) and gates (n_owned, C).
 
         before: densities (n_owned, F) of the previous stage. Other arguments as in `sums`.
@@ -220,16 +214,9 @@ class PairOGN(OGN):
         return (scale / self.masses[types].double()).unsqueeze(1)
 
     def layer(
-        self,
-        index: int,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        velocities: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, index: int, nodes: Tensor, memory: Tensor, types: Tensor, velocities: Tensor, edge_index: Tensor,
+        edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         c, f, s = self.channels, self.scalars, self.layers
         owned = types[:n_owned]
         memory = memory[:n_owned]
@@ -258,18 +245,12 @@ class PairOGN(OGN):
         return nodes, torch.cat([history.flatten(1), scalars, before], dim=1)
 
     def finish(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        velocities: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, velocities: Tensor, edge_index: Tensor,
+        edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         c, s, width = self.channels, self.layers, 3 * self.channels + 9 * self.moments
         forces = memory[:n_owned, : s * width].view(n_owned, s, width)[:, :, : 3 * c].reshape(n_owned, s * c, 3)
-        # The same weights for all species keep the sums of the pair terms antisymmetric.
+        # Equal weights for all species keep the sums of the pair terms antisymmetric.
         weights = self.ends.flatten(1).double().unsqueeze(0).expand(n_owned, -1, -1)
         changes = self.step_scale(types[:n_owned]).unsqueeze(2) * torch.bmm(weights, forces)
         dr = self.timestep * (velocities[:n_owned].double() + changes[:, 0])

@@ -118,16 +118,9 @@ class PaperOGN(OGN):
         return torch.cat([nodes, nodes], dim=1), torch.cat([edges, edges], dim=1)
 
     def layer(
-        self,
-        index: int,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        velocities: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, index: int, nodes: Tensor, memory: Tensor, types: Tensor, velocities: Tensor, edge_index: Tensor,
+        edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         new_nodes, new_memory = nodes[:n_owned], memory
         for number, block in enumerate(self.blocks):  # TorchScript cannot index a ModuleList with a variable
             if number == index:
@@ -135,15 +128,9 @@ class PaperOGN(OGN):
         return new_nodes, new_memory
 
     def finish(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        velocities: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, velocities: Tensor, edge_index: Tensor,
+        edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         width = nodes.shape[1] // 2
         output = self.outputs.inverse(self.decoder(nodes[:n_owned, :width]))
         return output[:, :3], output[:, 3:]

@@ -1,4 +1,4 @@
-"""From a configuration to the training of an OGN."""
+"""Prepares the training of an OGN."""
 
 from __future__ import annotations
 

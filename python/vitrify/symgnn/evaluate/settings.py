@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vitrify.core.options import option, words
+from vitrify.core.options import comma_separated, option
 
 
 def _names(text: str) -> tuple[str, ...] | None:
-    return words(text) if text else None
+    return comma_separated(text) if text else None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """SymGNN: a scalar property of each atom, such as its energy barrier, from the structure at rest.
 
-All variants share one contract. The host drives them layer by layer, so that LAMMPS can exchange node features
+All variants have the same methods. The host calls them layer by layer, so that LAMMPS can exchange node features
 between ranks:
 
     nodes, memory = model.start(types, edge_index, edge_vectors)
@@ -8,10 +8,10 @@ between ranks:
         nodes[:n_owned], memory = model.layer(l, nodes, memory, ...)     # then ghosts get their owners' features
     value, deviation = model.finish(nodes, memory, ...)
 
-`memory` is what a model carries from layer to layer without exchanging it: features of edges or of owned atoms.
-Shapes: M nodes (owned first, then ghosts), E directed edges with `edge_index` (2, E) = (centre, neighbour) and
-`edge_vectors` (E, 3) = r_j - r_i; every edge whose centre is owned is there, those of ghosts are not. value (n_owned,)
-is the property in its unit, deviation (n_owned,) the standard deviation of the label around it.
+`memory` holds features of edges or of owned atoms, which pass from layer to layer without being exchanged between
+ranks. Shapes: M nodes (owned first, then ghosts); E directed edges with `edge_index` (2, E) = (centre, neighbour) and
+`edge_vectors` (E, 3) = r_j - r_i, for all owned centres and no ghosts. value (n_owned,) is the property in its unit,
+deviation (n_owned,) the standard deviation of the label around it.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -28,7 +28,13 @@ from vitrify.models.base import System
 
 
 class SymGNN(nn.Module, ABC):
-    """Base of the variants; a variant defines start, layer and finish as the module's docstring says."""
+    """Base of the variants; a variant defines `start`, `layer` and `finish` as the module's docstring describes.
+
+    members: number of networks in the model, whose mean is the prediction. label_mean: (n_species,), mean label of each
+    species; label_scale: spread around it; both in the label's unit. residual: standard deviation of the label around
+    the prediction where all members agree, in units of label_scale. spread_gain: factor on the variance between
+    members in the variance of the prediction. Training sets the last two at its end.
+    """
 
     label_mean: Tensor
     label_scale: Tensor
@@ -40,15 +46,12 @@ class SymGNN(nn.Module, ABC):
         self.cutoff = cutoff
         self.layers = layers
         self.node_width = node_width
-        # Edges whose centre is a ghost are of no use to any variant.
+        # No variant needs edges whose centre is a ghost.
         self.reverse_edges = False
         self.n_species = len(system.species)
-        self.members = 1  # networks in the model, whose mean is its answer
-        # Mean of the labels of each species and spread around it, in the label's unit: see `calibrate`.
+        self.members = 1
         self.register_buffer("label_mean", torch.zeros(self.n_species))
         self.register_buffer("label_scale", torch.ones(()))
-        # Standard deviation of the label around the prediction, over label_scale, where all members agree; and what the
-        # variance between members counts: see `training`.
         self.register_buffer("residual", torch.ones(()))
         self.register_buffer("spread_gain", torch.ones(()))
 
@@ -58,27 +61,15 @@ class SymGNN(nn.Module, ABC):
 
     @abstractmethod
     def layer(
-        self,
-        index: int,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
+        self, index: int, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor,
         n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """New features of the owned nodes (n_owned, node_width) and the new memory (any, any)."""
 
     @abstractmethod
     def finish(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """The property and its standard deviation, (n_owned,) each, in the unit of the label."""
 
     def forward(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,7 +86,10 @@ class SymGNN(nn.Module, ABC):
 
     @torch.jit.unused
     def calibrate(self, types: Tensor, labels: Tensor) -> None:
-        """Sets mean and scale of the labels (n,) from the training data; called once, before training."""
+        """Sets mean and scale of the labels from the training data; called once, before training.
+
+        types, labels: (n,).
+        """
         for s in range(self.n_species):
             mine = types == s
             self.label_mean[s] = labels[mine].mean() if mine.any() else labels.mean()
@@ -103,29 +97,32 @@ class SymGNN(nn.Module, ABC):
 
     @torch.jit.unused
     def observe_structures(self, graphs: Sequence[StructureGraph]) -> None:
-        """Sees all training structures once, before training, after `calibrate`."""
+        """Sets statistics from all training structures; called once, before training and after `calibrate`."""
 
     @torch.jit.unused
     def prepare(self, graph: StructureGraph) -> Any:
-        """What a structure gives that does not change in training; `standard_members` gets it back."""
+        """Quantities of a structure that training does not change; an argument of `standard_members`."""
         return None
 
     @torch.jit.unused
     def standard_members(self, graph: StructureGraph, prepared: Any) -> Tensor:
-        """Standardised predictions (N, members) for the loss, one column for each network of an ensemble."""
+        """Standardised predictions (N, members) for the loss, one column for each network of an ensemble.
+
+        prepared: the result of `prepare` for this graph.
+        """
         value: Tensor = self(*graph)[0]
         return ((value - self.label_mean[graph.types]) / self.label_scale).unsqueeze(1)
 
     @torch.jit.unused
     def exportable(self) -> "SymGNN":
-        """The model as its file shall hold it: the same predictions, without what only training needs."""
+        """The module that the model file holds: equal predictions, without the parts that only training needs."""
         return self
 
     @torch.jit.unused
     def take_file_form(self) -> None:
-        """Gets the shape of what `exportable` returns, to take the weights of a model file."""
+        """Changes the shapes of weights to those that `exportable` returns, so that a model file can be loaded."""
 
     @torch.jit.unused
     def hyperparameters(self) -> dict[str, Any]:
-        """What the native engine needs beside the weights; empty for a variant that only TorchScript can run."""
+        """Sizes that the native engine needs beside the weights; empty for a variant that only TorchScript can run."""
         return {}

@@ -1,7 +1,8 @@
-"""Baselines of the SymGNN paper (its table 3), each in the form of the contract: MLP, GCN, E(n) GNN, SchNet and MGCN.
+"""Baselines of the SymGNN paper (its table 3) with the methods of `SymGNN`: MLP, GCN, E(n) GNN, SchNet and MGCN.
 
-They follow their papers but where a host of many ranks could not: normalisations are by what an atom and its own
-neighbours know. FAENet is in `symgnn_frames`, the attention network on lengths in `symgnn_paper`.
+They follow their papers, except where a host of many ranks could not: normalisations use only data of an atom and its
+own neighbours. FAENet is in `vitrify.symgnn.models.frames`, the attention network on lengths in
+`vitrify.symgnn.models.paper`.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -27,7 +28,11 @@ from vitrify.symgnn.models.blocks import (
 
 
 class MLPConfig(ModelConfig):
-    """inputs: what an atom knows, its type alone, or also the mean of its edge vectors, as the paper's features are."""
+    """Hyperparameters of the MLP.
+
+    cutoff: of the graph, in the unit of length. width: of hidden layers. inputs: types: only the type of an atom;
+    vectors: also the mean of its edge vectors, as in the paper.
+    """
 
     variant: Literal["mlp"] = "mlp"
     cutoff: float = Field(5.0, gt=0)
@@ -36,27 +41,21 @@ class MLPConfig(ModelConfig):
 
 
 class MeanVector(nn.Module):
-    """Appends the mean edge vector, in units of the cutoff, to the type of an atom; or zeros."""
+    """Appends the mean edge vector of an atom, times `scale`, to its features."""
 
     def __init__(self, scale: float) -> None:
         super().__init__()
         self.scale = scale
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         mean = mean_over_centres(edge_vectors * self.scale, edge_index[0], n_owned)
         return torch.cat([nodes[:n_owned, :-3], mean], dim=1), memory
 
 
 class MLPSymGNN(BlockSymGNN):
-    """No graph: an MLP on the features of each atom by itself."""
+    """An MLP on the features of each atom, without a graph."""
 
     def __init__(self, config: MLPConfig, system: System) -> None:
         n, width = len(system.species), config.width
@@ -72,7 +71,11 @@ class MLPSymGNN(BlockSymGNN):
 
 
 class GCNConfig(ModelConfig):
-    """layers: graph convolutions. width: node and edge features."""
+    """Hyperparameters of the GCN.
+
+    cutoff: of the graph, in the unit of length. layers: number of graph convolutions. width: number of features of
+    nodes and edges.
+    """
 
     variant: Literal["gcn"] = "gcn"
     cutoff: float = Field(5.0, gt=0)
@@ -83,8 +86,8 @@ class GCNConfig(ModelConfig):
 class ConvolutionBlock(nn.Module):
     """h_i' = h_i + SiLU(BatchNorm(U h_i + sum_j (V h_j) * (C f_ij))), f_ij features of the vector r_ij.
 
-    The normalisation takes the place of 1/sqrt(d_i d_j): a rank does not know the degrees of ghosts. Without it, what
-    all atoms share of a sum over about 30 neighbours drowns the rest, and nothing is learnt in minutes.
+    The batch normalisation replaces 1/sqrt(d_i d_j), since a rank does not know the degrees of ghosts. Without it, the
+    common part of the sums over about 30 neighbours dominates, and nothing is learned in minutes.
     """
 
     def __init__(self, width: int) -> None:
@@ -95,14 +98,8 @@ class ConvolutionBlock(nn.Module):
         self.norm = BatchNorm(width)
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         messages = self.neighbour(nodes).index_select(0, edge_index[1]) * self.gate(memory)
         owned = nodes[:n_owned]
         total = sum_over_centres(messages, edge_index[0], n_owned)
@@ -110,7 +107,7 @@ class ConvolutionBlock(nn.Module):
 
 
 class GCNSymGNN(BlockSymGNN):
-    """Graph convolutions (Kipf and Welling, 2017) with the displacement vectors as edge features: knows no rotation."""
+    """Graph convolutions (Kipf and Welling, 2017) with displacement vectors as edge features; not invariant."""
 
     def __init__(self, config: GCNConfig, system: System) -> None:
         width = config.width
@@ -124,7 +121,11 @@ class GCNSymGNN(BlockSymGNN):
 
 
 class EGNNConfig(ModelConfig):
-    """layers: message-passing layers. width: node features and messages."""
+    """Hyperparameters of the E(n) GNN.
+
+    cutoff: of the graph, in the unit of length. layers: number of message-passing layers. width: number of features of
+    nodes and messages.
+    """
 
     variant: Literal["egnn"] = "egnn"
     cutoff: float = Field(5.0, gt=0)
@@ -138,8 +139,9 @@ class EquivariantBlock(nn.Module):
     d_ij  = r_ij + u_j - u_i,  m_ij = phi_e(h_i, h_j, |d_ij|^2)
     u_i  += mean_j d_ij phi_x(m_ij),  h_i += phi_h(h_i, BatchNorm(sum_j m_ij))
 
-    The coordinates of the paper are r_i + u_i here: nodes [u (3), h] hold displacements, which know no cell, and are
-    exchanged as any feature, so that periodic images and ranks are exact. The graph stays that of the start.
+    The coordinates of the paper are r_i + u_i here. Nodes [u (3), h] hold displacements, which do not depend on the
+    cell and are exchanged like any feature, so that periodic images and several ranks give exact results. All layers
+    use the graph of the input.
     """
 
     def __init__(self, width: int, cutoff: float, last: bool) -> None:
@@ -155,19 +157,13 @@ class EquivariantBlock(nn.Module):
             final = nn.Linear(width, 1, bias=False)
             nn.init.xavier_uniform_(final.weight, gain=0.001)
             self.shift = nn.Sequential(nn.Linear(width, width), nn.SiLU(), final)
-        # Without it, what all atoms share of a sum over about 30 neighbours drowns the rest.
+        # Without it, the common part of the sums over about 30 neighbours dominates.
         self.norm = BatchNorm(width)
         self.update = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         i, j = edge_index[0], edge_index[1]
         displacements, h = nodes[:, :3], nodes[:, 3:]
         d = edge_vectors + (displacements.index_select(0, j) - displacements.index_select(0, i))
@@ -183,7 +179,7 @@ class EquivariantBlock(nn.Module):
 
 
 class EGNNSymGNN(BlockSymGNN):
-    """E(n) equivariant graph network; the head reads the invariant features alone."""
+    """E(n) equivariant graph network; the regression head reads the invariant features only."""
 
     def __init__(self, config: EGNNConfig, system: System) -> None:
         width = config.width
@@ -202,7 +198,11 @@ class EGNNSymGNN(BlockSymGNN):
 
 
 class SchNetConfig(ModelConfig):
-    """layers: interaction blocks. width: node features and filters. basis: Gaussians of the length."""
+    """Hyperparameters of SchNet.
+
+    cutoff: of the graph, in the unit of length. layers: number of interaction blocks. width: number of features of
+    nodes and filters. basis: number of Gaussians of the length.
+    """
 
     variant: Literal["schnet"] = "schnet"
     cutoff: float = Field(5.0, gt=0)
@@ -221,7 +221,7 @@ class ShiftedSoftplus(nn.Module):
 class InteractionBlock(nn.Module):
     """h_i += D ssp(C sum_j (B h_j) * W(|r_ij|)): interaction and continuous filters of SchNet (Schuett et al., 2017).
 
-    Memory: the Gaussians of each edge (E, basis). The same as torch-geometric's block, which TorchScript cannot take.
+    Memory: the Gaussians of each edge (E, basis). Equal to torch-geometric's block, which TorchScript cannot compile.
     """
 
     def __init__(self, width: int, basis: int, cutoff: float) -> None:
@@ -232,14 +232,8 @@ class InteractionBlock(nn.Module):
         self.update = nn.Sequential(nn.Linear(width, width), ShiftedSoftplus(), nn.Linear(width, width))
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         fade = 0.5 * (torch.cos(lengths(edge_vectors) * (math.pi / self.cutoff)) + 1.0)
         messages = self.neighbour(nodes).index_select(0, edge_index[1]) * self.filters(memory)
         total = sum_over_centres(messages * fade.unsqueeze(1), edge_index[0], n_owned)
@@ -247,7 +241,7 @@ class InteractionBlock(nn.Module):
 
 
 class SchNetSymGNN(BlockSymGNN):
-    """SchNet with a head for each atom: exactly invariant, blind to angles."""
+    """SchNet with a regression head for each atom: exactly invariant, but without angles."""
 
     def __init__(self, config: SchNetConfig, system: System) -> None:
         width = config.width
@@ -262,9 +256,10 @@ class SchNetSymGNN(BlockSymGNN):
 
 
 class MGCNConfig(ModelConfig):
-    """layers: interaction levels. width: node and edge features. basis: Gaussians of the length.
+    """Hyperparameters of MGCN.
 
-    retained: part of an edge's features that a level keeps.
+    cutoff: of the graph, in the unit of length. layers: number of interaction levels. width: number of features of
+    nodes and edges. basis: number of Gaussians of the length. retained: part of an edge's features that a level keeps.
     """
 
     variant: Literal["mgcn"] = "mgcn"
@@ -276,12 +271,12 @@ class MGCNConfig(ModelConfig):
 
 
 class LevelBlock(nn.Module):
-    """One level of MGCN (Lu et al., 2019), a its nodes and e its edges.
+    """One level of MGCN (Lu et al., 2019), with nodes a and edges e.
 
     a_i' = a_i + MLP(BatchNorm(sum_j [(B a_j) * W(|r_ij|) + C e_ij]))
     e_ij' = retained e_ij + (1 - retained) D (a_i * a_j)
 
-    Memory: rows of edges (E, width), then of the atoms' features of each level so far (n_owned, width) each.
+    Memory: rows of edges (E, width), then the features (n_owned, width) of the atoms at each level so far.
     """
 
     def __init__(self, config: MGCNConfig, last: bool) -> None:
@@ -293,24 +288,18 @@ class LevelBlock(nn.Module):
         self.filters = nn.Sequential(nn.Linear(config.basis, width), nn.Softplus(), nn.Linear(width, width))
         self.neighbour = nn.Linear(width, width)
         self.pairs = nn.Linear(width, width, bias=False)
-        # Without it, the part of the sums that all atoms share, about 30 neighbours, drowns the rest.
+        # Without it, the common part of the sums over about 30 neighbours dominates.
         self.norm = BatchNorm(width)
         self.update = nn.Sequential(nn.Linear(width, width), nn.Softplus(), nn.Linear(width, width))
         self.edge_update = nn.Identity() if last else nn.Linear(width, width)
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         i, j = edge_index[0], edge_index[1]
         edges, levels = memory[: i.shape[0]], memory[i.shape[0] :]
         messages = self.neighbour(nodes).index_select(0, j) * self.filters(self.basis(lengths(edge_vectors)))
-        # C acts on the sum of the edges, which is the same and cheaper.
+        # C acts on the sum of the edges, which gives the same result at a lower cost.
         paired = self.pairs(sum_over_centres(edges, i, n_owned))
         total = sum_over_centres(messages, i, n_owned) + paired
         new = nodes[:n_owned] + self.update(self.norm(total))
@@ -321,7 +310,7 @@ class LevelBlock(nn.Module):
 
 
 class MGCNSymGNN(BlockSymGNN):
-    """Multilevel graph convolutions on embeddings of types and of pairs; the head reads the nodes of all levels."""
+    """Multilevel graph convolutions on embeddings of types and pairs; the regression head reads all levels."""
 
     def __init__(self, config: MGCNConfig, system: System) -> None:
         width = config.width

@@ -1,4 +1,4 @@
-"""What the paper's variant of SymGNN and the baselines share."""
+"""Building blocks of the paper's variant of SymGNN and of the baselines."""
 
 # No postponed annotations here: TorchScript must see the real types.
 
@@ -13,9 +13,9 @@ from vitrify.symgnn.models.base import SymGNN
 
 
 class BlockSymGNN(SymGNN):
-    """A SymGNN whose layers are modules with the arguments of `layer` (less the index), and its regression head.
+    """A SymGNN whose layers are modules with the arguments of `layer` (but the index), and with a regression head.
 
-    A variant defines `start` and, if its nodes are not what the head reads, `features`.
+    A variant defines `start`; it also defines `features` if the head does not read the nodes.
     """
 
     def __init__(
@@ -26,15 +26,9 @@ class BlockSymGNN(SymGNN):
         self.head = head
 
     def layer(
-        self,
-        index: int,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
+        self, index: int, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor,
         n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         new_nodes, new_memory = nodes[:n_owned], memory
         for number, block in enumerate(self.blocks):  # TorchScript cannot index a ModuleList with a variable
             if number == index:
@@ -42,27 +36,21 @@ class BlockSymGNN(SymGNN):
         return new_nodes, new_memory
 
     def features(self, nodes: Tensor, memory: Tensor, types: Tensor, n_owned: int) -> Tensor:
-        """What the head reads (n_owned, any)."""
+        """The inputs of the regression head (n_owned, any)."""
         return nodes[:n_owned]
 
     def finish(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         standard = self.head(self.features(nodes, memory, types, n_owned)).squeeze(1)
         deviation = (self.label_scale * self.residual).expand(n_owned)
         return self.in_units(standard, types[:n_owned]), deviation
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over the rows (n, width), n any number; outside training a fixed scale and shift.
+    """Batch normalisation over any number of rows (n, width); outside training a fixed scale and shift.
 
-    nn.BatchNorm1d refuses a batch of one row, for which this one takes the running statistics.
+    For a batch of one row, which nn.BatchNorm1d refuses, it uses the running statistics. momentum: of these statistics.
     """
 
     running_mean: Tensor
@@ -70,7 +58,7 @@ class BatchNorm(nn.Module):
 
     def __init__(self, width: int, momentum: float = 0.1) -> None:
         super().__init__()
-        self.momentum = momentum  # of the running statistics
+        self.momentum = momentum
         self.weight = nn.Parameter(torch.ones(width))
         self.bias = nn.Parameter(torch.zeros(width))
         self.register_buffer("running_mean", torch.zeros(width))
@@ -88,7 +76,7 @@ class BatchNorm(nn.Module):
 
 
 class GaussianBasis(nn.Module):
-    """exp(-(d - d_k)^2 / 2 s^2) (E, size) of distances (E,), centres d_k equally spaced from 0 to `cutoff`, s apart."""
+    """exp(-(d - d_k)^2 / 2 s^2) (E, size) of distances d (E,), with `size` centres d_k from 0 to `cutoff`, s apart."""
 
     centres: Tensor
 
@@ -102,16 +90,16 @@ class GaussianBasis(nn.Module):
 
 
 def regression_head(inputs: int, width: int) -> nn.Module:
-    """(n, inputs) -> (n, 1), with one hidden layer."""
+    """A perceptron with one hidden layer: (n, inputs) -> (n, 1)."""
     return nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, 1))
 
 
 def lengths(edge_vectors: Tensor) -> Tensor:
-    """|r| (E,) of vectors (E, 3)."""
+    """The lengths (E,) of vectors (E, 3)."""
     return edge_vectors.square().sum(1).clamp_min(1e-12).sqrt()
 
 
 def mean_over_centres(values: Tensor, centres: Tensor, n_owned: int) -> Tensor:
-    """Means of `values` (E, K) over the edges of each centre (n_owned, K); zero where there are none."""
+    """Means (n_owned, K) of `values` (E, K) over the edges of each centre; zero for a centre without edges."""
     counts = sum_over_centres(values.new_ones([values.shape[0], 1]), centres, n_owned)
     return sum_over_centres(values, centres, n_owned) / counts.clamp_min(1.0)

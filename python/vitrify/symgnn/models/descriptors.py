@@ -1,11 +1,11 @@
-"""Invariant descriptors of an atom's surroundings: densities of its neighbours and their bond-order power spectra.
+"""Invariant descriptors of an atom's neighbourhood: densities of its neighbours and their bond-order power spectra.
 
 For atom i, species z, radial function n and degree l
 
     A_i,z,n,lm = sum over neighbours j of species z of B_n(r_ij) Y_lm(r_ij / |r_ij|)
 
 with cubic B-splines B_n and real spherical harmonics in Racah's normalisation (sum over m of Y_lm^2 = 1). Sums over m
-of products of two A with the same l do not change under rotation and reflection: they hold lengths (l = 0) and angles
+of products of two A with equal l are invariant to rotation and reflection. They describe lengths (l = 0) and angles
 (l > 0), as Steinhardt's bond-order parameters do for one shell (Phys. Rev. B 28, 784 (1983)).
 """
 
@@ -18,15 +18,15 @@ from torch import Tensor
 
 
 def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
-    """Y_lm of unit vectors (E, 3) for l = 0 ... degree: (E, (degree + 1)^2); l in order, m = 0, 1, -1, 2, -2, ..."""
+    """Y_lm of unit vectors (E, 3), l = 0 to degree: (E, (degree + 1)^2), ordered by l, then m = 0, 1, -1, 2, -2, ..."""
     x, y, z = directions.unbind(1)
     one = torch.ones_like(x)
-    # real and imaginary part of (x + iy)^m
+    # Real and imaginary part of (x + iy)^m.
     cosines, sines = [one], [torch.zeros_like(x)]
     for m in range(1, degree + 1):
         cosines.append(x * cosines[m - 1] - y * sines[m - 1])
         sines.append(x * sines[m - 1] + y * cosines[m - 1])
-    # associated Legendre functions over sin^m, for each m from l = m upwards
+    # Associated Legendre functions over sin^m, for each m from l = m upwards.
     legendre = [[one]]
     for ell in range(1, degree + 1):
         row = []
@@ -54,8 +54,8 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
 def spline_basis(r: Tensor, start: float, end: float, count: int) -> Tensor:
     """`count` cubic B-splines of distances r (E,) on even knots: (E, count).
 
-    The n-th one is centred at start + n step, step = (end - start) / (count + 1), and two steps wide to either side:
-    all of them and two derivatives vanish at `end`.
+    Spline n is centred at start + n step, with step = (end - start) / (count + 1), and extends two steps to either
+    side. So all splines and two of their derivatives vanish at `end`.
     """
     step = (end - start) / (count + 1)
     centres = torch.arange(count, dtype=r.dtype, device=r.device)
@@ -67,7 +67,7 @@ def spline_basis(r: Tensor, start: float, end: float, count: int) -> Tensor:
 def hats(r: Tensor, start: float, end: float, count: int) -> Tensor:
     """`count` piecewise linear functions of distances r (E,) on even knots, zero at `end`: (E, count).
 
-    They add up to one from the first knot inwards, where the first one stays one, to the last knot before `end`.
+    The first one stays 1 below the first knot. Up to the last knot before `end`, the functions add up to 1.
     """
     step = (end - start) / (count + 1)
     position = ((r.unsqueeze(1) - start) / step).clamp_min(1.0)
@@ -76,23 +76,19 @@ def hats(r: Tensor, start: float, end: float, count: int) -> Tensor:
 
 
 def densities(
-    neighbour_types: Tensor,
-    centres: Tensor,
-    edge_vectors: Tensor,
-    n_atoms: int,
-    n_species: int,
-    degree: int,
-    start: float,
-    end: float,
-    count: int,
-) -> Tensor:
-    """A of the module's docstring: (n_atoms, n_species, count, (degree + 1)^2)."""
+    neighbour_types: Tensor, centres: Tensor, edge_vectors: Tensor, n_atoms: int, n_species: int, degree: int,
+    start: float, end: float, count: int,
+) -> Tensor:  # fmt: skip
+    """The densities A of the module's docstring: (n_atoms, n_species, count, (degree + 1)^2).
+
+    neighbour_types, centres: (E,). edge_vectors: (E, 3). start, end: range of the splines, in the unit of length.
+    """
     lengths = edge_vectors.square().sum(1).sqrt()
     harmonics = spherical_harmonics(edge_vectors / lengths.clamp_min(1e-12).unsqueeze(1), degree)
     radial = spline_basis(lengths, start, end, count)
     rows = centres * n_species + neighbour_types
     parts = []
-    for k in range(harmonics.shape[1]):  # one at a time: all of them would take gigabytes for 10,000 atoms
+    for k in range(harmonics.shape[1]):  # one at a time, since all together would take gigabytes for 10,000 atoms
         sums = radial.new_zeros([n_atoms * n_species, count])
         parts.append(sums.index_add(0, rows, radial * harmonics[:, k : k + 1]))
     return torch.stack(parts, 2).view(n_atoms, n_species, count, harmonics.shape[1])
@@ -107,8 +103,8 @@ def n_invariants(n_species: int, degree: int, count: int) -> int:
 def invariants(density: Tensor, degree: int) -> Tensor:
     """Invariant descriptors (N, `n_invariants`) from densities (N, n_species, count, (degree + 1)^2).
 
-    For l = 0 the densities themselves and their roots (an embedding energy is a concave function of a density); for
-    l > 0 products of A with itself, with that of another species, and with that of the next radial function.
+    For l = 0 these are the densities and their square roots (an embedding energy is a concave function of a density).
+    For l > 0 they are products of A with itself, with A of another species, and with A of the next radial function.
     """
     n_species = density.shape[1]
     first = density[:, :, :, 0].flatten(1)

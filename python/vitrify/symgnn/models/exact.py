@@ -1,17 +1,19 @@
-"""The exact variant of SymGNN: angles in, invariance exact, medium range, an ensemble in one network.
+"""A bagged low-rank regression on bond-order spectra, `variant: exact`; SymGNN is the kind, not the model.
 
-1. Every atom gets invariant descriptors of its surroundings within `inner` (`vitrify.symgnn.models.descriptors`).
-2. A few linear fields h of them, `fields` for each member of the ensemble, say what an atom adds to its surroundings.
-3. Shells of distance up to `cutoff` sum the fields of the neighbours: the property of an atom is an average over a
-   region (the mean of many events around it), so that it sees inner + cutoff far.
-4. A linear readout of the own and the summed fields, corrected by a small network, gives the property.
+1. Every atom gets invariant descriptors of its neighbourhood within `inner` (`vitrify.symgnn.models.descriptors`).
+2. A few linear combinations h of the descriptors, `fields` for each member of the ensemble, are the contributions of
+   an atom to its neighbours.
+3. These fields are summed over the neighbours in shells of distance up to `cutoff`, because the property of an atom is
+   an average over a region (the mean of many events around it). So the range of the model is inner + cutoff.
+4. A linear readout of an atom's own fields and of the sums, corrected by a small network, gives the property.
 
-With `stiffness`, what a potential says of how stiffly each atom is bound (`vitrify.symgnn.models.stiffness`) stands
-beside the descriptors of step 1; it takes two exchanges of features before them, and makes the model see two more
-neighbours far.
+With `stiffness`, the descriptors of step 1 are joined by others that describe how stiffly a potential binds each atom
+(`vitrify.symgnn.models.stiffness`). They need two exchanges of features between neighbours, which extend the range by
+two neighbours.
 
-Steps 2-4 are a ridge on coarse-grained descriptors whose coefficients have a low rank, which is what keeps it from
-learning the noise of the labels by heart. The descriptors do not change in training, so they are computed once.
+Steps 2 to 4 are a ridge regression on coarse-grained descriptors. Its coefficients have a low rank, so that the noise
+of the labels is not learned by heart. Training does not change the descriptors, so that they are computed once. Members
+of the ensemble learn from different structures (`vitrify.symgnn.training.task`).
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -43,14 +45,15 @@ from vitrify.symgnn.models.stiffness import (
 
 
 class ExactConfig(ModelConfig):
-    """Hyperparameters of the exact variant; lengths in the unit of the positions.
+    """Hyperparameters of the exact variant; lengths in the unit of the positions (A in metal units, sigma in lj).
 
-    cutoff: radius of the coarse-graining. inner: radius of the descriptors. core: below all distances that matter.
-    basis, degree: radial functions and largest l of the descriptors. shells: radial functions of the coarse-graining.
-    members: networks in the ensemble. fields: fields of each. hidden: width of the correction, 0 for none.
-    dropout: of descriptors and of the correction's inputs, in training. floor: variance below which a principal
-    component of the standardised descriptors counts less. stiffness: descriptors from the potential of the labels,
-    which data.potential names.
+    cutoff: radius of the coarse-graining (length). inner: radius of the descriptors (length). core: start of the radial
+    functions, below all distances of neighbours (length). basis, degree: number of radial functions and largest l of
+    the descriptors. shells: number of radial functions of the coarse-graining. members: number of networks in the
+    ensemble. fields: number of fields of each. hidden: width of the correcting network, 0 for none. dropout: in
+    training, of descriptors and of the inputs of the correction. floor: variance below which a principal component of
+    the standardised descriptors counts less. stiffness: add descriptors from the potential of the labels, which
+    data.potential names.
     """
 
     variant: Literal["exact"] = "exact"
@@ -77,7 +80,12 @@ class ExactConfig(ModelConfig):
 
 
 class ExactSymGNN(SymGNN):
-    """See the module's docstring. Features of a node: its fields, those of member 0 first."""
+    """The exact variant, as the module's docstring describes. The features of a node are its fields, member by member.
+
+    centre (D,), whiten (D, D): descriptors enter as (x - centre) @ whiten; `observe_structures` sets them, and
+    `exportable` multiplies the matrix into the weights. shell_scale: (shells,), of the sums. pair_table: pair functions
+    of the potential, set by `use_potential`, with the pair of species a >= b in row a (a + 1) / 2 + b.
+    """
 
     centre: Tensor
     whiten: Tensor
@@ -97,13 +105,11 @@ class ExactSymGNN(SymGNN):
         self.dropout, self.floor = config.dropout, config.floor
         s, m, c = self.n_species, config.members, config.fields
         d = n_invariants(s, config.degree, config.basis) + (N_STIFFNESS if config.stiffness else 0)
-        # Descriptors enter as (x - centre) @ whiten; see `observe_descriptors` and `exportable`.
         self.register_buffer("centre", torch.zeros(d))
         self.register_buffer("whiten", torch.eye(d))
         self.register_buffer("shell_scale", torch.ones(config.shells))
-        # For species a >= b, row a (a + 1) / 2 + b: see `use_potential`.
         self.register_buffer("pair_table", torch.zeros(s * (s + 1) // 2 if config.stiffness else 0, KNOTS, 3))
-        # For each species: the fields, and one more that acts on the own atom alone.
+        # For each species: the fields, and one more that acts on the atom itself only.
         self.field_weight = nn.Parameter(0.02 * torch.randn(s, d, m, c + 1))
         self.field_bias = nn.Parameter(torch.zeros(s, m, c + 1))
         with torch.no_grad():
@@ -116,24 +122,18 @@ class ExactSymGNN(SymGNN):
         self.first_bias = nn.Parameter(torch.zeros(s, m, max(1, config.hidden)))
         self.last_weight = nn.Parameter(torch.zeros(m, max(1, config.hidden)))
 
-    def stiffen(
-        self,
-        index: int,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
+    def stiffness_pass(
+        self, index: int, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor,
         n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
-        """One more order of stiffness: its tensors (n_owned, 6), and the memory with their descriptors.
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """The stiffness tensors (n_owned, 6) of order `index`, and the memory with their descriptors.
 
-        The memory holds the descriptors so far and, in its last six columns, the stiffness of order 0.
+        The memory holds the descriptors of lower orders and, in its last six columns, the stiffness of order 0.
         """
-        if index > 0:  # the couplings beyond `inner` are weak
+        if index > 0:  # couplings beyond `inner` are weak
             near = edge_vectors.square().sum(1) < self.inner * self.inner
             edge_index, edge_vectors = edge_index[:, near], edge_vectors[near]
-        # in double: what follows is made of small differences of large numbers, and their logarithms
+        # In double precision, because small differences of large numbers follow, and their logarithms.
         dtype, edge_vectors = edge_vectors.dtype, edge_vectors.double()
         lengths = edge_vectors.square().sum(1).sqrt()
         directions = edge_vectors / lengths.clamp_min(1e-12).unsqueeze(1)
@@ -151,7 +151,7 @@ class ExactSymGNN(SymGNN):
         return stiffness, torch.cat([memory[:, :-6], stiffness_descriptors(stiffness), whole], 1)
 
     def describe(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int) -> Tensor:
-        """Invariant descriptors of the owned atoms, those of the stiffness apart: (n_owned, D)."""
+        """Invariant descriptors (n_owned, D) of the owned atoms, without those of the stiffness."""
         near = edge_vectors.square().sum(1) < self.inner * self.inner
         edges, vectors = edge_index[:, near], edge_vectors[near]
         density = densities(
@@ -175,8 +175,10 @@ class ExactSymGNN(SymGNN):
         return hats(lengths, self.core, self.cutoff, self.shells) * self.shell_scale
 
     def predict_members(self, own: Tensor, sums: Tensor, direct: Tensor, types: Tensor) -> Tensor:
-        """Standardised predictions (n, members) from the own fields (n, members, fields), their sums over the shells
-        (n, shells, members, fields) and the direct field (n, members).
+        """Standardised predictions (n, members).
+
+        own: (n, members, fields), the fields of the atom itself. sums: (n, shells, members, fields), over the
+        neighbours. direct: (n, members), the field that acts on the atom itself only. types: (n,).
         """
         inputs = torch.cat([own.unsqueeze(1), sums], 1).transpose(1, 2)
         linear = (inputs * self.readout[types]).sum([2, 3]) + direct
@@ -188,26 +190,20 @@ class ExactSymGNN(SymGNN):
         return linear + (hidden * self.last_weight).sum(2)
 
     def start(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """No features yet."""
+        """Zeros (M, node_width) and an empty memory: the layers compute all features."""
         n = types.shape[0]
         return edge_vectors.new_zeros([n, self.node_width]), edge_vectors.new_zeros([n, 0])
 
     def layer(
-        self,
-        index: int,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
+        self, index: int, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor,
         n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
-        """First the stiffness, where there is one; then the fields, and their sums.
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """The first layers compute the stiffness, if there is one; the last two compute the fields and their sums.
 
-        The memory holds what `stiffen` says, then the direct field and, later, the sums.
+        The memory is first that of `stiffness_pass`; then it holds the direct field, and in the end also the sums.
         """
         if self.stiffness and index <= self.hops:
-            stiffness, memory = self.stiffen(index, nodes, memory, types, edge_index, edge_vectors, n_owned)
+            stiffness, memory = self.stiffness_pass(index, nodes, memory, types, edge_index, edge_vectors, n_owned)
             if index < self.hops:
                 return torch.constant_pad_nd(softness(stiffness), [0, self.node_width - 6]), memory
         if index + 2 == self.layers:
@@ -229,15 +225,9 @@ class ExactSymGNN(SymGNN):
         return nodes[:n_owned], torch.cat(found, 1)
 
     def finish(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
-        """The mean of the members; the deviation grows with their spread."""
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """The mean of the members, and the standard deviation, which grows with their spread: (n_owned,) each."""
         own = nodes[:n_owned, : self.members * self.fields].view(n_owned, self.members, self.fields)
         sums = memory[:, self.members :].reshape(n_owned, self.shells, self.members, self.fields)
         found = self.predict_members(own, sums, memory[:, : self.members], types[:n_owned])
@@ -248,27 +238,27 @@ class ExactSymGNN(SymGNN):
 
     @torch.jit.unused
     def use_potential(self, table: Tensor) -> None:
-        """Takes the pair functions (P, KNOTS, 3) of a potential, before `observe_structures`.
+        """Sets the pair functions (P, KNOTS, 3) of a potential; called before `observe_structures`.
 
-        Knots lie evenly from `core` to `cutoff`; see `vitrify.data.potentials.effective_pair_functions`.
+        The knots are equally spaced from `core` to `cutoff`; see `vitrify.data.potentials.effective_pair_functions`.
         """
         self.pair_table.copy_(table)
 
     @torch.jit.unused
     def mean_stiffness(self, graphs: Sequence[StructureGraph]) -> Tensor:
         """The mean eigenvalue of the stiffness of all atoms, in units of the table."""
-        traces = [self.stiffen(0, *self.start(*graph), *graph, len(graph.types))[0][:, :3] for graph in graphs]
+        traces = [self.stiffness_pass(0, *self.start(*graph), *graph, len(graph.types))[0][:, :3] for graph in graphs]
         return torch.cat(traces).mean()
 
     @torch.jit.unused
     def describe_all(self, graph: StructureGraph) -> Tensor:
-        """All descriptors of a structure: (N, D)."""
+        """All descriptors (N, D) of a structure, with those of the stiffness."""
         n = len(graph.types)
         parts = [self.describe(*graph, n)]
         if self.stiffness:
             nodes, memory = self.start(*graph)
             for index in range(HOPS + 1):
-                stiffness, memory = self.stiffen(index, nodes, memory, *graph, n)
+                stiffness, memory = self.stiffness_pass(index, nodes, memory, *graph, n)
                 nodes = softness(stiffness)
             parts.append(memory[:, :-6])
         return torch.cat(parts, 1)
@@ -287,9 +277,10 @@ class ExactSymGNN(SymGNN):
 
     @torch.jit.unused
     def whitening(self, rows: Tensor) -> Tensor:
-        """The matrix (D, D) that makes deviations of descriptors `rows` (n, D) from their mean equally important."""
+        """The matrix (D, D) by which the deviations of descriptors `rows` (n, D) from their mean are whitened."""
         mean, std = rows.mean(0), rows.std(0, correction=0)
-        std = torch.where(std > 1e-6 * std.max(), std, std.new_full((), float("inf")))  # constant ones say nothing
+        # Constant descriptors carry no information, and get no weight.
+        std = torch.where(std > 1e-6 * std.max(), std, std.new_full((), float("inf")))
         standard = (rows - mean) / std
         values, vectors = torch.linalg.eigh(standard.T @ standard / len(rows))
         whiten = vectors / (values.clamp_min(0.0) + self.floor).sqrt() * (values > 1e-6)
@@ -298,9 +289,7 @@ class ExactSymGNN(SymGNN):
 
     @torch.jit.unused
     def prepare(self, graph: StructureGraph) -> tuple[Tensor, Tensor, Tensor]:
-        """What does not change in training: whitened descriptors (N, D), and the coarse-graining as a sparse matrix
-        (shells N, N) with its transpose.
-        """
+        """Whitened descriptors (N, D), and the coarse-graining as a sparse matrix (shells N, N) with its transpose."""
         n = len(graph.types)
         described = self.describe_all(graph) - self.centre
         if self.whiten.numel() > 0:
@@ -314,12 +303,12 @@ class ExactSymGNN(SymGNN):
 
     @torch.jit.unused
     def standard_members(self, graph: StructureGraph, prepared: Any) -> Tensor:
-        """Standardised predictions (N, members), from what `prepare` has made."""
+        """Standardised predictions (N, members), from the result of `prepare`."""
         return self.predict_members(*self.gather(graph, prepared), graph.types)
 
     @torch.jit.unused
     def gather(self, graph: StructureGraph, prepared: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """The own fields, their sums over the shells and the direct field: what `predict_members` takes."""
+        """The arguments `own`, `sums` and `direct` of `predict_members`, from the result of `prepare`."""
         described, forward, transposed = prepared
         fields = self.local_fields(nn.functional.dropout(described, self.dropout, self.training), graph.types)
         own = fields[:, :, : self.fields]
@@ -330,7 +319,7 @@ class ExactSymGNN(SymGNN):
 
     @torch.jit.unused
     def exportable(self) -> "ExactSymGNN":
-        """A copy with the whitening multiplied into the fields: the same predictions from a small file."""
+        """A copy with the whitening multiplied into the weights of the fields: equal predictions, smaller file."""
         model = copy.deepcopy(self)
         if self.whiten.numel() == 0:
             return model
@@ -342,12 +331,12 @@ class ExactSymGNN(SymGNN):
 
     @torch.jit.unused
     def take_file_form(self) -> None:
-        """Forgets the whitening."""
+        """Removes the whitening matrix."""
         self.whiten = self.whiten.new_zeros([0, 0])
 
     @torch.jit.unused
     def hyperparameters(self) -> dict[str, Any]:
-        """What the native engine needs beside the weights."""
+        """Sizes that the native engine needs beside the weights."""
         names = ("inner", "core", "basis", "degree", "shells", "members", "fields", "hidden", "stiffness")
         return {name: getattr(self, name) for name in names} if self.whiten.numel() == 0 else {}
 
@@ -359,7 +348,7 @@ def _csr(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) 
 
 
 class _Smoothing(torch.autograd.Function):
-    """matrix @ x, whose gradient uses the transposed matrix that is at hand."""
+    """matrix @ x; the gradient uses the given transposed matrix."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Tensor, transposed: Tensor) -> Tensor:
@@ -369,5 +358,5 @@ class _Smoothing(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        """The gradient of x."""
+        """The gradient with respect to x (N, C)."""
         return ctx.transposed @ gradients[0].contiguous(), None, None

@@ -1,15 +1,15 @@
 """FAENet (Duval et al., 2023): a plain network made invariant by frame averaging.
 
-FAENet turns the whole structure into the frames of its principal axes. Those need all atoms, and in a periodic cell
-they do not exist; here each atom has frames of its own, the axes U_i of its neighbourhood, and its layer is averaged:
+FAENet rotates the whole structure into the frames of its principal axes. These axes need all atoms, and do not exist in
+a periodic cell. Here each atom has frames of its own, the axes U_i of its neighbourhood, over which a layer averages:
 
     p_ij = U_i^T r_ij,   C_i = sum_j w(|r_ij|) r_ij r_ij^T = U_i diag U_i^T
     e_ij = SiLU(A p_ij + B rbf(|r_ij|)),   f_ij = SiLU(C e_ij + D h_i + E h_j)
     h_i += mean over frames of MLP(BatchNorm(sum_j h_j * f_ij))
 
-over the 8 choices of signs of the axes, the frames of O(3), in inference; in training each atom draws one frame (the
-paper's stochastic frame averaging). The average is exactly invariant as long as no two eigenvalues of C_i coincide, as
-they do in a crystal of high symmetry; for the same reason no gradient passes through the axes. BatchNorm replaces
+In inference, the mean is over the 8 choices of signs of the axes, the frames of O(3). In training, each atom draws one
+frame (the paper's stochastic frame averaging). The average is exactly invariant unless two eigenvalues of C_i coincide,
+as they do in a crystal of high symmetry; for the same reason no gradient passes through the axes. BatchNorm replaces
 FAENet's GraphNorm, which needs all atoms of a graph in inference too.
 """
 
@@ -30,7 +30,11 @@ from vitrify.symgnn.models.blocks import BatchNorm, BlockSymGNN, GaussianBasis, 
 
 
 class FAENetConfig(ModelConfig):
-    """layers: interaction blocks. width: node and edge features. basis: Gaussians of the length."""
+    """Hyperparameters of FAENet.
+
+    cutoff: of the graph, in the unit of length. layers: number of interaction blocks. width: number of features of
+    nodes and edges. basis: number of Gaussians of the length.
+    """
 
     variant: Literal["faenet"] = "faenet"
     cutoff: float = Field(5.0, gt=0)
@@ -40,7 +44,7 @@ class FAENetConfig(ModelConfig):
 
 
 class FrameBlock(nn.Module):
-    """One layer of the module's docstring; memory (E, 3 + basis) = [p, rbf], p in units of half the cutoff."""
+    """One layer, as in the module's docstring; memory (E, 3 + basis) = [p, rbf], with p in units of half the cutoff."""
 
     signs: Tensor
 
@@ -56,18 +60,12 @@ class FrameBlock(nn.Module):
         self.register_buffer("signs", signs)
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         i, j = edge_index[0], edge_index[1]
         owned, neighbours = nodes[:n_owned], nodes.index_select(0, j)
         ends = self.centre(owned).index_select(0, i) + self.neighbour(nodes).index_select(0, j)
-        # Signs of the axes are signs of the weights that act on them. Training has drawn its frames in `start`.
+        # Signs of axes act as signs of the weights. For training, `start` has drawn the frames.
         frames = 1 if self.training else 8
         change = torch.zeros_like(owned)
         for frame in range(frames):
@@ -79,7 +77,7 @@ class FrameBlock(nn.Module):
 
 
 class FAENetSymGNN(BlockSymGNN):
-    """See the module's docstring."""
+    """FAENet with frames of each atom, as the module's docstring describes."""
 
     def __init__(self, config: FAENetConfig, system: System) -> None:
         width = config.width
@@ -98,9 +96,10 @@ class FAENetSymGNN(BlockSymGNN):
 
 
 def local_axes(centres: Tensor, vectors: Tensor, n_nodes: int) -> Tensor:
-    """Principal axes (n_nodes, 3, 3), in columns, of the vectors (E, 3) of each centre, which end at a length of 2.
+    """Principal axes (n_nodes, 3, 3), in columns, of the vectors (E, 3) of each centre.
 
-    In double, so that close eigenvalues do not mix the axes; weights fall to zero at the end.
+    Lengths are in units of half the cutoff, and weights fall to zero at 2. The eigenvectors are computed in double
+    precision, so that close eigenvalues do not mix the axes.
     """
     r = vectors.double()
     weights = (1.0 - 0.25 * r.square().sum(1)).clamp_min(0.0).square().view(-1, 1, 1)

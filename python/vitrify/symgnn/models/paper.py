@@ -1,22 +1,22 @@
 """The SymGNN of the paper (section 4.2), and its baseline on lengths.
 
     f_ij  = Sym = 1/k sum_t Enc(T_t r_ij)                                          (eqs. 5 and 6)
-    s_ij  = LeakyReLU(A h_i + B h_j + C f_ij)                                      one slice for each head
+    s_ij  = LeakyReLU(A h_i + B h_j + C f_ij)                                      one part for each head
     a_ij  = softmax over the neighbours j of (w . s_ij)                            attention of each head
     h_i  += P ELU(BatchNorm(sum_j a_ij V h_j)),   f_ij += Q s_ij                   skip connections
 
-Enc is an MLP 3-32-32; its last, linear layer is applied once, to the mean, which is the same. The types of the atoms
-enter through their embeddings h_i, which no transformation changes. Where the released code gives every head the
-full width, `head_width` shares it out by default: eight times cheaper in the first layer.
+Enc is an MLP 3-32-32. Its last layer is linear, so that it is applied once, to the mean. The types of the atoms enter
+through their embeddings h_i, which no transformation changes. In the released code every head has the full width; here
+`head_width` divides the width among the heads by default, which is eight times cheaper in the first layer.
 
-Training draws k transformations in each step. Inference is deterministic and takes what those draws scatter around:
-for `von_mises` an average over quantiles of the learned angles, for `haar` and `icosahedral` one over the icosahedral
-group. Neither is exactly invariant. Untrained networks with dropout 0 change their predictions under random rotations
-and reflections by, relative to the spread within a species: `haar` and `icosahedral` 0.001, `von_mises` 0.01 to 0.07,
-`fixed3` 0.04 to 0.1, `none` 0.05 to 0.2 (`tests/test_symgnn_symmetry.py` holds bounds). Training can raise them.
+Training draws k transformations in each step. Inference is deterministic, with the average of which those draws are a
+sample: for `von_mises` over quantiles of the learned angles, for `haar` and `icosahedral` over the icosahedral group.
+Neither is exactly invariant. Under random rotations and reflections, the predictions of untrained networks with dropout
+0 change by these fractions of the spread within a species: `haar` and `icosahedral` 0.001, `von_mises` 0.01 to 0.07,
+`fixed3` 0.04 to 0.1, `none` 0.05 to 0.2 (`tests/symgnn/test_symgnn_symmetry.py` has bounds). Training can raise them.
 
-The average acts on an encoder of one vector, so that the more exact it is, the more f_ij depends on |r_ij| alone:
-the ideal limit is the variant `egat`, which is exactly invariant and blind to angles.
+The average acts on an encoder of one vector. So the more exact it is, the more f_ij depends on |r_ij| only. The limit
+is the variant `egat`, which is exactly invariant but has no angles.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -45,8 +45,9 @@ from vitrify.symgnn.models.transforms import (
 class AttentionConfig(ModelConfig):
     """Hyperparameters that both variants have.
 
-    cutoff: of the graph. heads: attention heads of each layer. width: node and edge features. head_width: features of
-    each head; default: width / heads. dropout: of node features after each layer.
+    cutoff: of the graph, in the unit of length. heads: number of attention heads of each layer. width: number of
+    features of nodes and edges. head_width: number of features of each head; default: width / heads. dropout:
+    probability for node features after each layer.
     """
 
     cutoff: float = Field(5.0, gt=0)
@@ -64,17 +65,18 @@ class AttentionConfig(ModelConfig):
 
 
 class EGATConfig(AttentionConfig):
-    """Hyperparameters of the attention network on lengths."""
+    """Hyperparameters of the attention network on lengths: those of `AttentionConfig`."""
 
     variant: Literal["egat"] = "egat"
 
 
 class PaperSymGNNConfig(AttentionConfig):
-    """Hyperparameters of the paper's variant, beside those of `AttentionConfig`.
+    """Hyperparameters of the paper's variant, in addition to those of `AttentionConfig`.
 
-    sampling: distribution of the transformations. von_mises: learned Euler angles, the paper's; haar: uniform on O(3);
-    icosahedral: elements of the icosahedral group; fixed3: three fixed ones, the paper's data augmentation; none: the
-    identity. transformations: k of eq. 6, for the first three. quantiles: of each angle, in inference.
+    sampling: distribution of the transformations. von_mises: learned Euler angles, as in the paper; haar: uniform on
+    O(3); icosahedral: elements of the icosahedral group; fixed3: three fixed transformations, as in the paper's data
+    augmentation; none: the identity. transformations: k of eq. 6, for the first three. quantiles: number of quantiles
+    of each angle in inference.
     """
 
     variant: Literal["paper"] = "paper"
@@ -86,7 +88,7 @@ class PaperSymGNNConfig(AttentionConfig):
 def mean_of_relu(vectors: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
     """1/T sum_t ReLU(W_t r + b) (E, W) of vectors (E, 3), weights (T, W, 3), bias (W,).
 
-    In chunks that stay in the cache: the sum over many transformations is what inference spends its time on.
+    The edges are processed in chunks that fit into the cache, since inference spends most of its time here.
     """
     parts: list[Tensor] = []
     for first in range(0, max(vectors.shape[0], 1), 4096):
@@ -99,7 +101,7 @@ def mean_of_relu(vectors: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
 
 
 class MeanOfReLU(torch.autograd.Function):
-    """`mean_of_relu` with gradients that recompute its terms, so that nothing of T times the edges is stored."""
+    """`mean_of_relu` with gradients that recompute its terms, so that no array of the size T E is stored."""
 
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
@@ -124,7 +126,7 @@ class MeanOfReLU(torch.autograd.Function):
 
 
 def mean_of_relu_with_gradients(vectors: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
-    """`mean_of_relu` for eager torch."""
+    """`mean_of_relu` for eager torch, with gradients."""
     mean: Tensor = MeanOfReLU.apply(vectors, weights, bias)  # type: ignore[no-untyped-call]
     return mean
 
@@ -140,7 +142,7 @@ class Symmetrised(nn.Module):
         self.hidden = nn.Linear(3, config.width)
         self.output = nn.Linear(config.width, config.width)
         if config.sampling == "von_mises":
-            # Of rotations and of rotoinversions: mean and logarithm of the concentration of the three angles.
+            # Mean and logarithm of the concentration of the three angles, for rotations and for rotoinversions.
             self.angle_mean = nn.Parameter(torch.randn(2, 3))
             self.angle_log_kappa = nn.Parameter(torch.randn(2, 3))
         self.register_buffer("transforms", self._fixed())
@@ -166,7 +168,7 @@ class Symmetrised(nn.Module):
         return self.transforms
 
     def train(self, mode: bool = True) -> "Symmetrised":
-        """As of any module; on leaving training, inference takes over the angles that were learned."""
+        """As for any module; leaving training sets the transformations of inference from the learned angles."""
         super().train(mode)
         if not mode:
             self.transforms = self._fixed().to(self.hidden.weight)
@@ -202,36 +204,30 @@ class AttentionBlock(nn.Module):
         self.dropout = dropout
 
     def forward(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """nodes (M, width), memory (E, width): edge features -> updated (n_owned, width) and (E, width)."""
         i, j = edge_index[0], edge_index[1]
         owned = nodes[:n_owned]
         s = self.edge(memory) + self.centre(owned).index_select(0, i) + self.neighbour(nodes).index_select(0, j)
-        s = torch.prelu(s, s.new_full([1], 0.2))  # LeakyReLU, whose TorchScript has an operator that hosts refuse
-        # The scores of all heads in one product: block h of the columns is w_h.
+        s = torch.prelu(s, s.new_full([1], 0.2))  # LeakyReLU; its own operator is not on the allow-list of hosts
+        # The scores of all heads in one matrix product: block h of the columns is w_h.
         blocks = torch.eye(self.heads, dtype=s.dtype, device=s.device).unsqueeze(1) * self.score.unsqueeze(2)
         scores = s.matmul(blocks.flatten(0, 1))
         peaks = scores.new_full([n_owned, self.heads], -1e30)
         peaks = peaks.scatter_reduce(0, i.unsqueeze(1).expand_as(scores), scores.detach(), "amax")
         weights = (scores - peaks.index_select(0, i)).exp()
         messages = weights.repeat_interleave(self.score.shape[1], dim=1) * self.value(nodes).index_select(0, j)
-        # Zero for isolated atoms only.
-        totals = sum_over_centres(weights, i, n_owned).clamp_min(1e-30)
-        attended = sum_over_centres(messages, i, n_owned) / totals.repeat_interleave(self.score.shape[1], dim=1)
+        # Only isolated atoms have a norm of zero.
+        norms = sum_over_centres(weights, i, n_owned).clamp_min(1e-30)
+        attended = sum_over_centres(messages, i, n_owned) / norms.repeat_interleave(self.score.shape[1], dim=1)
         new = owned + self.output(torch.celu(self.norm(attended)))
         edges = memory if self.last else memory + self.edge_output(s)
         return torch.dropout(new, self.dropout, self.training), edges
 
 
 class AttentionNetwork(BlockSymGNN):
-    """The attention layers and the head of both variants, which differ in the features of edges."""
+    """The attention layers and the regression head of both variants, which differ in the features of edges."""
 
     def __init__(self, config: AttentionConfig, system: System) -> None:
         width = config.width
@@ -246,7 +242,7 @@ class AttentionNetwork(BlockSymGNN):
 
 
 class PaperSymGNN(AttentionNetwork):
-    """See the module's docstring."""
+    """The paper's variant, as the module's docstring describes."""
 
     def __init__(self, config: PaperSymGNNConfig, system: System) -> None:
         super().__init__(config, system)
@@ -257,13 +253,13 @@ class PaperSymGNN(AttentionNetwork):
 
 
 class LengthEGAT(AttentionNetwork):
-    """The paper's baseline with the length of an edge as its one feature: exactly invariant."""
+    """The paper's baseline, exactly invariant: the length of an edge is its only feature."""
 
     def __init__(self, config: EGATConfig, system: System) -> None:
         super().__init__(config, system)
         self.encoder = nn.Sequential(nn.Linear(1, config.width), nn.ReLU(), nn.Linear(config.width, config.width))
 
     def start(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> tuple[Tensor, Tensor]:
-        # Bonds of a dense glass are between half and the whole cutoff long: about -1 to 1.
+        # Bonds of a dense glass have lengths from half the cutoff to the cutoff: about -1 to 1 when scaled.
         scaled = lengths(edge_vectors) * (4.0 / self.cutoff) - 3.0
         return self.embedding(types), self.encoder(scaled.unsqueeze(1))

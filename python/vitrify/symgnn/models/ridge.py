@@ -1,8 +1,8 @@
-"""The baseline that needs no training loop: ridge regression on coarse-grained descriptors.
+"""Ridge regression on coarse-grained descriptors, a baseline without a training loop.
 
-The descriptors of an atom (`vitrify.symgnn.models.descriptors`) stand beside their sums over shells of neighbours of
-each species, all standardised. Coefficients solve (X^T X + alpha) w = X^T y; alpha is the one of ALPHAS with the
-smallest error when every training structure is left out in turn.
+The features of an atom are its descriptors (`vitrify.symgnn.models.descriptors`), and their sums over shells of
+neighbours of each species, all standardised. The coefficients solve (X^T X + alpha) w = X^T y, with the alpha among
+ALPHAS that has the smallest error when every training structure is left out in turn.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -23,7 +23,7 @@ ALPHAS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
 
 
 class RidgeConfig(ModelConfig):
-    """Hyperparameters of the ridge, named as in the exact variant; lengths in the unit of the positions."""
+    """Hyperparameters of the ridge regression; names and units as in `vitrify.symgnn.models.exact.ExactConfig`."""
 
     variant: Literal["ridge"] = "ridge"
     cutoff: float = Field(8.0, gt=0)
@@ -35,7 +35,7 @@ class RidgeConfig(ModelConfig):
 
 
 class RidgeSymGNN(SymGNN):
-    """See the module's docstring. Features of a node: its descriptors."""
+    """The ridge regression, as the module's docstring describes. The features of a node are its descriptors."""
 
     centre: Tensor
     scale: Tensor
@@ -52,21 +52,15 @@ class RidgeSymGNN(SymGNN):
         self.register_buffer("weight", torch.zeros(size))
 
     def start(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """No features yet."""
+        """Zeros (M, node_width) and an empty memory: the layers compute all features."""
         n = types.shape[0]
         return edge_vectors.new_zeros([n, self.node_width]), edge_vectors.new_zeros([n, 0])
 
     def layer(
-        self,
-        index: int,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
+        self, index: int, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor,
         n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
-        """First the descriptors, then their sums over shells and species, which go into the memory."""
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Layer 0 computes the descriptors; layer 1 their sums over shells and species, which become the memory."""
         lengths = edge_vectors.square().sum(1).sqrt()
         if index == 0:
             near = lengths < self.inner
@@ -87,22 +81,19 @@ class RidgeSymGNN(SymGNN):
         return nodes[:n_owned], torch.cat(found, 1)
 
     def finish(
-        self,
-        nodes: Tensor,
-        memory: Tensor,
-        types: Tensor,
-        edge_index: Tensor,
-        edge_vectors: Tensor,
-        n_owned: int,
-    ) -> tuple[Tensor, Tensor]:
-        """The prediction, and the same deviation for all atoms."""
+        self, nodes: Tensor, memory: Tensor, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, n_owned: int,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """The predictions (n_owned,), and one standard deviation for all atoms (n_owned,)."""
         standard = ((memory - self.centre) / self.scale) @ self.weight
         value = self.in_units(standard, types[:n_owned])
         return value, (self.label_scale * self.residual).expand(n_owned)
 
     @torch.jit.unused
     def solve(self, graphs: Sequence[StructureGraph], labels: Sequence[Tensor]) -> None:
-        """Fits the coefficients to the labelled atoms of the training structures, after `calibrate`."""
+        """Fits the coefficients to the labelled atoms of the training structures, after `calibrate`.
+
+        labels: (N,) for each structure, NaN for atoms without a label.
+        """
         rows, targets = [], []
         for graph, label in zip(graphs, labels, strict=True):
             known = ~label.isnan()
@@ -139,7 +130,7 @@ def _sum(parts: Sequence[Tensor]) -> Tensor:
 
 
 def _left_out(alpha: float, grams: Sequence[Tensor], moments: Sequence[Tensor]) -> float:
-    """The squared error on structures left out in turn, up to a constant: w^T G w - 2 w^T m."""
+    """The sum of w^T G w - 2 w^T m over structures left out in turn: their squared error, up to a constant."""
     gram, moment, total = _sum(grams), _sum(moments), 0.0
     for g, m in zip(grams, moments, strict=True):
         w = _coefficients(alpha, gram - g, moment - m)

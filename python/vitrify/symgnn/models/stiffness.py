@@ -1,19 +1,19 @@
-"""Descriptors of how stiffly an atom is bound, from functions of pairs that a potential gives.
+"""Descriptors of how stiffly an atom is bound, from the pair functions of a potential.
 
-For an effective pair potential psi of each pair of species, atom i feels the stiffness
+With an effective pair potential psi of each pair of species, the stiffness of atom i is
 
     K_i = sum_j k_ij,  k_ij = psi''(r) u u^T + psi'(r) / r (1 - u u^T),  u = (r_j - r_i) / r
 
-while all its neighbours stay where they are. Neighbours yield: to the first order atom i feels
+if its neighbours are fixed. If they may relax, the stiffness to the first order is
 
     S_i = K_i - sum_j k_ij S_j^-1 k_ij
 
-with K_j for S_j on the right hand side; put in once more, it gives the second order, in which the neighbours'
-neighbours yield too (the continued fraction of a Green's function: R. Haydock, V. Heine, M. J. Kelly, J. Phys. C 5,
-2845 (1972)). Soft places are where barriers are low. Descriptors are the eigenvalues of these tensors, those of the
-virial and of the two parts of K, and the energy. Tensors are six columns: xx, yy, zz, xy, xz, yz.
+with K_j for S_j on the right-hand side. Inserting the result for S_j gives the second order, in which the neighbours'
+neighbours relax too (the continued fraction of a Green's function: R. Haydock, V. Heine, M. J. Kelly, J. Phys. C 5,
+2845 (1972)). Barriers are low where the stiffness is small. The descriptors are the eigenvalues of these tensors, of
+the virial and of the two parts of K, and the energy. A tensor is stored as six columns: xx, yy, zz, xy, xz, yz.
 
-A table holds psi, psi'/r and psi'' at KNOTS distances, in units of the mean stiffness: see `vitrify.data.potentials`.
+A table holds psi, psi'/r and psi'' at KNOTS distances, in units of the mean stiffness; see `vitrify.data.potentials`.
 """
 
 # No postponed annotations here: TorchScript must see the real types.
@@ -24,9 +24,9 @@ from torch import Tensor
 KNOTS = 1024
 HOPS = 2
 N_STIFFNESS = 10 + 6 * (HOPS + 1)
-# Stiffnesses below this one, in units of the mean, are taken as no smaller where they are divided by.
+# The scale, in units of the mean stiffness, below which the inverse of a stiffness no longer grows.
 SOFTEST = 0.15
-# Eigenvalues are cut off below, before and after the logarithm.
+# Lower limits of the eigenvalues as descriptors, and of their logarithms.
 LOWEST = -1.0
 LOWEST_OF_LOG = 0.05
 
@@ -34,7 +34,10 @@ LOWEST_OF_LOG = 0.05
 def pair_functions(
     table: Tensor, types: Tensor, edge_index: Tensor, lengths: Tensor, start: float, end: float
 ) -> Tensor:
-    """psi, psi'/r and psi'' of pairs of `lengths` (E,): (E, 3), linear between the knots of the table (P, KNOTS, 3)."""
+    """psi, psi'/r and psi'' (E, 3) of pairs with `lengths` (E,), interpolated linearly in the table (P, KNOTS, 3).
+
+    start, end: distances of the first and the last knot.
+    """
     here, there = types[edge_index[0]], types[edge_index[1]]
     larger = torch.maximum(here, there)
     pair = larger * (larger + 1) // 2 + torch.minimum(here, there)
@@ -48,18 +51,21 @@ def pair_functions(
 
 
 def products(a: Tensor, b: Tensor) -> Tensor:
-    """The symmetric part of a b^T, for vectors (E, 3) each: (E, 6)."""
+    """The symmetric part (E, 6) of a b^T, for vectors a and b (E, 3)."""
     mixed = 0.5 * (a[:, [0, 0, 1]] * b[:, [1, 2, 2]] + a[:, [1, 2, 2]] * b[:, [0, 0, 1]])
     return torch.cat([a * b, mixed], 1)
 
 
 def unit_tensors(like: Tensor) -> Tensor:
-    """1 as (1, 6)."""
+    """The unit tensor (1, 6), with the precision and device of `like`."""
     return torch.tensor([[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]], dtype=like.dtype, device=like.device)
 
 
 def bond_terms(functions: Tensor, lengths: Tensor, directions: Tensor) -> Tensor:
-    """What each edge adds to its centre: energy, virial, longitudinal and transversal stiffness, (E, 19)."""
+    """The contribution (E, 19) of each edge to its centre: energy, virial, longitudinal and transversal stiffness.
+
+    functions: (E, 3), from `pair_functions`. lengths: (E,). directions: (E, 3), unit vectors.
+    """
     along = products(directions, directions)
     energy, slope, curvature = functions[:, 0:1], functions[:, 1:2], functions[:, 2:3]
     virial = 0.5 * slope * lengths.square().unsqueeze(1) * along
@@ -67,7 +73,10 @@ def bond_terms(functions: Tensor, lengths: Tensor, directions: Tensor) -> Tensor
 
 
 def compliance_terms(functions: Tensor, directions: Tensor, softness: Tensor) -> Tensor:
-    """k_ij M_j k_ij of each edge (E, 6), M_j being the `softness` (E, 6) of its neighbour."""
+    """The reduction k_ij M_j k_ij (E, 6) of the stiffness by a relaxing neighbour with the `softness` M_j (E, 6).
+
+    functions: (E, 3), from `pair_functions`. directions: (E, 3), unit vectors.
+    """
     transversal = functions[:, 1:2]
     difference = functions[:, 2:3] - transversal
     moved = (matrices(softness) @ directions.unsqueeze(2)).squeeze(2)
@@ -83,7 +92,7 @@ def matrices(six: Tensor) -> Tensor:
 
 
 def softness(stiffness: Tensor, softest: float = SOFTEST) -> Tensor:
-    """S (S^2 + SOFTEST^2)^-1 of tensors S (n, 6): the inverse of what is stiff, and finite for what is not."""
+    """S (S^2 + SOFTEST^2)^-1 of tensors S (n, 6): nearly the inverse of large stiffnesses, finite for small ones."""
     s = matrices(stiffness.double())
     squares = s @ s + softest * softest * torch.eye(3, dtype=s.dtype, device=s.device)
     inverse = s @ torch.linalg.inv(squares)
@@ -93,13 +102,13 @@ def softness(stiffness: Tensor, softest: float = SOFTEST) -> Tensor:
 
 
 def eigenvalues(six: Tensor) -> Tensor:
-    """Eigenvalues of tensors (n, 6), in rising order: (n, 3)."""
+    """Eigenvalues (n, 3) of tensors (n, 6), in rising order."""
     values: Tensor = torch.linalg.eigvalsh(matrices(six.double()))
     return values.to(six.dtype)
 
 
 def stiffness_descriptors(stiffness: Tensor, lowest: float = LOWEST, lowest_of_log: float = LOWEST_OF_LOG) -> Tensor:
-    """Eigenvalues of tensors (n, 6) and their logarithms: (n, 6)."""
+    """Eigenvalues of tensors (n, 6) and their logarithms, each with its lower limit: (n, 6)."""
     values = eigenvalues(stiffness)
     return torch.cat([values.clamp(min=lowest), values.clamp(min=lowest_of_log).log()], 1)
 

@@ -1,4 +1,4 @@
-"""Orthogonal transformations: how the symmetrisation of the paper (sections 4.1 and 4.2) draws and averages them."""
+"""Random and fixed orthogonal transformations for the symmetrisation of the paper (sections 4.1 and 4.2)."""
 
 # No postponed annotations here: TorchScript must see the real types.
 
@@ -45,14 +45,14 @@ def quaternion_matrices(quaternions: Tensor) -> Tensor:
 
 
 def random_signs(n: int) -> Tensor:
-    """n times +1 or -1, float64: (-1)^lambda, lambda ~ Bern(1/2)."""
+    """n random signs +1 or -1 (n,), float64: (-1)^lambda, lambda ~ Bern(1/2)."""
     return 1.0 - 2.0 * torch.randint(0, 2, (n,)).double()
 
 
 def haar_matrices(n: int) -> Tensor:
-    """n draws (n, 3, 3), float64, from the uniform distribution on O(3): Gaussian quaternions, and signs.
+    """n draws (n, 3, 3), float64, from the uniform distribution on O(3), by Gaussian quaternions and random signs.
 
-    Uniform Euler angles, as in theorem 4.3 of the paper, are not uniform on the group.
+    Uniform Euler angles, as in theorem 4.3 of the paper, would not be uniform on the group.
     """
     return quaternion_matrices(torch.randn(n, 4, dtype=torch.float64)) * random_signs(n).view(-1, 1, 1)
 
@@ -60,8 +60,8 @@ def haar_matrices(n: int) -> Tensor:
 def icosahedral_group() -> Tensor:
     """The 120 rotations and rotoinversions of the icosahedron (120, 3, 3), float64, the rotations first.
 
-    Averages over it are averages over O(3) for polynomials of a direction of every odd degree and of degrees 2, 4, 8
-    and 14; degree 6 is the first that stays.
+    For polynomials of a direction, averages over the group equal averages over O(3) for all odd degrees and for the
+    degrees 2, 4, 8 and 14. Degree 6 is the first for which they differ.
     """
     golden = (1.0 + math.sqrt(5.0)) / 2.0
     fivefold = np.array([0.0, 1.0, golden]) / math.hypot(1.0, golden) * math.sin(math.pi / 5)
@@ -79,35 +79,35 @@ def icosahedral_group() -> Tensor:
 
 
 def fixed_matrices() -> Tensor:
-    """Three fixed transformations (3, 3, 3), float64: all Euler angles 0, 2 pi/3, 4 pi/3; the last is inverted too."""
+    """Three fixed transformations (3, 3, 3), float64, with all Euler angles 0, 2 pi/3, 4 pi/3; the last is inverted."""
     angles = torch.arange(3, dtype=torch.float64).view(3, 1).expand(3, 3) * (2.0 * math.pi / 3.0)
     return euler_matrices(angles) * torch.tensor([1.0, 1.0, -1.0], dtype=torch.float64).view(-1, 1, 1)
 
 
 def von_mises_harmonics(kappa: _Array) -> tuple[_Array, _Array]:
-    """r_n = I_n(kappa) / I_0(kappa) for n = 1... and dr_n/dkappa, (terms, ...) each.
+    """r_n = I_n(kappa) / I_0(kappa) for n = 1, 2, ... and dr_n/dkappa: (terms, ...) each, for kappa (...).
 
     The density is (1 + 2 sum_n r_n cos n x) / 2 pi. r_n falls as exp(-n^2 / 2 kappa), which sets the number of terms.
     """
     terms = int(16 + 10 * math.sqrt(float(kappa.max())))
     orders = np.arange(terms + 2).reshape(-1, *[1] * kappa.ndim)
-    # ive scales all orders alike, so that their ratio stays finite.
+    # ive scales all orders by one factor, so that their ratio stays finite.
     ratios = special.ive(orders, kappa) / special.ive(0, kappa)
     slopes = 0.5 * (ratios[:-2] + ratios[2:]) - ratios[1:-1] * ratios[1]
     return ratios[1:-1], slopes
 
 
 def von_mises_cdf(x: _Array, harmonics: _Array) -> _Array:
-    """F(x) = 1/2 + x / 2 pi + sum_n r_n sin(n x) / (pi n), x in [-pi, pi] about the mean; shape of x."""
+    """F(x) = 1/2 + x / 2 pi + sum_n r_n sin(n x) / (pi n), for x in [-pi, pi] from the mean; an array shaped as x."""
     n = np.arange(1, len(harmonics) + 1).reshape(-1, *[1] * x.ndim)
     series: _Array = (harmonics * np.sin(n * x) / n).sum(0) / np.pi
     return 0.5 + x / (2 * np.pi) + series
 
 
 class VonMisesQuantile(torch.autograd.Function):
-    """(u in (0, 1), kappa), same shape -> x in [-pi, pi] with F(x; kappa) = u: by bisection, in double.
+    """(u in (0, 1), kappa), of one shape -> x in [-pi, pi] with F(x; kappa) = u, by bisection in double precision.
 
-    With u uniform, x is distributed as a von Mises angle about zero, and follows kappa smoothly. The gradient is that
+    For uniform u, x is distributed as a von Mises angle about zero, and depends smoothly on kappa. The gradient is that
     of the implicit function: dx/dkappa = -(dF/dkappa) / p, dx/du = 1 / p.
     """
 
@@ -136,15 +136,15 @@ class VonMisesQuantile(torch.autograd.Function):
 
 
 def von_mises_angles(u: Tensor, mean: Tensor, kappa: Tensor) -> Tensor:
-    """Angles of the probabilities u, of the von Mises distributions (mean, kappa); all of one shape."""
+    """The angles with cumulative probabilities u in the von Mises distributions (mean, kappa); all of one shape."""
     quantiles: Tensor = VonMisesQuantile.apply(u, kappa)  # type: ignore[no-untyped-call]
     return mean + quantiles
 
 
 def von_mises_sample(n: int, mean: Tensor, kappa: Tensor) -> Tensor:
-    """n draws (n, 3, 3) of (-1)^lambda R(alpha, beta, gamma), lambda ~ Bern(1/2), with gradients by mean and kappa.
+    """n draws (n, 3, 3) of (-1)^lambda R(alpha, beta, gamma), lambda ~ Bern(1/2), differentiable by mean and kappa.
 
-    mean, kappa: (2, 3), the angles of rotations and those of rotoinversions (section A.9 of the paper).
+    mean, kappa: (2, 3), of the angles of rotations and of rotoinversions (section A.9 of the paper).
     """
     signs = random_signs(n).to(mean)
     which = (signs < 0).long()
@@ -153,9 +153,9 @@ def von_mises_sample(n: int, mean: Tensor, kappa: Tensor) -> Tensor:
 
 
 def von_mises_nodes(mean: Tensor, kappa: Tensor, n: int) -> Tensor:
-    """The deterministic counterpart of `von_mises_sample`: 2 n^3 equally probable transformations, float64.
+    """The deterministic counterpart of `von_mises_sample`: transformations (2 n^3, 3, 3), float64, of equal weight.
 
-    Each angle takes the n quantiles (i + 1/2) / n, each combination of them with lambda = 0 and 1.
+    Each angle takes the n quantiles (i + 1/2) / n; all combinations occur with lambda = 0 and 1.
     """
     mean, kappa = mean.detach().double(), kappa.detach().double()
     grid = torch.tensor(list(itertools.product(range(n), repeat=3)), dtype=torch.float64)

@@ -1,1 +1,1 @@
-"""Training symgnn."""
+"""Training of a model of kind symgnn."""

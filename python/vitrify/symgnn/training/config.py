@@ -17,12 +17,14 @@ from vitrify.training.config import Config, FilesConfig, Section, parse
 class StructuresConfig(FilesConfig):
     """Structures at rest with a label for each atom, as `vitrify.data.structures.load_structures` reads them.
 
-    species: names in the order of the files' type ids, or the elements. label: the name of the labels in the files,
-    unit: their unit, property: what the model file calls it (default: the label). label_species: labels of other
-    species do not count. units: LAMMPS's unit system, which gives lengths theirs. potential: file of the potential that
-    the labels belong to, for a model with stiffness (`vitrify.data.potentials`). Without `validation`, an ensemble is
-    judged on the training structures that a member has not seen, another model on those that it has. pieces: train on
-    pieces of the structures, so many edges from their centre to their border; 0: on whole structures.
+    species: names in the order of the files' type ids, or the elements. label: name of the labels in the files. unit:
+    unit of the labels. property: name of the property in the model file; default: the label. label_species: species
+    whose labels count; default: all. units: LAMMPS's unit system of the lengths. potential: file of the potential that
+    the labels belong to, for a model with stiffness (`vitrify.data.potentials`). pieces: number of hops (edges) from
+    the centre of the subgraphs that training uses in place of whole structures; 0: whole structures.
+
+    Without `validation`, each member of an ensemble is validated on the training structures that it has not seen;
+    any other model is validated on its own training structures.
     """
 
     species: tuple[str, ...] = Field(min_length=1)
@@ -41,10 +43,10 @@ class StructuresConfig(FilesConfig):
 
 
 class StartConfig(Section):
-    """The model file that is fine-tuned: its path, or the name of a shipped model.
+    """The model that is fine-tuned.
 
-    adapt: what a few labels may change, as `vitrify.symgnn.training.fine_tune` says: the output alone (offsets and a
-    gain), or the weights too.
+    model: path of its file, or the name of a shipped model. adapt: the parameters that change: `output`, offsets and a
+    gain; `weights`, also the weights (`vitrify.symgnn.training.fine_tune`).
     """
 
     model: str
@@ -54,8 +56,8 @@ class StartConfig(Section):
 class SymGNNConfig(Config):
     """The configuration of a model of a property of each atom.
 
-    start: fine-tunes a model file; what the file says (variant and hyperparameters, species, units, property and its
-    unit, precision) need not be given, and cannot be changed. Atoms of the training structures may lack a label.
+    start: fine-tunes a model file. The settings of the file (variant and hyperparameters, species, units, property and
+    its unit, precision) need not be given and cannot be changed, and atoms of the training structures may lack a label.
     """
 
     data: StructuresConfig
@@ -63,12 +65,15 @@ class SymGNNConfig(Config):
 
     @classmethod
     def completed(cls, values: dict[str, Any], path: Path) -> dict[str, Any]:
-        """The values with all that the start file says, if there is one; what disagrees with it is an error."""
+        """The values, completed by those of the model file in `start`, if there is one.
+
+        Raises VitrifyError for a file that cannot be fine-tuned, and for values that disagree with it.
+        """
         return values if values.get("start") is None else _with_start(values, path)
 
 
 def _with_start(values: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The values of the configuration `path` with all that its start file says; what disagrees with it is an error."""
+    """The values of the configuration file `path`, completed by those of the model file in `start`."""
     start = parse(StartConfig, values["start"], f"{path}: start")
     beside = path.resolve().parent / start.model
     file = beside if beside.is_file() else find_model(start.model).resolve()

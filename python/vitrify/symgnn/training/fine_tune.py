@@ -1,19 +1,20 @@
-"""Fine-tuning: what a few labels of another glass change in a model file, solved in closed form.
+"""Fine-tuning: changes a model file by a few labels of another glass, solved in closed form.
 
-With labels y and predictions p of the start, both standardised as in the file, a label of an atom of species s is
+Labels y and predictions p of the file's model (the start) are standardised as in the file. The model of the label of an
+atom of species s is
 
     y = p + a + d_s + g p + f + noise
 
-The offset a, its differences d_s between species and the gain g are `adapt: output`. `adapt: weights` adds a change f
-of the fields' weights, to first order in it (no approximation without a hidden layer), with a prior that is the same
-for all of them in coordinates in which the descriptors of the new structures are white. All priors are normal around
-zero, which is the start. Their widths, over the standard deviation of the noise, are those of the grids below, all
-equally probable beforehand: answers are averaged over them by their evidence. So few labels that agree with the start
-change next to nothing, and a large shift is followed as soon as it is evident. The variance of the noise has an
-inverse-gamma prior around the file's, worth NOISE_LABELS labels; the residual of the new file is the file's, counted as
-so many labels, with the errors of the labels that are there, each left out in turn.
+`adapt: output` fits the offset a, its differences d_s between species, and the gain g. `adapt: weights` also fits f,
+the effect of a change of the fields' weights to first order (exact without a hidden layer). Its prior is equal for all
+weights in coordinates in which the descriptors of the new structures are white. All priors are normal distributions
+around zero, which is the start. Their widths, in units of the standard deviation of the noise, are on the grids below
+and equally probable beforehand; the solutions are averaged with their evidence as weight. So a few labels that agree
+with the start change almost nothing, and a large shift is followed as soon as it is evident.
 
-The standardisation of descriptors and the potential's pair functions stay those of the file.
+The variance of the noise has an inverse-gamma prior around the variance in the file, worth NOISE_LABELS labels. The
+residual of the new file is a mean with the same weights: of the file's, and of the errors of the new labels, each left
+out in turn. The standardisation of descriptors and the potential's pair functions are not changed.
 """
 
 from __future__ import annotations
@@ -45,39 +46,43 @@ from vitrify.training.task import Prepared
 
 Array = NDArray[np.float64]
 
-# Wider ones for species and gain cost more where nothing has shifted than they gain elsewhere.
+# Widths of the priors. Wider ones for species and gain would cost more where nothing has shifted than they would gain.
 OFFSETS = (0.0, 0.1, 0.3, 1.0, 3.0)
 OFFSETS_OF_SPECIES = (0.0, 0.1)
 GAINS = (0.0, 0.1, 0.3)
-# Variance of f, its mean over the labelled atoms, over that of the noise.
+# Mean variance of f over the labelled atoms, in units of the variance of the noise.
 STRENGTHS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 NOISE_LABELS = 20.0
-# Of more labels, so many drawn at random change the weights: a kernel of all of them would be too large.
+# Largest number of labels that change the weights, drawn at random, since the kernel of more would be too large.
 MOST = 3000
 LOWEST_FACTOR = 0.1
 
 
 @dataclass(frozen=True)
 class OutputFit:
-    """change: a, d_s of each species, g; in standardised units. scales: the likeliest widths of their priors."""
+    """The fit of offsets and gain. change: a, d_s of each species, g, standardised. scales: likeliest prior widths."""
 
     change: Array
     scales: Array
 
     @property
     def offsets(self) -> Array:
-        """a + d_s (species,)."""
+        """The offset a + d_s of each species (n_species,), in units of label_scale."""
         return np.asarray(self.change[0] + self.change[1:-1])
 
     @property
     def factor(self) -> float:
-        """What predictions are multiplied by: 1 + g."""
+        """The factor 1 + g on the predictions, at least LOWEST_FACTOR."""
         return max(1.0 + float(self.change[-1]), LOWEST_FACTOR)
 
 
 @dataclass(frozen=True)
 class WeightsFit:
-    """f = kernel @ dual, dual (n,). strength: the likeliest; values, vectors: those of the kernel."""
+    """The fit f = kernel @ dual of the weights.
+
+    dual: (n,). strength: the likeliest one of STRENGTHS. values (n,), vectors (n, n): eigenvalues and eigenvectors of
+    the kernel.
+    """
 
     dual: Array
     strength: float
@@ -86,7 +91,7 @@ class WeightsFit:
 
 
 def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
-    """The fine-tuned model of a configuration with `start`; nothing is left to be trained.
+    """The task of a configuration with `start`, whose model is already fine-tuned and has nothing left to be trained.
 
     Raises:
         VitrifyError: a model that cannot be fine-tuned, or structures without any label.
@@ -123,19 +128,19 @@ def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
 
 
 def load_start(path: Path, model_config: ModelConfig) -> SymGNN:
-    """The model of a file, eager, with its weights, in its precision and in evaluation mode.
+    """The eager model of a file, with its weights, in its precision and in evaluation mode.
 
     Raises:
-        VitrifyError: a file that cannot be loaded, or whose weights are not those of the configuration.
+        VitrifyError: a file that cannot be loaded, or whose weights do not fit the configuration.
     """
-    loaded = load_model(path)
-    metadata = loaded.metadata
+    scripted = load_model(path)
+    metadata = scripted.metadata
     system = System(metadata.species, (), metadata.units, 0.0)
     model: SymGNN = build_model(metadata.kind, model_config, system)
-    model = model.to(loaded.dtype)
+    model = model.to(scripted.dtype)
     model.take_file_form()
     try:
-        model.load_state_dict(loaded.module.state_dict())
+        model.load_state_dict(scripted.module.state_dict())
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise VitrifyError(
@@ -150,14 +155,15 @@ def adapt(
     model: SymGNN, graphs: Sequence[StructureGraph], labels: Sequence[Tensor], ready: Sequence[Any],
     how: str = "weights", seed: int = 1, limit: float | None = None,
 ) -> tuple[dict[str, float], float | None]:  # fmt: skip
-    """Changes a model by the labels (N,) of some structures, NaN where there is none; ready: what it prepared of each.
+    """Changes a model by the labels of some structures.
 
-    how: "output" or "weights". seed: draws labels where there are more than MOST. limit: the deviation above which
-    atoms are unusual, in the unit of the label.
+    labels: (N,) for each structure, NaN where there is none. ready: results of `model.prepare` for the structures. how:
+    "output" or "weights". seed: for the choice of labels, where there are more than MOST. limit: standard deviation
+    above which atoms are unlike the training data, in the unit of the label.
 
     Returns:
-        Figures: root mean square error and correlation of labels that are left out, errors of the start on them (in the
-        unit of the label), their number, and what has changed; and the new limit.
+        Figures by name, and the new limit. The figures are root mean square error and correlation for labels left out
+        in turn, the errors of the start for them (in the unit of the label), the number of labels, and the changes.
     """
     known = [~label.isnan() for label in labels]
     types = torch.cat([graph.types[k] for graph, k in zip(graphs, known, strict=True)])
@@ -173,7 +179,7 @@ def adapt(
         assert isinstance(model, ExactSymGNN)
         chosen = _at_most(MOST, len(types), seed)
         rest = wanted - base - inputs @ output.change
-        # what the weights give is multiplied by the factor, too
+        # The factor also multiplies the effect of the weights.
         weights = _change_weights(model, graphs, ready, known, chosen, rest[chosen], stated, output.factor)
     errors = left_out((wanted - base)[chosen], inputs[chosen], output, weights)
     unusual = None if limit is None else ((limit / scale) ** 2 - model.residual.square()) / model.spread_gain
@@ -192,9 +198,9 @@ def adapt(
 
 
 def fit_output(inputs: Array, errors: Array, variance: float) -> OutputFit:
-    """Offsets and gain from the errors (n,) of the start, which has a `variance`.
+    """Offsets and gain from the errors (n,) of the start, whose stated variance is `variance`.
 
-    inputs: (n, 2 + species), columns of ones, of ones for the atoms of each species, and of predictions.
+    inputs: (n, 2 + n_species): a column of ones, one-hot species, predictions of the start.
     """
     n_species = inputs.shape[1] - 2
     gram, moment, square = inputs.T @ inputs, inputs.T @ errors, float(errors @ errors)
@@ -211,7 +217,7 @@ def fit_output(inputs: Array, errors: Array, variance: float) -> OutputFit:
 
 
 def fit_weights(errors: Array, kernel: Array, variance: float) -> WeightsFit:
-    """The change of the weights from the errors (n,) that offsets and gain leave, and the kernel (n, n) of features."""
+    """The change of the weights, from the errors (n,) after offsets and gain, and the kernel (n, n) of the features."""
     values, vectors = np.linalg.eigh(kernel)
     values = values.clip(0.0)
     turned = vectors.T @ errors
@@ -226,7 +232,7 @@ def fit_weights(errors: Array, kernel: Array, variance: float) -> WeightsFit:
 
 
 def left_out(errors: Array, inputs: Array, output: OutputFit, weights: WeightsFit | None) -> Array:
-    """What is wrong with each prediction (n,) if its label is left out, with the likeliest widths of the priors."""
+    """The error (n,) of each prediction if its label is left out of the fit, for the likeliest widths of the priors."""
     if weights is None:
         vectors, inverse = None, np.ones(len(errors))
         diagonal = inverse
@@ -242,7 +248,7 @@ def left_out(errors: Array, inputs: Array, output: OutputFit, weights: WeightsFi
 
 
 def union(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """The validity range of a file with that of other structures."""
+    """The smallest validity range that contains the range of a file and that of other structures."""
 
     def both(a: Sequence[float], b: Sequence[float]) -> list[float]:
         return [min(a[0], b[0]), max(a[1], b[1])]
@@ -279,7 +285,7 @@ def _figures(wanted: Array, base: Array, errors: Array, scale: float) -> dict[st
 def _members(
     model: SymGNN, graphs: Sequence[StructureGraph], ready: Sequence[Any], known: Sequence[Tensor]
 ) -> tuple[Array, Tensor]:
-    """Mean (n,) and variance (n,) of the members' standardised predictions of the labelled atoms."""
+    """Mean (n,) and variance (n,) of the members' standardised predictions for the labelled atoms."""
     found = [model.standard_members(g, r)[k] for g, r, k in zip(graphs, ready, known, strict=True)]
     every = torch.cat(found).double()
     return every.mean(1).numpy(), every.var(1, correction=0)
@@ -289,7 +295,7 @@ def _change_weights(
     model: ExactSymGNN, graphs: Sequence[StructureGraph], ready: Sequence[Any], known: Sequence[Tensor],
     chosen: NDArray[np.int64], errors: Array, variance: float, factor: float,
 ) -> WeightsFit:  # fmt: skip
-    """Fits the errors of the `chosen` ones of the labelled atoms; changes the fields by that over `factor`."""
+    """Fits the errors of the `chosen` labelled atoms, and adds the fit over `factor` to the weights of the fields."""
     whiten = model.whitening(torch.cat([described for described, *_ in ready]).double())
     rows = [features(model, *each, whiten) for each in zip(graphs, ready, known, strict=True)]
     every = torch.cat(rows)[torch.from_numpy(chosen)]
@@ -303,9 +309,10 @@ def _change_weights(
 
 
 def features(model: ExactSymGNN, graph: StructureGraph, ready: Any, known: Tensor, whiten: Tensor) -> Tensor:
-    """Derivatives (n, species D members (fields + 1)) of the mean prediction of the `known` atoms by the weights.
+    """Derivatives (n, species D members (fields + 1)) of the mean predictions with respect to the fields' weights.
 
-    The weights are those of the fields, of descriptors that `whiten` (D, D) has whitened.
+    known: (N,), True for the n atoms whose predictions are differentiated. The weights act on descriptors that are
+    whitened by `whiten` (D, D).
     """
     with torch.enable_grad():
         own, sums, direct = (part[known].detach().requires_grad_() for part in model.gather(graph, ready))
@@ -325,18 +332,18 @@ def features(model: ExactSymGNN, graph: StructureGraph, ready: Any, known: Tenso
 
 
 def _evidence(logarithm: float, rest: float, n: int, variance: float) -> float:
-    """The logarithm of the evidence, from that of the determinant and the errors' square in its metric."""
+    """The logarithm of the evidence, from the logarithm of the determinant and the squared errors in its metric."""
     return -0.5 * logarithm - 0.5 * (NOISE_LABELS + n) * float(np.log(NOISE_LABELS * variance + max(rest, 0.0)))
 
 
 def _weights_of(evidences: Sequence[float]) -> Array:
-    """Probabilities, from logarithms of the evidence."""
+    """Normalised probabilities, from logarithms of the evidence."""
     found = np.exp(np.array(evidences) - max(evidences))
     return np.asarray(found / found.sum())
 
 
 def _at_most(most: int, n: int, seed: int) -> NDArray[np.int64]:
-    """`most` of n numbers at random, in rising order, or all of them."""
+    """`most` of the numbers 0 to n - 1, drawn at random, in rising order; all if there are no more than that."""
     if n <= most:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).permutation(n)[:most])

@@ -1,4 +1,4 @@
-"""From a configuration to the training of a SymGNN: from nothing, or from a model file that is fine-tuned."""
+"""Prepares the training of a SymGNN, or the fine-tuning of a model file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vitrify.training.task import Prepared
 
 
 def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
-    """The task of a configuration, on the structures of its files."""
+    """The task and data of a configuration; VitrifyError for wrong files or settings."""
     if config.start is None:
         return task.prepare(config, model_config)
     return fine_tune.prepare(config, model_config)

@@ -1,4 +1,4 @@
-"""Pieces of a structure as training samples: many small steps instead of a few large ones."""
+"""Subgraphs of a structure as training samples, for many small steps instead of a few large ones."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from vitrify.graphs.graph import StructureGraph
 
 
 def k_hop_subgraph(graph: StructureGraph, centre: int, hops: int) -> tuple[StructureGraph, Tensor, Tensor]:
-    """The atoms that a walk of at most `hops` edges from atom `centre` reaches, with the edges between them.
+    """The subgraph of the atoms within `hops` edges of atom `centre`, with all edges between them.
 
     Returns:
-        The piece; its atoms' numbers in `graph`, (n,) in rising order; and True (n,) for the atoms at most `hops` - 1
-        edges away, which have all their neighbours. Atoms further out have fewer than in the structure, so that a
-        network of several layers sees a little less of the surroundings than it does there.
+        The subgraph; the numbers (n,) of its atoms in `graph`, in rising order; and True (n,) for atoms within
+        `hops` - 1 edges, which have all their neighbours. The other atoms lack neighbours, so that a network of several
+        layers has a slightly smaller range in the subgraph than in the structure.
     """
     here, there = graph.edge_index
     inside = torch.zeros(len(graph.types), dtype=torch.bool)
@@ -27,5 +27,5 @@ def k_hop_subgraph(graph: StructureGraph, centre: int, hops: int) -> tuple[Struc
     kept = inside[here] & inside[there]
     atoms = inside.nonzero().flatten()
     place = torch.full((len(graph.types),), -1).index_copy(0, atoms, torch.arange(len(atoms)))
-    piece = StructureGraph(graph.types[atoms], place[graph.edge_index[:, kept]], graph.edge_vectors[kept])
-    return piece, atoms, complete[atoms]
+    subgraph = StructureGraph(graph.types[atoms], place[graph.edge_index[:, kept]], graph.edge_vectors[kept])
+    return subgraph, atoms, complete[atoms]

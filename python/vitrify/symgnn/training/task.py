@@ -1,9 +1,8 @@
-"""What a SymGNN model is trained on: whole structures with a label for each atom, and the scores of its predictions.
+"""The training task of a SymGNN: structures with a label for each atom, the loss, and scores of the predictions.
 
-An ensemble is bagged by structures: member m does not see those of groups m, m + members, ... (copies of a structure
-are one group). Members then differ by what they have seen, and every structure is new to one of them: without
-validation files the figures of a run, and the deviation that its model states, come from members that have not seen
-the structure.
+An ensemble is bagged by structures: member m does not learn from the groups m, m + members, ... (copies of a structure
+are one group). So the members differ, and every structure is new to one of them. Without validation files, the figures
+of a run and the standard deviation that its model states come from members that have not seen the structure.
 """
 
 from __future__ import annotations
@@ -36,13 +35,15 @@ from vitrify.training.info import data_files, describe
 from vitrify.training.task import Prepared, Task
 from vitrify.training.validity import structure_validity
 
-UNUSUAL = 0.01
+UNUSUAL = 0.01  # share of the training atoms whose standard deviation is above the limit in the validity range
 
 
 class Sample(NamedTuple):
-    """A structure's graph, its labels (N,) with NaN where there are none, and what the model prepared from it.
+    """A training or validation sample.
 
-    trains: (members,) True for the members that learn from the structure. judges: those that may be judged by it.
+    labels: (N,) in their unit, NaN where there is none. prepared: the result of `SymGNN.prepare`. trains: (members,),
+    True for the members that learn from the structure. judges: (members,), True for the members that are validated on
+    it.
     """
 
     graph: StructureGraph
@@ -53,11 +54,10 @@ class Sample(NamedTuple):
 
 
 class Structures(Dataset[Sample]):
-    """Samples of whole structures, which are made once and kept, or of pieces of them.
+    """A data set of whole structures, whose samples are made once and kept, or of subgraphs of them.
 
-    groups: for training structures, the group of each; None for structures that no member has seen. pieces: edges
-    from the centre of a piece, which the seed of a key draws, to its border (`vitrify.symgnn.training.subgraphs`); 0:
-    none.
+    groups: the group of each training structure; None for structures that no member has seen. hops: size of the
+    subgraphs, whose centres are drawn by the seed of a key (`vitrify.symgnn.training.subgraphs`); 0: whole structures.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class Structures(Dataset[Sample]):
         graphs: Sequence[StructureGraph],
         labels: Sequence[Tensor],
         groups: Sequence[int] | None = None,
-        pieces: int = 0,
+        hops: int = 0,
     ) -> None:
-        self.pieces = pieces
+        self.hops = hops
         every = torch.arange(model.members)
         self.samples = []
         for index, (graph, label) in enumerate(zip(graphs, labels, strict=True)):
@@ -84,17 +84,17 @@ class Structures(Dataset[Sample]):
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         sample = self.samples[key[0]]
-        if self.pieces == 0:
+        if self.hops == 0:
             return sample
-        labelled = (~sample.labels.isnan()).nonzero().flatten()  # a piece without a label teaches nothing
+        labelled = (~sample.labels.isnan()).nonzero().flatten()  # a subgraph without a label would be useless
         centre = int(labelled[np.random.default_rng(key[1]).integers(len(labelled))])
-        graph, atoms, complete = k_hop_subgraph(sample.graph, centre, self.pieces)
+        graph, atoms, complete = k_hop_subgraph(sample.graph, centre, self.hops)
         labels = torch.where(complete, sample.labels[atoms], torch.nan)
         return sample._replace(graph=graph, labels=labels)
 
 
 class SymGNNTask(Task):
-    """A model and its mean squared standardised error, over the labelled atoms of all structures of a batch."""
+    """A SymGNN with its loss, the mean squared standardised error of the labelled atoms, and its figures."""
 
     model: SymGNN
     n_statistics = 7
@@ -105,11 +105,11 @@ class SymGNNTask(Task):
 
     @staticmethod
     def collate(samples: Sequence[Sample]) -> list[Sample]:
-        """A batch is a list: structures stay apart."""
+        """A batch is the list of structures."""
         return list(samples)
 
     def forward(self, batch: list[Sample]) -> Tensor:
-        """The loss, dimensionless: of every member of an ensemble on its own, so that they stay different."""
+        """The loss, dimensionless; each member of an ensemble has its own error, so that members stay different."""
         losses = []
         for sample in batch:
             found, wanted, known = self.standardised(sample)
@@ -118,7 +118,10 @@ class SymGNNTask(Task):
 
     @torch.no_grad()
     def statistics(self, batch: list[Sample]) -> Tensor:
-        """Means of [error^2, p, p^2, y, y^2, p y] and the correlation of p and y within a structure: (7,)."""
+        """Means of [error^2, p, p^2, y, y^2, p y], and the correlation of p and y within a structure: (7,).
+
+        p: predictions. y: labels. Both are in units of label_scale.
+        """
         rows = []
         for sample in batch:
             found, wanted, known = self.standardised(sample)
@@ -131,7 +134,7 @@ class SymGNNTask(Task):
         return torch.stack(rows).mean(0)
 
     def metrics(self, means: Tensor) -> dict[str, float]:
-        """val_loss, RMSE in the unit of the label, Pearson correlation over all atoms and within a structure."""
+        """val_loss, root mean square error in the unit of the label, correlation over all atoms and in a structure."""
         loss, p, pp, y, yy, py, within = means.tolist()
         variances = max(pp - p * p, 0.0) * max(yy - y * y, 0.0)
         return {
@@ -142,14 +145,14 @@ class SymGNNTask(Task):
         }
 
     def standardised(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
-        """Predictions (N, members), labels (N,), and which atoms have one."""
+        """Standardised predictions (N, members), standardised labels (N,), and True (N,) for atoms that have one."""
         found = self.model.standard_members(sample.graph, sample.prepared)
         wanted = (sample.labels - self.model.label_mean[sample.graph.types]) / self.model.label_scale
         return found, wanted, ~sample.labels.isnan()
 
 
 def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
-    """The task of a configuration, on its structures."""
+    """The task and data of a configuration without `start`; VitrifyError for wrong files or settings."""
     data = config.data
     train = load_labelled(config, data.train)
     held_out = load_labelled(config, data.validation) if data.validation else []
@@ -184,7 +187,10 @@ def prepare(config: SymGNNConfig, model_config: ModelConfig) -> Prepared:
 
 
 def _use_potential(config: SymGNNConfig, model: SymGNN, graphs: Sequence[StructureGraph]) -> None:
-    """Gives the pair functions of data.potential to a model that describes atoms by them."""
+    """Sets the pair functions of data.potential in a model with stiffness.
+
+    Raises VitrifyError for a potential without such a model, or such a model without a potential.
+    """
     wanted, path = isinstance(model, ExactSymGNN) and model.stiffness, config.data.potential
     if bool(path) != wanted:
         raise VitrifyError(
@@ -197,16 +203,16 @@ def _use_potential(config: SymGNNConfig, model: SymGNN, graphs: Sequence[Structu
         with torch.no_grad():
             functions = effective_pair_functions(path, config.data.species, graphs, distances)
             model.use_potential(torch.from_numpy(functions))
-            # so that stiffnesses are measured by their mean
+            # Stiffnesses are then in units of their mean.
             model.use_potential(model.pair_table / model.mean_stiffness(graphs))
 
 
 @torch.no_grad()
 def measure_residual(folder: Path, task: SymGNNTask, data: Structures) -> None:
-    """Gives the best weights of a finished run their errors on the validation structures, as a standard deviation.
+    """Sets the stated standard deviation of the best model of a finished run, from its errors in the validation.
 
-    The deviation that all but a fraction UNUSUAL of these atoms stay below goes into the validity range: a larger one
-    says that an atom is unlike them. Without an ensemble all deviations are the same, and say nothing of that kind.
+    For an ensemble, the validity range gets the standard deviation that all atoms but a fraction UNUSUAL stay below; an
+    atom with a larger one is unlike the training data. Without an ensemble, all standard deviations are equal.
     """
     progress, content = load_checkpoint(folder / BEST)
     task.load_state_dict(content["averaged"])
@@ -215,12 +221,13 @@ def measure_residual(folder: Path, task: SymGNNTask, data: Structures) -> None:
     for sample in data.samples:
         found, wanted, known = task.standardised(sample)
         error = found[:, sample.judges].mean(1) - wanted
-        # A judge that is far from the others is wrong more often, and would make their spread look telling.
+        # A member that is far from the others is wrong more often; it is left out of the spread that is compared with
+        # its error, which would otherwise seem to predict the error.
         others = ~sample.judges if int((~sample.judges).sum()) > 1 else sample.judges
         columns = [error.square(), found[:, others].var(1, correction=0), found.var(1, correction=0)]
         rows.append(torch.stack(columns)[:, known].double())
     squares, of_others, spreads = torch.cat(rows, 1)
-    # What members disagree by, they are wrong by at least.
+    # The error is at least as large as the disagreement of the members.
     gain = fit_variance(squares, of_others)[1].clamp_min(1.0)
     variance = (squares.mean() - gain * spreads.mean()).clamp_min(1e-4)
     model.residual.copy_(variance**0.5)
@@ -233,10 +240,10 @@ def measure_residual(folder: Path, task: SymGNNTask, data: Structures) -> None:
 
 
 def fit_variance(squares: Tensor, spreads: Tensor) -> tuple[Tensor, Tensor]:
-    """a > 0 and b >= 0 of the variance a + b `spreads` (n,) under which errors with these `squares` (n,) are likeliest.
+    """The likeliest a > 0 and b >= 0 in the variance a + b `spreads` (n,) of errors with these `squares` (n,).
 
-    Errors are taken as normal; Newton's method on the likelihood with its expected curvature, which is least squares
-    with weights 1 / variance^2 again and again.
+    Errors are assumed to be normally distributed. The likelihood is maximised by Fisher scoring: iterated least squares
+    with weights 1 / variance^2.
     """
     least = 1e-8
     mean = squares.mean().clamp_min(least)
@@ -255,7 +262,7 @@ def fit_variance(squares: Tensor, spreads: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def load_labelled(config: SymGNNConfig, paths: Sequence[Path]) -> list[LabelledStructure]:
-    """The structures of some files; atoms may lack a label where a model file is fine-tuned."""
+    """The structures of some files; atoms may lack a label if a model file is fine-tuned."""
     data, missing = config.data, config.start is not None
     return load_structures(paths, data.species, data.label, label_species=data.label_species, allow_missing=missing)
 
@@ -263,7 +270,7 @@ def load_labelled(config: SymGNNConfig, paths: Sequence[Path]) -> list[LabelledS
 def graphs_of(
     structures: Sequence[LabelledStructure], cutoff: float, dtype: torch.dtype
 ) -> tuple[list[StructureGraph], list[Tensor]]:
-    """Their graphs and labels (N,), NaN where there is none."""
+    """The graphs of structures, and their labels (N,), NaN where there is none."""
     graphs = [build_structure_graph(s.positions, s.cell, s.types, cutoff, dtype) for s in structures]
     return graphs, [torch.as_tensor(s.labels, dtype=dtype) for s in structures]
 
