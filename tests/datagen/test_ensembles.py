@@ -21,10 +21,9 @@ from child_processes import wait_until
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
 from vitrify.datagen.structures import campaign as ensembles
-from vitrify.datagen.structures.campaign import Sample, make_ensemble, make_recipe
+from vitrify.datagen.structures.campaign import Sample, SampleSimulator, make_ensemble, make_recipe
 from vitrify.datagen.structures.elastic import relaxed
 from vitrify.datagen.structures.recipes import RECIPES, Aluminosilicate, Silica, SiliconLiquid
-from vitrify.generation.samplers import StructureSampler
 
 TINY: dict[str, Any] = {"atoms": 24, "rate": 2e16, "melt_time": 0.1, "hold": 0.1, "every": 0.02, "frames": 2}
 runner = CliRunner()
@@ -92,7 +91,7 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with journal.open("ab") as file:
         file.write(b'{"index": 11, "te')  # what a kill may leave
     done = gzip.decompress(tiny(out, count=count).read_bytes()).decode()
-    sampler = StructureSampler((make_recipe("si-glass", TINY), 1))
+    sampler = SampleSimulator((make_recipe("si-glass", TINY), 1))
     assert done == "".join(sampler(index).text for index in range(count))
     seconds = {s["index"]: s["cpu_seconds"] for s in json.loads(Path(f"{out}.json").read_text())["samples"]}
     assert len(seconds) == count
@@ -111,7 +110,7 @@ def test_files_of_other_settings_and_files_without_a_recipe_are_kept(made: Path,
 
 
 def test_samples_that_fail_are_left_out_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sampler = StructureSampler((make_recipe("si-glass", TINY), 1))
+    sampler = SampleSimulator((make_recipe("si-glass", TINY), 1))
 
     def half(make: Any, setup: Any, tasks: Any, *, record: Any, **_: Any) -> None:
         for index in tasks:
@@ -163,7 +162,7 @@ def test_liquid_silicon_has_the_density_of_its_potential() -> None:
 
 def test_silica_is_stoichiometric_and_has_its_properties() -> None:
     recipe = Silica(smallest=35, largest=49, melt_time=0.5, hold=0.2)
-    samples = [StructureSampler((recipe, 4))(index) for index in range(3)]
+    samples = [SampleSimulator((recipe, 4))(index) for index in range(3)]
     good = [sample for sample in samples if sample.failure is None]
     assert good, [sample.failure for sample in samples]
     for sample in good:
