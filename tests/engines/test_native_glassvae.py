@@ -140,7 +140,7 @@ def test_parts_of_the_atoms_add_up(dtype: str, tmp_path: Path) -> None:
         for model, part, (places, atoms) in zip(models, parts, nodes, strict=True)
     ]
     assert sum(total[-1] for total in totals) == len(types)
-    pulls = sum(model.head(sum(totals)) for model in models)
+    pulls = sum(model.set_pooled(sum(totals)) for model in models)
     energies, forces, virial = np.zeros(len(types)), np.zeros((len(types), 3)), np.zeros(6)
     for model, part, (_, atoms) in zip(models, parts, nodes, strict=True):
         own, on_nodes, own_virial, virials = model.finish(pulls)
@@ -157,12 +157,12 @@ def test_parts_of_the_atoms_add_up(dtype: str, tmp_path: Path) -> None:
 def test_steps_in_the_wrong_order(network: Path) -> None:
     model = _core.NativeGlassVAE(str(network))
     with pytest.raises(VitrifyError, match="call begin first"):
-        model.head(np.zeros(3))
+        model.set_pooled(np.zeros(3))
     totals = model.begin(np.eye(3), np.zeros(3, int), 3)
-    with pytest.raises(VitrifyError, match="call head first"):
+    with pytest.raises(VitrifyError, match="call set_pooled first"):
         model.finish(totals)
     with pytest.raises(VitrifyError, match=f"give {len(totals)} totals"):
-        model.head(totals[1:])
+        model.set_pooled(totals[1:])
     with pytest.raises(VitrifyError, match="n_owned"):
         model.begin(np.eye(3), np.zeros(3, int), 4)
 
@@ -177,7 +177,7 @@ def test_positions_that_are_no_numbers_make_no_numbers(dtype: str, tmp_path: Pat
         wrong[node, 1] = bad
         totals = model.begin(wrong, types, 32)
         assert np.isnan(totals[:-1]).any()
-        energies, _, _, _ = model.finish(model.head(totals))
+        energies, _, _, _ = model.finish(model.set_pooled(totals))
         assert np.isnan(energies).all()
     model.begin(wrong, types, 20)  # of a ghost
 
