@@ -274,7 +274,7 @@ def test_the_native_engine_is_the_default(network: Path, tmp_path: Path, monkeyp
     atoms = toy_glassvae.glass(2)
     path = toy_glassvae.write(tmp_path / "toy.pt").path
     native, other = GlassCalc(path, check=True), GlassCalc(path, engine="torch")
-    assert isinstance(native.energies, NativeGlassVAE) and isinstance(other.energies, TorchGlassVAE)
+    assert isinstance(native.model, NativeGlassVAE) and isinstance(other.model, TorchGlassVAE)
     for name in ("energy", "forces", "stress", "latent", "energies"):
         np.testing.assert_allclose(native.get_property(name, atoms), other.get_property(name, atoms), atol=1e-9)
     with pytest.raises(VitrifyError, match="runs on the cpu, not on cuda"):

@@ -24,6 +24,7 @@ def told(line: str) -> str:
     return line if EXACT and "torch" not in line else without_numbers(line)
 
 
+@pytest.mark.slow  # it replays every shipped model
 def test_doctor_finds_what_it_did(tmp_path: Path) -> None:
     """Errors of reference cases among it, in Python and in LAMMPS; those of torch may differ by processor."""
     assert [*map(told, command_outputs.doctor(tmp_path))] == [*map(told, RECORDED["doctor"])]
