@@ -58,6 +58,7 @@ lint: $(STAMPS)/vitrify
 	ruff format --check python tests benchmarks examples tools
 	mypy
 	lint-imports
+	python tools/check_includes.py
 	clang-format --dry-run --Werror $$(find cpp -name '*.cpp' -o -name '*.h')
 
 bench: $(STAMPS)/vitrify

@@ -65,7 +65,7 @@ class Setup:
     model: str
     system: str
     atoms: int
-    md_steps: int  # of the corrector
+    md_steps: int  # of the relaxation
     also: tuple[tuple[str, float], ...]  # what is asked for beside the property
 
 
@@ -111,7 +111,7 @@ class Measurer:
 
 
 def md_steps_of_equal_time(setup: Setup, name: str, target: float, steps: int) -> int:
-    """Steps of plain MD that take as long as a glass of `steps` sampling steps and its corrector."""
+    """Steps of plain MD that take as long as a glass of `steps` sampling steps and its relaxation."""
     measurer, seconds = Measurer(setup), {}
     for _ in range(2):  # the first loads what stays loaded
         for key, method, n in (("asked", ASKED, steps), ("rest", PLAIN, 0), ("probe", PLAIN, PROBE)):
@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--atoms", type=int, default=198)
     parser.add_argument("--count", type=int, default=25, help="targets")
     parser.add_argument("--steps", default="1,10", help="of the sampler")
-    parser.add_argument("--md-steps", type=int, default=1000, help="of the corrector")
+    parser.add_argument("--md-steps", type=int, default=1000, help="of the relaxation")
     parser.add_argument("--also", action="append", default=[], help="to ask for as well, as in li_fraction=0.1")
     parser.add_argument("--response", action="store_true", help="measure how the model responds, write nothing")
     parser.add_argument("--workers", type=int)

@@ -2,10 +2,10 @@
 
     python -m benchmarks.amshortcut.glass --model Si.amshortcut.pt --data examples/si-glass/data
 
-The plain route is a ladder: MD from random positions, at the temperature that ends lowest for that many steps, and a
-minimisation, then the melt-quenches of the data. The generated route: sampling, MD at the same temperatures as a
-corrector, and a minimisation. Times are CPU seconds of one thread. Writes benchmarks/results/amshortcut/glass.json and
-glass.md, with the time of the ladder that reaches each energy.
+The plain route: MD from random positions, at the temperature that ends lowest for that many steps, and a minimisation;
+then the melt-quenches of the data. The generated route: sampling, MD at the same temperatures, and a minimisation.
+Times are CPU seconds of one thread. Writes benchmarks/results/amshortcut/glass.json and glass.md, with the time of the
+plain route that reaches each energy.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def warmed(samples: Sequence[Atoms]) -> list[Atoms]:
 
 
 def plain(like: Sequence[Atoms], count: int) -> list[dict[str, Any]]:
-    """The ladder of MD from random positions."""
+    """MD from random positions, for rising numbers of steps."""
     rows = []
     for steps, kelvins in ((0, (300.0,)), (300, (1000.0, 1400.0)), (1000, (1000.0, 1400.0)), (3000, (1000.0, 1400.0))):
         for kelvin in kelvins:
@@ -149,10 +149,10 @@ def generated(model: Path, like: Sequence[Atoms], reference: Sequence[Atoms], ra
     return rows
 
 
-def reached_by(ladder: Sequence[dict[str, Any]], energy: float) -> float | None:
+def reached_by(routes: Sequence[dict[str, Any]], energy: float) -> float | None:
     """CPU seconds at which the quickest plain route has an energy, between its rows on a logarithmic scale of time."""
     best: list[tuple[float, float]] = []
-    for row in sorted(ladder, key=lambda row: row["cpu_seconds"]):
+    for row in sorted(routes, key=lambda row: row["cpu_seconds"]):
         if not best or row["energy"] < best[-1][1]:
             best.append((row["cpu_seconds"], row["energy"]))
     for (t0, e0), (t1, e1) in pairwise(best):
@@ -171,23 +171,23 @@ def main() -> None:
     a = parser.parse_args()
     reference, groups = read_ensemble([a.data / f"si_glass_{a.rate}_test.extxyz.gz"])
     like = [reference[groups.index(group)] for group in sorted(set(groups))]
-    ladder = [*plain(like, a.samples), *quenched(a.data)]
+    routes = [*plain(like, a.samples), *quenched(a.data)]
     made = generated(find_model(a.model), like, reference, float(np.log10(float(a.rate))), a.samples)
     train, _ = read_ensemble([a.data / f"si_glass_{a.rate}_train.extxyz.gz"])
-    quench = next(row["cpu_seconds"] for row in ladder if row["method"].endswith(f"{a.rate} K/s"))
+    quench = next(row["cpu_seconds"] for row in routes if row["method"].endswith(f"{a.rate} K/s"))
     for row in made:
         row["melt_quench_over_this"] = quench / row["cpu_seconds"]
-        reached = reached_by(ladder, row["energy"])
+        reached = reached_by(routes, row["energy"])
         row["equal_energy_over_this"] = None if reached is None else reached / row["cpu_seconds"]
     found = {
-        "rate": a.rate, "samples": a.samples, "ladder": ladder, "generated": made,
+        "rate": a.rate, "samples": a.samples, "ladder": routes, "generated": made,
         "floor": structure(train[::4], reference), "reference": structure(reference, reference),
     }  # fmt: skip
     publish(OUT, f"glass_{a.rate}", found, report(found))
 
 
 def report(found: dict[str, Any]) -> str:
-    """Two tables: the ladder, and what was generated."""
+    """Two tables: plain routes, and generated structures."""
     lines = [
         f"# Quenched a-Si, asked for {found['rate']} K/s, 256 atoms, {found['samples']} samples of each row",
         "",

@@ -100,7 +100,7 @@ class Setup(NamedTuple):
     longest: float
 
 
-def maker(setup: Setup) -> Callable[[tuple[str, int]], dict[str, Any]]:
+def performer(setup: Setup) -> Callable[[tuple[str, int]], dict[str, Any]]:
     """Makes structures in one process, by their kind and seed."""
 
     def perform(job: tuple[str, int]) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def make(options: argparse.Namespace, edges: np.ndarray, size: int) -> None:
             append(journal, row)
 
     run_tasks(
-        maker, Setup(str(options.model), size, edges, options.longest), [job for job in order if job not in done],
+        performer, Setup(str(options.model), size, edges, options.longest), [job for job in order if job not in done],
         record=record, lost=reasons.__setitem__, workers=options.workers, progress="structures",
     )  # fmt: skip
     if reasons:
@@ -136,7 +136,7 @@ def make(options: argparse.Namespace, edges: np.ndarray, size: int) -> None:
 def summary(rows: list[dict[str, Any]], frames: list[Any], edges: np.ndarray) -> dict[str, Any]:
     """Hits, energies, g(r) at rest and distance to the nearest training structure, of each kind."""
     known = np.array([frame.inherent_energy for frame in frames if frame.thermal])
-    still = [as_atoms(frame) for frame in frames if frame.segment == AT_REST]  # of the ladder
+    still = [as_atoms(frame) for frame in frames if frame.segment == AT_REST]  # of the quench
     rdf = Rdf()
     g = np.array([of(rdf, atoms) for atoms in still])
     half = len(g) // 2

@@ -2,15 +2,14 @@
 #include "amshortcut/flow_network_engine.h"
 
 #include "amshortcut/flow_network_tables.h"
-#include "base/buffer.h"
+#include "amshortcut/moment_kernels.h"
 #include "base/error.h"
-#include "base/threads.h"
-#include "neighbours/node_grid.h"
-#include "ogn/ogn_engine.h"
-#include "symgnn/symgnn_kernels.h"
+#include "engines/native_base.h"
+#include "neighbours/periodic.h"
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <string>
 #include <utility>
 
@@ -18,28 +17,19 @@ namespace vitrify {
 
 namespace {
 
-template <typename T> MomentKernels<T> kernels_for(const KernelSet &set);
-template <> MomentKernels<float> kernels_for<float>(const KernelSet &set)
-{ return set.in_float.moments; }
-template <> MomentKernels<double> kernels_for<double>(const KernelSet &set)
-{ return set.in_double.moments; }
-
-template <typename T> int lanes_of(const KernelSet &set);
-template <> int lanes_of<float>(const KernelSet &set)
-{ return set.in_float.structure.lanes; }
-template <> int lanes_of<double>(const KernelSet &set)
-{ return set.in_double.structure.lanes; }
-
-/// What one thread needs for the atoms that it works on.
-template <typename T> struct FlowNetworkWorkspace {
-  Buffer<int> found;    // of one atom
-  Buffer<T> vectors[3];
-  MomentEdges<T> edges;
-  Buffer<T> moments, carried, arranged, mixed, turned, scalars, hiddens, changes, s, v;    // of MIXED atoms
+/// Arrays of one thread for the atoms that it works on; the kernels' arguments say what they hold.
+template <typename T> struct FlowNetworkWorkspace : Workspace {
+  // Of one atom.
+  Array<int> found{*this};
+  Array<T> vectors[3]{*this, *this, *this};
+  SplineEdges<T> edges;
+  // Of BATCH atoms.
+  Array<T> moments{*this}, carried{*this}, arranged{*this}, mixed{*this}, turned{*this}, scalars{*this}, hiddens{*this},
+      changes{*this}, s{*this}, v{*this};
 
   explicit FlowNetworkWorkspace(const FlowNetworkTables<T> &t)
   {
-    const auto n = static_cast<std::size_t>(MIXED), w = static_cast<std::size_t>(t.width);
+    const auto n = static_cast<std::size_t>(BATCH), w = static_cast<std::size_t>(t.width);
     moments.reserve(HARMONICS * n * w);
     carried.reserve(CARRIED * n * w);
     arranged.reserve(9 * n * w);
@@ -52,43 +42,31 @@ template <typename T> struct FlowNetworkWorkspace {
     v.reserve(3 * n * w);
   }
 
-  /// Room for the nodes that may be neighbours.
+  /// Room for `count` nodes that may be neighbours of an atom.
   FoundNeighbours<T> neighbours(std::size_t count)
   {
     found.reserve(count + BLOCK);
-    for (Buffer<T> &one : vectors) one.reserve(count + BLOCK);
+    for (Array<T> &one : vectors) one.reserve(count + BLOCK);
     return {found.data(), {vectors[0].data(), vectors[1].data(), vectors[2].data()}};
-  }
-
-  std::size_t bytes() const
-  {
-    std::size_t sum = found.bytes() + sizeof(edges);
-    for (const Buffer<T> *one : {&vectors[0], &vectors[1], &vectors[2], &moments, &carried, &arranged, &mixed, &turned,
-                                 &scalars, &hiddens, &changes, &s, &v})
-      sum += one->bytes();
-    return sum;
   }
 };
 
-template <typename T> class NativeFlowNetwork : public FlowNetwork {
+template <typename T> class NativeFlowNetwork : public FlowNetwork, private NativeBase<MomentKernels<T>> {
 public:
-  NativeFlowNetwork(FlowNetworkModel model, const KernelSet &set) :
-      model_(std::move(model)), kernels_(kernels_for<T>(set)), tables_(model_, lanes_of<T>(set)),
-      threads_(Threads::from_environment())
+  explicit NativeFlowNetwork(FlowNetworkModel model) : model_(std::move(model)), tables_(model_, kernels_.lanes)
   {
-    for (int k = 0; k < threads_.count(); ++k) workspaces_.emplace_back(tables_);
-    grid_of_splines_ = {T(0), static_cast<T>(tables_.splines / tables_.cutoff), tables_.splines};
+    for (std::size_t k = 0; k < this->n_threads(); ++k) workspaces_.emplace_back(tables_);
+    spline_grid_ = {T(0), static_cast<T>(tables_.splines / tables_.cutoff), tables_.splines};
   }
 
   void velocity(const std::array<Vector3, 3> &cell, std::size_t n, const double *positions, const int *types,
                 double time, double step, const double *properties, const double *known, double *out) override;
+  const FlowSizes &sizes() const override { return model_.sizes; }
   std::size_t bytes() const override;
 
 private:
-  // The features of all atoms, which two layers in turn read and write; rows are in the order of the grid.
-  struct Features {
-    Buffer<T> s, v;    // (n, width), (n, 3, width)
-  };
+  using Base = NativeBase<MomentKernels<T>>;
+  using Base::c_, Base::grid_, Base::kernels_, Base::memory_;
 
   void check(std::size_t n, const double *positions, const int *types, double time, double step,
              const double *properties, const double *known) const;
@@ -99,21 +77,20 @@ private:
   void write(double *out) const;
 
   FlowNetworkModel model_;
-  MomentKernels<T> kernels_;
   FlowNetworkTables<T> tables_;
-  SplineGrid<T> grid_of_splines_{};
-  Threads threads_;
-  std::vector<FlowNetworkWorkspace<T>> workspaces_;
+  SplineGrid<T> spline_grid_{};
+  std::deque<FlowNetworkWorkspace<T>> workspaces_;    // of each thread
 
   PeriodicSystem system_;
-  Configuration c_;
-  NodeGrid grid_;
-  std::vector<T> modulation_;    // (layers, 2, 2 width)
-  Buffer<int> places_;           // of each row, its place in the grid
-  Buffer<int> rows_;             // of each atom
-  Buffer<int> seen_;             // of each place in the grid, the row of the atom that it is, or an image of
-  Features features_[2];
-  Buffer<double> answers_;    // (n, 3)
+  std::vector<T> modulation_;                // (layers, 2, 2 width)
+  Workspace::Array<int> places_{memory_};    // of each row, its place in the grid
+  Workspace::Array<int> rows_{memory_};      // of each atom
+  Workspace::Array<int> owners_{
+      memory_};    // of each place in the grid, the row of the atom that it is, or an image of
+  // Features of all atoms, which layers in turn read and write; rows are in the order of the grid.
+  Workspace::Array<T> scalars_[2]{memory_, memory_};    // (n, width)
+  Workspace::Array<T> vectors_[2]{memory_, memory_};    // (n, 3, width)
+  Workspace::Array<double> answers_{memory_};           // (n, 3)
 };
 
 template <typename T>
@@ -142,7 +119,7 @@ template <typename T> void NativeFlowNetwork<T>::sort_atoms(std::size_t n)
   const auto nodes = static_cast<std::size_t>(c_.n_nodes);
   places_.reserve(n);
   rows_.reserve(n);
-  seen_.reserve(nodes + BLOCK);
+  owners_.reserve(nodes + BLOCK);
   int row = 0;
   for (std::size_t place = 0; place < nodes; ++place) {
     const int node = grid_.ids()[place];
@@ -150,9 +127,8 @@ template <typename T> void NativeFlowNetwork<T>::sort_atoms(std::size_t n)
     places_[static_cast<std::size_t>(row)] = static_cast<int>(place);
     rows_[static_cast<std::size_t>(node)] = row++;
   }
-  const int *owners = system_.owners();
   for (std::size_t place = 0; place < nodes; ++place)
-    seen_[place] = rows_[static_cast<std::size_t>(owners[grid_.ids()[place]])];
+    owners_[place] = rows_[static_cast<std::size_t>(system_.owners()[grid_.ids()[place]])];
 }
 
 // The moments of one atom.
@@ -160,18 +136,21 @@ template <typename T>
 void NativeFlowNetwork<T>::sum(FlowNetworkWorkspace<T> &workspace, std::size_t index, std::size_t row, T *moments,
                                T *carried)
 {
-  CellRange runs[MAX_RUNS];
-  NeighbourQuery around{};
-  around.ids = seen_.data();
-  const FoundNeighbours<T> found = workspace.neighbours(grid_.surround(places_[row], tables_.cutoff, runs, around));
-  const int n = kernels_.find(around, tables_.cutoff * tables_.cutoff, found);
+  CellRange ranges[MAX_RANGES];
+  NeighbourQuery query{};
+  query.ids = owners_.data();
+  const FoundNeighbours<T> found = workspace.neighbours(grid_.query(places_[row], tables_.cutoff, ranges, query));
+  const int n = kernels_.find(query, tables_.cutoff * tables_.cutoff, found);
 
-  const Features &from = features_[index % 2];
-  const MomentSums<T> sums{tables_.width, tables_.layers[index].filters.data(),
-                           from.s.data(), index ? from.v.data() : nullptr,
-                           moments,       carried};
-  for (int first = 0; first < n; first += EDGES) {
-    kernels_.measure(grid_of_splines_, found, first, std::min(EDGES, n - first), &workspace.edges);
+  const std::size_t from = index % 2;
+  const MomentSums<T> sums{tables_.width,
+                           tables_.layers[index].filters.data(),
+                           scalars_[from].data(),
+                           index ? vectors_[from].data() : nullptr,
+                           moments,
+                           carried};
+  for (int first = 0; first < n; first += BLOCK) {
+    kernels_.measure(spline_grid_, found, first, std::min(BLOCK, n - first), &workspace.edges);
     kernels_.sum(sums, workspace.edges);
   }
 }
@@ -189,8 +168,7 @@ void NativeFlowNetwork<T>::mix(FlowNetworkWorkspace<T> &workspace, std::size_t i
         workspace.carried.data() + CARRIED * w * k);
 
   const typename FlowNetworkTables<T>::Layer &layer = tables_.layers[index];
-  const Features &from = features_[index % 2];
-  Features &to = features_[(index + 1) % 2];
+  const std::size_t from = index % 2, to = (index + 1) % 2;
   const bool last = index + 1 == tables_.layers.size();
   MomentMixing<T> m{};
   m.width = tables_.width;
@@ -203,12 +181,12 @@ void NativeFlowNetwork<T>::mix(FlowNetworkWorkspace<T> &workspace, std::size_t i
   m.shift = m.gain + 2 * w;
   m.out = layer.out.data();
   m.out_bias = layer.out_bias.data();
-  m.s = from.s.data() + w * first;
-  m.v = from.v.data() + 3 * w * first;
+  m.s = scalars_[from].data() + w * first;
+  m.v = vectors_[from].data() + 3 * w * first;
   m.moments = workspace.moments.data();
   m.carried = workspace.carried.data();
-  m.new_s = last ? workspace.s.data() : to.s.data() + w * first;
-  m.new_v = last ? workspace.v.data() : to.v.data() + 3 * w * first;
+  m.new_s = last ? workspace.s.data() : scalars_[to].data() + w * first;
+  m.new_v = last ? workspace.v.data() : vectors_[to].data() + 3 * w * first;
   m.vectors = workspace.arranged.data();
   m.mixed = workspace.mixed.data();
   m.turned = workspace.turned.data();
@@ -225,14 +203,12 @@ void NativeFlowNetwork<T>::mix(FlowNetworkWorkspace<T> &workspace, std::size_t i
 template <typename T> void NativeFlowNetwork<T>::run_layer(std::size_t index)
 {
   // Batches are the same for any number of threads, so that every bit is.
-  const std::int64_t batches = (c_.n_owned + MIXED - 1) / MIXED;
-  threads_.run([&](int number) {
-    FlowNetworkWorkspace<T> &workspace = workspaces_[static_cast<std::size_t>(number)];
-    const std::int64_t end = batches * (number + 1) / threads_.count();
-    for (std::int64_t batch = batches * number / threads_.count(); batch < end; ++batch) {
-      const std::int64_t first = batch * MIXED;
-      mix(workspace, index, static_cast<std::size_t>(first),
-          static_cast<int>(std::min<std::int64_t>(MIXED, c_.n_owned - first)));
+  const std::int64_t n_batches = (c_.n_owned + BATCH - 1) / BATCH;
+  this->share(n_batches, [&](std::size_t number, std::int64_t first, std::int64_t last) {
+    for (std::int64_t batch = first; batch < last; ++batch) {
+      const std::int64_t row = batch * BATCH;
+      mix(workspaces_[number], index, static_cast<std::size_t>(row),
+          static_cast<int>(std::min<std::int64_t>(BATCH, c_.n_owned - row)));
     }
   });
 }
@@ -255,8 +231,7 @@ void NativeFlowNetwork<T>::velocity(const std::array<Vector3, 3> &cell, std::siz
   check(n, positions, types, time, step, properties, known);
   if (n == 0) return;
   system_.build(cell, n, positions, nullptr, types, tables_.cutoff);
-  c_ = system_.configuration();
-  grid_.build(c_, tables_.cutoff);
+  this->sort_nodes(system_.configuration(), tables_.cutoff);
   sort_atoms(n);
   const std::vector<double> modulation = model_.modulation(time, step, properties, known);
   modulation_.assign(modulation.begin(), modulation.end());
@@ -264,34 +239,31 @@ void NativeFlowNetwork<T>::velocity(const std::array<Vector3, 3> &cell, std::siz
   const auto w = static_cast<std::size_t>(tables_.width);
   const std::size_t sets = tables_.layers.size() > 1 ? 2 : 1;    // the last layer's features are not kept
   for (std::size_t k = 0; k < sets; ++k) {
-    features_[k].s.reserve(n * w);
-    features_[k].v.reserve(3 * n * w);
+    scalars_[k].reserve(n * w);
+    vectors_[k].reserve(3 * n * w);
   }
   answers_.reserve(3 * n);
   for (std::size_t i = 0; i < n; ++i)
     std::copy_n(tables_.embedding.data() + static_cast<std::size_t>(types[i]) * w, w,
-                features_[0].s.data() + static_cast<std::size_t>(rows_[i]) * w);
+                scalars_[0].data() + static_cast<std::size_t>(rows_[i]) * w);
   for (std::size_t index = 0; index < tables_.layers.size(); ++index) run_layer(index);
   write(out);
 }
 
 template <typename T> std::size_t NativeFlowNetwork<T>::bytes() const
 {
-  std::size_t sum = tables_.bytes() + system_.bytes() + grid_.bytes() + places_.bytes() + rows_.bytes() +
-                    seen_.bytes() + answers_.bytes();
-  for (const Features &features : features_) sum += features.s.bytes() + features.v.bytes();
-  for (const FlowNetworkWorkspace<T> &workspace : workspaces_) sum += workspace.bytes();
+  std::size_t sum = this->base_bytes() + tables_.bytes() + system_.bytes();
+  for (const FlowNetworkWorkspace<T> &workspace : workspaces_) sum += workspace.bytes() + sizeof(workspace.edges);
   return sum;
 }
 
 }    // namespace
 
-std::unique_ptr<FlowNetwork> make_native_flow_network(const ModelFile &file)
+std::unique_ptr<FlowNetwork> make_flow_network(const ModelFile &file, const std::string &part)
 {
-  FlowNetworkModel model(file);
-  const KernelSet kernels = choose_kernels();
-  if (file.metadata().dtype == "float64") return std::make_unique<NativeFlowNetwork<double>>(std::move(model), kernels);
-  return std::make_unique<NativeFlowNetwork<float>>(std::move(model), kernels);
+  FlowNetworkModel model(file, FlowSettings(file, part));
+  if (file.metadata().dtype == "float64") return std::make_unique<NativeFlowNetwork<double>>(std::move(model));
+  return std::make_unique<NativeFlowNetwork<float>>(std::move(model));
 }
 
 }    // namespace vitrify

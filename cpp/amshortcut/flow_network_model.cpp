@@ -14,7 +14,7 @@ namespace vitrify {
 namespace {
 
 constexpr int MAX_WIDTH_OF_ATOM = 1024, MAX_LAYERS = 64;
-// What embeds a time: python/vitrify/models/amshortcut.py.
+// The embedding of a time: python/vitrify/amshortcut/models/base.py.
 constexpr int OCTAVES = 8, WAVES = 2 * OCTAVES + 1;
 constexpr double PI = 3.14159265358979323846, MOST_STANDARD = 4.0;
 
@@ -42,11 +42,9 @@ void silu(std::vector<double> &values)
 
 }    // namespace
 
-FlowSettings::FlowSettings(const ModelFile &file) : prefix(file.metadata().kind == "glassvae" ? "decoder." : "")
+FlowSettings::FlowSettings(const ModelFile &file, const std::string &part_of_model) : part(part_of_model)
 {
   const Metadata &metadata = file.metadata();
-  if (metadata.kind != "amshortcut" && metadata.kind != "glassvae")
-    throw Error("model file " + file.path() + " is of kind " + metadata.kind + ", not amshortcut or glassvae");
   if (!file.has_native_weights() || metadata.generator.process != "flow")
     throw Error("model file " + file.path() + " has no weights for the native engine (variant " + metadata.variant +
                 "): use engine torch, or a model of variant flow");
@@ -56,14 +54,14 @@ FlowSettings::FlowSettings(const ModelFile &file) : prefix(file.metadata().kind 
 void FlowSettings::read(const ModelFile &file)
 {
   const Metadata &metadata = file.metadata();
-  const bool is_decoder = metadata.kind == "glassvae";
+  const bool is_part = !part.empty();
   const json all = json::parse(file.metadata_text()).at("hyperparameters");
-  const json &own = is_decoder ? all.at("decoder") : all;
-  layers = is_decoder ? size_of(own, "layers", 1, MAX_LAYERS) : metadata.layers;
+  const json &own = is_part ? all.at(part) : all;
+  layers = is_part ? size_of(own, "layers", 1, MAX_LAYERS) : metadata.layers;
   width = size_of(own, "width", 8, MAX_WIDTH_OF_ATOM);
   splines = size_of(own, "splines", 1);
   condition = size_of(own, "condition", 1);
-  cutoff = is_decoder ? own.at("cutoff").get<double>() : metadata.cutoff;
+  cutoff = is_part ? own.at("cutoff").get<double>() : metadata.cutoff;
   own.at("spread").get_to(spread);
   churn_spread = own.value("churn_spread", spread);
   if (!(spread >= 0.0 && churn_spread >= 0.0)) throw Error("the spread is negative: export the model again");
@@ -73,19 +71,19 @@ void FlowSettings::read(const ModelFile &file)
   if (metadata.species.size() > MAX_SIZE || metadata.generator.properties.size() > MAX_SIZE || layers < 1 ||
       layers > MAX_LAYERS || !(cutoff > 0.0) || !std::isfinite(cutoff))
     throw Error("its hyperparameters contradict one another: export the model again");
-  if (!is_decoder) check_node_width(metadata, width);
+  if (!is_part) check_node_width(metadata, width);
 }
 
 FlowNetworkModel::FlowNetworkModel(const ModelFile &file, const FlowSettings &settings) :
-    n_species(static_cast<int>(file.metadata().species.size())),
+    sizes(settings), n_species(static_cast<int>(file.metadata().species.size())),
     n_properties(static_cast<int>(file.metadata().generator.properties.size())), width(settings.width),
     splines(settings.splines), condition(settings.condition), cutoff(settings.cutoff),
     layers(static_cast<std::size_t>(settings.layers))
 {
-  read_checked(file, [&] { read_weights(file, settings.prefix); });
+  read_checked(file, [&] { read_weights(file, settings.part.empty() ? "" : settings.part + "."); });
 }
 
-void FlowNetworkModel::read_weights(const ModelFile &file, const char *prefix)
+void FlowNetworkModel::read_weights(const ModelFile &file, const std::string &prefix)
 {
   const Weights weights(file.native_weights());
   const auto tensor = [&](const std::string &name, const std::vector<std::size_t> &shape) {
@@ -129,7 +127,7 @@ std::vector<double> FlowNetworkModel::condition_of(double time, double step, con
   std::vector<double> found = linear(times, times_bias, waves);
   const std::size_t c = found.size();
   for (std::size_t p = 0; p < property_mean.size(); ++p) {
-    // What is not asked for may be anything, such as NaN.
+    // A property that is not asked for may be anything, such as NaN.
     const double value = is_known[p] != 0.0 ? properties[p] : property_mean[p];
     const double standard = std::clamp((value - property_mean[p]) / property_scale[p], -MOST_STANDARD, MOST_STANDARD);
     const double *line = known.data() + 2 * c * p, *bend = line + c, *null = unknown.data() + c * p;

@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "engines/flow_network.h"
 #include "modelfile/model_file.h"
 
+#include <string>
 #include <vector>
 
 namespace vitrify {
 
-/// Where the flow of a model file is, and its sizes, checked: the whole model of kind amshortcut, the decoder of kind
-/// glassvae, whose properties are z.
-struct FlowSettings {
+/// The sizes of the flow network of a model file, checked. The network is the whole model, or a `part` of it: then its
+/// hyperparameters are a section of that name, and the names of its tensors begin with it and a dot.
+struct FlowSettings : FlowSizes {
   /// Throws Error that begins with the path if the file has no native weights, or the sizes contradict one another.
-  explicit FlowSettings(const ModelFile &file);
+  FlowSettings(const ModelFile &file, const std::string &part);
 
-  const char *prefix;    // of the names of its tensors
-  int layers = 0, width = 0, splines = 0, condition = 0;
-  double cutoff = 0.0;
-  double spread = 0.0, churn_spread = 0.0;    // of the noise at time 1, and of that which is put back
+  std::string part;    // empty for the whole model
+  int layers = 0, splines = 0, condition = 0;
 
 private:
   void read(const ModelFile &file);
 };
 
 /// The weights and hyperparameters of a FlowAMShortcut, checked: sizes agree and every number is finite. Tensors are as
-/// the file has them; see python/vitrify/models/amshortcut_flow.py.
+/// the file has them; see python/vitrify/amshortcut/models/flow.py.
 struct FlowNetworkModel {
   /// Throws Error that begins with the path if the file has no native weights or they are damaged.
-  explicit FlowNetworkModel(const ModelFile &file) : FlowNetworkModel(file, FlowSettings(file)) {}
+  FlowNetworkModel(const ModelFile &file, const FlowSettings &settings);
 
   struct Layer {
     std::vector<double> filters;                        // (splines, width), after the first layer (splines, 2 width)
@@ -36,6 +36,7 @@ struct FlowNetworkModel {
     std::vector<double> out, out_bias;                  // (3 width, 2 width), (3 width)
   };
 
+  FlowSizes sizes;
   int n_species = 0, n_properties = 0, width = 0, splines = 0, condition = 0;
   double cutoff = 0.0;
   std::vector<double> embedding;                        // (species, width)
@@ -50,8 +51,7 @@ struct FlowNetworkModel {
   std::vector<double> modulation(double time, double step, const double *properties, const double *is_known) const;
 
 private:
-  FlowNetworkModel(const ModelFile &file, const FlowSettings &settings);
-  void read_weights(const ModelFile &file, const char *prefix);
+  void read_weights(const ModelFile &file, const std::string &prefix);
   std::vector<double> condition_of(double time, double step, const double *properties, const double *is_known) const;
 };
 

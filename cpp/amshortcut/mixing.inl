@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The networks of the atoms between sums over neighbours, for native_kernels.inl alone.
+// The networks of the atoms between two sums over neighbours, local to kernels.cpp.
+#pragma once
+
+#include "amshortcut/moment_kernels.h"
+#include "simd/math.inl"
+#include "simd/product.inl"
 
 namespace vitrify {
 
@@ -85,12 +90,6 @@ template <typename T> void make_invariants(const MomentMixing<T> &m, int i)
   standardise(to, count * m.width);
 }
 
-template <typename T> void fill_rows(int rows, int width, const T *row, T *to)
-{
-  for (int i = 0; i < rows; ++i)
-    for (int c = 0; c < width; ++c) *to++ = row[c];
-}
-
 template <typename T> void mix_moments(const MomentMixing<T> &m, int n)
 {
   const std::ptrdiff_t w = m.width;
@@ -142,12 +141,6 @@ template <typename T> void read_out_moments(const MomentReadout<T> &m, int n, do
       answers[3 * i + a] = static_cast<double>(total / static_cast<T>(m.width));
     }
   }
-}
-
-template <typename T> MomentKernels<T> moment_kernels()
-{
-  return {place_edges<T>,   sum_moments<T>, pull_moments<T>,    find_neighbours<T>,
-          measure_edges<T>, mix_moments<T>, read_out_moments<T>};
 }
 
 }    // namespace

@@ -8,8 +8,8 @@
 
 namespace vitrify {
 
-/// Directed edges from `centres` to `neighbours`, those of a centre together. Edges without an order are summed all the
-/// same, but slowly.
+/// Directed edges from `centres` to `neighbours`, sorted by centre; sums over edges in another order are right, but
+/// slow.
 template <typename T> struct MomentGraph {
   std::int64_t n;
   const std::int64_t *centres, *neighbours;
@@ -27,14 +27,14 @@ template <typename T> struct MomentInputs {
   int filters() const { return v ? 2 * width : width; }
 };
 
-/// What MomentLayer.forward sums over neighbours (models/amshortcut_flow.py): adds to moments (nodes, 9, width) and
-/// carried (nodes, 4, width), the latter where there are vectors.
+/// The sums over neighbours of MomentLayer.forward (python/vitrify/amshortcut/models/flow.py): adds to moments (nodes,
+/// 9, width) and carried (nodes, 4, width), the latter where there are vectors.
 template <typename T>
 void sum_moments(const MomentGraph<T> &graph, const MomentInputs<T> &inputs, T *moments, T *carried);
 
-/// Adds the gradients of a loss by s, v and the weight, given those by the moments and by what is carried.
+/// Adds the gradients of a loss by s, v and the weight, given its gradients by the moments and the carried vectors.
 template <typename T>
-void pull_moments(const MomentGraph<T> &graph, const MomentInputs<T> &inputs, const T *by_moments, const T *by_carried,
-                  T *by_s, T *by_v, T *by_weight);
+void moments_backward(const MomentGraph<T> &graph, const MomentInputs<T> &inputs, const T *by_moments,
+                      const T *by_carried, T *by_s, T *by_v, T *by_weight);
 
 }    // namespace vitrify

@@ -1,39 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <cstdint>
+#include "simd/instruction_set.h"
+#include "simd/neighbour_query.h"
+#include "simd/sizes.h"
+#include "simd/spline_edges.h"
 
-// What the generator's network computes in its inner loops, for one precision T: python/vitrify/models/
-// amshortcut_flow.py. As native_kernels.h, this header holds plain data only.
+// The inner loops of the flow network, for one precision T: python/vitrify/amshortcut/models/flow.py. Plain data: see
+// simd/instruction_set.h.
 
 namespace vitrify {
 
-struct NeighbourQuery;
-
-/// Neighbours of one atom that are worked on at a time.
-constexpr int EDGES = 64;
-/// Harmonics up to rank two: 1, x, y, z, xy, yz, zz, xz, xx-yy.
-constexpr int HARMONICS = 9;
 /// Sums over carried vectors: along the edge, and x, y, z.
 constexpr int CARRIED = 4;
-/// Atoms whose networks are evaluated together.
-constexpr int MIXED = 16;
-
-/// At most EDGES neighbours of one atom: what is the same for all channels.
-template <typename T> struct MomentEdges {
-  int n;
-  std::int64_t nodes[EDGES];
-  int rows[EDGES];    // first of the four splines that are not zero, and their values
-  alignas(64) T taps[4][EDGES];
-  alignas(64) T harmonics[HARMONICS][EDGES];
-};
-
-/// Uniform cubic B-splines of the distance: nn.CubicSplines.
-template <typename T> struct SplineGrid {
-  T start, inverse_spacing;
-  int size;
-};
-
 /// Width: channels, a multiple of 8. A row of the table has `width` values, or twice as many where there are vectors;
 /// there are size + 3 rows, the last three zero, and all are divided by 6.
 template <typename T> struct MomentSums {
@@ -52,55 +31,53 @@ template <typename T> struct MomentGradients {
   T *by_table, *by_s, *by_v;           // is added to
 };
 
-/// Neighbours that a search has found: what NeighbourQuery::ids says of them, and r_j - r_i. Room for one more vector.
-template <typename T> struct FoundNeighbours {
-  int *ids;
-  T *vectors[3];
-};
-
-/// The network of n <= MIXED atoms in one layer; matrices are stored for products with rows from the left. Widths of
-/// matrices and of what they give are rounded up to whole vectors.
+/// The network of n <= BATCH atoms in one layer; matrices are stored for products with rows from the left. Widths of
+/// matrices and of their products are rounded up to whole vectors.
 template <typename T> struct MomentMixing {
   int width, out_width;    // channels; columns of `out`, 3 width or more
   bool first;
   const T *mix;                     // (width, 2 width), after the first layer (3 width, 2 width)
   const T *hidden, *hidden_bias;    // (5 or 6 width, 2 width), (2 width)
-  const T *gain, *shift;            // of the hidden values, (2 width), as this call's condition says
+  const T *gain, *shift;            // of the hidden values, (2 width), which follow from time, step and properties
   const T *out, *out_bias;          // (2 width, out_width), (out_width)
-  // Features, in and out, and what their neighbours sum to; the moments are changed.
+  // Features, in and out, and the sums over neighbours, of which the moments are changed.
   const T *s, *v;
   T *moments, *carried;
   T *new_s, *new_v;
-  // Room.
-  T *vectors;    // (3 MIXED, 3 width)
-  T *mixed;      // (3 MIXED, 2 width)
-  T *turned;     // (3, width)
-  T *scalars;    // (MIXED, 6 width)
-  T *hiddens;    // (MIXED, 2 width)
-  T *changes;    // (MIXED, out_width)
+  // Arrays to work in.
+  T *vectors;    // (3 BATCH, 3 width)
+  T *mixed;      // (3 BATCH, 2 width)
+  T *turned;     // (3 BATCH, width)
+  T *scalars;    // (BATCH, 6 width)
+  T *hiddens;    // (BATCH, 2 width)
+  T *changes;    // (BATCH, out_width)
 };
 
-/// What n <= MIXED atoms answer.
+/// The output of n <= BATCH atoms.
 template <typename T> struct MomentReadout {
   int width, gate_width;    // channels; columns of `gate`
   const T *gate, *bias;     // (width, gate_width), (gate_width)
   const T *s, *v;
-  T *gates;    // room, (MIXED, gate_width)
+  T *gates;    // (BATCH, gate_width), to work in
 };
 
-/// What one instruction set has for the precision T.
+/// The kernels of one instruction set for the precision T.
 template <typename T> struct MomentKernels {
+  int lanes;    // values of a vector
   /// Rows and taps of edges->n distances.
-  void (*place)(const SplineGrid<T> &, const T *distances, MomentEdges<T> *edges);
-  void (*sum)(const MomentSums<T> &, const MomentEdges<T> &);
-  void (*pull)(const MomentGradients<T> &, const MomentEdges<T> &);
+  void (*place)(const SplineGrid<T> &, const T *distances, SplineEdges<T> *edges);
+  void (*sum)(const MomentSums<T> &, const SplineEdges<T> &);
+  void (*backward)(const MomentGradients<T> &, const SplineEdges<T> &);
   /// Finds the nodes around an atom that are closer than the root of `limit`; returns their number.
   int (*find)(const NeighbourQuery &, double limit, const FoundNeighbours<T> &);
-  /// The edges to n <= EDGES neighbours from number `first` on.
-  void (*measure)(const SplineGrid<T> &, const FoundNeighbours<T> &, int first, int n, MomentEdges<T> *edges);
+  /// The edges to n <= BLOCK neighbours from number `first` on.
+  void (*measure)(const SplineGrid<T> &, const FoundNeighbours<T> &, int first, int n, SplineEdges<T> *edges);
   void (*mix)(const MomentMixing<T> &, int n);
   /// answers (n, 3)
   void (*read_out)(const MomentReadout<T> &, int n, double *answers);
 };
+
+VITRIFY_DECLARE_KERNELS(MomentKernels<float>);
+VITRIFY_DECLARE_KERNELS(MomentKernels<double>);
 
 }    // namespace vitrify

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Moments of the generator's network and their gradients, for native_kernels.inl alone.
+// Sums of moments over edges and their gradients, local to kernels.cpp.
+#pragma once
+
+#include "amshortcut/moment_kernels.h"
+#include "simd/math.inl"
+#include "simd/spline_edges.inl"
+#include "simd/vectors.inl"
 
 namespace vitrify {
 
@@ -19,15 +25,15 @@ template <typename T, int N> struct Channels {
   static VITRIFY_INLINE void add(T *to, const Type &values) { store(to, load(to) + values); }
 
   // The splines of edge e, from the first of its rows.
-  static VITRIFY_INLINE Type filter(const MomentEdges<T> &edges, int e, const T *row, std::ptrdiff_t stride)
+  static VITRIFY_INLINE Type filter(const SplineEdges<T> &edges, int e, const T *row, std::ptrdiff_t stride)
   {
-    return load(row) * edges.taps[0][e] + load(row + stride) * edges.taps[1][e] +
-           load(row + 2 * stride) * edges.taps[2][e] + load(row + 3 * stride) * edges.taps[3][e];
+    return load(row) * edges.weights[0][e] + load(row + stride) * edges.weights[1][e] +
+           load(row + 2 * stride) * edges.weights[2][e] + load(row + 3 * stride) * edges.weights[3][e];
   }
 };
 
 template <typename T, int N, bool VECTORS>
-VITRIFY_INLINE void sum_channels(const MomentSums<T> &m, const MomentEdges<T> &edges, int c)
+VITRIFY_INLINE void sum_channels(const MomentSums<T> &m, const SplineEdges<T> &edges, int c)
 {
   using G = Channels<T, N>;
   using V = typename G::Type;
@@ -55,7 +61,7 @@ VITRIFY_INLINE void sum_channels(const MomentSums<T> &m, const MomentEdges<T> &e
 }
 
 template <typename T, int N, bool VECTORS>
-VITRIFY_INLINE void pull_channels(const MomentGradients<T> &m, const MomentEdges<T> &edges, int c)
+VITRIFY_INLINE void channels_backward(const MomentGradients<T> &m, const SplineEdges<T> &edges, int c)
 {
   using G = Channels<T, N>;
   using V = typename G::Type;
@@ -72,7 +78,7 @@ VITRIFY_INLINE void pull_channels(const MomentGradients<T> &m, const MomentEdges
     for (int k = 1; k < HARMONICS; ++k) by_radial += by_moments[k] * edges.harmonics[k][e];
     G::add(m.by_s + at, G::filter(edges, e, row, stride) * by_radial);
     const V by_filter = G::load(m.s + at) * by_radial;
-    for (int t = 0; t < 4; ++t) G::add(by_row + t * stride, by_filter * edges.taps[t][e]);
+    for (int t = 0; t < 4; ++t) G::add(by_row + t * stride, by_filter * edges.weights[t][e]);
     if (!VECTORS) continue;
     const V filter = G::filter(edges, e, row + width, stride);
     V by_second = V{};
@@ -82,12 +88,12 @@ VITRIFY_INLINE void pull_channels(const MomentGradients<T> &m, const MomentEdges
       by_second += G::load(m.v + place) * by_moved;
       G::add(m.by_v + place, filter * by_moved);
     }
-    for (int t = 0; t < 4; ++t) G::add(by_row + width + t * stride, by_second * edges.taps[t][e]);
+    for (int t = 0; t < 4; ++t) G::add(by_row + width + t * stride, by_second * edges.weights[t][e]);
   }
 }
 
-// Whole vectors first, then what is left of a width that is a multiple of 8.
-template <typename T, bool VECTORS> void sum_moments_of(const MomentSums<T> &m, const MomentEdges<T> &edges)
+// Whole vectors first, then the rest of a width that is a multiple of 8.
+template <typename T, bool VECTORS> void sum_moments_of(const MomentSums<T> &m, const SplineEdges<T> &edges)
 {
   constexpr int length = Vector<T>::LENGTH;
   int c = 0;
@@ -96,57 +102,26 @@ template <typename T, bool VECTORS> void sum_moments_of(const MomentSums<T> &m, 
     for (; c < m.width; c += LANES) sum_channels<T, LANES, VECTORS>(m, edges, c);
 }
 
-template <typename T, bool VECTORS> void pull_moments_of(const MomentGradients<T> &m, const MomentEdges<T> &edges)
+template <typename T, bool VECTORS> void moments_backward_of(const MomentGradients<T> &m, const SplineEdges<T> &edges)
 {
   constexpr int length = Vector<T>::LENGTH;
   int c = 0;
-  for (; c + length <= m.width; c += length) pull_channels<T, length, VECTORS>(m, edges, c);
+  for (; c + length <= m.width; c += length) channels_backward<T, length, VECTORS>(m, edges, c);
   if constexpr (length > LANES)
-    for (; c < m.width; c += LANES) pull_channels<T, LANES, VECTORS>(m, edges, c);
+    for (; c < m.width; c += LANES) channels_backward<T, LANES, VECTORS>(m, edges, c);
 }
 
-template <typename T> void sum_moments(const MomentSums<T> &m, const MomentEdges<T> &edges)
+template <typename T> void sum_moments(const MomentSums<T> &m, const SplineEdges<T> &edges)
 { m.v ? sum_moments_of<T, true>(m, edges) : sum_moments_of<T, false>(m, edges); }
 
-template <typename T> void pull_moments(const MomentGradients<T> &m, const MomentEdges<T> &edges)
-{ m.v ? pull_moments_of<T, true>(m, edges) : pull_moments_of<T, false>(m, edges); }
-
-template <typename T> void place_edges(const SplineGrid<T> &grid, const T *distances, MomentEdges<T> *edges)
-{
-  const T size = static_cast<T>(grid.size);
-  const int last = grid.size - 1;
-  for (int e = 0; e < edges->n; ++e) {
-    T t = (distances[e] - grid.start) * grid.inverse_spacing;
-    t = t < T(0) ? T(0) : t;
-    t = t > size ? size : t;
-    // NaN takes the first interval and stays NaN, so that training sees a loss that is not finite.
-    const int place = t > T(0) ? static_cast<int>(t) : 0;
-    const int first = place < last ? place : last;
-    const T u = t - static_cast<T>(first), s = T(1) - u;
-    edges->rows[e] = first;
-    edges->taps[0][e] = s * s * s;
-    edges->taps[1][e] = T(4) + u * u * (T(3) * u - T(6));
-    edges->taps[2][e] = T(4) + s * s * (T(3) * s - T(6));
-    edges->taps[3][e] = u * u * u;
-  }
-}
-
-template <typename T> int find_neighbours(const NeighbourQuery &s, double limit, const FoundNeighbours<T> &found)
-{
-  using G = Together;
-  return visit(s, limit, [&](int at, int k, auto dx, auto dy, auto dz, auto, unsigned mask) {
-    G::append(found.vectors[0] + at, dx, mask);
-    G::append(found.vectors[1] + at, dy, mask);
-    G::append(found.vectors[2] + at, dz, mask);
-    G::append(found.ids + at, G::ids(s.ids + k), mask);
-  });
-}
+template <typename T> void moments_backward(const MomentGradients<T> &m, const SplineEdges<T> &edges)
+{ m.v ? moments_backward_of<T, true>(m, edges) : moments_backward_of<T, false>(m, edges); }
 
 template <typename T>
-void measure_edges(const SplineGrid<T> &grid, const FoundNeighbours<T> &found, int first, int n, MomentEdges<T> *edges)
+void measure_edges(const SplineGrid<T> &grid, const FoundNeighbours<T> &found, int first, int n, SplineEdges<T> *edges)
 {
   const T *xs = found.vectors[0] + first, *ys = found.vectors[1] + first, *zs = found.vectors[2] + first;
-  alignas(64) T distances[EDGES];
+  alignas(64) T distances[BLOCK];
   edges->n = n;
   for (int e = 0; e < n; ++e) edges->nodes[e] = found.ids[first + e];
   auto &h = edges->harmonics;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "base/species_pair.h"
 #include "neighbours/configuration.h"
 
 #include <cstddef>
@@ -9,13 +10,27 @@
 
 namespace vitrify {
 
-/// Index of the unordered pair of species a, b in arrays with one value for each pair.
-inline std::size_t pair_of_species(int a, int b)
-{
-  const auto high = static_cast<std::size_t>(a > b ? a : b);
-  const auto low = static_cast<std::size_t>(a > b ? b : a);
-  return high * (high + 1) / 2 + low;
-}
+/// The common part of all engines. `begin` may throw std::exception.
+class AnyEngine {
+public:
+  AnyEngine() = default;
+  AnyEngine(const AnyEngine &) = delete;
+  AnyEngine &operator=(const AnyEngine &) = delete;
+  virtual ~AnyEngine() = default;
+
+  /// Reads the configuration, whose arrays must stay as they are until `finish`, and finds the pairs within the cutoff.
+  virtual void begin(const Configuration &configuration) = 0;
+  /// True if `begin` reads the neighbour lists of the configuration; otherwise the engine finds its pairs without them.
+  virtual bool needs_lists() const { return false; }
+  /// Bytes that the engine holds.
+  virtual std::size_t bytes() const = 0;
+  /// The smallest distance of each `pair_of_species` of the last configuration, infinity where no pair was within the
+  /// cutoff. Known after `begin`; for kind symgnn, after the last layer.
+  const std::vector<double> &closest() const { return closest_; }
+
+protected:
+  std::vector<double> closest_;
+};
 
 /// Runs a model layer by layer; between layers the host fills the ghosts' node features from their owners.
 ///
@@ -24,16 +39,9 @@ inline std::size_t pair_of_species(int a, int b)
 ///     engine.finish(first, second);
 ///
 /// Every method may throw std::exception. A configuration without owned atoms is valid and costs nothing.
-class Engine {
+class Engine : public AnyEngine {
 public:
-  Engine() = default;
-  Engine(const Engine &) = delete;
-  Engine &operator=(const Engine &) = delete;
-  virtual ~Engine() = default;
-
-  /// Reads the configuration, whose arrays must stay as they are until `finish`, and finds the pairs within the cutoff.
-  virtual void begin(const Configuration &configuration) = 0;
-  /// Updates the features of the owned nodes; those of the ghosts are stale until `unpack` has filled them.
+  /// Updates the features of the owned nodes; ghosts have old ones until `unpack` has filled them.
   virtual void layer(int index) = 0;
   /// Number of values of one node in `pack` and `unpack`.
   virtual int width() const = 0;
@@ -41,20 +49,9 @@ public:
   virtual void pack(int n, const int *list, double *buffer) const = 0;
   /// Reads the features of the nodes first ... first + n - 1 from `buffer`.
   virtual void unpack(int n, int first, const double *buffer) = 0;
-  /// What the model says of each owned atom. Kind ogn: displacement and velocity change of one stride, (n_owned, 3)
+  /// Writes the outputs of each owned atom. Kind ogn: displacement and velocity change of one stride, (n_owned, 3)
   /// each; kind symgnn: property and its standard deviation, (n_owned) each. See Metadata::components.
   virtual void finish(double *first, double *second) = 0;
-  /// True if `begin` reads the neighbour lists of the configuration; otherwise the engine finds its pairs without them.
-  virtual bool needs_lists() const { return true; }
-  /// Bytes that the engine holds.
-  virtual std::size_t bytes() const = 0;
-
-  /// The smallest distance of each `pair_of_species`, infinity where no pair was within the cutoff. Kind ogn: known
-  /// after `begin`; kind symgnn: after the last layer.
-  const std::vector<double> &closest() const { return closest_; }
-
-protected:
-  std::vector<double> closest_;
 };
 
 /// Where an engine runs: `device` is "cpu", "cuda" (the GPU local_rank modulo the node's count) or "cuda:n".

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "neighbours/periodic.h"
+#include "base/geometry.h"
 
 #include <array>
 #include <cstddef>
 
 namespace vitrify {
 
-/// A network that says how the atoms of a noisy structure move. Throws Error.
+/// Sizes of a flow network, and the noise that it was trained with.
+struct FlowSizes {
+  int width = 0;                              // channels of an atom
+  double cutoff = 0.0;                        // in the model's units of length, as the two below
+  double spread = 0.0, churn_spread = 0.0;    // of the noise at time 1, and of noise that is added on the way
+};
+
+/// A network that gives the velocities of the atoms of a noisy structure. Throws Error.
 class FlowNetwork {
 public:
   virtual ~FlowNetwork() = default;
@@ -19,7 +26,8 @@ public:
   virtual void velocity(const std::array<Vector3, 3> &cell, std::size_t n, const double *positions, const int *types,
                         double time, double step, const double *properties, const double *known, double *out) = 0;
 
-  /// Memory that it holds.
+  virtual const FlowSizes &sizes() const = 0;
+  /// Bytes that it holds.
   virtual std::size_t bytes() const = 0;
 };
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Forces of latent models, for native_kernels.inl alone.
+// Forces of latent models, local to kernels.cpp.
+#pragma once
+
+#include "glassvae/invariants.inl"
 
 namespace vitrify {
 
@@ -7,26 +10,26 @@ namespace {
 
 // The gradient by A of one atom, in rows as A itself.
 template <typename T>
-void moments_backward(const GlassVAENetwork<T> &net, int species, const GlassVAEScratch<T> &room,
-                       const GlassVAEGradient<T> &by, const T *constant)
+void moments_backward(const GlassVAENetwork<T> &net, int species, const GlassVAEScratch<T> &scratch,
+                      const GlassVAEGradient<T> &by, const T *constant)
 {
   constexpr int size = HarmonicRow<T>::SIZE;
   const int w = net.width, inputs = net.n_species * (net.splines + 3);
   for (int c = 0; c < w; ++c) {
-    T *row = room.turned + c * size;
+    T *row = scratch.transposed + c * size;
     row[0] = by.zeroth[c];
     for (int k = 0; k < 3; ++k) row[1 + k] = by.first[k * w + c];
     for (int k = 0; k < 5; ++k) row[4 + k] = by.second[k * w + c];
     for (int k = HARMONICS; k < size; ++k) row[k] = T(0);
   }
-  for (int k = 0; k < inputs * size; ++k) room.sums[k] = T(0);
-  for (int k = 0; k < inputs; ++k) room.sums[k * size] = constant[k];
-  product<T, false, 0>(inputs, w, size, net.radial + static_cast<std::ptrdiff_t>(species) * inputs * w, w, room.turned,
-                       nullptr, room.sums);
+  for (int k = 0; k < inputs * size; ++k) scratch.sums[k] = T(0);
+  for (int k = 0; k < inputs; ++k) scratch.sums[k * size] = constant[k];
+  product<T, false, 0>(inputs, w, size, net.radial + static_cast<std::ptrdiff_t>(species) * inputs * w, w,
+                       scratch.transposed, nullptr, scratch.sums);
 }
 
 // Slopes of the splines by the distance; zero where they are constant.
-template <typename T> void slope_edges(const GlassVAENetwork<T> &net, const SeenEdges<T> &edges, T (*slopes)[EDGES])
+template <typename T> void slope_edges(const GlassVAENetwork<T> &net, const MeasuredEdges<T> &edges, T (*slopes)[BLOCK])
 {
   const T steep = T(3) * net.inverse_spacing, size = static_cast<T>(net.splines);
   for (int e = 0; e < edges.n; ++e) {
@@ -41,21 +44,21 @@ template <typename T> void slope_edges(const GlassVAENetwork<T> &net, const Seen
 }
 
 /// Sums of four rows of gradients, weighted by the splines and by their slopes.
-template <typename T> struct EdgePull {
+template <typename T> struct EdgeGradient {
   alignas(64) T around[HarmonicRow<T>::SIZE], along[HarmonicRow<T>::SIZE];
 
-  VITRIFY_INLINE EdgePull(const T *rows, const SeenEdges<T> &edges, const T (*slopes)[EDGES], int e)
+  VITRIFY_INLINE EdgeGradient(const T *rows, const MeasuredEdges<T> &edges, const T (*slopes)[BLOCK], int e)
   {
     using Row = HarmonicRow<T>;
     for (int q = 0; q < Row::PARTS; ++q) {
-      typename Row::V turning = {}, stretching = {};
+      typename Row::V values_sum = {}, slopes_sum = {};
       for (int t = 0; t < 4; ++t) {
         const auto row = load_vector(rows + t * Row::SIZE + q * Row::LENGTH);
-        turning += row * edges.taps[t][e];
-        stretching += row * slopes[t][e];
+        values_sum += row * edges.weights[t][e];
+        slopes_sum += row * slopes[t][e];
       }
-      store_vector(around + q * Row::LENGTH, turning);
-      store_vector(along + q * Row::LENGTH, stretching);
+      store_vector(around + q * Row::LENGTH, values_sum);
+      store_vector(along + q * Row::LENGTH, slopes_sum);
     }
   }
 
@@ -78,22 +81,22 @@ template <typename T> struct EdgePull {
 // Gradients by the vectors to the neighbours, (n, 4).
 template <typename T>
 void edge_forces(const GlassVAENetwork<T> &net, const NeighbourQuery &s, const int *places, const T *sums,
-                const SeenEdges<T> &edges, T (*gradients)[4])
+                 const MeasuredEdges<T> &edges, T (*gradients)[4])
 {
-  alignas(64) T slopes[4][EDGES];
+  alignas(64) T slopes[4][BLOCK];
   slope_edges(net, edges, slopes);
   const int kind = net.splines + 3;
   const T *least = net.least + static_cast<std::ptrdiff_t>(s.types[s.place]) * net.n_species;
   for (int e = 0; e < edges.n; ++e) {
     const int other = s.types[places[e]];
-    const EdgePull<T> pull(sums + static_cast<std::ptrdiff_t>(other * kind + edges.rows[e]) * HarmonicRow<T>::SIZE,
-                           edges, slopes, e);
+    const EdgeGradient<T> edge(sums + static_cast<std::ptrdiff_t>(other * kind + edges.rows[e]) * HarmonicRow<T>::SIZE,
+                               edges, slopes, e);
     T core = T(0);
     if (edges.distances[e] < least[other]) {
       const T inside = T(1) - edges.distances[e] / least[other];
       core = T(-300) * inside * inside / least[other];
     }
-    pull.gradient(edges.harmonics[1][e], edges.harmonics[2][e], edges.harmonics[3][e], edges.inverse[e], core,
+    edge.gradient(edges.harmonics[1][e], edges.harmonics[2][e], edges.harmonics[3][e], edges.inverse[e], core,
                   gradients[e]);
     gradients[e][3] = T(0);
   }
@@ -103,10 +106,10 @@ void edge_forces(const GlassVAENetwork<T> &net, const NeighbourQuery &s, const i
 struct PairVirial {
   Double4 rows[3] = {Double4::all(0.0), Double4::all(0.0), Double4::all(0.0)};
 
-  // `pull` points from the centre to the neighbour, as the force on the centre does.
-  VITRIFY_INLINE void add(const double (&vector)[3], const Double4 &pull)
+  // `force` acts on the centre.
+  VITRIFY_INLINE void add(const double (&vector)[3], const Double4 &force)
   {
-    for (int k = 0; k < 3; ++k) rows[k] = rows[k] - pull * vector[k];
+    for (int k = 0; k < 3; ++k) rows[k] = rows[k] - force * vector[k];
   }
   // xx, yy, zz, xy, xz, yz
   VITRIFY_INLINE void read(double *to) const
@@ -132,19 +135,19 @@ VITRIFY_INLINE void share_virial(const PairVirial &pair, double rounder, double 
 
 template <typename T>
 void add_forces(const GlassVAENetwork<T> &net, const NeighbourQuery &s, const FoundNeighbours<T> &found,
-          const GlassVAEScratch<T> &room, const GlassVAEGradient<T> &by, const GlassVAEForces<T> &to)
+                const GlassVAEScratch<T> &scratch, const GlassVAEGradient<T> &by, const GlassVAEForces<T> &to)
 {
-  moments_backward(net, s.types[s.place], room, by, to.constant);
+  moments_backward(net, s.types[s.place], scratch, by, to.constant);
   const int n = find_neighbours<T>(s, net.cutoff_square, found);
-  SeenEdges<T> edges;
-  alignas(64) T gradients[EDGES][4];
+  MeasuredEdges<T> edges;
+  alignas(64) T gradients[BLOCK][4];
   Double4 own = Double4::all(0.0);
   const Double4 rounder = Double4::all(to.rounder);
   PairVirial virial;
-  for (int first = 0; first < n; first += EDGES) {
+  for (int first = 0; first < n; first += BLOCK) {
     const int *places = found.ids + first;
-    see(net, found, first, n - first < EDGES ? n - first : EDGES, edges);
-    edge_forces(net, s, places, room.sums, edges, gradients);
+    measure_found(net, found, first, n - first < BLOCK ? n - first : BLOCK, edges);
+    edge_forces(net, s, places, scratch.sums, edges, gradients);
     for (int e = 0; e < edges.n; ++e) {
       const Double4 rounded = (converted<double>(load<Four<T>>(gradients[e])) * to.scale + rounder) - rounder;
       own += rounded;
@@ -167,9 +170,6 @@ void add_forces(const GlassVAENetwork<T> &net, const NeighbourQuery &s, const Fo
   virial.read(sums);
   for (int k = 0; k < 6; ++k) to.virial[k] += sums[k];
 }
-
-template <typename T> GlassVAEKernels<T> glassvae_kernels()
-{ return {describe_moments<T>, make_features<T>, energy_gradient<T>, backward<T>, add_forces<T>}; }
 
 }    // namespace
 

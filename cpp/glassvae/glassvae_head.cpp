@@ -19,7 +19,7 @@ Values silu(Values x)
 }
 
 // by_y times the derivative of silu at x
-Values through_silu(const Values &x, Values by_y)
+Values silu_backward(const Values &x, Values by_y)
 {
   for (std::size_t k = 0; k < x.size(); ++k) {
     const double s = sigmoid(x[k]);
@@ -42,7 +42,7 @@ Values joined(Values a, const Values &b)
 
 }    // namespace
 
-Values Dense::of(const Values &x) const
+Values Dense::evaluate(const Values &x) const
 {
   Values y = bias.empty() ? Values(outputs) : bias;
   for (std::size_t o = 0; o < outputs; ++o)
@@ -50,7 +50,7 @@ Values Dense::of(const Values &x) const
   return y;
 }
 
-Values Dense::pulled(const Values &by_y) const
+Values Dense::backward(const Values &by_y) const
 {
   Values by_x(inputs);
   for (std::size_t o = 0; o < outputs; ++o)
@@ -58,20 +58,20 @@ Values Dense::pulled(const Values &by_y) const
   return by_x;
 }
 
-Values Residual::of(const Values &x) const
-{ return sum(outer.of(silu(inner.of(x))), x); }
+Values Residual::evaluate(const Values &x) const
+{ return sum(outer.evaluate(silu(inner.evaluate(x))), x); }
 
-Values Residual::pulled(const Values &x, const Values &by_y) const
-{ return sum(inner.pulled(through_silu(inner.of(x), outer.pulled(by_y))), by_y); }
+Values Residual::backward(const Values &x, const Values &by_y) const
+{ return sum(inner.backward(silu_backward(inner.evaluate(x), outer.backward(by_y))), by_y); }
 
-Values Perceptron::of(const Values &x) const
-{ return sum(linear.of(x), out.of(silu(second.of(silu(first.of(x)))))); }
+Values Perceptron::evaluate(const Values &x) const
+{ return sum(linear.evaluate(x), out.evaluate(silu(second.evaluate(silu(first.evaluate(x)))))); }
 
-Values Perceptron::pulled(const Values &x, const Values &by_y) const
+Values Perceptron::backward(const Values &x, const Values &by_y) const
 {
-  const Values below = first.of(x), above = second.of(silu(below));
-  const Values by_hidden = second.pulled(through_silu(above, out.pulled(by_y)));
-  return sum(linear.pulled(by_y), first.pulled(through_silu(below, by_hidden)));
+  const Values below = first.evaluate(x), above = second.evaluate(silu(below));
+  const Values by_hidden = second.backward(silu_backward(above, out.backward(by_y)));
+  return sum(linear.backward(by_y), first.backward(silu_backward(below, by_hidden)));
 }
 
 void GlassVAEHead::evaluate(const double *pooled_features)
@@ -81,28 +81,28 @@ void GlassVAEHead::evaluate(const double *pooled_features)
   for (std::size_t k = 0; k < summary; ++k)
     pooled[k] = (pooled_features[2 * latent + k] / count_ - pooled_shift[k]) / pooled_scale[k];
   steps_ = {pooled};
-  for (const Residual &block : edge_blocks) steps_.push_back(block.of(steps_.back()));
-  seen_.assign(pooled_features, pooled_features + 2 * latent);
-  for (double &value : seen_) value /= count_;
-  seen_ = joined(seen_, steps_.back());
-  mu_ = posterior.of(seen_);
+  for (const Residual &block : edge_blocks) steps_.push_back(block.evaluate(steps_.back()));
+  inputs_.assign(pooled_features, pooled_features + 2 * latent);
+  for (double &value : inputs_) value /= count_;
+  inputs_ = joined(inputs_, steps_.back());
+  mu_ = posterior.evaluate(inputs_);
   mu_.resize(latent);    // the rest is the variance of z
-  common_ = fusion.of(joined(mu_, steps_.back()))[0];
+  common_ = fusion.evaluate(joined(mu_, steps_.back()))[0];
 }
 
-Values GlassVAEHead::pulled(Values by_mu, double by_common) const
+Values GlassVAEHead::backward(Values by_mu, double by_common) const
 {
-  const Values by_both = fusion.pulled(joined(mu_, steps_.back()), {by_common});
+  const Values by_both = fusion.backward(joined(mu_, steps_.back()), {by_common});
   for (std::size_t k = 0; k < latent; ++k) by_mu[k] += by_both[k];
   by_mu.resize(2 * latent);
-  Values by_totals = posterior.pulled(seen_, by_mu);
-  Values by_summary(by_totals.begin() + static_cast<std::ptrdiff_t>(2 * latent), by_totals.end());
+  Values by_pooled = posterior.backward(inputs_, by_mu);
+  Values by_summary(by_pooled.begin() + static_cast<std::ptrdiff_t>(2 * latent), by_pooled.end());
   for (std::size_t k = 0; k < summary; ++k) by_summary[k] += by_both[latent + k];
-  for (std::size_t b = edge_blocks.size(); b-- > 0;) by_summary = edge_blocks[b].pulled(steps_[b], by_summary);
-  for (std::size_t k = 0; k < summary; ++k) by_totals[2 * latent + k] = by_summary[k] / pooled_scale[k];
-  for (double &value : by_totals) value /= count_;
-  by_totals.push_back(0.0);
-  return by_totals;
+  for (std::size_t b = edge_blocks.size(); b-- > 0;) by_summary = edge_blocks[b].backward(steps_[b], by_summary);
+  for (std::size_t k = 0; k < summary; ++k) by_pooled[2 * latent + k] = by_summary[k] / pooled_scale[k];
+  for (double &value : by_pooled) value /= count_;
+  by_pooled.push_back(0.0);
+  return by_pooled;
 }
 
 }    // namespace vitrify

@@ -11,30 +11,30 @@ struct Dense {
   std::size_t inputs = 0, outputs = 0;
   std::vector<double> weight, bias;
 
-  std::vector<double> of(const std::vector<double> &x) const;
-  /// The gradient by x, given the one by y.
-  std::vector<double> pulled(const std::vector<double> &by_y) const;
+  std::vector<double> evaluate(const std::vector<double> &x) const;
+  /// The gradient of a loss by x, given the one by y.
+  std::vector<double> backward(const std::vector<double> &by_y) const;
 };
 
 /// x plus two linear maps of itself with silu between them.
 struct Residual {
   Dense inner, outer;
 
-  std::vector<double> of(const std::vector<double> &x) const;
-  std::vector<double> pulled(const std::vector<double> &x, const std::vector<double> &by_y) const;
+  std::vector<double> evaluate(const std::vector<double> &x) const;
+  std::vector<double> backward(const std::vector<double> &x, const std::vector<double> &by_y) const;
 };
 
 /// A linear map and, added to it, two hidden layers.
 struct Perceptron {
   Dense linear, first, second, out;
 
-  std::vector<double> of(const std::vector<double> &x) const;
-  std::vector<double> pulled(const std::vector<double> &x, const std::vector<double> &by_y) const;
+  std::vector<double> evaluate(const std::vector<double> &x) const;
+  std::vector<double> backward(const std::vector<double> &x, const std::vector<double> &by_y) const;
 };
 
-/// What a latent model of variant equivariant makes of its pooled_features:
-/// python/vitrify/models/glassvae_equivariant.py. Totals are those of the graph path (2 latent), pooled pair distances
-/// (summary), and the number of atoms.
+/// The posterior and the energy that all atoms have in common, from the pooled features of a structure: the output of
+/// the graph path (2 latent), pooled functions of pair distances (summary), and the number of atoms. See
+/// python/vitrify/glassvae/models/equivariant.py.
 class GlassVAEHead {
 public:
   std::size_t latent = 0, summary = 0;
@@ -42,20 +42,19 @@ public:
   std::vector<Residual> edge_blocks;
   Perceptron posterior, fusion;
 
-  std::size_t n_totals() const { return 2 * latent + summary + 1; }
-  /// Reads pooled_features over all atoms.
+  /// Takes the pooled features of all atoms.
   void evaluate(const double *pooled_features);
-  /// z, and what every atom's energy has in common.
+  /// z, and the part of the energy that every atom has.
   const std::vector<double> &mu() const { return mu_; }
   double common() const { return common_; }
-  /// Derivatives by the pooled_features of the last `evaluate`, given those by mu and by `common`. The number of atoms
-  /// moves with none of them, so that its own is 0.
-  std::vector<double> pulled(std::vector<double> by_mu, double by_common) const;
+  /// The gradient by the pooled features of the last `evaluate`, given those by mu and by `common`. The number of atoms
+  /// does not change with the positions, so that its own is 0.
+  std::vector<double> backward(std::vector<double> by_mu, double by_common) const;
 
 private:
   double count_ = 0.0;
-  std::vector<std::vector<double>> steps_;    // what each of the edge blocks sees, and last what they give
-  std::vector<double> seen_, mu_;             // seen_: by the posterior
+  std::vector<std::vector<double>> steps_;    // inputs of each of the edge blocks, and last their output
+  std::vector<double> inputs_, mu_;           // inputs_: of the posterior
   double common_ = 0.0;
 };
 

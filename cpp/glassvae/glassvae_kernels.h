@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <cstdint>
+#include "simd/instruction_set.h"
+#include "simd/neighbour_query.h"
+#include "simd/sizes.h"
+#include "simd/spline_edges.h"
 
-// What the native engine computes in its inner loops for latent models, for one precision T:
-// python/vitrify/models/glassvae_equivariant.py. As native_kernels.h, this header holds plain data only.
+// The inner loops of the native engine of latent models, for one precision T:
+// python/vitrify/glassvae/models/equivariant.py. Plain data: see simd/instruction_set.h.
 
 namespace vitrify {
 
-struct NeighbourQuery;
-template <typename T> struct FoundNeighbours;
-
-/// Atoms, of one species, whose networks are evaluated together.
-constexpr int TOGETHER_ATOMS = 16;
-/// Room for a row of harmonics; kernels use as many whole vectors of it as nine values need.
+/// Length of a row of harmonics. The kernels use as many whole vectors of it as HARMONICS values need.
 constexpr int MOST_HARMONICS = 16;
 
 /// Two hidden layers, stored for products with rows from the left, and their transposes.
@@ -23,7 +21,7 @@ template <typename T> struct HiddenLayers {
   const T *first_back, *second_back;
 };
 
-/// What is the same for all atoms. Width and hidden: columns, rounded up to whole vectors.
+/// The weights, the same for all atoms. Width and hidden are rounded up to whole vectors.
 template <typename T> struct GlassVAENetwork {
   int n_species, splines, width, hidden;
   double cutoff_square;
@@ -39,27 +37,26 @@ template <typename T> struct GlassVAENetwork {
   const T *energy_linear, *energy_out;    // (4 width), (hidden)
 };
 
-/// What is kept of n <= TOGETHER_ATOMS atoms between the passes: moments of rank one and two, invariants, later the
-/// gradient by them, and the slopes of the graph path's hidden layers.
+/// The results of n <= BATCH atoms that one pass leaves for the next.
 template <typename T> struct GlassVAEBatch {
   int n;
-  T *first, *second;    // (n, 3, width), (n, 5, width)
-  T *x;                 // (n, 4 width)
-  T *slopes[2];         // (n, hidden)
+  T *first, *second;    // (n, 3, width), (n, 5, width): moments of rank one and two
+  T *x;                 // (n, 4 width): invariants, later the gradient of the energy by them
+  T *slopes[2];         // (n, hidden): derivatives of silu in the hidden layers of the graph path
 };
 
-/// Room of a thread.
+/// Arrays that a thread works in.
 template <typename T> struct GlassVAEScratch {
   T *sums;                    // (species, splines + 3, MOST_HARMONICS): A of one atom, then the gradient by it
   T *moments;                 // (9, width): of one atom
-  T *turned;                  // (width, MOST_HARMONICS): gradients by them
-  T *by_first, *by_second;    // (TOGETHER_ATOMS, 3, width), (TOGETHER_ATOMS, 5, width): gradients by moments
-  T *mixed[2];                // (TOGETHER_ATOMS, 3, 2 width), (TOGETHER_ATOMS, 5, 2 width)
-  T *values[2];               // (TOGETHER_ATOMS, hidden)
-  T *slopes[2];               // (TOGETHER_ATOMS, hidden)
+  T *transposed;              // (width, MOST_HARMONICS): gradients by them
+  T *by_first, *by_second;    // (BATCH, 3, width), (BATCH, 5, width): gradients by moments
+  T *mixed[2];                // (BATCH, 3, 2 width), (BATCH, 5, 2 width)
+  T *values[2];               // (BATCH, hidden)
+  T *slopes[2];               // (BATCH, hidden)
 };
 
-/// What `describe` finds of an atom.
+/// Where `describe` writes the moments of an atom.
 template <typename T> struct GlassVAEMoments {
   T *zeroth, *first, *second;    // moments: (width), (3, width), (5, width)
   double *core;                  // repulsion, in energy scales
@@ -72,34 +69,40 @@ template <typename T> struct GlassVAEGradient {
   const T *zeroth, *first, *second;
 };
 
-/// Where forces go. Numbers are rounded to multiples of a quantum before they are added, so that sums are exact and do
-/// not depend on their order: adding and subtracting `rounder` does that.
+/// Where `add_forces` adds. Forces are rounded to multiples of a quantum first, by adding `rounder` and subtracting it
+/// again, so that sums are exact and do not depend on their order.
 template <typename T> struct GlassVAEForces {
   double scale, rounder;
-  const T *constant;    // (species, splines + 3): gradient by A of rank 0 that all atoms of its species have
-  double *forces;       // (places, 4), to which is added
-  double *virial;       // (6), to which is added
-  double *virials;      // (places, 6), to which is added, or null
+  const T *constant;    // (species, splines + 3): a gradient by A of rank 0, the same for all atoms of a species
+  double *forces;       // (nodes, 4) in the order of the grid
+  double *virial;       // (6)
+  double *virials;      // (nodes, 6) in the order of the grid, or null
 };
 
-/// What one instruction set has for the precision T.
+/// The kernels of one instruction set for the precision T.
 template <typename T> struct GlassVAEKernels {
-  /// Moments of the atom in the middle of its neighbour_query, whose ids are places and types species of places.
+  int lanes;    // values of a vector
+  /// Moments of the atom at the centre of the query, and its neighbours. Ids of the query are places in the grid.
   void (*describe)(const GlassVAENetwork<T> &, const NeighbourQuery &, const FoundNeighbours<T> &,
                    const GlassVAEScratch<T> &, const GlassVAEMoments<T> &);
-  /// Invariants of a batch; x holds the moments of rank 0. Adds the sums of x (4 width) and of the graph path's last
-  /// hidden layer (hidden) over the atoms.
+  /// Invariants of a batch, whose x holds the moments of rank 0 before. Adds to `sums` the sums over the atoms of x
+  /// (4 width) and of the last hidden layer of the graph path (hidden).
   void (*make_features)(const GlassVAENetwork<T> &, const GlassVAEBatch<T> &, const GlassVAEScratch<T> &, double *sums);
-  /// Energies of the atoms; x becomes the gradient by x. Adds the gradients by the first hidden layer (hidden).
+  /// Energies of the atoms; x becomes the gradient of the energy by x. Adds to `by_hidden` the gradients by the first
+  /// hidden layer (hidden), before silu.
   void (*energies_and_gradient)(const GlassVAENetwork<T> &, const GlassVAEBatch<T> &, const GlassVAEScratch<T> &,
                                 double *energies, double *by_hidden);
-  /// Gradients by the moments, in x and in the room. by_last: (hidden), the gradient by the graph path's last hidden
-  /// layer; by_x (4 width): beside it.
+  /// Gradients by the moments of rank 0, in x, and of the other ranks, in by_first and by_second of the scratch. The
+  /// pooled features add `by_last` (hidden) to the gradient by the last hidden layer of the graph path, and `by_x`
+  /// (4 width) to the gradient by x.
   void (*backward)(const GlassVAENetwork<T> &, const GlassVAEBatch<T> &, const GlassVAEScratch<T> &, const T *by_last,
                    const T *by_x);
-  /// Forces of an atom's pairs.
+  /// Finds the neighbours of an atom again, and adds the forces between them.
   void (*add_forces)(const GlassVAENetwork<T> &, const NeighbourQuery &, const FoundNeighbours<T> &,
                      const GlassVAEScratch<T> &, const GlassVAEGradient<T> &, const GlassVAEForces<T> &);
 };
+
+VITRIFY_DECLARE_KERNELS(GlassVAEKernels<float>);
+VITRIFY_DECLARE_KERNELS(GlassVAEKernels<double>);
 
 }    // namespace vitrify

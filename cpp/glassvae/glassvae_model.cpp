@@ -91,7 +91,7 @@ void GlassVAEModel::read_weights(const ModelFile &file)
   energy.second = read_dense(weights, "energy.second", h, h);
   energy.out = read_dense(weights, "energy.out", h, 1);
   species = weights.tensor("energy.species", {s, h});
-  moments = read_dense(weights, "energy.latent", z, h, false);
+  latent_layer = read_dense(weights, "energy.latent", z, h, false);
   head.latent = z;
   head.summary = p;
   head.pooled_shift = weights.tensor("pooled_shift", {p});

@@ -11,7 +11,7 @@ namespace vitrify {
 class Weights;
 
 /// The weights and hyperparameters of an EquivariantGlassVAE that its energy needs, checked: sizes agree and every
-/// number is finite. Tensors are as the file has them; see python/vitrify/models/glassvae_equivariant.py.
+/// number is finite. Tensors are as the file has them; see python/vitrify/glassvae/models/equivariant.py.
 struct GlassVAEModel {
   /// Throws Error that begins with the path if the file has no native weights or they are damaged.
   explicit GlassVAEModel(const ModelFile &file);
@@ -28,7 +28,7 @@ struct GlassVAEModel {
   Perceptron graph_path;          // (4 width) -> (2 latent)
   Perceptron energy;              // (4 width) -> (1)
   std::vector<double> species;    // (species, hidden), added to the first hidden layer of `energy`
-  Dense moments;                  // what z adds there, (latent) -> (hidden)
+  Dense latent_layer;             // (latent) -> (hidden), added there, too
   GlassVAEHead head;
 
 private:

@@ -7,29 +7,6 @@ namespace {
 
 using Values = std::vector<double>;
 
-/// Where the channels of a matrix of `parts` blocks of `channels` rows or columns go: each block is padded.
-struct Side {
-  int parts, channels, padded;
-  int count() const { return parts * channels; }
-  int size() const { return parts * padded; }
-  int place(int k) const { return k / channels * padded + k % channels; }
-};
-
-// (rows, columns), padded with zeros; with `turn` the transpose of that.
-template <typename T> std::vector<T> padded(const Values &values, Side rows, Side columns, bool turn = false)
-{
-  std::vector<T> to(static_cast<std::size_t>(rows.size()) * static_cast<std::size_t>(columns.size()));
-  for (int r = 0; r < rows.count(); ++r)
-    for (int c = 0; c < columns.count(); ++c) {
-      const auto row = static_cast<std::size_t>(rows.place(r)), column = static_cast<std::size_t>(columns.place(c));
-      const std::size_t at = turn ? column * static_cast<std::size_t>(rows.size()) + row
-                                  : row * static_cast<std::size_t>(columns.size()) + column;
-      to[at] = static_cast<T>(values[static_cast<std::size_t>(r) * static_cast<std::size_t>(columns.count()) +
-                                     static_cast<std::size_t>(c)]);
-    }
-  return to;
-}
-
 // The columns of a matrix (rows, 4 width) over the scale of the invariants.
 Values divided(Values values, const Values &scale)
 {
@@ -50,21 +27,8 @@ template <typename T> std::vector<T> splines_of(const Values &values, int pairs,
   return to;
 }
 
-template <typename T>
-typename GlassVAETables<T>::Hidden hidden_of(const Perceptron &from, const Values &scale, Side inputs, Side hidden)
-{
-  const Side one{1, 1, 1};
-  const Values first = divided(from.first.weight, scale);
-  return {padded<T>(first, hidden, inputs, true),
-          padded<T>(from.first.bias, one, hidden),
-          padded<T>(from.second.weight, hidden, hidden, true),
-          padded<T>(from.second.bias, one, hidden),
-          padded<T>(first, hidden, inputs),
-          padded<T>(from.second.weight, hidden, hidden)};
-}
-
 // With inputs as the kernels have them: padded, and not yet scaled.
-Dense widened(const Dense &from, const Values &scale, Side inputs)
+Dense with_padded_inputs(const Dense &from, const Values &scale, Side inputs)
 {
   const int outputs = static_cast<int>(from.outputs);
   return {static_cast<std::size_t>(inputs.size()), from.outputs,
@@ -75,12 +39,11 @@ Dense widened(const Dense &from, const Values &scale, Side inputs)
 
 template <typename T>
 GlassVAETables<T>::GlassVAETables(const GlassVAEModel &m, int lanes) :
-    n_species(m.n_species), splines(m.splines), start(m.start), cutoff(m.cutoff), least(m.least.begin(), m.least.end()),
-    graph_path(m.graph_path)
+    n_species(m.n_species), splines(m.splines), start(m.start), cutoff(m.cutoff), graph_path(m.graph_path)
 {
-  const auto whole = [lanes](int columns) { return (columns + lanes - 1) / lanes * lanes; };
-  width = whole(m.width);
-  hidden = whole(m.hidden);
+  width = rounded_up(m.width, lanes);
+  hidden = rounded_up(m.hidden, lanes);
+  least = converted<T>(m.least);
   const Side one{1, 1, 1}, channels{1, m.width, width}, both{2, m.width, width}, x{4, m.width, width};
   const Side neurons{1, m.hidden, hidden};
   radial = splines_of<T>(m.radial, m.n_species * m.n_species, splines, m.width, width);
@@ -89,14 +52,27 @@ GlassVAETables<T>::GlassVAETables(const GlassVAEModel &m, int lanes) :
     const auto size = static_cast<std::ptrdiff_t>(m.mix.size() / 2);
     const Values own(m.mix.begin() + k * size, m.mix.begin() + (k + 1) * size);
     mix[k] = padded<T>(own, channels, both);
-    back[k] = padded<T>(own, channels, both, true);
+    back[k] = transposed<T>(own, channels, both);
   }
   shift = padded<T>(m.shift, one, x);
-  graph = hidden_of<T>(m.graph_path, m.scale, x, neurons);
-  energy = hidden_of<T>(m.energy, m.scale, x, neurons);
+  graph.read(m.graph_path, m.scale, x, neurons);
+  energy.read(m.energy, m.scale, x, neurons);
   energy_linear = padded<T>(divided(m.energy.linear.weight, m.scale), one, x);
   energy_out = padded<T>(m.energy.out.weight, one, neurons);
-  graph_path.linear = widened(m.graph_path.linear, m.scale, x);
+  graph_path.linear = with_padded_inputs(m.graph_path.linear, m.scale, x);
+}
+
+template <typename T>
+void GlassVAETables<T>::Hidden::read(const Perceptron &from, const std::vector<double> &scale, Side inputs, Side hidden)
+{
+  const Side one{1, 1, 1};
+  const Values scaled = divided(from.first.weight, scale);
+  first = transposed<T>(scaled, hidden, inputs);
+  first_bias = padded<T>(from.first.bias, one, hidden);
+  second = transposed<T>(from.second.weight, hidden, hidden);
+  second_bias = padded<T>(from.second.bias, one, hidden);
+  first_back = padded<T>(scaled, hidden, inputs);
+  second_back = padded<T>(from.second.weight, hidden, hidden);
 }
 
 template <typename T> HiddenLayers<T> GlassVAETables<T>::Hidden::layers() const
@@ -124,14 +100,6 @@ template <typename T> GlassVAENetwork<T> GlassVAETables<T>::network() const
   n.energy_linear = energy_linear.data();
   n.energy_out = energy_out.data();
   return n;
-}
-
-template <typename T> std::size_t GlassVAETables<T>::bytes() const
-{
-  std::size_t count = radial.size() + least.size() + shift.size() + energy_linear.size() + energy_out.size();
-  for (const std::vector<T> *one : {&mix[0], &mix[1], &back[0], &back[1]}) count += one->size();
-  for (const Hidden *one : {&graph, &energy}) count += 2 * (one->first.size() + one->second.size());
-  return count * sizeof(T) + (pair_radial.size() + graph_path.linear.weight.size()) * sizeof(double);
 }
 
 template struct GlassVAETables<float>;

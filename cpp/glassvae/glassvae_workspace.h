@@ -1,83 +1,73 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "base/buffer.h"
+#include "base/workspace.h"
 #include "glassvae/glassvae_tables.h"
-#include "simd/kernels.h"
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <limits>
-#include <vector>
 
 namespace vitrify {
 
-/// What one thread of a EnergyEngine needs for the atoms that it works on.
-template <typename T> struct GlassVAEWorkspace {
-  Buffer<int> found;    // of one atom
-  std::array<Buffer<T>, 3> vectors;
-  std::array<Buffer<T>, 11> room;
-  std::vector<double> closest;       // (species, species): of a centre and a neighbour
-  Buffer<double> forces, virials;    // (nodes, 4), (nodes, 6), in the order of the grid
+/// Arrays of one thread of a NativeGlassVAE for the atoms that it works on.
+template <typename T> struct GlassVAEWorkspace : Workspace {
+  // Of one atom.
+  Array<int> found{*this};
+  Array<T> vectors[3]{*this, *this, *this};
+  Array<double> pairs{*this};                     // of a batch: see GlassVAEMoments
+  Array<double> closest{*this};                   // (species, species) smallest distances of a centre and a neighbour
+  Array<double> forces{*this}, virials{*this};    // (nodes, 4), (nodes, 6), in the order of the grid
 
   explicit GlassVAEWorkspace(const GlassVAETables<T> &t) :
-      closest(static_cast<std::size_t>(t.n_species) * static_cast<std::size_t>(t.n_species))
+      n_pairs_(static_cast<std::size_t>(t.n_species) * static_cast<std::size_t>(t.n_species))
   {
     const auto w = static_cast<std::size_t>(t.width), h = static_cast<std::size_t>(t.hidden);
-    const std::size_t n = TOGETHER_ATOMS;
-    const std::size_t sizes[] = {t.rows() * MOST_HARMONICS,
-                                 9 * w,
-                                 w * MOST_HARMONICS,
-                                 3 * n * w,
-                                 5 * n * w,
-                                 6 * n * w,
-                                 10 * n * w,
-                                 n * h,
-                                 n * h,
-                                 n * h,
-                                 n * h};
-    for (std::size_t k = 0; k < room.size(); ++k) room[k].reserve(sizes[k]);
+    const std::size_t n = BATCH;
+    sums_.reserve(t.rows() * MOST_HARMONICS);
+    moments_.reserve(9 * w);
+    transposed_.reserve(w * MOST_HARMONICS);
+    by_first_.reserve(3 * n * w);
+    by_second_.reserve(5 * n * w);
+    for (std::size_t k = 0; k < 2; ++k) {
+      mixed_[k].reserve((k == 0 ? 6 : 10) * n * w);
+      values_[k].reserve(n * h);
+      slopes_[k].reserve(n * h);
+    }
   }
 
-  GlassVAEScratch<T> places()
+  GlassVAEScratch<T> scratch()
   {
-    return {room[0].data(),
-            room[1].data(),
-            room[2].data(),
-            room[3].data(),
-            room[4].data(),
-            {room[5].data(), room[6].data()},
-            {room[7].data(), room[8].data()},
-            {room[9].data(), room[10].data()}};
+    return {sums_.data(),
+            moments_.data(),
+            transposed_.data(),
+            by_first_.data(),
+            by_second_.data(),
+            {mixed_[0].data(), mixed_[1].data()},
+            {values_[0].data(), values_[1].data()},
+            {slopes_[0].data(), slopes_[1].data()}};
   }
 
-  /// Room for the nodes that may be neighbours.
+  /// Room for `count` nodes that may be neighbours of an atom.
   FoundNeighbours<T> neighbours(std::size_t count)
   {
     found.reserve(count + BLOCK);
-    for (Buffer<T> &one : vectors) one.reserve(count + BLOCK);
+    for (Array<T> &one : vectors) one.reserve(count + BLOCK);
     return {found.data(), {vectors[0].data(), vectors[1].data(), vectors[2].data()}};
   }
 
-  void clear_closest() { std::fill(closest.begin(), closest.end(), std::numeric_limits<double>::infinity()); }
+  void clear_closest() { closest.fill(n_pairs_, std::numeric_limits<double>::infinity()); }
 
   void clear_forces(std::size_t nodes, bool with_virials)
   {
-    forces.reserve(4 * nodes);
-    std::fill_n(forces.data(), 4 * nodes, 0.0);
-    if (!with_virials) return;
-    virials.reserve(6 * nodes);
-    std::fill_n(virials.data(), 6 * nodes, 0.0);
+    forces.fill(4 * nodes, 0.0);
+    if (with_virials) virials.fill(6 * nodes, 0.0);
   }
 
-  std::size_t bytes() const
-  {
-    std::size_t sum = found.bytes() + closest.size() * sizeof(double) + forces.bytes() + virials.bytes();
-    for (const Buffer<T> &one : vectors) sum += one.bytes();
-    for (const Buffer<T> &one : room) sum += one.bytes();
-    return sum;
-  }
+private:
+  std::size_t n_pairs_;
+  // See GlassVAEScratch.
+  Array<T> sums_{*this}, moments_{*this}, transposed_{*this}, by_first_{*this}, by_second_{*this};
+  Array<T> mixed_[2]{*this, *this}, values_[2]{*this, *this}, slopes_[2]{*this, *this};
 };
 
 }    // namespace vitrify

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What latent models see of an atom's neighbours, and the networks of the atoms, for native_kernels.inl alone.
+// Invariants of an atom's neighbours and the networks of the atoms, local to kernels.cpp.
+#pragma once
+
+#include "glassvae/glassvae_kernels.h"
+#include "simd/math.inl"
+#include "simd/neighbour_visit.inl"
+#include "simd/product.inl"
+#include "simd/spline_edges.inl"
 
 namespace vitrify {
 
@@ -39,13 +46,14 @@ template <typename T> struct HarmonicRow {
 
 static_assert(HarmonicRow<float>::SIZE <= MOST_HARMONICS && HarmonicRow<double>::SIZE <= MOST_HARMONICS);
 
-/// At most EDGES neighbours of one atom: directions are harmonics 1 to 3.
-template <typename T> struct SeenEdges : MomentEdges<T> {
-  alignas(64) T distances[EDGES], inverse[EDGES];
+/// At most BLOCK neighbours of one atom: directions are harmonics 1 to 3.
+template <typename T> struct MeasuredEdges : SplineEdges<T> {
+  alignas(64) T distances[BLOCK], inverse[BLOCK];
 };
 
-template <typename T> void see(const GlassVAENetwork<T> &net, const FoundNeighbours<T> &found, int first, int n,
-                               SeenEdges<T> &edges)
+template <typename T>
+void measure_found(const GlassVAENetwork<T> &net, const FoundNeighbours<T> &found, int first, int n,
+                   MeasuredEdges<T> &edges)
 {
   const T *xs = found.vectors[0] + first, *ys = found.vectors[1] + first, *zs = found.vectors[2] + first;
   auto &directions = edges.harmonics;
@@ -64,7 +72,7 @@ template <typename T> void see(const GlassVAENetwork<T> &net, const FoundNeighbo
 
 template <typename T>
 void describe_moments(const GlassVAENetwork<T> &net, const NeighbourQuery &s, const FoundNeighbours<T> &found,
-                    const GlassVAEScratch<T> &room, const GlassVAEMoments<T> &moments)
+                      const GlassVAEScratch<T> &scratch, const GlassVAEMoments<T> &moments)
 {
   using Row = HarmonicRow<T>;
   const int n = find_neighbours<T>(s, net.cutoff_square, found);
@@ -72,19 +80,19 @@ void describe_moments(const GlassVAENetwork<T> &net, const NeighbourQuery &s, co
   const T *least = net.least + static_cast<std::ptrdiff_t>(species) * net.n_species;
   // Zero, or NaN for an atom that is nowhere, which has no neighbours.
   const T nothing = static_cast<T>(0.0 * (s.axes[0][s.place] + s.axes[1][s.place] + s.axes[2][s.place]));
-  for (int k = 0; k < inputs * Row::SIZE; ++k) room.sums[k] = nothing;
-  SeenEdges<T> edges;
+  for (int k = 0; k < inputs * Row::SIZE; ++k) scratch.sums[k] = nothing;
+  MeasuredEdges<T> edges;
   T core = T(0);
-  for (int first = 0; first < n; first += EDGES) {
-    see(net, found, first, n - first < EDGES ? n - first : EDGES, edges);
+  for (int first = 0; first < n; first += BLOCK) {
+    measure_found(net, found, first, n - first < BLOCK ? n - first : BLOCK, edges);
     for (int e = 0; e < edges.n; ++e) {
       const Row h = Row::of(edges.harmonics[1][e], edges.harmonics[2][e], edges.harmonics[3][e]);
       const int other = s.types[found.ids[first + e]];
-      T *to = room.sums + static_cast<std::ptrdiff_t>(other * kind + edges.rows[e]) * Row::SIZE;
+      T *to = scratch.sums + static_cast<std::ptrdiff_t>(other * kind + edges.rows[e]) * Row::SIZE;
       for (int t = 0; t < 4; ++t)
         for (int q = 0; q < Row::PARTS; ++q) {
           T *part = to + t * Row::SIZE + q * Row::LENGTH;
-          store_vector(part, load_vector(part) + h.part[q] * edges.taps[t][e]);
+          store_vector(part, load_vector(part) + h.part[q] * edges.weights[t][e]);
         }
       const T distance = edges.distances[e];
       if (distance < moments.closest[other]) moments.closest[other] = distance;
@@ -95,10 +103,10 @@ void describe_moments(const GlassVAENetwork<T> &net, const NeighbourQuery &s, co
     }
   }
   *moments.core = core;
-  for (int k = 0; k < inputs; ++k) moments.pairs[k] += room.sums[static_cast<std::ptrdiff_t>(k) * Row::SIZE];
-  T *row = room.moments;
+  for (int k = 0; k < inputs; ++k) moments.pairs[k] += scratch.sums[static_cast<std::ptrdiff_t>(k) * Row::SIZE];
+  T *row = scratch.moments;
   for (int k = 0; k < HARMONICS * width; ++k) row[k] = T(0);
-  product<T, false, 1, Row::SIZE>(HARMONICS, inputs, width, room.sums, 1,
+  product<T, false, 1, Row::SIZE>(HARMONICS, inputs, width, scratch.sums, 1,
                                   net.radial + static_cast<std::ptrdiff_t>(species) * inputs * width, nullptr, row);
   for (int c = 0; c < width; ++c) moments.zeroth[c] = row[c];
   for (int c = 0; c < 3 * width; ++c) moments.first[c] = row[width + c];
@@ -106,14 +114,14 @@ void describe_moments(const GlassVAENetwork<T> &net, const NeighbourQuery &s, co
 }
 
 // a, b (rows of 2 width) and c, d of each atom.
-template <typename T> void mix_moments(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch,
-                                     const GlassVAEScratch<T> &room)
+template <typename T>
+void mix_moments(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch, const GlassVAEScratch<T> &scratch)
 {
   const int w = net.width;
-  for (int k = 0; k < 6 * w * batch.n; ++k) room.mixed[0][k] = T(0);
-  for (int k = 0; k < 10 * w * batch.n; ++k) room.mixed[1][k] = T(0);
-  product<T, false, 0>(3 * batch.n, w, 2 * w, batch.first, w, net.mix_first, nullptr, room.mixed[0]);
-  product<T, false, 0>(5 * batch.n, w, 2 * w, batch.second, w, net.mix_second, nullptr, room.mixed[1]);
+  for (int k = 0; k < 6 * w * batch.n; ++k) scratch.mixed[0][k] = T(0);
+  for (int k = 0; k < 10 * w * batch.n; ++k) scratch.mixed[1][k] = T(0);
+  product<T, false, 0>(3 * batch.n, w, 2 * w, batch.first, w, net.mix_first, nullptr, scratch.mixed[0]);
+  product<T, false, 0>(5 * batch.n, w, 2 * w, batch.second, w, net.mix_second, nullptr, scratch.mixed[1]);
 }
 
 /// Channel c of the mixed moments of one atom; `tensor` is a symmetric traceless one.
@@ -180,10 +188,10 @@ void run_layers(const GlassVAENetwork<T> &net, const HiddenLayers<T> &layers, in
   activate(values[1], slopes[1], n * h);
 }
 
-// The gradients by the first hidden layer before silu, in values[0], and what they add to those by x.
+// Writes the gradients by the first hidden layer, before silu, to values[0], and adds its gradients by x to by_x.
 template <typename T>
 void layers_backward(const GlassVAENetwork<T> &net, const HiddenLayers<T> &layers, int n, const T *by_last,
-                 T *const (&values)[2], T *const (&slopes)[2], T *by_x)
+                     T *const (&values)[2], T *const (&slopes)[2], T *by_x)
 {
   const int h = net.hidden;
   for (int i = 0; i < n; ++i)
@@ -211,33 +219,34 @@ template <typename T> VITRIFY_INLINE T scalar_product(const T *a, const T *b, in
 }
 
 template <typename T>
-void make_features(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch, const GlassVAEScratch<T> &room, double *sums)
+void make_features(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch, const GlassVAEScratch<T> &scratch,
+                   double *sums)
 {
   const std::ptrdiff_t w = net.width;
-  mix_moments(net, batch, room);
+  mix_moments(net, batch, scratch);
   for (int i = 0; i < batch.n; ++i)
-    make_invariants(net, room.mixed[0] + 6 * w * i, room.mixed[1] + 10 * w * i, batch.x + 4 * w * i);
-  run_layers(net, net.graph, batch.n, batch.x, room.values, batch.slopes);
+    make_invariants(net, scratch.mixed[0] + 6 * w * i, scratch.mixed[1] + 10 * w * i, batch.x + 4 * w * i);
+  run_layers(net, net.graph, batch.n, batch.x, scratch.values, batch.slopes);
   add_rows(batch.n, 4 * net.width, batch.x, sums);
-  add_rows(batch.n, net.hidden, room.values[1], sums + 4 * w);
+  add_rows(batch.n, net.hidden, scratch.values[1], sums + 4 * w);
 }
 
 template <typename T>
-void energy_gradient(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch, const GlassVAEScratch<T> &room,
-                    double *energies, double *by_hidden)
+void energies_and_gradient(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch,
+                           const GlassVAEScratch<T> &scratch, double *energies, double *by_hidden)
 {
   const int inputs = 4 * net.width, h = net.hidden;
-  run_layers(net, net.energy, batch.n, batch.x, room.values, room.slopes);
+  run_layers(net, net.energy, batch.n, batch.x, scratch.values, scratch.slopes);
   for (int i = 0; i < batch.n; ++i)
     energies[i] = static_cast<double>(scalar_product(batch.x + i * inputs, net.energy_linear, inputs)) +
-                  static_cast<double>(scalar_product(room.values[1] + i * h, net.energy_out, h));
+                  static_cast<double>(scalar_product(scratch.values[1] + i * h, net.energy_out, h));
   fill_rows(batch.n, inputs, net.energy_linear, batch.x);
-  layers_backward(net, net.energy, batch.n, net.energy_out, room.values, room.slopes, batch.x);
-  add_rows(batch.n, h, room.values[0], by_hidden);
+  layers_backward(net, net.energy, batch.n, net.energy_out, scratch.values, scratch.slopes, batch.x);
+  add_rows(batch.n, h, scratch.values[0], by_hidden);
 }
 
 // The mixed moments of one atom become the gradients by them, given those by the invariants.
-template <typename T> void pull_invariants(std::ptrdiff_t w, const T *by_x, T *first, T *second)
+template <typename T> void invariants_backward(std::ptrdiff_t w, const T *by_x, T *first, T *second)
 {
   const T *by_squares = by_x + w, *by_second = by_squares + w, *by_bent = by_second + w;
   for (int c = 0; c < w; ++c) {
@@ -261,20 +270,20 @@ template <typename T> void pull_invariants(std::ptrdiff_t w, const T *by_x, T *f
 }
 
 template <typename T>
-void backward(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch, const GlassVAEScratch<T> &room,
-             const T *by_last, const T *by_x)
+void batch_backward(const GlassVAENetwork<T> &net, const GlassVAEBatch<T> &batch, const GlassVAEScratch<T> &scratch,
+                    const T *by_last, const T *by_x)
 {
   const int n = batch.n, w = net.width, inputs = 4 * w;
   for (int i = 0; i < n; ++i)
     for (int c = 0; c < inputs; ++c) batch.x[i * inputs + c] += by_x[c];
-  layers_backward(net, net.graph, n, by_last, room.values, batch.slopes, batch.x);
-  mix_moments(net, batch, room);
+  layers_backward(net, net.graph, n, by_last, scratch.values, batch.slopes, batch.x);
+  mix_moments(net, batch, scratch);
   for (int i = 0; i < n; ++i)
-    pull_invariants<T>(w, batch.x + i * inputs, room.mixed[0] + 6 * w * i, room.mixed[1] + 10 * w * i);
-  for (int k = 0; k < 3 * n * w; ++k) room.by_first[k] = T(0);
-  for (int k = 0; k < 5 * n * w; ++k) room.by_second[k] = T(0);
-  product<T, false, 0>(3 * n, 2 * w, w, room.mixed[0], 2 * w, net.back_first, nullptr, room.by_first);
-  product<T, false, 0>(5 * n, 2 * w, w, room.mixed[1], 2 * w, net.back_second, nullptr, room.by_second);
+    invariants_backward<T>(w, batch.x + i * inputs, scratch.mixed[0] + 6 * w * i, scratch.mixed[1] + 10 * w * i);
+  for (int k = 0; k < 3 * n * w; ++k) scratch.by_first[k] = T(0);
+  for (int k = 0; k < 5 * n * w; ++k) scratch.by_second[k] = T(0);
+  product<T, false, 0>(3 * n, 2 * w, w, scratch.mixed[0], 2 * w, net.back_first, nullptr, scratch.by_first);
+  product<T, false, 0>(5 * n, 2 * w, w, scratch.mixed[1], 2 * w, net.back_second, nullptr, scratch.by_second);
 }
 
 }    // namespace

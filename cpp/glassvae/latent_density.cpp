@@ -17,7 +17,7 @@ namespace vitrify {
 
 namespace {
 
-// Streams of random numbers of one seed (vitrify.processes).
+// Streams of random numbers of one seed (python/vitrify/generation/processes.py).
 enum Stream : std::uint32_t { CHOICES = 3, NOISE = 7 };
 
 constexpr double FEW = 1e-3;         // a window with less of the data than this share of them is not known well enough
@@ -30,7 +30,7 @@ constexpr double SINGULAR = 1e-12;    // of a variance
 double normal_below(double x)
 { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
 
-// What of it lies between two numbers: exact in both tails.
+// Its share between two numbers: exact in both tails.
 double normal_between(double from, double to)
 { return from > 0.0 ? normal_below(-from) - normal_below(-to) : normal_below(to) - normal_below(from); }
 
@@ -134,7 +134,7 @@ LatentDraw LatentDensity::draw(const LatentWindow &window, std::uint32_t seed, s
   double rank = uniform(2 * index, seed, CHOICES);
   std::size_t g = 0;
   for (; g + 1 < gaussians_.size() && !(rank < window.shares[g]); ++g) rank -= window.shares[g];
-  while (g > 0 && !(window.shares[g] > 0.0)) --g;    // what rounding leaves over
+  while (g > 0 && !(window.shares[g] > 0.0)) --g;    // where rounding leaves a little
   const Gaussian &gaussian = gaussians_[g];
   std::vector<double> standard{truncated_normal(window.from[g], window.to[g], uniform(2 * index + 1, seed, CHOICES))};
   for (std::uint32_t block = 0; standard.size() < size_; ++block)

@@ -15,7 +15,7 @@ struct LatentDraw {
   double energy = 0.0;
 };
 
-/// What an energy window leaves of each Gaussian of a LatentDensity.
+/// The part of each Gaussian of a LatentDensity that lies in an energy window.
 struct LatentWindow {
   std::vector<double> shares;      // of the draws; they add up to 1
   std::vector<double> from, to;    // in standard deviations of its energy
@@ -23,8 +23,8 @@ struct LatentWindow {
 
 /// The density of the latent vectors of a model: Gaussians of (z, energy), fitted to the training data.
 ///
-/// Draws are exact, with or without a window of energies: a Gaussian by its share of the window, an energy from what
-/// the window leaves of it, z given that energy. A draw depends on nothing but the window, a seed and an index.
+/// Draws are exact, with or without a window of energies: a Gaussian by its share of the window, an energy from
+/// its part in the window, z given that energy. A draw depends on nothing but the window, a seed and an index.
 class LatentDensity {
 public:
   /// weights (K), means (K, D + 1) and covariances (K, D + 1, D + 1), energies last. Throws Error if they are no

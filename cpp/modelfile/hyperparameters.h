@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What every model of the native engine checks of its file; the tensors themselves are checked in weights.cpp.
+// Checks of hyperparameters that all models of the native engine share; weights.cpp checks the tensors.
 #pragma once
 
 #include "base/error.h"
@@ -32,7 +32,7 @@ inline void check_node_width(const Metadata &metadata, int width)
                 std::to_string(width) + ": export the model again");
 }
 
-/// Calls `read`; what it throws becomes an Error that begins with the path of the file.
+/// Calls `read`; whatever it throws becomes an Error that begins with the path of the file.
 template <typename Read> void read_checked(const ModelFile &file, Read &&read)
 {
   try {

@@ -1,30 +1,33 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "engines/engine.h"
-#include "neighbours/periodic.h"
+#include "base/geometry.h"
 
+#include <array>
 #include <string>
 #include <vector>
 
 namespace vitrify {
 
-/// A small periodic structure and what the model answers for it.
+struct MetadataFormat;
+
+/// A small periodic structure and the outputs of the model for it.
 struct ReferenceCase {
   std::array<Vector3, 3> cell{};
   std::vector<Vector3> positions, velocities;    // velocities for kind ogn alone
   std::vector<int> types;
-  // what Engine::finish must write; FlowNetwork::velocity: the first; EnergyEngine::finish: forces, no second
+  // (n, components) each: what Engine::finish must write; FlowNetwork::velocity: the first; EnergyEngine::finish:
+  // forces
   std::vector<double> first, second;
   double tolerance = 0.0;    // relative to the rms of the output
-  // kinds amshortcut and glassvae: what else the network of positions is told
+  // kinds amshortcut and glassvae: the other inputs of FlowNetwork::velocity
   double time = 0.0, step = 0.0;
   std::vector<double> properties, known;
   // kind glassvae: the energy of the cell, its derivative by the strain over the volume, and z
   double energy = 0.0;
   std::array<Vector3, 3> stress{};
   std::vector<double> latent;
-  // what FlowNetwork::velocity must write, told z; empty for models that make no structures
+  // (n, 3) the output of FlowNetwork::velocity, given z; empty for models that make no structures
   std::vector<double> decoded;
 };
 
@@ -41,56 +44,71 @@ struct Statistics {
   std::vector<double> covariance;    // a row for each name, one after the other
 };
 
-/// What only a generator has. The properties of kind glassvae are z0, z1, ...
+/// Of models that make structures, kinds amshortcut and glassvae. The properties of kind glassvae are z0, z1, ...
 struct GeneratorMetadata {
   std::string process;    // empty for a latent model that makes no structures
   std::vector<GlassProperty> properties;
   Statistics statistics;
   std::vector<double> charges;    // of each species; empty if composition is free
-  std::string latent_energy;      // kind glassvae: what the density of z is joint with, for each atom
+  std::string latent_energy;      // kind glassvae: the energy for each atom that goes with z in its density
 
   /// Index of a property, or -1.
   int property_index(const std::string &name) const;
 };
 
-/// The range of the training data, as far as hosts check it.
-struct Validity {
-  std::vector<double> min_distance;    // of each `pair_of_species`; empty in older files
-  // kind ogn
-  double temperature[2] = {0.0, 0.0};
-  double max_displacement = 0.0;    // largest |dr| of an atom over one stride; 0 in older files
-  // kinds symgnn, amshortcut and glassvae
-  double number_density[2] = {0.0, 0.0};
-  std::vector<std::array<double, 2>> composition;    // fraction of each species
-  // kind symgnn
-  double max_deviation = 0.0;    // that 99% of the training atoms stay below; 0 if there is none
+/// Of integrators, kind ogn.
+struct IntegratorMetadata {
+  int stride = 0;           // MD steps that one prediction replaces
+  double timestep = 0.0;    // of MD, in the model's units of time
 };
 
-/// What vitrify.json says about a model, checked. Kind ogn: an integrator; kind symgnn: a property of atoms at rest;
+/// Of models of a property of atoms, kind symgnn.
+struct PropertyMetadata {
+  std::string property, unit;
+};
+
+/// Of latent models, kind glassvae.
+struct LatentMetadata {
+  int latent = 0;    // length of z
+};
+
+/// The range of the training data of an integrator, kind ogn.
+struct IntegratorValidity {
+  double temperature[2] = {0.0, 0.0};    // lowest and highest
+  double max_displacement = 0.0;         // largest |dr| of an atom over one stride; 0 in older files
+};
+
+/// The range of the training data of models of structures at rest, all other kinds.
+struct StructureValidity {
+  double number_density[2] = {0.0, 0.0};             // lowest and highest
+  std::vector<std::array<double, 2>> composition;    // of each species, its lowest and highest fraction
+  double max_deviation = 0.0;    // kind symgnn: 99% of the training atoms stay below it; 0 if there is none
+};
+
+/// The range of the training data, as far as hosts check it.
+struct Validity : IntegratorValidity, StructureValidity {
+  std::vector<double> min_distance;    // of each `pair_of_species`; empty in older files
+};
+
+/// The contents of vitrify.json, checked. Kind ogn: an integrator; kind symgnn: a property of atoms at rest;
 /// kind amshortcut: a generator of structures; kind glassvae: energies and a latent vector of a structure.
-struct Metadata {
+struct Metadata : IntegratorMetadata, PropertyMetadata, LatentMetadata {
+  const MetadataFormat *format = nullptr;    // how this kind of model is read
   std::string kind, variant, units, dtype;
   std::vector<std::string> species;
   double cutoff = 0.0;
   int layers = 0;
   int node_width = 0;
   bool reverse_edges = false;
-  // kinds ogn, amshortcut and glassvae
-  std::vector<double> masses;
-  // kind ogn
-  int stride = 0;
-  double timestep = 0.0;
-  // kind symgnn
-  std::string property, unit;
-  // kinds amshortcut and glassvae
+  std::vector<double> masses;    // of each species; empty for kind symgnn
   GeneratorMetadata generator;
-  // kind glassvae
-  int latent = 0;    // length of z
   Validity validity;
   ReferenceCase reference;
 
   /// Number of values for each atom in each of the arrays of the reference case.
-  int components() const { return kind == "symgnn" ? 1 : 3; }
+  int components() const;
+  /// True for models that read the velocities of the atoms.
+  bool has_velocities() const;
   /// False for kinds that predict, and for latent models without a density of z.
   bool makes_structures() const { return !generator.process.empty(); }
   /// Index of a species, or -1.
@@ -99,11 +117,5 @@ struct Metadata {
 
 /// Parses and checks vitrify.json; throws Error that begins with `path`.
 Metadata parse_metadata(const std::string &text, const std::string &path);
-
-/// The largest deviation of a value, relative to the rms of what is expected; infinite if one is not a number.
-double relative_error(const std::vector<double> &got, const std::vector<double> &expected);
-
-/// Runs the reference case and returns the error relative to the rms of the output (the larger of its two arrays).
-double reference_error(Engine &engine, const Metadata &metadata);
 
 }    // namespace vitrify

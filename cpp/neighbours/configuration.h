@@ -5,7 +5,7 @@
 
 namespace vitrify {
 
-/// What a prediction starts from, in the model's units: atoms, owned ones first, then ghosts, and their neighbours.
+/// The input of a prediction, in the model's units: atoms, owned ones first, then ghosts, and their neighbours.
 ///
 /// A ghost is a copy of an atom, of this rank or another, at the place where a pair sees it; periodic images are
 /// ghosts too. The host owns all arrays.

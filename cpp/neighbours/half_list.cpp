@@ -9,13 +9,13 @@ void HalfList::build(Configuration &configuration, double cutoff)
   grid_.build(configuration, cutoff);
   counts_.assign(n_owned, 0);
   neighbours_.clear();
-  CellRange runs[MAX_RUNS];
+  CellRange ranges[MAX_RANGES];
   for (std::size_t i = 0; i < n_owned; ++i) {
     const std::size_t before = neighbours_.size();
     const double *own = configuration.positions + 3 * i;
-    const int n_runs = grid_.runs(own, runs);
-    for (const CellRange *run = runs; run < runs + n_runs; ++run)
-      for (int k = run->first; k < run->last; ++k) {
+    const int n_ranges = grid_.ranges(own, ranges);
+    for (const CellRange *range = ranges; range < ranges + n_ranges; ++range)
+      for (int k = range->first; k < range->last; ++k) {
         double square = 0.0;
         for (int d = 0; d < 3; ++d) square += (grid_.axis(d)[k] - own[d]) * (grid_.axis(d)[k] - own[d]);
         // Ghosts come after all owned atoms.

@@ -12,7 +12,7 @@ constexpr int REACH = 2;    // cells on each side of an atom's own
 
 }    // namespace
 
-static_assert(MAX_RUNS >= (2 * REACH + 1) * (2 * REACH + 1));
+static_assert(MAX_RANGES >= (2 * REACH + 1) * (2 * REACH + 1));
 
 int NodeGrid::coordinate(double value, int d) const
 {
@@ -54,7 +54,7 @@ void NodeGrid::build(const Configuration &c, double cutoff)
   starts_.reserve(n_cells + 2);
   cells_.reserve(n);
   ids_.reserve(n + BLOCK);
-  for (Buffer<double> &axis : axes_) axis.reserve(n + BLOCK);
+  for (Array<double> &axis : axes_) axis.reserve(n + BLOCK);
   // Counts stand two places on, so that filling the cells moves each start to where it belongs.
   std::fill_n(starts_.data(), n_cells + 2, 0);
   for (std::size_t i = 0; i < n; ++i) {
@@ -70,7 +70,7 @@ void NodeGrid::build(const Configuration &c, double cutoff)
   }
 }
 
-int NodeGrid::runs(const double *position, double reach, CellRange *to) const
+int NodeGrid::ranges(const double *position, double reach, CellRange *to) const
 {
   // A little more than the reach, because rounding decides in which cell a node on its border stands.
   const double limit = reach * (1.0 + 1e-9);
@@ -94,28 +94,22 @@ int NodeGrid::runs(const double *position, double reach, CellRange *to) const
       const auto row = (static_cast<std::size_t>(a) * size_[1] + b) * size_[2];
       to[n].first = starts_[row + first[2]];
       to[n].last = starts_[row + last[2] + 1];
-      n += (to[n].first < to[n].last) & (squares[0][a - first[0]] + squares[1][b - first[1]] < limit * limit) ? 1 : 0;
+      const bool is_near = squares[0][a - first[0]] + squares[1][b - first[1]] < limit * limit;
+      n += ((to[n].first < to[n].last) & is_near) ? 1 : 0;
     }
   return n;
 }
 
-std::size_t NodeGrid::surround(int place, double reach, CellRange *runs, NeighbourQuery &s) const
+std::size_t NodeGrid::query(int place, double reach, CellRange *ranges, NeighbourQuery &query) const
 {
-  for (int d = 0; d < 3; ++d) s.axes[d] = axis(d);
-  s.place = place;
-  s.runs = runs;
-  const double position[3] = {s.axes[0][place], s.axes[1][place], s.axes[2][place]};
-  s.n_runs = this->runs(position, reach, runs);
+  for (int d = 0; d < 3; ++d) query.axes[d] = axis(d);
+  query.place = place;
+  query.ranges = ranges;
+  const double position[3] = {query.axes[0][place], query.axes[1][place], query.axes[2][place]};
+  query.n_ranges = this->ranges(position, reach, ranges);
   std::size_t count = 0;
-  for (int k = 0; k < s.n_runs; ++k) count += static_cast<std::size_t>(runs[k].last - runs[k].first);
+  for (int k = 0; k < query.n_ranges; ++k) count += static_cast<std::size_t>(ranges[k].last - ranges[k].first);
   return count;
-}
-
-std::size_t NodeGrid::bytes() const
-{
-  std::size_t sum = starts_.bytes() + cells_.bytes() + ids_.bytes();
-  for (const Buffer<double> &axis : axes_) sum += axis.bytes();
-  return sum;
 }
 
 }    // namespace vitrify

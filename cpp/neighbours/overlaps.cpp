@@ -3,7 +3,7 @@
 
 #include "base/counter_rng.h"
 #include "base/error.h"
-#include "engines/engine.h"
+#include "base/species_pair.h"
 
 #include <algorithm>
 #include <cmath>

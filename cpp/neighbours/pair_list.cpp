@@ -8,7 +8,7 @@
 namespace vitrify {
 
 template <typename T>
-void PairList<T>::build(const Kernels<T> &kernels, const Configuration &c, const NodeGrid &grid, std::int64_t first,
+void PairList<T>::build(SearchPairs<T> search_pairs, const Configuration &c, const NodeGrid &grid, std::int64_t first,
                         std::int64_t last, double cutoff, double inner, std::vector<double> &squares)
 {
   first_ = first;
@@ -31,10 +31,10 @@ void PairList<T>::build(const Kernels<T> &kernels, const Configuration &c, const
   const bool alone = first == 0 && last == c.n_owned;    // there are no other chunks
   std::size_t used = 0;
   for (std::int64_t i = first; i < last; ++i) {
-    CellRange runs[MAX_RUNS];
-    const int n_runs = grid.runs(c.positions + 3 * i, runs);
+    CellRange ranges[MAX_RANGES];
+    const int n_ranges = grid.ranges(c.positions + 3 * i, ranges);
     std::size_t count = BLOCK;
-    for (int k = 0; k < n_runs; ++k) count += static_cast<std::size_t>(runs[k].last - runs[k].first);
+    for (int k = 0; k < n_ranges; ++k) count += static_cast<std::size_t>(ranges[k].last - ranges[k].first);
     neighbours_.reserve(used + count, used);
     distances_.reserve(used + count, used);
     found_.reserve(count);
@@ -44,7 +44,7 @@ void PairList<T>::build(const Kernels<T> &kernels, const Configuration &c, const
     PairRange &range = ranges_[static_cast<std::size_t>(i - first)];
     range.first = static_cast<std::int64_t>(used);
     const int n =
-        kernels.search(search, i, runs, n_runs, neighbours_.data() + used, distances_.data() + used, range.ends);
+        search_pairs(search, i, ranges, n_ranges, neighbours_.data() + used, distances_.data() + used, range.ends);
     if (!alone) note_foreign(c, i, range);
     used += static_cast<std::size_t>(n);
   }
@@ -86,13 +86,6 @@ template <typename T> void PairList<T>::adopt(const std::vector<PairList> &lists
     }
     adopted_ranges_[i] = range;
   }
-}
-
-template <typename T> std::size_t PairList<T>::bytes() const
-{
-  return ranges_.bytes() + neighbours_.bytes() + distances_.bytes() + adopted_ranges_.bytes() +
-         adopted_neighbours_.bytes() + adopted_distances_.bytes() + found_.bytes() + found_squares_.bytes() +
-         sizeof(Foreign) * (foreign_.capacity() + adopted_.capacity());
 }
 
 template class PairList<float>;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "base/buffer.h"
+#include "base/workspace.h"
 #include "neighbours/configuration.h"
 #include "neighbours/node_grid.h"
-#include "simd/kernels.h"
+#include "simd/pair_search.h"
+#include "simd/sizes.h"
 
 #include <vector>
 
@@ -12,12 +13,11 @@ namespace vitrify {
 
 /// The pairs of a contiguous chunk of owned atoms within the cutoff, sorted as PairRange says. A pair of two atoms of
 /// one chunk stands once; a pair with an atom of another chunk stands in both, so that no two threads add to one atom.
-template <typename T> class PairList {
+template <typename T> class PairList : public Workspace {
 public:
-  /// Compacts the host's half list of atoms first ... last - 1, or finds their pairs in the grid if the host has no
-  /// lists. `inner` is the cutoff of the inner pairs, and `squares`
+  /// Finds the pairs of atoms first ... last - 1 in the grid. `inner` is the cutoff of the inner pairs, and `squares`
   /// (species, species) becomes the smallest squared distance of a centre and a neighbour.
-  void build(const Kernels<T> &kernels, const Configuration &c, const NodeGrid &grid, std::int64_t first,
+  void build(SearchPairs<T> search_pairs, const Configuration &c, const NodeGrid &grid, std::int64_t first,
              std::int64_t last, double cutoff, double inner, std::vector<double> &squares);
 
   /// Adds the pairs of other chunks' lists whose second atom is in this one. Call it when all are built.
@@ -33,7 +33,8 @@ public:
   const PairRange *adopted_ranges() const { return adopted_.empty() ? nullptr : adopted_ranges_.data() - first_; }
   const int *adopted_neighbours() const { return adopted_neighbours_.data(); }
   const T *adopted_distances() const { return adopted_distances_.data(); }
-  std::size_t bytes() const;
+  std::size_t bytes() const
+  { return Workspace::bytes() + sizeof(Foreign) * (foreign_.capacity() + adopted_.capacity()); }
 
 private:
   struct Foreign {
@@ -45,12 +46,12 @@ private:
   void note_foreign(const Configuration &c, std::int64_t i, const PairRange &range);
 
   std::int64_t first_ = 0, last_ = 0;
-  Buffer<PairRange> ranges_, adopted_ranges_;
-  Buffer<int> neighbours_, adopted_neighbours_;
-  Buffer<T> distances_, adopted_distances_;
+  Array<PairRange> ranges_{*this}, adopted_ranges_{*this};
+  Array<int> neighbours_{*this}, adopted_neighbours_{*this};
+  Array<T> distances_{*this}, adopted_distances_{*this};
   std::vector<Foreign> foreign_, adopted_;
-  Buffer<int> found_;    // of one atom
-  Buffer<double> found_squares_;
+  Array<int> found_{*this};    // of one atom
+  Array<double> found_squares_{*this};
 };
 
 }    // namespace vitrify

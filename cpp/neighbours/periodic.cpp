@@ -2,7 +2,6 @@
 #include "neighbours/periodic.h"
 
 #include "base/error.h"
-#include "engines/engine.h"
 
 #include <algorithm>
 #include <cmath>
@@ -104,24 +103,8 @@ Configuration PeriodicSystem::configuration() const
 
 std::size_t PeriodicSystem::bytes() const
 {
-  return (positions_.capacity() + velocities_.capacity() + buffer_.capacity()) * sizeof(double) +
+  return (positions_.capacity() + velocities_.capacity()) * sizeof(double) +
          (types_.capacity() + owners_.capacity()) * sizeof(int);
-}
-
-void PeriodicSystem::predict(Engine &engine, int layers, double *first, double *second)
-{
-  const int n_owned = static_cast<int>(n_owned_);
-  const int n_ghosts = static_cast<int>(owners_.size()) - n_owned;
-  Configuration c = configuration();
-  if (engine.needs_lists()) half_list_.build(c, cutoff_);
-  engine.begin(c);
-  buffer_.resize(static_cast<std::size_t>(n_ghosts) * engine.width());
-  for (int index = 0; index < layers; ++index) {
-    engine.layer(index);
-    engine.pack(n_ghosts, owners_.data() + n_owned, buffer_.data());
-    engine.unpack(n_ghosts, n_owned, buffer_.data());
-  }
-  engine.finish(first, second);
 }
 
 }    // namespace vitrify

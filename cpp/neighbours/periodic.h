@@ -3,7 +3,6 @@
 
 #include "base/geometry.h"
 #include "neighbours/configuration.h"
-#include "neighbours/half_list.h"
 
 #include <array>
 #include <cstddef>
@@ -11,11 +10,8 @@
 
 namespace vitrify {
 
-class Engine;
-
-/// A periodic structure as a host with ghosts sees it: atoms wrapped into the cell and their images around it, with
-/// a half list of pairs for engines that want one. O(N), for any cell, which may be triclinic and smaller than the
-/// cutoff.
+/// A periodic structure as a host with ghosts sees it: atoms wrapped into the cell, and their images around it. O(N).
+/// The cell may be triclinic and smaller than the cutoff.
 class PeriodicSystem {
 public:
   /// Reads a structure: cell vectors as rows, n positions and velocities (n, 3), n types. Velocities may be null, for
@@ -24,12 +20,10 @@ public:
   void build(const std::array<Vector3, 3> &cell, std::size_t n, const double *positions, const double *velocities,
              const int *types, double cutoff);
 
-  /// One prediction by `engine`, which has `layers` layers: what `Engine::finish` writes, in the order of `build`.
-  void predict(Engine &engine, int layers, double *first, double *second);
-
   /// The atoms and their images, without lists, valid until the next `build`; and of each node, the atom that it is.
   Configuration configuration() const;
   const int *owners() const { return owners_.data(); }
+  double cutoff() const { return cutoff_; }
   std::size_t bytes() const;
 
 private:
@@ -43,8 +37,6 @@ private:
   std::size_t n_owned_ = 0;
   std::vector<double> positions_, velocities_;    // (n_nodes, 3); velocities may be empty
   std::vector<int> types_, owners_;               // (n_nodes)
-  HalfList half_list_;                            // for an engine that wants lists
-  std::vector<double> buffer_;                    // features on their way from owners to ghosts
 };
 
 }    // namespace vitrify

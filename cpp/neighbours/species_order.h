@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "base/buffer.h"
+#include "base/workspace.h"
 #include "neighbours/configuration.h"
 #include "neighbours/node_grid.h"
 
@@ -10,18 +10,17 @@
 
 namespace vitrify {
 
-/// The owned atoms of a grid, those of a species together, and among them in the order of the grid.
-class SpeciesOrder {
+/// The owned atoms sorted by species, and within a species in the order of a grid.
+class SpeciesOrder : public Workspace {
 public:
   void build(const Configuration &configuration, const NodeGrid &grid, int n_species);
-  /// Places in the grid (n_owned).
+  /// (n_owned) where in the grid the atoms stand.
   const int *places() const { return places_.data(); }
-  /// The ends of the species among them.
+  /// (species) where in `places` each species ends.
   const std::vector<std::int64_t> &ends() const { return ends_; }
-  std::size_t bytes() const { return places_.bytes(); }
 
 private:
-  Buffer<int> places_;
+  Array<int> places_{*this};
   std::vector<std::int64_t> ends_;
 };
 

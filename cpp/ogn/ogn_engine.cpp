@@ -2,60 +2,28 @@
 #include "ogn/ogn_engine.h"
 
 #include "base/error.h"
-#include "base/threads.h"
-#include "neighbours/node_grid.h"
+#include "engines/native_base.h"
 #include "neighbours/pair_list.h"
 #include "ogn/ogn_tables.h"
-#include "symgnn/symgnn_engine.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <limits>
+#include <vector>
 
 namespace vitrify {
 
-KernelSet choose_kernels()
-{
-  std::vector<KernelSet> usable{default_kernels()};
-#ifdef VITRIFY_X86
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable.push_back(avx2_kernels());
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd"))
-    usable.push_back(avx512_kernels());
-#endif
-  const char *wanted = std::getenv("VITRIFY_SIMD");
-  if (!wanted || !*wanted) return usable.back();
-  std::string names;
-  for (const KernelSet &set : usable) {
-    if (std::string(wanted) == set.name) return set;
-    names += (names.empty() ? "" : ", ") + std::string(set.name);
-  }
-  throw Error("VITRIFY_SIMD is " + std::string(wanted) + ": this machine can use " + names);
-}
-
 namespace {
 
-template <typename T> Kernels<T> kernels_for(const KernelSet &set);
-template <> Kernels<float> kernels_for<float>(const KernelSet &set)
-{ return set.in_float; }
-template <> Kernels<double> kernels_for<double>(const KernelSet &set)
-{ return set.in_double; }
-
-template <typename T> class NativeEngine : public Engine {
+template <typename T> class NativeOGN : public Engine, private NativeBase<OGNKernels<T>> {
 public:
-  NativeEngine(const OGNModel &model, const KernelSet &kernels) :
-      tables_(model), kernels_(kernels_for<T>(kernels)), threads_(Threads::from_environment())
+  explicit NativeOGN(const OGNModel &model) : tables_(model), lists_(this->n_threads())
   {
-    const auto n_threads = static_cast<std::size_t>(threads_.count());
-    lists_.resize(n_threads);
-    squares_.assign(n_threads, std::vector<double>(static_cast<std::size_t>(model.n_species * model.n_species)));
-    closest_.assign(static_cast<std::size_t>(model.n_pairs), std::numeric_limits<double>::infinity());
+    const auto n_species = static_cast<std::size_t>(model.n_species);
+    squares_.assign(this->n_threads(), std::vector<double>(n_species * n_species));
+    closest_ = no_distances(model.n_species);
   }
 
   void begin(const Configuration &configuration) override;
-  bool needs_lists() const override { return false; }
   void layer(int index) override;
   int width() const override { return 3 + tables_.channels + 9 * tables_.moments; }
   void pack(int n, const int *list, double *buffer) const override;
@@ -64,13 +32,11 @@ public:
   std::size_t bytes() const override;
 
 private:
-  // Chunk `number` of n things, one for each thread; all but the last end with a whole batch.
-  std::pair<std::int64_t, std::int64_t> chunk(std::int64_t n, int number) const
-  {
-    const std::int64_t batches = (n + BATCH - 1) / BATCH;
-    const auto end = [&](int k) { return std::min(n, batches * k / threads_.count() * BATCH); };
-    return {end(number), end(number + 1)};
-  }
+  using Base = NativeBase<OGNKernels<T>>;
+  using Base::c_, Base::grid_, Base::kernels_, Base::memory_;
+
+  // Parts of the atoms for the threads: all but the last end with a whole batch.
+  template <typename Task> void share_atoms(std::int64_t n, const Task &task) { this->share(n, task, BATCH); }
   void reserve();
   void clear(std::int64_t first, std::int64_t last);
   void place_nodes(int index, std::int64_t first, std::int64_t last);
@@ -78,23 +44,19 @@ private:
   NodeUpdate<T> update_of(int index);
 
   OGNTables<T> tables_;
-  Kernels<T> kernels_;
-  Threads threads_;
-
-  Configuration c_;
-  NodeGrid grid_;
   std::vector<PairList<T>> lists_;              // of each thread's atoms
   std::vector<std::vector<double>> squares_;    // of each thread: squares of the closest distances
 
-  // Of nodes; native_kernels.h says what each holds.
-  Buffer<double> places_, displacements_;
-  Buffer<T> features_;
+  // Of nodes; ogn_kernels.h says what each holds.
+  Workspace::Array<double> places_{memory_}, displacements_{memory_};
+  Workspace::Array<T> features_{memory_};
   // Of owned atoms.
-  Buffer<double> forces_, slots_;
-  Buffer<T> densities_, moment_sums_, seen_, state_, before_;
+  Workspace::Array<double> forces_{memory_}, slots_{memory_};
+  Workspace::Array<T> densities_{memory_}, moment_sums_{memory_}, remembered_{memory_}, state_{memory_},
+      before_{memory_};
 };
 
-template <typename T> void NativeEngine<T>::reserve()
+template <typename T> void NativeOGN<T>::reserve()
 {
   const auto nodes = static_cast<std::size_t>(c_.n_nodes), owned = static_cast<std::size_t>(c_.n_owned);
   const OGNTables<T> &t = tables_;
@@ -108,34 +70,29 @@ template <typename T> void NativeEngine<T>::reserve()
   before_.reserve(t.scalars * (owned + BATCH));
   if (t.moments) {
     moment_sums_.reserve(12 * owned);
-    seen_.reserve(12 * (t.stages.size() - 1) * owned);
+    remembered_.reserve(12 * (t.stages.size() - 1) * owned);
   }
 }
 
-template <typename T> void NativeEngine<T>::begin(const Configuration &configuration)
+template <typename T> void NativeOGN<T>::begin(const Configuration &configuration)
 {
-  c_ = configuration;
+  this->sort_nodes(configuration, tables_.cutoff);
   reserve();
-  grid_.build(c_, tables_.cutoff);
-  threads_.run([this](int number) {
-    const auto [first, last] = chunk(c_.n_owned, number);
-    lists_[number].build(kernels_, c_, grid_, first, last, tables_.cutoff, tables_.inner, squares_[number]);
+  share_atoms(c_.n_owned, [this](std::size_t number, std::int64_t first, std::int64_t last) {
+    lists_[number].build(kernels_.search, c_, grid_, first, last, tables_.cutoff, tables_.inner, squares_[number]);
     clear(first, last);
-    const auto [low, high] = chunk(c_.n_nodes, number);
-    std::fill_n(displacements_.data() + 3 * low, 3 * (high - low), 0.0);
-    std::fill_n(features_.data() + tables_.feature_width * low, tables_.feature_width * (high - low), T(0));
   });
-  if (threads_.count() > 1) threads_.run([this](int number) { lists_[number].adopt(lists_); });
-  std::fill(closest_.begin(), closest_.end(), std::numeric_limits<double>::infinity());
-  for (const auto &squares : squares_)
-    for (int a = 0; a < tables_.n_species; ++a)
-      for (int b = 0; b < tables_.n_species; ++b) {
-        double &least = closest_[pair_of_species(a, b)];
-        least = std::min(least, std::sqrt(squares[static_cast<std::size_t>(a * tables_.n_species + b)]));
-      }
+  share_atoms(c_.n_nodes, [this](std::size_t, std::int64_t first, std::int64_t last) {
+    std::fill_n(displacements_.data() + 3 * first, 3 * (last - first), 0.0);
+    std::fill_n(features_.data() + tables_.feature_width * first, tables_.feature_width * (last - first), T(0));
+  });
+  if (lists_.size() > 1)
+    share_atoms(c_.n_owned, [this](std::size_t number, std::int64_t, std::int64_t) { lists_[number].adopt(lists_); });
+  closest_ = no_distances(tables_.n_species);
+  for (const auto &squares : squares_) merge_closest(squares.data(), tables_.n_species, 2, closest_);
 }
 
-template <typename T> void NativeEngine<T>::clear(std::int64_t first, std::int64_t last)
+template <typename T> void NativeOGN<T>::clear(std::int64_t first, std::int64_t last)
 {
   const OGNTables<T> &t = tables_;
   const std::int64_t n_slots = static_cast<std::int64_t>(t.stages.size()) + 1;
@@ -143,14 +100,15 @@ template <typename T> void NativeEngine<T>::clear(std::int64_t first, std::int64
   const std::int64_t batch_end = (last + BATCH - 1) / BATCH * BATCH;    // of the last batch, which may not be full
   std::fill_n(before_.data() + t.scalars * first, t.scalars * (batch_end - first), T(0));
   std::fill_n(state_.data() + t.scalars * first, t.scalars * (batch_end - first), T(0));
-  if (t.moments) std::fill_n(seen_.data() + 12 * (n_slots - 2) * first, 12 * (n_slots - 2) * (last - first), T(0));
+  if (t.moments)
+    std::fill_n(remembered_.data() + 12 * (n_slots - 2) * first, 12 * (n_slots - 2) * (last - first), T(0));
   for (std::int64_t i = first; i < last; ++i) {
     T *state = state_.data() + t.scalars * (i / BATCH * BATCH) + i % BATCH;
     for (int q = 0; q < t.scalars; ++q) state[BATCH * q] = t.embedding[t.scalars * c_.types[i] + q];
   }
 }
 
-template <typename T> void NativeEngine<T>::place_nodes(int index, std::int64_t first, std::int64_t last)
+template <typename T> void NativeOGN<T>::place_nodes(int index, std::int64_t first, std::int64_t last)
 {
   const double time = tables_.timestep * tables_.stages[static_cast<std::size_t>(index)].time;
   for (std::int64_t i = first; i < last; ++i) {
@@ -162,7 +120,7 @@ template <typename T> void NativeEngine<T>::place_nodes(int index, std::int64_t 
   }
 }
 
-template <typename T> PairPass<T> NativeEngine<T>::pass_of(int index)
+template <typename T> PairPass<T> NativeOGN<T>::pass_of(int index)
 {
   PairPass<T> pass = tables_.passes[static_cast<std::size_t>(index)];
   pass.places = places_.data();
@@ -173,7 +131,7 @@ template <typename T> PairPass<T> NativeEngine<T>::pass_of(int index)
   return pass;
 }
 
-template <typename T> NodeUpdate<T> NativeEngine<T>::update_of(int index)
+template <typename T> NodeUpdate<T> NativeOGN<T>::update_of(int index)
 {
   NodeUpdate<T> update = tables_.updates[static_cast<std::size_t>(index)];
   update.places = places_.data();
@@ -181,7 +139,7 @@ template <typename T> NodeUpdate<T> NativeEngine<T>::update_of(int index)
   update.densities = densities_.data();
   update.moment_sums = moment_sums_.data();
   update.slots = slots_.data();
-  update.seen = seen_.data();
+  update.remembered = remembered_.data();
   update.state = state_.data();
   update.before = before_.data();
   update.displacements = displacements_.data();
@@ -189,15 +147,11 @@ template <typename T> NodeUpdate<T> NativeEngine<T>::update_of(int index)
   return update;
 }
 
-template <typename T> void NativeEngine<T>::layer(int index)
+template <typename T> void NativeOGN<T>::layer(int index)
 {
   const OGNTables<T> &t = tables_;
-  threads_.run([&](int number) {
-    const auto [low, high] = chunk(c_.n_nodes, number);
-    place_nodes(index, low, high);
-  });
-  threads_.run([&](int number) {
-    const auto [first, last] = chunk(c_.n_owned, number);
+  share_atoms(c_.n_nodes, [&](std::size_t, std::int64_t first, std::int64_t last) { place_nodes(index, first, last); });
+  share_atoms(c_.n_owned, [&](std::size_t number, std::int64_t first, std::int64_t last) {
     const std::int64_t n = last - first;
     std::fill_n(forces_.data() + 4 * t.channels * first, 4 * t.channels * n, 0.0);
     std::fill_n(densities_.data() + t.density_width() * first, t.density_width() * n, T(0));
@@ -215,13 +169,12 @@ template <typename T> void NativeEngine<T>::layer(int index)
     kernels_.pass(pass, first, last);
   });
   // Only now, because the pairs of all threads read the features that this changes.
-  threads_.run([&](int number) {
-    const auto [first, last] = chunk(c_.n_owned, number);
+  share_atoms(c_.n_owned, [&](std::size_t, std::int64_t first, std::int64_t last) {
     kernels_.update(update_of(index), first, last);
   });
 }
 
-template <typename T> void NativeEngine<T>::pack(int n, const int *list, double *buffer) const
+template <typename T> void NativeOGN<T>::pack(int n, const int *list, double *buffer) const
 {
   const int channels = tables_.channels;
   for (int k = 0; k < n; ++k) {
@@ -235,7 +188,7 @@ template <typename T> void NativeEngine<T>::pack(int n, const int *list, double 
   }
 }
 
-template <typename T> void NativeEngine<T>::unpack(int n, int first, const double *buffer)
+template <typename T> void NativeOGN<T>::unpack(int n, int first, const double *buffer)
 {
   const int channels = tables_.channels;
   for (std::int64_t node = first; node < first + n; ++node) {
@@ -246,18 +199,17 @@ template <typename T> void NativeEngine<T>::unpack(int n, int first, const doubl
     if (!tables_.moments) continue;
     T *m = row + tables_.moment_offset;
     for (const int place : MOMENT_PLACES) m[place] = static_cast<T>(*buffer++);
-    // The tensor is stored by columns: below its diagonal stands what is above.
+    // The tensor is symmetric, and stored whole.
     m[8] = m[5];
     m[12] = m[6];
     m[13] = m[10];
   }
 }
 
-template <typename T> void NativeEngine<T>::finish(double *dr, double *dv)
+template <typename T> void NativeOGN<T>::finish(double *dr, double *dv)
 {
   const std::int64_t n_slots = static_cast<std::int64_t>(tables_.stages.size()) + 1;
-  threads_.run([&](int number) {
-    const auto [first, last] = chunk(c_.n_owned, number);
+  share_atoms(c_.n_owned, [&](std::size_t, std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       const double *changes = slots_.data() + 4 * (n_slots * i + n_slots - 2);
       for (int k = 0; k < 3; ++k) {
@@ -268,31 +220,24 @@ template <typename T> void NativeEngine<T>::finish(double *dr, double *dv)
   });
 }
 
-template <typename T> std::size_t NativeEngine<T>::bytes() const
+template <typename T> std::size_t NativeOGN<T>::bytes() const
 {
-  std::size_t sum = tables_.bytes() + grid_.bytes() + places_.bytes() + displacements_.bytes() + features_.bytes() +
-                    forces_.bytes() + slots_.bytes() + densities_.bytes() + moment_sums_.bytes() + seen_.bytes() +
-                    state_.bytes() + before_.bytes();
+  std::size_t sum = this->base_bytes() + tables_.bytes();
   for (const PairList<T> &list : lists_) sum += list.bytes();
   return sum;
 }
 
 }    // namespace
 
-std::unique_ptr<Engine> make_native_engine(const ModelFile &file)
+std::unique_ptr<Engine> make_ogn_engine(const ModelFile &file)
 {
-  const KernelSet kernels = choose_kernels();
-  if (file.metadata().kind == "symgnn") return make_symgnn_engine(file, kernels);
   const OGNModel model(file);
   try {
-    if (file.metadata().dtype == "float64") return std::make_unique<NativeEngine<double>>(model, kernels);
-    return std::make_unique<NativeEngine<float>>(model, kernels);
+    if (file.metadata().dtype == "float64") return std::make_unique<NativeOGN<double>>(model);
+    return std::make_unique<NativeOGN<float>>(model);
   } catch (const Error &error) {
     throw Error("model file " + file.path() + ": " + error.what());
   }
 }
-
-const char *native_instruction_set()
-{ return choose_kernels().name; }
 
 }    // namespace vitrify

@@ -66,8 +66,8 @@ void OGNModel::read_weights(const ModelFile &file)
   const auto masses = weights.tensor("masses", {a}), dv_scale = weights.tensor("dv_scale", {a});
   double scale = 0.0;
   for (std::size_t t = 0; t < a; ++t) scale += masses[t] * dv_scale[t] / static_cast<double>(a);
-  // The metadata has the masses in double. Those of the weights are rounded to the model's precision, and that would
-  // leave a rest of the momentum in every stride.
+  // The metadata has the masses in double. The weights have them in the model's precision, and their rounding would
+  // change the momentum a little in every stride.
   for (const double mass : file.metadata().masses) {
     if (!(mass > 0.0)) throw Error("a mass of its metadata is not positive: export the model again");
     step_scale.push_back(scale / mass);
@@ -91,7 +91,7 @@ void OGNModel::read_weights(const ModelFile &file)
       const auto row = slice(moves, (t * s + l) * s * c, s * c);
       stage.displacements.insert(stage.displacements.end(), row.begin(), row.end());
     }
-    // Row l - 1 of the matrix makes what stage l sees.
+    // Row l - 1 of the matrix weights the moments of the stages before stage l.
     if (l > 0) stage.recall = slice(recall, (l - 1) * s, s);
   }
 }

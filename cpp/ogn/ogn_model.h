@@ -7,7 +7,7 @@
 
 namespace vitrify {
 
-/// One pass over the pairs of a PairOGN, as the file has it; see python/vitrify/models/ogn_pair.py.
+/// One pass over the pairs of a PairOGN, as the file has it; see python/vitrify/ogn/models/pair.py.
 struct PairStage {
   double cutoff = 0.0, time = 0.0;                               // time: fraction of the stride
   std::vector<double> splines;                                   // (pairs of species, basis, filters)

@@ -2,6 +2,7 @@
 #include "ogn/ogn_tables.h"
 
 #include "base/error.h"
+#include "modelfile/tables.h"
 
 #include <algorithm>
 #include <string>
@@ -11,10 +12,7 @@ namespace vitrify {
 namespace {
 
 int groups_of(int count)
-{ return (count + LANES - 1) / LANES; }
-
-template <typename T> std::vector<T> converted(const std::vector<double> &values)
-{ return std::vector<T>(values.begin(), values.end()); }
+{ return rounded_up(count, LANES) / LANES; }
 
 void limit(int value, int most, const char *name)
 {
@@ -39,17 +37,18 @@ template <typename T>
 OGNTables<T>::OGNTables(const OGNModel &model) :
     channels(model.channels), scalars(model.scalars), moments(model.moments), n_species(model.n_species),
     density_groups(groups_of(model.channels + model.scalars)), cutoff(model.cutoff), inner(model.cutoff),
-    timestep(model.timestep), embedding(converted<T>(model.embedding))
+    timestep(model.timestep)
 {
   check(model);
+  embedding = converted<T>(model.embedding);
   // The rows of moments stand on multiples of four values.
   moment_offset = (channels + 3) / 4 * 4;
   feature_width = moments ? moment_offset + MOMENT_ROW : channels;
   for (const PairStage &stage : model.stages) inner = std::min(inner, stage.cutoff);
-  stages.resize(model.stages.size());
-  passes.resize(stages.size());
-  updates.resize(stages.size());
+  passes.resize(model.stages.size());
+  updates.resize(model.stages.size());
   for (int index = 0; index < model.n_stages(); ++index) {
+    stages.emplace_back(*this);
     fill_stage(model, index);
     describe_stage(model, index);
   }
@@ -78,8 +77,7 @@ template <typename T> void OGNTables<T>::fill_stage(const OGNModel &model, int i
 
   const int n_filters = model.n_filters(), width = LANES * groups_of(n_filters), basis = model.basis;
   const std::size_t size = static_cast<std::size_t>(model.n_pairs) * basis * 4 * width;
-  to.polynomials.reserve(size);
-  std::fill_n(to.polynomials.data(), size, T(0));
+  to.polynomials.fill(size, T(0));
   for (int kind = 0; kind < model.n_pairs; ++kind)
     for (int interval = 0; interval < basis; ++interval)
       for (int filter = 0; filter < n_filters; ++filter) {
@@ -95,6 +93,7 @@ template <typename T> void OGNTables<T>::fill_stage(const OGNModel &model, int i
 
   // Stage `index` adds its forces to the displacements of all later stages, and to the changes over the stride.
   const int s = model.n_stages();
+  std::vector<double> slot_weights;
   for (int species = 0; species < n_species; ++species) {
     const double scale = model.step_scale[species];
     for (int slot = 0; slot < s + 1; ++slot)
@@ -106,10 +105,13 @@ template <typename T> void OGNTables<T>::fill_stage(const OGNModel &model, int i
           weight = timestep * model.end_dr[index * channels + c];
         else
           weight = model.end_dv[index * channels + c];
-        to.slot_weights.push_back(scale * weight);
+        slot_weights.push_back(scale * weight);
       }
   }
-  for (int seen = 0; seen < s - 1; ++seen) to.recall.push_back(static_cast<T>(model.stages[seen + 1].recall[index]));
+  to.slot_weights = slot_weights;
+  std::vector<T> recall;
+  for (int later = 1; later < s; ++later) recall.push_back(static_cast<T>(model.stages[later].recall[index]));
+  to.recall = recall;
 }
 
 template <typename T> void OGNTables<T>::describe_stage(const OGNModel &model, int index)
@@ -153,15 +155,6 @@ template <typename T> void OGNTables<T>::describe_stage(const OGNModel &model, i
   update.feature_width = feature_width;
   update.moment_offset = moment_offset;
   updates[index] = update;
-}
-
-template <typename T> std::size_t OGNTables<T>::bytes() const
-{
-  std::size_t sum = 0;
-  for (const Stage &stage : stages)
-    sum += stage.polynomials.bytes() + sizeof(double) * stage.slot_weights.capacity() +
-           sizeof(T) * (stage.input.capacity() + stage.output.capacity());
-  return sum;
 }
 
 template struct OGNTables<float>;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "base/buffer.h"
+#include "base/workspace.h"
+#include "ogn/ogn_kernels.h"
 #include "ogn/ogn_model.h"
-#include "simd/kernels.h"
 
-#include <cstddef>
+#include <deque>
 #include <vector>
 
 namespace vitrify {
@@ -13,33 +13,35 @@ namespace vitrify {
 /// Where the nine moments of `pack`, vector and xx, yy, zz, xy, xz, yz, stand in a MOMENT_ROW.
 constexpr int MOMENT_PLACES[9] = {0, 1, 2, 4, 9, 14, 5, 6, 10};
 
-/// A OGNModel laid out for the kernels in precision T. Splines become one polynomial for each interval, which is
-/// exact: no table of values with an error of its own.
-template <typename T> struct OGNTables {
+/// An OGNModel laid out for the kernels in precision T. Splines become one polynomial for each interval, which is
+/// exact, other than a table of values.
+template <typename T> struct OGNTables : Workspace {
   /// Throws Error if the model is larger than the kernels are made for.
   explicit OGNTables(const OGNModel &model);
-  OGNTables(const OGNTables &) = delete;
-  OGNTables &operator=(const OGNTables &) = delete;
 
   struct Stage {
+    explicit Stage(Workspace &tables) :
+        polynomials(tables), input(tables), input_bias(tables), output(tables), output_bias(tables), gates(tables),
+        recall(tables), slot_weights(tables)
+    {
+    }
+
     double time = 0.0;
-    Buffer<T> polynomials;
-    std::vector<T> input, input_bias, output, output_bias, gates, recall;
-    std::vector<double> slot_weights;
+    Array<T> polynomials, input, input_bias, output, output_bias, gates, recall;
+    Array<double> slot_weights;
   };
 
   int channels, scalars, moments, n_species;
   int density_groups, feature_width, moment_offset;
   double cutoff, inner, timestep;    // inner: the smallest cutoff of a stage
-  std::vector<Stage> stages;
-  std::vector<T> embedding;
+  std::deque<Stage> stages;
+  Array<T> embedding{*this};
 
-  // What the kernels get for each stage, without the arrays of the atoms.
+  // Arguments of the kernels for each stage, without the arrays of the atoms.
   std::vector<PairPass<T>> passes;
   std::vector<NodeUpdate<T>> updates;
 
   int density_width() const { return LANES * density_groups; }
-  std::size_t bytes() const;
 
 private:
   void check(const OGNModel &model) const;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The pass over the pairs, for native_kernels.inl alone.
+// The pass over the pairs, local to kernels.cpp.
+#pragma once
+
+#include "ogn/ogn_kernels.h"
+#include "simd/math.inl"
+#include "simd/vectors.inl"
 
 namespace vitrify {
 
 namespace {
 
-inline float root(float x)
-{ return __builtin_sqrtf(x); }
-inline double root(double x)
-{ return __builtin_sqrt(x); }
-
-/// What a pair needs beside the vectors: one value for each pair of a block.
+/// Geometry of the pairs of a block.
 template <typename T> struct Block {
   alignas(64) T vectors[BLOCK][4];    // d, and the species of the neighbour
   alignas(64) T inverse[BLOCK];       // 1 / |d|
@@ -20,7 +20,7 @@ template <typename T> struct Block {
 };
 
 // Distances of the pairs first ... first + n - 1 of an atom at `place`. The loops run over whole vectors, so the last
-// ones may work on what is left from blocks before; comparisons are written so that NaN gives the lower bound.
+// ones may work on old values of blocks before; comparisons are written so that NaN gives the lower bound.
 template <typename T>
 inline void measure(const PairPass<T> &p, Block<T> &block, const Double4 &place, int species, std::int64_t first, int n)
 {
@@ -58,7 +58,7 @@ inline void measure(const PairPass<T> &p, Block<T> &block, const Double4 &place,
   }
 }
 
-/// Sums of one atom while its pairs are worked on; C and V are the numbers of channels and groups, or bounds of them.
+/// Sums over the pairs of one atom. C and V are the numbers of channels and groups, or upper bounds of them.
 template <typename T, int C, int V, bool M> struct AtomSums {
   Double4 forces[C] = {};
   Lanes<T> densities[V] = {};
@@ -66,8 +66,8 @@ template <typename T, int C, int V, bool M> struct AtomSums {
   Lanes<T> tensor = {};
 };
 
-// One block's pairs from ... to - 1; BOTH atoms gain, or only the centre. CHANNELS and GROUPS are 0 if they are not
-// known to the compiler.
+// One block's pairs from ... to - 1; they add to the sums of BOTH atoms, or of the centre alone. CHANNELS and GROUPS
+// are 0 if they are not known to the compiler.
 template <typename T, int CHANNELS, int GROUPS, bool MOMENTS, bool BOTH, typename Sums>
 inline void add_pairs(const PairPass<T> &p, const Block<T> &block, Sums &sums, std::int64_t i, const int *neighbours,
                       int from, int to)

@@ -1,45 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The update of the atoms after a pass, for native_kernels.inl alone.
+// The update of the atoms after a pass, local to kernels.cpp.
+#pragma once
+
+#include "ogn/ogn_kernels.h"
+#include "simd/math.inl"
+#include "simd/vectors.inl"
 
 namespace vitrify {
 
 namespace {
-
-template <typename T> struct Exponential;
-
-template <> struct Exponential<float> {
-  using Bits = std::int32_t;
-  static constexpr float least = -87.0f, most = 87.0f, magic = 12582912.0f;    // 1.5 * 2^23: rounds to an integer
-  static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
-  static constexpr int terms = 7, mantissa = 23, bias = 127;
-};
-
-template <> struct Exponential<double> {
-  using Bits = std::int64_t;
-  static constexpr double least = -700.0, most = 700.0, magic = 6755399441055744.0;    // 1.5 * 2^52
-  static constexpr double ln2_high = 0.693147180369123816490, ln2_low = 1.90821492927058770002e-10;
-  static constexpr int terms = 13, mantissa = 52, bias = 1023;
-};
-
-// exp(x) = 2^n exp(r), |r| <= ln 2 / 2, with a Taylor series of exp(r) to machine precision; vectorises.
-template <typename T> inline T exponential(T x)
-{
-  using E = Exponential<T>;
-  using Bits = typename E::Bits;
-  x = x > E::least ? x : E::least;
-  x = x < E::most ? x : E::most;
-  const T shifted = x * T(1.4426950408889634) + E::magic;
-  const T n = shifted - E::magic;
-  const T r = (x - n * E::ln2_high) - n * E::ln2_low;
-  T sum = T(1);
-#pragma GCC unroll 16
-  for (int k = E::terms; k > 0; --k) sum = T(1) + sum * r * (T(1) / T(k));
-  Bits exponent = static_cast<Bits>(n) + E::bias;
-  exponent <<= E::mantissa;
-  T power;
-  __builtin_memcpy(&power, &exponent, sizeof(power));
-  return sum * power;
-}
 
 // OUTPUTS rows of `dense`, which share what they load.
 template <int OUTPUTS, typename T>
@@ -78,10 +47,10 @@ template <typename T> inline void copy_rows(T (*to)[BATCH], const T (*from)[BATC
     for (int k = 0; k < BATCH; ++k) to[q][k] = from[q][k];
 }
 
-/// Keeps the compiler from making vectors of a loop that transposes, which are slower than its plain moves.
+/// Keeps the compiler from vectorising a loop that transposes, because plain moves are faster.
 #define VITRIFY_SCALAR_LOOP asm volatile("")
 
-// The inputs of the networks of n atoms: scalars, densities, those of the stage before, squares of moments.
+// The inputs of the networks of n atoms: scalars, densities, densities of the stage before, squares of moments.
 template <typename T> inline void fill_inputs(const NodeUpdate<T> &u, T (*inputs)[BATCH], std::int64_t first, int n)
 {
   const int f = u.scalars;
@@ -123,14 +92,14 @@ template <typename T> void update_scalars(const NodeUpdate<T> &u, Batch<T> &batc
     }
 }
 
-// Adds the moments of this stage to what the later stages see, and sets what the next one sees.
+// Adds the moments of this stage to the inputs of all later stages, and writes those of the next one.
 template <typename T> inline void update_moments(const NodeUpdate<T> &u, std::int64_t i)
 {
   const T *sums = u.moment_sums + 12 * i;
-  T *seen = u.seen + 12 * (u.stages - 1) * i;
+  T *remembered = u.remembered + 12 * (u.stages - 1) * i;
   for (int stage = u.stage; stage < u.stages - 1; ++stage)
-    for (int q = 0; q < 12; ++q) seen[12 * stage + q] += u.recall[stage] * sums[q];
-  const T *m = seen + 12 * u.stage;
+    for (int q = 0; q < 12; ++q) remembered[12 * stage + q] += u.recall[stage] * sums[q];
+  const T *m = remembered + 12 * u.stage;
   T *to = u.features + i * u.feature_width + u.moment_offset;
   const T row[MOMENT_ROW] = {m[0], m[1], m[2], T(0), m[4], m[7], m[8], T(0),
                              m[7], m[5], m[9], T(0), m[8], m[9], m[6], T(0)};
@@ -165,7 +134,7 @@ template <typename T> void update(const NodeUpdate<T> &u, std::int64_t first_ato
     update_slots<T, 2>(u, first_atom, last_atom);
   else
     update_slots<T, 0>(u, first_atom, last_atom);
-  if (u.stage + 1 == u.stages) return;    // nothing sees what follows
+  if (u.stage + 1 == u.stages) return;    // no stage follows
 
   for (std::int64_t i = first_atom; i < last_atom; ++i) {
     const double *next = u.slots + 4 * ((u.stages + 1) * i + u.stage);

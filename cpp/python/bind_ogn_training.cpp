@@ -22,22 +22,22 @@ StageEdges edges_of(const Integers &edge_index, const Floats &vectors, const Int
 
 void check(const StageShape &shape, const Floats &x, const Floats &table)
 {
-  if (x.ndim() != 2 || x.shape(1) != shape.width() || table.ndim() != 3 || table.shape(1) != shape.size + 3 ||
-      table.shape(2) != shape.filters())
+  if (x.ndim() != 2 || x.shape(1) != shape.width || table.ndim() != 3 || table.shape(1) != shape.size + 3 ||
+      table.shape(2) != shape.filters)
     throw Error("the arrays of a stage do not have its shape");
-  if (shape.filters() > MAX_FILTERS)
-    throw Error("a stage has " + std::to_string(shape.filters()) + " filters, " + std::to_string(MAX_FILTERS) +
+  if (shape.filters > MAX_FILTERS)
+    throw Error("a stage has " + std::to_string(shape.filters) + " filters, " + std::to_string(MAX_FILTERS) +
                 " are possible: take fewer channels or scalars");
 }
 
 }    // namespace
 
-void bind_stage(py::module_ &module)
+void bind_ogn_training(py::module_ &module)
 {
   py::class_<StageShape>(module, "StageShape", "Sizes and ranges of a stage of the pair variant of OGN.")
       .def(py::init([](int channels, int scalars, int moments, int size, float start, float inverse_spacing,
                        float onset, float cutoff) {
-             return StageShape{channels, scalars, moments, size, start, inverse_spacing, onset, cutoff};
+             return stage_shape(channels, scalars, moments, size, start, inverse_spacing, onset, cutoff);
            }),
            py::kw_only(), py::arg("channels"), py::arg("scalars"), py::arg("moments"), py::arg("size"),
            py::arg("start"), py::arg("inverse_spacing"), py::arg("onset"), py::arg("cutoff"));
@@ -46,7 +46,7 @@ void bind_stage(py::module_ &module)
       [](const StageShape &shape, const Integers &edge_index, const Floats &vectors, const Integers &types,
          const Floats &x, const Floats &table) {
         check(shape, x, table);
-        Floats sums({x.shape(0), static_cast<py::ssize_t>(shape.outputs())});
+        Floats sums({x.shape(0), static_cast<py::ssize_t>(shape.outputs)});
         std::fill_n(sums.mutable_data(), sums.size(), 0.0f);
         float *to = sums.mutable_data();
         {
@@ -55,7 +55,7 @@ void bind_stage(py::module_ &module)
         }
         return sums;
       },
-      "Sums (nodes, outputs) of one stage; see models/ogn_pair.py.");
+      "Sums (nodes, outputs) of one stage; see python/vitrify/ogn/models/pair.py.");
   module.def(
       "stage_backward",
       [](const StageShape &shape, const Integers &edge_index, const Floats &vectors, const Integers &types,

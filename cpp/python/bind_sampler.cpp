@@ -1,59 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "amshortcut/generator.h"
-#include "base/error.h"
+#include "generation/generator.h"
+#include "python/binding_helpers.h"
 #include "python/bindings.h"
 
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
-
-#include <algorithm>
-#include <cmath>
 #include <limits>
-#include <mutex>
 #include <optional>
-
-namespace py = pybind11;
 
 namespace vitrify {
 
 namespace {
 
-using Reals = py::array_t<double, py::array::c_style | py::array::forcecast>;
-using Integers = py::array_t<int, py::array::c_style | py::array::forcecast>;
 using Values = std::vector<double>;
-
-std::array<Vector3, 3> cell_of(const Reals &cell)
-{
-  if (cell.ndim() != 2 || cell.shape(0) != 3 || cell.shape(1) != 3) throw Error("give a cell (3, 3), rows");
-  for (py::ssize_t k = 0; k < 9; ++k)
-    if (!std::isfinite(cell.data()[k])) throw Error("the cell holds NaN or infinity: give finite numbers");
-  std::array<Vector3, 3> rows;
-  std::copy_n(cell.data(), 9, rows[0].data());
-  return rows;
-}
-
-Reals array_of(const Values &values, const std::vector<py::ssize_t> &shape)
-{
-  Reals array(shape);
-  std::copy(values.begin(), values.end(), array.mutable_data());
-  return array;
-}
-
-Reals matrix(const Values &values)
-{ return array_of(values, {static_cast<py::ssize_t>(values.size() / 3), 3}); }
-
-Integers vector(const std::vector<int> &values)
-{
-  Integers array(static_cast<py::ssize_t>(values.size()));
-  std::copy(values.begin(), values.end(), array.mutable_data());
-  return array;
-}
 
 Reals sites(const Reals &cell, std::int64_t n, std::uint32_t seed, std::uint32_t species)
 {
   if (n < 1) throw Error("zero atoms were asked for: give at least one");
-  return matrix(lattice(cell_of(cell), static_cast<std::size_t>(n), seed, species));
+  return matrix_of(lattice(cell_of(cell), static_cast<std::size_t>(n), seed, species), 3);
 }
 
 /// The density of latent vectors, for tests and for Python's own fit.
@@ -78,7 +40,7 @@ public:
       energies.push_back(drawn.energy);
     }
     const auto n = static_cast<py::ssize_t>(count);
-    return py::make_tuple(array_of(z, {n, static_cast<py::ssize_t>(density_.size())}), array_of(energies, {n}));
+    return py::make_tuple(array_of(z, {n, static_cast<py::ssize_t>(density_.size())}), array_of(energies));
   }
 
   double quantile(double share) const
@@ -90,10 +52,8 @@ public:
 private:
   static Values values(const Reals &array)
   {
-    Values found(array.data(), array.data() + array.size());
-    for (const double value : found)
-      if (!std::isfinite(value)) throw Error("the density of z holds NaN or infinity: give finite numbers");
-    return found;
+    check_finite(array, "the density of z holds");
+    return Values(array.data(), array.data() + array.size());
   }
 
   LatentDensity density_;
@@ -116,7 +76,7 @@ public:
       closest_ = glass.closest;
       pushed_ = glass.pushed;
     }
-    return py::make_tuple(matrix(glass.structure.positions), vector(glass.structure.types));
+    return py::make_tuple(matrix_of(glass.structure.positions, 3), array_of(glass.structure.types));
   }
 
   std::vector<std::string> warnings(const Reals &cell, const std::vector<std::int64_t> &counts,
@@ -156,7 +116,7 @@ public:
     const LatentDensity *latents = generator_.latents();
     if (!latents) throw Error("a model of kind " + file_.metadata().kind + " has no latent vectors: leave energy out");
     const LatentDraw drawn = latents->draw(latents->window(low, high), seed);
-    return py::make_tuple(array_of(drawn.z, {static_cast<py::ssize_t>(drawn.z.size())}), drawn.energy);
+    return py::make_tuple(array_of(drawn.z), drawn.energy);
   }
 
   double reference_error()
@@ -187,18 +147,13 @@ private:
 py::tuple apart(const Reals &cell, const Reals &positions, const Integers &types, const Values &min_distance)
 {
   const py::ssize_t n = types.size();
-  if (types.ndim() != 1 || positions.ndim() != 2 || positions.shape(0) != n || positions.shape(1) != 3)
-    throw Error("give positions (N, 3) and types (N,)");
-  for (py::ssize_t k = 0; k < positions.size(); ++k)
-    if (!std::isfinite(positions.data()[k])) throw Error("positions hold NaN or infinity: give finite numbers");
+  if (types.ndim() != 1 || !has_shape(positions, {n, 3})) throw Error("give positions (N, 3) and types (N,)");
+  check_finite(positions, "positions hold");
   std::size_t n_species = 0;
   while (n_species * (n_species + 1) / 2 < min_distance.size()) ++n_species;
   if (n_species == 0 || n_species * (n_species + 1) / 2 != min_distance.size())
     throw Error("give a least distance for each pair of species");
-  for (py::ssize_t i = 0; i < n; ++i)
-    if (types.data()[i] < 0 || static_cast<std::size_t>(types.data()[i]) >= n_species)
-      throw Error("atom " + std::to_string(i) + " has the type " + std::to_string(types.data()[i]) + ": there are " +
-                  std::to_string(n_species) + " species, counted from 0");
+  check_types(types, n_species, "there are");
   Structure structure{cell_of(cell), Values(positions.data(), positions.data() + positions.size()),
                       std::vector<int>(types.data(), types.data() + n)};
   std::size_t pushed = 0;
@@ -206,7 +161,7 @@ py::tuple apart(const Reals &cell, const Reals &positions, const Integers &types
     const py::gil_scoped_release release;
     pushed = push_apart(structure, min_distance);
   }
-  return py::make_tuple(matrix(structure.positions), pushed);
+  return py::make_tuple(matrix_of(structure.positions, 3), pushed);
 }
 
 }    // namespace
@@ -218,7 +173,8 @@ void bind_sampler(py::module_ &module)
              "Wrapped positions (N, 3) after pairs closer than the min_distance of their species a >= b, at "
              "a (a + 1) / 2 + b, were moved apart, and the number of these pairs; releases the GIL.");
   constexpr double ENDLESS = std::numeric_limits<double>::infinity();
-  py::class_<Latents>(module, "LatentDensity", "Gaussians of (z, energy): see vitrify.latents.")
+  py::class_<Latents>(module, "LatentDensity",
+                      "Gaussians of (z, energy): see python/vitrify/glassvae/models/latent_density.py.")
       .def(py::init<const Reals &, const Reals &, const Reals &>(), "weights"_a, "means"_a, "covariances"_a)
       .def("sample", &Latents::sample, "count"_a, "seed"_a, "low"_a = -ENDLESS, "high"_a = ENDLESS,
            "z (count, D) and energies (count,) drawn from what energies between low and high leave of the density.")

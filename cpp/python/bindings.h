@@ -5,16 +5,21 @@
 
 namespace vitrify {
 
-/// Adds generators of structures to the module.
+// Each of these functions adds one part of the module.
+
+/// Models of kind ogn and symgnn in the native engine.
+void bind_engines(pybind11::module_ &module);
+
+/// Generators of structures, and the density of latent vectors.
 void bind_sampler(pybind11::module_ &module);
 
-/// Adds the stages of the pair variant, with gradients, to the module.
-void bind_stage(pybind11::module_ &module);
+/// The stages of the pair variant of OGN, with gradients.
+void bind_ogn_training(pybind11::module_ &module);
 
-/// Adds latent models in the native engine.
+/// Models of kind glassvae in the native engine.
 void bind_glassvae(pybind11::module_ &module);
 
-/// Adds the generator's network: its moments, with gradients, and models in the native engine.
-void bind_generator(pybind11::module_ &module);
+/// Flow networks: the sums over neighbours, with gradients, and models in the native engine.
+void bind_flow_network(pybind11::module_ &module);
 
 }    // namespace vitrify

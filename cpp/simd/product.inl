@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Products of small matrices, for native_kernels.inl alone.
+// Products of small matrices, local to each kernels.cpp.
+#pragma once
+
+#include "simd/product.h"
+#include "simd/vectors.inl"
 
 namespace vitrify {
 
 namespace {
 
-template <typename T> struct Vector {
-  static constexpr int LENGTH = VITRIFY_VECTOR_BYTES / static_cast<int>(sizeof(T));
-  typedef T Type __attribute__((vector_size(VITRIFY_VECTOR_BYTES)));
-};
-
-template <typename T> VITRIFY_INLINE typename Vector<T>::Type load_vector(const T *from)
-{
-  typename Vector<T>::Type vector;
-  __builtin_memcpy(&vector, from, sizeof(vector));
-  return vector;
-}
-
-template <typename T> VITRIFY_INLINE void store_vector(T *to, const typename Vector<T>::Type &vector)
-{ __builtin_memcpy(to, &vector, sizeof(vector)); }
-
-#ifdef __AVX512F__
+#if VITRIFY_VECTOR_BYTES == 64
 constexpr int SUM_REGISTERS = 24;
 #else
 constexpr int SUM_REGISTERS = 12;
@@ -72,8 +61,8 @@ void product_panel(int rows, const T *x, std::ptrdiff_t x_stride, const T *w, co
   const int blocks = (rows + most_rows(PARTS) - 1) / most_rows(PARTS);
   for (int b = 0; b < blocks; ++b) {
     const int first = rows * b / blocks, last = rows * (b + 1) / blocks;
-    product_rows<T, most_rows(PARTS), PARTS, PICKED, X_STRIDE, X_STEP>(last - first, x + first * x_stride, x_stride, w, picked,
-                                                               y + first * width, width, inner);
+    product_rows<T, most_rows(PARTS), PARTS, PICKED, X_STRIDE, X_STEP>(last - first, x + first * x_stride, x_stride, w,
+                                                                       picked, y + first * width, width, inner);
   }
 }
 
@@ -95,6 +84,12 @@ inline void product(int rows, int inner, int width, const T *x, std::ptrdiff_t x
       product_panel<T, 3, PICKED, X_STRIDE, X_STEP>(rows, x, x_stride, w + first, picked, y + first, width, inner);
     first += now * length;
   }
+}
+
+template <typename T> void fill_rows(int rows, int width, const T *row, T *to)
+{
+  for (int i = 0; i < rows; ++i)
+    for (int c = 0; c < width; ++c) *to++ = row[c];
 }
 
 template <typename T> void multiply(const Product<T> &p)

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Vectors of values, for native_kernels.inl alone.
+// Vectors of values, local to each kernels.cpp.
+#pragma once
 
-#ifdef __AVX__
+#include "simd/sizes.h"
+
+#if VITRIFY_VECTOR_BYTES >= 32
 #include <immintrin.h>
 #endif
 
@@ -11,8 +14,8 @@ namespace {
 
 #define VITRIFY_INLINE inline __attribute__((always_inline))
 
-/// N values of T in the processor's own vectors of up to VITRIFY_VECTOR_BYTES. The compiler's vectors can be of any
-/// length too, but what it makes of those that are longer than the processor's goes through memory.
+/// N values of T in vectors of up to VITRIFY_VECTOR_BYTES, which the processor has. The compiler takes longer vectors,
+/// too, but moves them through memory.
 template <typename T, int N> struct Pack {
   static constexpr int WHOLE = N * static_cast<int>(sizeof(T));
   static constexpr int BYTES = WHOLE < VITRIFY_VECTOR_BYTES ? WHOLE : VITRIFY_VECTOR_BYTES;
@@ -52,21 +55,20 @@ template <typename T, int N> VITRIFY_INLINE Pack<T, N> operator*(Pack<T, N> a, T
 template <typename P, typename T> VITRIFY_INLINE P load(const T *from)
 {
   P pack;
-  for (int q = 0; q < P::PARTS; ++q) pack.part[q] = *reinterpret_cast<const typename P::Native *>(from + q * P::WIDTH);
+  for (int q = 0; q < P::PARTS; ++q) __builtin_memcpy(&pack.part[q], from + q * P::WIDTH, P::BYTES);
   return pack;
 }
 
 template <typename T, int N> VITRIFY_INLINE void store(T *to, const Pack<T, N> &pack)
 {
-  for (int q = 0; q < pack.PARTS; ++q)
-    *reinterpret_cast<typename Pack<T, N>::Native *>(to + q * pack.WIDTH) = pack.part[q];
+  for (int q = 0; q < pack.PARTS; ++q) __builtin_memcpy(to + q * pack.WIDTH, &pack.part[q], pack.BYTES);
 }
 
 template <typename U, typename T> VITRIFY_INLINE Pack<U, 4> converted(const Pack<T, 4> &from)
 {
   Pack<U, 4> to;
-#ifdef __AVX__
-  // What the compiler makes of __builtin_convertvector takes four instructions in place of one.
+#if VITRIFY_VECTOR_BYTES >= 32
+  // The compiler turns __builtin_convertvector into four instructions in place of one.
   if constexpr (sizeof(T) < sizeof(U))
     to.part[0] = _mm256_cvtps_pd(from.part[0]);
   else if constexpr (sizeof(T) > sizeof(U))
@@ -76,6 +78,21 @@ template <typename U, typename T> VITRIFY_INLINE Pack<U, 4> converted(const Pack
     for (int k = 0; k < 4; ++k) to.part[k / to.WIDTH][k % to.WIDTH] = static_cast<U>(from[k]);
   return to;
 }
+
+template <typename T> struct Vector {
+  static constexpr int LENGTH = VITRIFY_VECTOR_BYTES / static_cast<int>(sizeof(T));
+  typedef T Type __attribute__((vector_size(VITRIFY_VECTOR_BYTES)));
+};
+
+template <typename T> VITRIFY_INLINE typename Vector<T>::Type load_vector(const T *from)
+{
+  typename Vector<T>::Type vector;
+  __builtin_memcpy(&vector, from, sizeof(vector));
+  return vector;
+}
+
+template <typename T> VITRIFY_INLINE void store_vector(T *to, const typename Vector<T>::Type &vector)
+{ __builtin_memcpy(to, &vector, sizeof(vector)); }
 
 template <typename T> using Four = Pack<T, 4>;
 template <typename T> using Lanes = Pack<T, LANES>;

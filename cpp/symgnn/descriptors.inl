@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Descriptors, shell sums and readout of models of structures, for native_kernels.inl alone.
+// Descriptors, shell sums and readout, local to kernels.cpp.
+#pragma once
+
+#include "simd/math.inl"
+#include "simd/neighbour_visit.inl"
+#include "simd/product.inl"
+#include "symgnn/symgnn_kernels.h"
 
 namespace vitrify {
 
 namespace {
 
-// The neighbours within the descriptors' radius, those of each species together; their number.
+// Finds the neighbours within the radius of the descriptors and sorts them by species; returns their number.
 template <typename T> inline int sorted_neighbours(const DescriptorArguments<T> &d, const NeighbourQuery &s)
 {
-  using G = Together;
+  using G = NodeLanes;
   int *found = d.found;
   T *x = d.vectors[0], *y = d.vectors[1], *z = d.vectors[2];
   const int *ids = s.ids;
@@ -40,7 +46,7 @@ template <typename T> inline int sorted_neighbours(const DescriptorArguments<T> 
     to_z[at] = z[k];
   }
   if (d.n_species == 1) ends[0] = n;
-  // The last vector may be filled with anything that harms nobody.
+  // The last vector is filled up with ones, because normalise() divides by lengths.
   for (int k = n; k < n + Vector<T>::LENGTH; ++k) to_x[k] = to_y[k] = to_z[k] = T(1);
   return n;
 }
@@ -74,9 +80,9 @@ template <typename T> inline void angular(const DescriptorArguments<T> &d, int f
     for (int m = 0; m <= d.degree; ++m) {
       V before = {}, now = V{} + *factors++;
       for (int ell = m;;) {
-        T *row = to + static_cast<std::ptrdiff_t>(ell * ell + (m ? 2 * m - 1 : 0)) * NEAR_STRIDE;
+        T *row = to + static_cast<std::ptrdiff_t>(ell * ell + (m ? 2 * m - 1 : 0)) * LONG_STRIDE;
         store_vector(row, now * cosine);
-        if (m) store_vector(row + NEAR_STRIDE, now * sine);
+        if (m) store_vector(row + LONG_STRIDE, now * sine);
         if (++ell > d.degree) break;
         const V next = z * now * factors[0] - before * factors[1];
         factors += 2;
@@ -90,7 +96,7 @@ template <typename T> inline void angular(const DescriptorArguments<T> &d, int f
   }
 }
 
-// Cubic B-splines of n distances. Columns beyond the basis get what splines there would be; nothing reads it.
+// Cubic B-splines of n distances. Columns beyond the basis hold splines that nothing reads.
 template <typename T> inline void radial(const DescriptorArguments<T> &d, int first, int n)
 {
   using V = typename Vector<T>::Type;
@@ -113,7 +119,7 @@ template <typename T> inline void radial(const DescriptorArguments<T> &d, int fi
 }
 
 // Sums over m of products of two rows of densities, which are `b - a` values apart, for each radial function.
-// Writes whole vectors, so that what stands behind is to be written later.
+// Writes whole vectors, also over values behind the last one, which must be written later.
 template <typename T> VITRIFY_INLINE void correlate(const T *a, const T *b, int count, int width, T *to)
 {
   for (int q = 0; q < width; q += Vector<T>::LENGTH) {
@@ -123,7 +129,7 @@ template <typename T> VITRIFY_INLINE void correlate(const T *a, const T *b, int 
   }
 }
 
-// In the order of python/vitrify/models/descriptors.py.
+// In the order of python/vitrify/symgnn/models/descriptors.py.
 template <typename T> inline void invariants(const DescriptorArguments<T> &d, T *to)
 {
   const int basis = d.basis, width = d.width;
@@ -152,15 +158,15 @@ template <typename T> void describe(const DescriptorArguments<T> &d, const Neigh
   normalise(d, n);
   const std::ptrdiff_t block = static_cast<std::ptrdiff_t>(d.harmonics) * d.width;
   for (std::ptrdiff_t k = 0; k < d.n_species * block; ++k) d.densities[k] = T(0);
-  for (int first = 0; first < n; first += NEAR) {
-    const int count = n - first < NEAR ? n - first : NEAR;
+  for (int first = 0; first < n; first += LONG_BLOCK) {
+    const int count = n - first < LONG_BLOCK ? n - first : LONG_BLOCK;
     angular(d, first, count);
     radial(d, first, count);
     for (int a = 0; a < d.n_species; ++a) {
       const int begin = a > 0 && d.ends[a - 1] > first ? d.ends[a - 1] - first : 0;
       const int end = d.ends[a] - first < count ? d.ends[a] - first : count;
       if (begin < end)
-        product<T, false, NEAR_STRIDE>(d.harmonics, end - begin, d.width, d.angular + begin, NEAR_STRIDE,
+        product<T, false, LONG_STRIDE>(d.harmonics, end - begin, d.width, d.angular + begin, LONG_STRIDE,
                                        d.radial + static_cast<std::ptrdiff_t>(begin) * d.width, nullptr,
                                        d.densities + a * block);
     }
@@ -179,9 +185,9 @@ template <typename T> inline void note_closest(const ShellSums<T> &p, const Neig
   }
 }
 
-template <typename T> void sum(const ShellSums<T> &p, const NeighbourQuery &s, T *sums)
+template <typename T> void sum_shells(const ShellSums<T> &p, const NeighbourQuery &s, T *sums)
 {
-  using G = Together;
+  using G = NodeLanes;
   int *found = p.found;
   double *squares = p.squares;
   const int *ids = s.ids;
@@ -192,11 +198,11 @@ template <typename T> void sum(const ShellSums<T> &p, const NeighbourQuery &s, T
                             G::append(found + at, G::ids(ids + k), mask);
                           });
   note_closest(p, s, n);
-  for (int first = 0; first < n; first += NEAR) {
-    const int count = n - first < NEAR ? n - first : NEAR;
+  for (int first = 0; first < n; first += LONG_BLOCK) {
+    const int count = n - first < LONG_BLOCK ? n - first : LONG_BLOCK;
     for (int shell = 0; shell < p.shells; ++shell) {
       const T centre = static_cast<T>(shell + 1), scale = p.scale[shell];
-      T *to = p.radial + shell * NEAR_STRIDE;
+      T *to = p.radial + shell * LONG_STRIDE;
       for (int k = 0; k < count; ++k) {
         T place = (root(static_cast<T>(squares[first + k])) - p.core) * p.inverse_step;
         place = place > T(1) ? place : T(1);
@@ -205,7 +211,7 @@ template <typename T> void sum(const ShellSums<T> &p, const NeighbourQuery &s, T
         to[k] = hat > T(0) ? hat * scale : T(0);
       }
     }
-    product<T, true, NEAR_STRIDE>(p.shells, count, p.width, p.radial, NEAR_STRIDE, p.fields, found + first, sums);
+    product<T, true, LONG_STRIDE>(p.shells, count, p.width, p.radial, LONG_STRIDE, p.fields, found + first, sums);
   }
 }
 
@@ -235,7 +241,7 @@ template <typename T> inline void correct(const Readout<T> &r, int n, const T *v
   }
 }
 
-template <typename T> void energies_and_gradient(const Readout<T> &r, int n, const T *values, const T *direct, T *found)
+template <typename T> void read_out(const Readout<T> &r, int n, const T *values, const T *direct, T *found)
 {
   for (int i = 0; i < n; ++i) {
     const T *row = values + static_cast<std::ptrdiff_t>(i) * r.inputs * r.width;
@@ -251,9 +257,6 @@ template <typename T> void energies_and_gradient(const Readout<T> &r, int n, con
   }
   if (r.hidden > 0) correct(r, n, values, found);
 }
-
-template <typename T> SymGNNKernels<T> symgnn_kernels()
-{ return {Vector<T>::LENGTH, describe<T>, multiply<T>, bind<T>, yield<T>, sum<T>, energies_and_gradient<T>}; }
 
 }    // namespace
 

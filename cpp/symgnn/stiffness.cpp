@@ -8,7 +8,7 @@ namespace vitrify {
 
 namespace {
 
-// As in python/vitrify/models/stiffness.py.
+// As in python/vitrify/symgnn/models/stiffness.py.
 constexpr double SOFTEST = 0.15, LOWEST = -1.0, LOWEST_OF_LOG = 0.05;
 constexpr double THIRD_OF_TURN = 2.0943951023931953;
 
@@ -62,13 +62,13 @@ void eigenvalues(const double t[6], double values[3])
   values[1] = 3.0 * mean - values[0] - values[2];
 }
 
-void softness_of(const double stiffness[6], double softness[6])
+void compliance_of(const double stiffness[6], double compliance[6])
 {
   double squares[6], inverse[6];
   multiply(stiffness, stiffness, squares);
   for (int k = 0; k < 3; ++k) squares[k] += SOFTEST * SOFTEST;
   invert(squares, inverse);
-  multiply(stiffness, inverse, softness);
+  multiply(stiffness, inverse, compliance);
 }
 
 void describe_stiffness(const double stiffness[6], double descriptors[ORDER_DESCRIPTORS])

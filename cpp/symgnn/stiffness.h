@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Descriptors of how stiffly an atom is bound: what python/vitrify/models/stiffness.py says. Tensors are six numbers,
-// xx, yy, zz, xy, xz, yz.
+// Descriptors of how stiffly an atom is bound: what python/vitrify/symgnn/models/stiffness.py says. Tensors are six
+// numbers, xx, yy, zz, xy, xz, yz.
 
 namespace vitrify {
 
@@ -14,13 +14,14 @@ constexpr int N_STIFFNESS = BOND_DESCRIPTORS + HOPS * ORDER_DESCRIPTORS;
 /// Eigenvalues of a tensor, in rising order.
 void eigenvalues(const double tensor[6], double values[3]);
 
-/// What of a stiffness the neighbours of the atom feel.
-void softness_of(const double stiffness[6], double softness[6]);
+/// The compliance that belongs to a stiffness, an inverse that stays finite where the stiffness is small: how far the
+/// atom yields to its neighbours.
+void compliance_of(const double stiffness[6], double compliance[6]);
 
 /// Descriptors of a stiffness of any order.
 void describe_stiffness(const double stiffness[6], double descriptors[ORDER_DESCRIPTORS]);
 
-/// Descriptors, and the stiffness of order 0, from the sums over bonds.
+/// Descriptors, and the stiffness of order 0, from the sums over bonds that SymGNNKernels::sum_bonds makes.
 void describe_bonds(const double sums[19], double descriptors[BOND_DESCRIPTORS], double stiffness[6]);
 
 }    // namespace vitrify

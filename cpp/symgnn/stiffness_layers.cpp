@@ -1,55 +1,48 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "symgnn/stiffness_layers.h"
 
-#include <algorithm>
-
 namespace vitrify {
 
 template <typename T> void StiffnessLayers<T>::begin(std::size_t nodes, std::size_t owned)
 {
-  for (Buffer<T> &one : softness_) {
-    one.reserve(6 * nodes);
-    std::fill_n(one.data(), 6 * nodes, T(0));
-  }
-  whole_.reserve(6 * owned);
+  for (Array<T> &one : compliance_) one.fill(6 * nodes, T(0));
+  stiffness_.reserve(6 * owned);
   descriptors_.reserve(N_STIFFNESS * owned);
 }
 
-template <typename T> void StiffnessLayers<T>::stiffen(int order, const NeighbourQuery &s, BondArguments<T> room)
+// Sums are made in double, but stiffness and compliance are rounded to T wherever they are kept, as the model rounds
+// them in Python.
+template <typename T> void StiffnessLayers<T>::run(int order, const NeighbourQuery &query, BondArguments<T> bonds)
 {
-  const int node = s.ids[s.place];
+  const int node = query.ids[query.place];
   const double reach = order == 0 ? tables_.cutoff : tables_.inner;
-  room.cutoff_square = reach * reach;
-  room.start = tables_.core;
-  room.inverse_step = (KNOTS - 1) / (tables_.cutoff - tables_.core);
-  room.table = tables_.pair_table.data();
-  T *whole = whole_.data() + place(node, 6), *found = descriptors_.data() + place(node, N_STIFFNESS);
+  bonds.cutoff_square = reach * reach;
+  bonds.start = tables_.core;
+  bonds.inverse_step = (KNOTS - 1) / (tables_.cutoff - tables_.core);
+  bonds.table = tables_.pair_table.data();
+  T *first_order = stiffness_.data() + place(node, 6), *found = descriptors_.data() + place(node, N_STIFFNESS);
   double stiffness[6];
   if (order == 0) {
     double sums[19], descriptors[BOND_DESCRIPTORS];
-    kernels_.bind(room, s, sums);
+    kernels_.sum_bonds(bonds, query, sums);
     describe_bonds(sums, descriptors, stiffness);
-    // what is kept is kept in the precision of the model, here and there
-    for (int q = 0; q < 6; ++q) stiffness[q] = whole[q] = static_cast<T>(stiffness[q]);
+    for (int q = 0; q < 6; ++q) stiffness[q] = first_order[q] = static_cast<T>(stiffness[q]);
     for (int q = 0; q < BOND_DESCRIPTORS; ++q) found[q] = static_cast<T>(descriptors[q]);
   } else {
     double sums[6];
-    room.softness = softness_[(order + 1) % 2].data();
-    kernels_.yield(room, s, sums);
-    for (int q = 0; q < 6; ++q) stiffness[q] = static_cast<T>(static_cast<double>(whole[q]) - sums[q]);
+    bonds.compliance = compliance_[(order + 1) % 2].data();
+    kernels_.sum_compliance(bonds, query, sums);
+    for (int q = 0; q < 6; ++q) stiffness[q] = static_cast<T>(static_cast<double>(first_order[q]) - sums[q]);
     double descriptors[ORDER_DESCRIPTORS];
     describe_stiffness(stiffness, descriptors);
     for (int q = 0; q < ORDER_DESCRIPTORS; ++q)
       found[BOND_DESCRIPTORS + (order - 1) * ORDER_DESCRIPTORS + q] = static_cast<T>(descriptors[q]);
   }
   if (order == HOPS) return;
-  double soft[6];
-  softness_of(stiffness, soft);
-  for (int q = 0; q < 6; ++q) softness(order, node)[q] = static_cast<T>(soft[q]);
+  double of_node[6];
+  compliance_of(stiffness, of_node);
+  for (int q = 0; q < 6; ++q) compliance(order, node)[q] = static_cast<T>(of_node[q]);
 }
-
-template <typename T> std::size_t StiffnessLayers<T>::bytes() const
-{ return softness_[0].bytes() + softness_[1].bytes() + whole_.bytes() + descriptors_.bytes(); }
 
 template class StiffnessLayers<float>;
 template class StiffnessLayers<double>;

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sums over bonds that say how stiffly an atom is bound, for native_kernels.inl alone: the loops of
-// python/vitrify/models/stiffness.py. All in double: small differences of large numbers follow, and their logarithms.
+// Sums over bonds that say how stiffly an atom is bound, local to kernels.cpp:
+// python/vitrify/symgnn/models/stiffness.py. All in double, because small differences of large sums are taken later,
+// and logarithms of them.
+#pragma once
+
+#include "simd/math.inl"
+#include "simd/neighbour_visit.inl"
+#include "symgnn/symgnn_kernels.h"
 
 namespace vitrify {
 
@@ -9,11 +15,11 @@ namespace {
 using Doubles = Vector<double>;
 
 // Rows of BondArguments::terms.
-enum BondTerm { ALONG_X, ALONG_Y, ALONG_Z, LENGTH_OF, ENERGY, SLOPE, CURVATURE, SOFTNESS };
+enum BondTerm { ALONG_X, ALONG_Y, ALONG_Z, LENGTH_OF, ENERGY, SLOPE, CURVATURE, COMPLIANCE };
 
 template <typename T> inline int find_bonds(const BondArguments<T> &b, const NeighbourQuery &s)
 {
-  using G = Together;
+  using G = NodeLanes;
   int *found = b.found;
   T *x = b.vectors[0], *y = b.vectors[1], *z = b.vectors[2];
   const int *ids = s.ids;
@@ -27,8 +33,10 @@ template <typename T> inline int find_bonds(const BondArguments<T> &b, const Nei
                    });
 }
 
-// Directions, lengths and functions of `count` bonds from the first one on, and nothing from there to a whole vector.
-template <typename T> inline int look_up(const BondArguments<T> &b, const NeighbourQuery &s, int first, int count)
+// Directions, lengths and pair functions of `count` bonds from the first one on, and zeros from there to a whole
+// vector.
+template <typename T>
+inline int evaluate_bonds(const BondArguments<T> &b, const NeighbourQuery &s, int first, int count)
 {
   const int own = s.types[s.ids[s.place]], last = KNOTS - 2;
   double *to = b.terms;
@@ -44,16 +52,15 @@ template <typename T> inline int look_up(const BondArguments<T> &b, const Neighb
     knot = knot < last ? knot : last;
     const double part = place - knot;
     const double *row = b.table + (static_cast<std::ptrdiff_t>(larger * (larger + 1) / 2 + smaller) * KNOTS + knot) * 3;
-    to[ALONG_X * NEAR_STRIDE + k] = x * inverse;
-    to[ALONG_Y * NEAR_STRIDE + k] = y * inverse;
-    to[ALONG_Z * NEAR_STRIDE + k] = z * inverse;
-    to[LENGTH_OF * NEAR_STRIDE + k] = length;
-    for (int q = 0; q < 3; ++q)
-      to[(ENERGY + q) * NEAR_STRIDE + k] = row[q] * (1.0 - part) + row[3 + q] * part;
+    to[ALONG_X * LONG_STRIDE + k] = x * inverse;
+    to[ALONG_Y * LONG_STRIDE + k] = y * inverse;
+    to[ALONG_Z * LONG_STRIDE + k] = z * inverse;
+    to[LENGTH_OF * LONG_STRIDE + k] = length;
+    for (int q = 0; q < 3; ++q) to[(ENERGY + q) * LONG_STRIDE + k] = row[q] * (1.0 - part) + row[3 + q] * part;
   }
   const int whole = (count + Doubles::LENGTH - 1) / Doubles::LENGTH * Doubles::LENGTH;
-  for (int q = 0; q < SOFTNESS + 6; ++q)
-    for (int k = count; k < whole; ++k) to[q * NEAR_STRIDE + k] = 0.0;
+  for (int q = 0; q < COMPLIANCE + 6; ++q)
+    for (int k = count; k < whole; ++k) to[q * LONG_STRIDE + k] = 0.0;
   return whole;
 }
 
@@ -64,23 +71,23 @@ VITRIFY_INLINE double total(const Doubles::Type &vector)
   return sum;
 }
 
-// Energy, virial, longitudinal and transversal stiffness: sums (19).
-template <typename T> void bind(const BondArguments<T> &b, const NeighbourQuery &s, double *sums)
+// Energy, virial, longitudinal and transverse stiffness: sums (19).
+template <typename T> void sum_bonds(const BondArguments<T> &b, const NeighbourQuery &s, double *sums)
 {
   using V = Doubles::Type;
   const int n = find_bonds(b, s);
   V energy = {}, slopes = {}, virial[6] = {}, longitudinal[6] = {}, sideways[6] = {};
-  for (int first = 0; first < n; first += NEAR) {
-    const int whole = look_up(b, s, first, n - first < NEAR ? n - first : NEAR);
+  for (int first = 0; first < n; first += LONG_BLOCK) {
+    const int whole = evaluate_bonds(b, s, first, n - first < LONG_BLOCK ? n - first : LONG_BLOCK);
     for (int k = 0; k < whole; k += Doubles::LENGTH) {
-      const auto row = [&](int q) { return load_vector(b.terms + q * NEAR_STRIDE + k); };
+      const auto row = [&](int q) { return load_vector(b.terms + q * LONG_STRIDE + k); };
       const V x = row(ALONG_X), y = row(ALONG_Y), z = row(ALONG_Z), length = row(LENGTH_OF);
-      const V slope = row(SLOPE), curvature = row(CURVATURE), pull = slope * length * length;
+      const V slope = row(SLOPE), curvature = row(CURVATURE), stress = slope * length * length;
       const V along[6] = {x * x, y * y, z * z, x * y, x * z, y * z};
       energy += row(ENERGY);
       slopes += slope;
       for (int q = 0; q < 6; ++q) {
-        virial[q] += pull * along[q];
+        virial[q] += stress * along[q];
         longitudinal[q] += curvature * along[q];
         sideways[q] += slope * along[q];
       }
@@ -94,25 +101,25 @@ template <typename T> void bind(const BondArguments<T> &b, const NeighbourQuery 
   }
 }
 
-// What the neighbours' yielding takes off the stiffness: sums (6).
-template <typename T> void yield(const BondArguments<T> &b, const NeighbourQuery &s, double *sums)
+// Sums (6) over neighbours: bond stiffness times compliance of the neighbour times bond stiffness.
+template <typename T> void sum_compliance(const BondArguments<T> &b, const NeighbourQuery &s, double *sums)
 {
   using V = Doubles::Type;
   const int n = find_bonds(b, s);
   V all[6] = {};
-  for (int first = 0; first < n; first += NEAR) {
-    const int count = n - first < NEAR ? n - first : NEAR;
-    const int whole = look_up(b, s, first, count);
+  for (int first = 0; first < n; first += LONG_BLOCK) {
+    const int count = n - first < LONG_BLOCK ? n - first : LONG_BLOCK;
+    const int whole = evaluate_bonds(b, s, first, count);
     for (int k = 0; k < count; ++k)
       for (int q = 0; q < 6; ++q)
-        b.terms[(SOFTNESS + q) * NEAR_STRIDE + k] =
-            b.softness[static_cast<std::ptrdiff_t>(b.found[first + k]) * 6 + q];
+        b.terms[(COMPLIANCE + q) * LONG_STRIDE + k] =
+            b.compliance[static_cast<std::ptrdiff_t>(b.found[first + k]) * 6 + q];
     for (int k = 0; k < whole; k += Doubles::LENGTH) {
-      const auto row = [&](int q) { return load_vector(b.terms + q * NEAR_STRIDE + k); };
+      const auto row = [&](int q) { return load_vector(b.terms + q * LONG_STRIDE + k); };
       const V x = row(ALONG_X), y = row(ALONG_Y), z = row(ALONG_Z), slope = row(SLOPE);
       const V difference = row(CURVATURE) - slope;
-      const V m[6] = {row(SOFTNESS),     row(SOFTNESS + 1), row(SOFTNESS + 2),
-                      row(SOFTNESS + 3), row(SOFTNESS + 4), row(SOFTNESS + 5)};
+      const V m[6] = {row(COMPLIANCE),     row(COMPLIANCE + 1), row(COMPLIANCE + 2),
+                      row(COMPLIANCE + 3), row(COMPLIANCE + 4), row(COMPLIANCE + 5)};
       const V mx = m[0] * x + m[3] * y + m[4] * z, my = m[3] * x + m[1] * y + m[5] * z,
               mz = m[4] * x + m[5] * y + m[2] * z;
       const V squared = slope * slope, mixed = slope * difference,

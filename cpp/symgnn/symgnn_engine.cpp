@@ -1,39 +1,29 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "symgnn/symgnn_engine.h"
 
-#include "base/threads.h"
-#include "neighbours/node_grid.h"
-#include "neighbours/species_order.h"
+#include "engines/native_base.h"
 #include "symgnn/stiffness_layers.h"
 #include "symgnn/symgnn_tables.h"
 #include "symgnn/symgnn_workspace.h"
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <limits>
 
 namespace vitrify {
 
 namespace {
 
-template <typename T> SymGNNKernels<T> kernels_for(const KernelSet &set);
-template <> SymGNNKernels<float> kernels_for<float>(const KernelSet &set)
-{ return set.in_float.structure; }
-template <> SymGNNKernels<double> kernels_for<double>(const KernelSet &set)
-{ return set.in_double.structure; }
-
-template <typename T> class NativeSymGNN : public Engine {
+template <typename T> class NativeSymGNN : public Engine, private NativeBase<SymGNNKernels<T>> {
 public:
-  NativeSymGNN(const SymGNNModel &model, const KernelSet &set) :
-      kernels_(kernels_for<T>(set)), tables_(model, kernels_.lanes), stiffness_(tables_, kernels_),
-      threads_(Threads::from_environment()), workspaces_(static_cast<std::size_t>(threads_.count()))
+  explicit NativeSymGNN(const SymGNNModel &model) : tables_(model, kernels_.lanes), stiffness_(tables_, kernels_)
   {
-    for (SymGNNWorkspace<T> &workspace : workspaces_) workspace.reserve(tables_, kernels_.lanes);
-    closest_.assign(product(model.n_species, model.n_species + 1) / 2, std::numeric_limits<double>::infinity());
+    for (std::size_t k = 0; k < this->n_threads(); ++k) workspaces_.emplace_back(tables_, kernels_.lanes);
+    closest_ = no_distances(model.n_species);
   }
 
   void begin(const Configuration &configuration) override;
-  bool needs_lists() const override { return false; }
   void layer(int index) override;
   int width() const override { return tables_.stiffness ? std::max(n_fields(), 6) : n_fields(); }
   void pack(int n, const int *list, double *buffer) const override;
@@ -42,74 +32,51 @@ public:
   std::size_t bytes() const override;
 
 private:
-  // Atoms of one species: first ... last - 1 of the order.
-  struct Batch {
-    int species;
-    std::int64_t first, last;
-  };
+  using Base = NativeBase<SymGNNKernels<T>>;
+  using Batch = typename Base::Batch;
+  using Base::batches_, Base::c_, Base::grid_, Base::kernels_, Base::memory_, Base::order_;
 
   int n_fields() const { return tables_.members * tables_.fields; }
-  template <typename Task> void for_batches(int number, const Task &task);
-  NeighbourQuery neighbour_query(SymGNNWorkspace<T> &workspace, std::int64_t at, double reach, CellRange *runs);
-  void stiffen(SymGNNWorkspace<T> &workspace, const Batch &batch, int order);
+  bool ghosts_need_compliance() const { return tables_.stiffness && done_ <= HOPS; }
+  NeighbourQuery neighbour_query(SymGNNWorkspace<T> &workspace, std::int64_t at, double reach, CellRange *ranges);
+  void make_stiffness(SymGNNWorkspace<T> &workspace, const Batch &batch, int order);
   void make_fields(SymGNNWorkspace<T> &workspace, const Batch &batch);
   void read_out(SymGNNWorkspace<T> &workspace, const Batch &batch);
   DescriptorArguments<T> descriptor_arguments(SymGNNWorkspace<T> &workspace) const;
   BondArguments<T> bond_arguments(SymGNNWorkspace<T> &workspace) const;
   ShellSums<T> shell_sums(SymGNNWorkspace<T> &workspace) const;
   Readout<T> readout(SymGNNWorkspace<T> &workspace, int species) const;
-  void find_closest();
 
-  SymGNNKernels<T> kernels_;
   SymGNNTables<T> tables_;
   StiffnessLayers<T> stiffness_;
-  Threads threads_;
-  std::vector<SymGNNWorkspace<T>> workspaces_;
-
-  Configuration c_;
-  int done_ = 0;    // layers
-  NodeGrid grid_;
-  SpeciesOrder order_;
-  Buffer<T> fields_;          // (n_nodes, field_width)
-  Buffer<T> direct_;          // (n_owned, members)
-  Buffer<double> results_;    // (n_owned, 2): value and deviation
+  std::deque<SymGNNWorkspace<T>> workspaces_;    // of each thread
+  int done_ = 0;                                 // layers
+  Workspace::Array<T> fields_{memory_};          // (n_nodes, field_width)
+  Workspace::Array<T> direct_{memory_};          // (n_owned, members)
+  Workspace::Array<double> results_{memory_};    // (n_owned, 2): value and deviation
 };
 
 template <typename T> void NativeSymGNN<T>::begin(const Configuration &configuration)
 {
-  c_ = configuration;
+  this->sort_nodes(configuration, tables_.cutoff);
+  this->make_batches(tables_.n_species);
   done_ = 0;
   const auto nodes = static_cast<std::size_t>(c_.n_nodes), owned = static_cast<std::size_t>(c_.n_owned);
-  fields_.reserve(nodes * static_cast<std::size_t>(tables_.field_width));
+  fields_.fill(nodes * static_cast<std::size_t>(tables_.field_width), T(0));
   direct_.reserve(owned * static_cast<std::size_t>(tables_.members));
   results_.reserve(2 * owned);
   if (tables_.stiffness) stiffness_.begin(nodes, owned);
-  grid_.build(c_, tables_.cutoff);
-  order_.build(c_, grid_, tables_.n_species);
-  std::fill_n(fields_.data(), nodes * static_cast<std::size_t>(tables_.field_width), T(0));
-}
-
-template <typename T> template <typename Task> void NativeSymGNN<T>::for_batches(int number, const Task &task)
-{
-  const std::int64_t first = c_.n_owned * number / threads_.count();
-  const std::int64_t end = c_.n_owned * (number + 1) / threads_.count();
-  Batch batch{0, first, first};
-  for (; batch.first < end; batch.first = batch.last) {
-    while (order_.ends()[static_cast<std::size_t>(batch.species)] <= batch.first) ++batch.species;
-    batch.last = std::min({batch.first + ATOMS, end, order_.ends()[static_cast<std::size_t>(batch.species)]});
-    task(batch);
-  }
 }
 
 template <typename T>
 NeighbourQuery NativeSymGNN<T>::neighbour_query(SymGNNWorkspace<T> &workspace, std::int64_t at, double reach,
-                                                CellRange *runs)
+                                                CellRange *ranges)
 {
-  NeighbourQuery s{};
-  s.ids = grid_.ids();
-  s.types = c_.types;
-  workspace.reserve_nodes(grid_.surround(order_.places()[at], reach, runs, s));
-  return s;
+  NeighbourQuery query{};
+  query.ids = grid_.ids();
+  query.types = c_.types;
+  workspace.reserve_nodes(grid_.query(order_.places()[at], reach, ranges, query));
+  return query;
 }
 
 template <typename T> DescriptorArguments<T> NativeSymGNN<T>::descriptor_arguments(SymGNNWorkspace<T> &workspace) const
@@ -187,12 +154,13 @@ template <typename T> Readout<T> NativeSymGNN<T>::readout(SymGNNWorkspace<T> &wo
   return r;
 }
 
-template <typename T> void NativeSymGNN<T>::stiffen(SymGNNWorkspace<T> &workspace, const Batch &batch, int order)
+template <typename T> void NativeSymGNN<T>::make_stiffness(SymGNNWorkspace<T> &workspace, const Batch &batch, int order)
 {
   for (std::int64_t at = batch.first; at < batch.last; ++at) {
-    CellRange runs[MAX_RUNS];
-    const NeighbourQuery s = neighbour_query(workspace, at, order == 0 ? tables_.cutoff : tables_.inner, runs);
-    stiffness_.stiffen(order, s, bond_arguments(workspace));
+    CellRange ranges[MAX_RANGES];
+    const double reach = order == 0 ? tables_.cutoff : tables_.inner;
+    const NeighbourQuery query = neighbour_query(workspace, at, reach, ranges);
+    stiffness_.run(order, query, bond_arguments(workspace));
   }
 }
 
@@ -201,13 +169,13 @@ template <typename T> void NativeSymGNN<T>::make_fields(SymGNNWorkspace<T> &work
   const SymGNNTables<T> &t = tables_;
   const int n = static_cast<int>(batch.last - batch.first);
   for (int k = 0; k < n; ++k) {
-    CellRange runs[MAX_RUNS];
-    const NeighbourQuery s = neighbour_query(workspace, batch.first + k, t.inner, runs);
+    CellRange ranges[MAX_RANGES];
+    const NeighbourQuery query = neighbour_query(workspace, batch.first + k, t.inner, ranges);
     T *row = workspace.descriptors.data() + product(k, t.n_descriptors);
-    kernels_.describe(descriptor_arguments(workspace), s, row);
+    kernels_.describe(descriptor_arguments(workspace), query, row);
     if (t.stiffness) {
       const int first = t.n_descriptors - N_STIFFNESS;
-      const T *more = stiffness_.descriptors(s.ids[s.place]);
+      const T *more = stiffness_.descriptors(query.ids[query.place]);
       for (int q = 0; q < N_STIFFNESS; ++q) row[first + q] = more[q] - t.centre[static_cast<std::size_t>(first + q)];
     }
     std::copy_n(t.field_bias.data() + product(batch.species, t.given_width), t.given_width,
@@ -223,7 +191,7 @@ template <typename T> void NativeSymGNN<T>::make_fields(SymGNNWorkspace<T> &work
   p.y = workspace.given.data();
   kernels_.multiply(p);
   for (int k = 0; k < n; ++k) {
-    const auto node = static_cast<std::size_t>(grid_.ids()[order_.places()[batch.first + k]]);
+    const auto node = this->node_of(batch.first + k);
     const T *given = workspace.given.data() + product(k, t.given_width);
     std::copy_n(given, n_fields(), fields_.data() + node * static_cast<std::size_t>(t.field_width));
     std::copy_n(given + n_fields(), t.members, direct_.data() + node * static_cast<std::size_t>(t.members));
@@ -235,20 +203,20 @@ template <typename T> void NativeSymGNN<T>::read_out(SymGNNWorkspace<T> &workspa
   const SymGNNTables<T> &t = tables_;
   const int n = static_cast<int>(batch.last - batch.first);
   for (int k = 0; k < n; ++k) {
-    CellRange runs[MAX_RUNS];
-    const NeighbourQuery s = neighbour_query(workspace, batch.first + k, t.cutoff, runs);
-    const auto node = static_cast<std::size_t>(s.ids[s.place]);
+    CellRange ranges[MAX_RANGES];
+    const NeighbourQuery query = neighbour_query(workspace, batch.first + k, t.cutoff, ranges);
+    const auto node = static_cast<std::size_t>(query.ids[query.place]);
     T *values = workspace.values.data() + product(k, t.inputs, t.field_width);
     std::copy_n(fields_.data() + node * static_cast<std::size_t>(t.field_width), t.field_width, values);
     std::fill_n(values + t.field_width, product(t.shells, t.field_width), T(0));
-    kernels_.sum(shell_sums(workspace), s, values + t.field_width);
+    kernels_.sum_shells(shell_sums(workspace), query, values + t.field_width);
     std::copy_n(direct_.data() + node * static_cast<std::size_t>(t.members), t.members,
                 workspace.direct.data() + product(k, t.members));
   }
-  kernels_.energies_and_gradient(readout(workspace, batch.species), n, workspace.values.data(), workspace.direct.data(),
-                                 workspace.members.data());
+  kernels_.read_out(readout(workspace, batch.species), n, workspace.values.data(), workspace.direct.data(),
+                    workspace.members.data());
   for (int k = 0; k < n; ++k) {
-    const auto node = static_cast<std::size_t>(grid_.ids()[order_.places()[batch.first + k]]);
+    const auto node = this->node_of(batch.first + k);
     const T *members = workspace.members.data() + product(k, t.members);
     double mean = 0.0, spread = 0.0;
     for (int m = 0; m < t.members; ++m) mean += members[m] / static_cast<double>(t.members);
@@ -261,40 +229,32 @@ template <typename T> void NativeSymGNN<T>::read_out(SymGNNWorkspace<T> &workspa
 
 template <typename T> void NativeSymGNN<T>::layer(int index)
 {
-  const bool stiff = tables_.stiffness;
-  const int fields = stiff ? HOPS : 0;
-  threads_.run([&](int number) {
-    SymGNNWorkspace<T> &workspace = workspaces_[static_cast<std::size_t>(number)];
-    std::fill(workspace.least.begin(), workspace.least.end(), std::numeric_limits<double>::infinity());
-    for_batches(number, [&](const Batch &batch) {
-      if (stiff && index <= HOPS) stiffen(workspace, batch, index);
-      if (index == fields) make_fields(workspace, batch);
-      if (index > fields) read_out(workspace, batch);
-    });
-  });
+  const int fields = tables_.stiffness ? HOPS : 0;    // the layer that makes them
+  this->share(
+      static_cast<std::int64_t>(batches_.size()), [&](std::size_t number, std::int64_t first, std::int64_t last) {
+        SymGNNWorkspace<T> &workspace = workspaces_[number];
+        workspace.least.fill(product(tables_.n_species, tables_.n_species), std::numeric_limits<double>::infinity());
+        for (std::int64_t b = first; b < last; ++b) {
+          const Batch &batch = batches_[static_cast<std::size_t>(b)];
+          if (tables_.stiffness && index <= HOPS) make_stiffness(workspace, batch, index);
+          if (index == fields) make_fields(workspace, batch);
+          if (index > fields) read_out(workspace, batch);
+        }
+      });
   done_ = index + 1;
-  if (index > fields) find_closest();
-}
-
-template <typename T> void NativeSymGNN<T>::find_closest()
-{
-  std::fill(closest_.begin(), closest_.end(), std::numeric_limits<double>::infinity());
+  if (index <= fields) return;
+  closest_ = no_distances(tables_.n_species);
   for (const SymGNNWorkspace<T> &workspace : workspaces_)
-    for (int a = 0; a < tables_.n_species; ++a)
-      for (int b = 0; b < tables_.n_species; ++b) {
-        double &least = closest_[pair_of_species(a, b)];
-        least =
-            std::min(least, std::sqrt(workspace.least[product(a, tables_.n_species) + static_cast<std::size_t>(b)]));
-      }
+    merge_closest(workspace.least.data(), tables_.n_species, 2, closest_);
 }
 
 template <typename T> void NativeSymGNN<T>::pack(int n, const int *list, double *buffer) const
 {
-  const bool soft = tables_.stiffness && done_ <= HOPS;
-  const int columns = soft ? 6 : n_fields();
+  const bool compliance = ghosts_need_compliance();
+  const int columns = compliance ? 6 : n_fields();
   for (int k = 0; k < n; ++k, buffer += width()) {
     const T *row =
-        soft ? stiffness_.softness(done_ - 1, list[k]) : fields_.data() + product(list[k], tables_.field_width);
+        compliance ? stiffness_.compliance(done_ - 1, list[k]) : fields_.data() + product(list[k], tables_.field_width);
     std::copy_n(row, columns, buffer);
     std::fill(buffer + columns, buffer + width(), 0.0);
   }
@@ -302,10 +262,10 @@ template <typename T> void NativeSymGNN<T>::pack(int n, const int *list, double 
 
 template <typename T> void NativeSymGNN<T>::unpack(int n, int first, const double *buffer)
 {
-  const bool soft = tables_.stiffness && done_ <= HOPS;
-  const int columns = soft ? 6 : n_fields();
+  const bool compliance = ghosts_need_compliance();
+  const int columns = compliance ? 6 : n_fields();
   for (int node = first; node < first + n; ++node, buffer += width()) {
-    T *row = soft ? stiffness_.softness(done_ - 1, node) : fields_.data() + product(node, tables_.field_width);
+    T *row = compliance ? stiffness_.compliance(done_ - 1, node) : fields_.data() + product(node, tables_.field_width);
     for (int q = 0; q < columns; ++q) row[q] = static_cast<T>(buffer[q]);
   }
 }
@@ -320,19 +280,18 @@ template <typename T> void NativeSymGNN<T>::finish(double *value, double *deviat
 
 template <typename T> std::size_t NativeSymGNN<T>::bytes() const
 {
-  std::size_t sum = tables_.bytes() + stiffness_.bytes() + grid_.bytes() + order_.bytes() + fields_.bytes() +
-                    direct_.bytes() + results_.bytes();
+  std::size_t sum = this->base_bytes() + tables_.bytes() + stiffness_.bytes();
   for (const SymGNNWorkspace<T> &workspace : workspaces_) sum += workspace.bytes();
   return sum;
 }
 
 }    // namespace
 
-std::unique_ptr<Engine> make_symgnn_engine(const ModelFile &file, const KernelSet &kernels)
+std::unique_ptr<Engine> make_symgnn_engine(const ModelFile &file)
 {
   const SymGNNModel model(file);
-  if (file.metadata().dtype == "float64") return std::make_unique<NativeSymGNN<double>>(model, kernels);
-  return std::make_unique<NativeSymGNN<float>>(model, kernels);
+  if (file.metadata().dtype == "float64") return std::make_unique<NativeSymGNN<double>>(model);
+  return std::make_unique<NativeSymGNN<float>>(model);
 }
 
 }    // namespace vitrify

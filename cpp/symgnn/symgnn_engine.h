@@ -3,17 +3,17 @@
 
 #include "engines/engine.h"
 #include "modelfile/model_file.h"
-#include "simd/kernels.h"
 
 #include <memory>
 
 namespace vitrify {
 
-/// The native engine for models of kind symgnn and variant exact: what python/vitrify/models/symgnn_exact.py says.
+/// The native engine for models of kind symgnn and variant exact: python/vitrify/symgnn/models/exact.py without
+/// libtorch.
 ///
 /// Layer 0 makes the fields of the owned atoms from their descriptors, layer 1 sums them over shells and reads out the
-/// property. Nothing is kept of a pair: either layer finds the neighbours of one atom at a time in a grid, and all that
-/// is made of them stays in the cache. An atom's result does not depend on the number of threads.
-std::unique_ptr<Engine> make_symgnn_engine(const ModelFile &file, const KernelSet &kernels);
+/// property. Pairs are not stored: both layers find the neighbours of one atom at a time in a grid, and all numbers of
+/// these neighbours stay in the cache. An atom's result does not depend on the number of threads.
+std::unique_ptr<Engine> make_symgnn_engine(const ModelFile &file);
 
 }    // namespace vitrify

@@ -49,7 +49,7 @@ void SymGNNModel::read_hyperparameters(const ModelFile &file)
       !(core >= 0.0 && core < inner && inner <= cutoff))
     throw Error("its hyperparameters contradict one another: export the model again");
   check_node_width(metadata, stiffness ? std::max(members * fields, 6) : members * fields);
-  // python/vitrify/models/descriptors.py: n_invariants.
+  // python/vitrify/symgnn/models/descriptors.py: n_invariants.
   const double s = n_species, pairs = s * (s - 1.0) / 2.0;
   const double count = 2.0 * s * basis + degree * (s * basis + pairs * basis + s * (basis - 1.0));
   if (count > MAX_DESCRIPTORS) throw Error("its hyperparameters make too many descriptors: export the model again");

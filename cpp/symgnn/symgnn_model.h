@@ -8,7 +8,7 @@
 namespace vitrify {
 
 /// The weights and hyperparameters of an ExactSymGNN, checked: sizes agree and every number is finite. Tensors are as
-/// the file has them; see python/vitrify/models/symgnn_exact.py.
+/// the file has them; see python/vitrify/symgnn/models/exact.py.
 struct SymGNNModel {
   /// Throws Error that begins with the path if the file has no native weights or they are damaged.
   explicit SymGNNModel(const ModelFile &file);

@@ -1,22 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "symgnn/symgnn_tables.h"
 
+#include "modelfile/tables.h"
+
 #include <cmath>
 
 namespace vitrify {
 
 namespace {
-
-// Rows of `columns` values become rows of `width`.
-template <typename T> std::vector<T> widened(const std::vector<double> &values, int columns, int width)
-{
-  const std::size_t rows = values.size() / static_cast<std::size_t>(columns);
-  std::vector<T> wide(rows * static_cast<std::size_t>(width), T(0));
-  for (std::size_t r = 0; r < rows; ++r)
-    for (int k = 0; k < columns; ++k)
-      wide[r * static_cast<std::size_t>(width) + k] = static_cast<T>(values[r * static_cast<std::size_t>(columns) + k]);
-  return wide;
-}
 
 // Rows of fields and a direct one for each member become the fields of all members, then the direct ones.
 template <typename T> std::vector<T> fields_first(const std::vector<double> &values, int members, int fields, int width)
@@ -33,7 +24,7 @@ template <typename T> std::vector<T> fields_first(const std::vector<double> &val
   return sorted;
 }
 
-// What `angular` of native_structure.inl reads: with P the associated Legendre functions over sin^m,
+// The factors of `angular` in descriptors.inl: with P the associated Legendre functions over sin^m,
 // Q_lm = sqrt(2 (l - m)! / (l + m)!) P_lm, without the 2 for m = 0.
 template <typename T> std::vector<T> recursion_of(int degree)
 {
@@ -58,18 +49,19 @@ SymGNNTables<T>::SymGNNTables(const SymGNNModel &m, int lanes) :
     n_species(m.n_species), basis(m.basis), degree(m.degree), shells(m.shells), members(m.members), fields(m.fields),
     hidden(m.hidden), n_descriptors(m.n_descriptors), stiffness(m.stiffness),
     harmonics((m.degree + 1) * (m.degree + 1)), inputs(m.shells + 1), cutoff(m.cutoff), inner(m.inner), core(m.core),
-    label_scale(m.label_scale), residual(m.residual), spread_gain(m.spread_gain), label_mean(m.label_mean),
-    recursion(recursion_of<T>(m.degree)), centre(m.centre.begin(), m.centre.end()),
-    shell_scale(m.shell_scale.begin(), m.shell_scale.end()), pair_table(m.pair_table)
+    label_scale(m.label_scale), residual(m.residual), spread_gain(m.spread_gain), label_mean(m.label_mean)
 {
-  const auto whole = [lanes](int columns) { return (columns + lanes - 1) / lanes * lanes; };
-  basis_width = whole(basis);
-  given_width = whole(members * (fields + 1));
-  field_width = whole(members * fields);
-  hidden_width = whole(hidden);
+  basis_width = rounded_up(basis, lanes);
+  given_width = rounded_up(members * (fields + 1), lanes);
+  field_width = rounded_up(members * fields, lanes);
+  hidden_width = rounded_up(hidden, lanes);
+  recursion = recursion_of<T>(m.degree);
+  centre = converted<T>(m.centre);
+  shell_scale = converted<T>(m.shell_scale);
+  pair_table = m.pair_table;
   field_weight = fields_first<T>(m.field_weight, members, fields, given_width);
   field_bias = fields_first<T>(m.field_bias, members, fields, given_width);
-  readout.assign(static_cast<std::size_t>(n_species) * inputs * field_width, T(0));
+  readout.fill(static_cast<std::size_t>(n_species) * inputs * field_width, T(0));
   for (int s = 0; s < n_species; ++s)
     for (int member = 0; member < members; ++member)
       for (int q = 0; q < inputs; ++q)
@@ -79,18 +71,9 @@ SymGNNTables<T>::SymGNNTables(const SymGNNModel &m, int lanes) :
           readout[to] = static_cast<T>(m.readout[from]);
         }
   if (hidden == 0) return;
-  first_weight = widened<T>(m.first_weight, hidden, hidden_width);
-  first_bias = widened<T>(m.first_bias, hidden, hidden_width);
-  last_weight = widened<T>(m.last_weight, hidden, hidden_width);
-}
-
-template <typename T> std::size_t SymGNNTables<T>::bytes() const
-{
-  std::size_t values = 0;
-  for (const std::vector<T> *one : {&recursion, &centre, &shell_scale, &field_weight, &field_bias, &readout,
-                                    &first_weight, &first_bias, &last_weight})
-    values += one->size();
-  return values * sizeof(T) + pair_table.size() * sizeof(double);
+  first_weight = padded_rows<T>(m.first_weight, hidden, hidden_width);
+  first_bias = padded_rows<T>(m.first_bias, hidden, hidden_width);
+  last_weight = padded_rows<T>(m.last_weight, hidden, hidden_width);
 }
 
 template struct SymGNNTables<float>;

@@ -2,6 +2,7 @@
 #include "torch/torch_energy.h"
 
 #include "base/error.h"
+#include "base/species_pair.h"
 
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -17,7 +18,7 @@ namespace {
 // Larger chunks are hardly faster.
 constexpr std::int64_t CHUNK = 500;
 
-// Runs a program as it stands, and keeps what it needs to be differentiated if `with_gradient`.
+// Runs a program without optimising it, and records its operations for derivatives if `with_gradient`.
 struct Mode {
   explicit Mode(bool with_gradient) : gradient(with_gradient) {}
   const at::AutoGradMode gradient;
@@ -46,10 +47,10 @@ TorchGlassVAE::TorchGlassVAE(const EngineOptions &options) : program_(options, {
                 ", which needs all atoms in one place and in one order: use it in ASE (GlassCalc), or give a model of "
                 "variant equivariant");
   closest_.assign(model.species.size() * (model.species.size() + 1) / 2, std::numeric_limits<double>::infinity());
-  // An atom without neighbours tells how many pooled_features there are, before there are any atoms.
+  // An atom without neighbours tells how many pooled features there are, before there are any atoms.
   const Mode mode(false);
   const std::int64_t type = 0;
-  n_totals_ =
+  n_pooled_ =
       atoms({0, 1, program_.integers(&type, 1), edges_.index_on(program_), edges_.vectors_on(program_)}).at(1).size(1);
 }
 
@@ -61,12 +62,12 @@ void TorchGlassVAE::find_edges(Chunk &chunk)
   edges_.clear();
   nodes_.clear();
   types_.assign(c.types + chunk.first, c.types + chunk.first + chunk.n);
-  CellRange runs[MAX_RUNS];
+  CellRange ranges[MAX_RANGES];
   for (std::int64_t i = chunk.first; i < chunk.first + chunk.n; ++i) {
     const double *own = c.positions + 3 * i;
-    const int n_runs = grid_.runs(own, runs);
-    for (const CellRange *run = runs; run < runs + n_runs; ++run)
-      for (int k = run->first; k < run->last; ++k) {
+    const int n_ranges = grid_.ranges(own, ranges);
+    for (const CellRange *range = ranges; range < ranges + n_ranges; ++range)
+      for (int k = range->first; k < range->last; ++k) {
         const int j = grid_.ids()[k];
         const std::array<double, 3> d{grid_.axis(0)[k] - own[0], grid_.axis(1)[k] - own[1], grid_.axis(2)[k] - own[2]};
         const double square = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
@@ -115,31 +116,31 @@ void TorchGlassVAE::begin(const Configuration &configuration)
 const std::vector<double> &TorchGlassVAE::pooled_features()
 {
   const Mode mode(false);
-  at::Tensor sum = at::zeros({n_totals_}, at::dtype(at::kDouble));
+  at::Tensor sum = at::zeros({n_pooled_}, at::dtype(at::kDouble));
   for_chunks(true, [&](Chunk &chunk) {
     const std::vector<at::Tensor> found = atoms(chunk);
     features_.push_back(found.at(0));
     sum += found.at(1).to(at::kDouble).sum(0).to(at::kCPU);
   });
   std::transform(squares_.begin(), squares_.end(), closest_.begin(), [](double square) { return std::sqrt(square); });
-  totals_ = to_host(sum);
-  totals_.push_back(static_cast<double>(configuration_.n_owned));
-  return totals_;
+  pooled_features_ = to_host(sum);
+  pooled_features_.push_back(static_cast<double>(configuration_.n_owned));
+  return pooled_features_;
 }
 
-void TorchGlassVAE::head(const double *pooled_features)
+void TorchGlassVAE::set_pooled(const double *pooled_features)
 {
   const Mode mode(false);
-  all_totals_ = program_.reals(pooled_features, {1, n_totals_});
-  counts_ = program_.reals(pooled_features + n_totals_, {1});
-  latent_ = to_host(program_.run("head", {all_totals_, counts_}).at(0));
+  all_pooled_ = program_.reals(pooled_features, {1, n_pooled_});
+  counts_ = program_.reals(pooled_features + n_pooled_, {1});
+  latent_ = to_host(program_.run("head", {all_pooled_, counts_}).at(0));
 }
 
 const std::vector<double> &TorchGlassVAE::pooled_gradient()
 {
   const Mode mode(true);
-  const at::Tensor by_totals = leaf(all_totals_);
-  const std::vector<at::Tensor> known = program_.run("head", {by_totals, counts_});
+  const at::Tensor by_pooled = leaf(all_pooled_);
+  const std::vector<at::Tensor> known = program_.run("head", {by_pooled, counts_});
   const at::Tensor &mu = known.at(0), &summary = known.at(2);
   const std::vector<at::Tensor> ends = {leaf(mu), leaf(summary)};
   std::vector<at::Tensor> by_ends = {at::zeros_like(mu), at::zeros_like(summary)};
@@ -159,45 +160,44 @@ const std::vector<double> &TorchGlassVAE::pooled_gradient()
     const std::vector<double> values = to_host(energies);
     energies_.insert(energies_.end(), values.begin(), values.end());
   });
-  pulls_ = to_host(torch::autograd::grad({mu, summary}, {by_totals}, by_ends)[0]);
-  pulls_.push_back(0.0);    // the number of atoms does not change
-  return pulls_;
+  pooled_gradient_ = to_host(torch::autograd::grad({mu, summary}, {by_pooled}, by_ends)[0]);
+  pooled_gradient_.push_back(0.0);    // the number of atoms does not change
+  return pooled_gradient_;
 }
 
-void TorchGlassVAE::finish(const double *pooled_gradient, const TorchEnergies &result)
+void TorchGlassVAE::finish(const double *pooled_gradient, const EnergyResult &result)
 {
   const Mode mode(true);
-  const at::Tensor pull = program_.reals(pooled_gradient, {1, n_totals_});
+  const at::Tensor by_features = program_.reals(pooled_gradient, {1, n_pooled_});
   std::size_t number = 0;
   for_chunks(true, [&](Chunk &chunk) {
     chunk.edge_vectors.requires_grad_();
     const std::vector<at::Tensor> found = atoms(chunk);
     const auto by_edge = torch::autograd::grad({found.at(0), found.at(1)}, {chunk.edge_vectors},
-                                               {features_.at(number++), pull.expand_as(found.at(1))});
+                                               {features_.at(number++), by_features.expand_as(found.at(1))});
     add_forces(chunk, to_host(by_edge[0]), result);
   });
   for (std::size_t i = 0; i < energies_.size(); ++i) result.energies[i] += energies_[i];
 }
 
 // by_edge (E, 3): derivatives of the energy by the edge vectors
-void TorchGlassVAE::add_forces(const Chunk &chunk, const std::vector<double> &by_edge,
-                               const TorchEnergies &result) const
+void TorchGlassVAE::add_forces(const Chunk &chunk, const std::vector<double> &by_edge, const EnergyResult &result) const
 {
   for (std::size_t edge = 0; edge < nodes_.size(); ++edge) {
     const std::size_t i = static_cast<std::size_t>(chunk.first + edges_.centres[edge]);
     const std::size_t j = static_cast<std::size_t>(nodes_[edge]);
-    const double *pull = by_edge.data() + 3 * edge, *d = edges_.vectors.data() + 3 * edge;
+    const double *force = by_edge.data() + 3 * edge, *d = edges_.vectors.data() + 3 * edge;
     for (std::size_t k = 0; k < 3; ++k) {
-      result.forces[3 * i + k] += pull[k];
-      result.forces[3 * j + k] -= pull[k];
+      result.forces[3 * i + k] += force[k];
+      result.forces[3 * j + k] -= force[k];
     }
     // Symmetric only in the sum over the neighbours of an atom, because angles matter.
-    const double virial[6] = {-d[0] * pull[0],
-                              -d[1] * pull[1],
-                              -d[2] * pull[2],
-                              -0.5 * (d[0] * pull[1] + d[1] * pull[0]),
-                              -0.5 * (d[0] * pull[2] + d[2] * pull[0]),
-                              -0.5 * (d[1] * pull[2] + d[2] * pull[1])};
+    const double virial[6] = {-d[0] * force[0],
+                              -d[1] * force[1],
+                              -d[2] * force[2],
+                              -0.5 * (d[0] * force[1] + d[1] * force[0]),
+                              -0.5 * (d[0] * force[2] + d[2] * force[0]),
+                              -0.5 * (d[1] * force[2] + d[2] * force[1])};
     for (std::size_t k = 0; k < 6; ++k) {
       if (result.virial) result.virial[k] += virial[k];
       if (!result.virials) continue;

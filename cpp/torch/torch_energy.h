@@ -10,8 +10,8 @@
 
 namespace vitrify {
 
-/// Runs the TorchScript program of a latent model, chunk after chunk of the owned atoms, so that what is as large as
-/// the edges times the width of the network exists for one chunk alone. Edges are found anew for each pass.
+/// Runs the TorchScript program of a latent model, chunk after chunk of the owned atoms, so that tensors with a row for
+/// each edge exist for one chunk at a time. Edges are found anew for each pass.
 class TorchGlassVAE : public EnergyEngine {
 public:
   /// Loads and checks the model; throws Error if the file, its variant, its operators or the device are not usable.
@@ -19,10 +19,10 @@ public:
 
   void begin(const Configuration &configuration) override;
   const std::vector<double> &pooled_features() override;
-  void head(const double *pooled_features) override;
+  void set_pooled(const double *pooled_features) override;
   const std::vector<double> &latent() const override { return latent_; }
   const std::vector<double> &pooled_gradient() override;
-  void finish(const double *pooled_gradient, const TorchEnergies &result) override;
+  void finish(const double *pooled_gradient, const EnergyResult &result) override;
   std::size_t bytes() const override;
 
 private:
@@ -36,20 +36,20 @@ private:
   void for_chunks(bool with_edges, const std::function<void(Chunk &)> &action);
   void find_edges(Chunk &chunk);
   std::vector<at::Tensor> atoms(const Chunk &chunk) const;
-  void add_forces(const Chunk &chunk, const std::vector<double> &by_edge, const TorchEnergies &result) const;
+  void add_forces(const Chunk &chunk, const std::vector<double> &by_edge, const EnergyResult &result) const;
 
   TorchProgram program_;
-  std::int64_t n_totals_ = 0;    // without the number of atoms
+  std::int64_t n_pooled_ = 0;    // without the number of atoms
   Configuration configuration_;
   NodeGrid grid_;
   Edges edges_;                        // of the chunk; neighbours are nodes of its graph
   std::vector<std::int64_t> nodes_;    // of the configuration, for each edge of the chunk
   std::vector<double> squares_;        // smallest of the distances, for each pair of species
   std::vector<std::int64_t> types_;    // of a chunk and of its neighbours
-  std::vector<double> totals_, latent_, pulls_, energies_;
-  at::Tensor all_totals_, counts_;    // of all ranks
-  std::vector<at::Tensor>
-      features_;    // of each chunk, from pooled_features to pooled_gradient; then the derivatives by them
+  std::vector<double> pooled_features_, latent_, pooled_gradient_, energies_;
+  at::Tensor all_pooled_, counts_;    // of all ranks
+  // Of each chunk: features from pooled_features() to pooled_gradient(), then derivatives of the energy by them.
+  std::vector<at::Tensor> features_;
 };
 
 }    // namespace vitrify

@@ -29,7 +29,7 @@ template <typename T> void fill_rows(at::Tensor &to, int n, int first, const dou
 TorchEngine::TorchEngine(const EngineOptions &options) :
     program_(options, {"start", "layer", "finish"}), node_width_(program_.metadata().node_width),
     components_(program_.metadata().components()), cutoff_(program_.metadata().cutoff),
-    reverse_edges_(program_.metadata().reverse_edges), reads_velocities_(program_.metadata().kind == "ogn")
+    reverse_edges_(program_.metadata().reverse_edges), reads_velocities_(program_.metadata().has_velocities())
 {
   const std::size_t n_species = program_.metadata().species.size();
   closest_.assign(n_species * (n_species + 1) / 2, std::numeric_limits<double>::infinity());

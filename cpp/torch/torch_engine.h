@@ -16,6 +16,7 @@ public:
 
   void begin(const Configuration &configuration) override;
   void layer(int index) override;
+  bool needs_lists() const override { return true; }
   int width() const override { return static_cast<int>(node_width_); }
   void pack(int n, const int *list, double *buffer) const override;
   void unpack(int n, int first, const double *buffer) override;
@@ -36,7 +37,7 @@ private:
   Edges edges_;
   at::Tensor types_, velocities_, edge_index_, edge_vectors_;
   at::Tensor nodes_;     // (M, node width) on the CPU, where ghosts are exchanged
-  at::Tensor memory_;    // what the model carries between layers, on the device; features of edges for kind ogn
+  at::Tensor memory_;    // on the device: state of the model between layers, such as features of edges
 };
 
 }    // namespace vitrify

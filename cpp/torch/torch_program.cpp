@@ -40,7 +40,7 @@ void keep_memory()
 }
 
 // The profiling executor specialises the program on the shapes of its first calls and does so again when they change,
-// which here is every step; the simple executor runs the program as it stands.
+// which here is every step; the simple executor runs the program without changes.
 void set_executor()
 {
   torch::jit::getExecutorMode() = true;
@@ -89,7 +89,7 @@ void check_operators(const torch::jit::Module &module, const std::string &path)
   throw Error("model file " + path + " uses operators that vitrify does not allow (" + names + "): not loaded");
 }
 
-// What went wrong, without the lines of C++ and TorchScript source that torch adds.
+// The message of an error without the lines of C++ and TorchScript source that torch adds.
 std::string first_line(const std::exception &error)
 {
   const auto *c10_error = dynamic_cast<const c10::Error *>(&error);

@@ -13,7 +13,7 @@
 
 namespace vitrify {
 
-/// The TorchScript program of a model file on a device, checked: what all engines of this library share.
+/// The TorchScript program of a model file on a device, checked.
 class TorchProgram {
 public:
   /// Loads the program, which must have the `methods`; throws Error if the file, its operators or the device are not
@@ -43,7 +43,7 @@ private:
   at::ScalarType dtype_ = at::kFloat;
 };
 
-/// Directed edges from centres to neighbours, as models read them; memory is kept when they are cleared.
+/// Directed edges from centres to neighbours. Memory stays reserved when they are cleared.
 struct Edges {
   std::vector<std::int64_t> centres, neighbours;    // (E) nodes i and j
   std::vector<double> vectors;                      // (E, 3) r_j - r_i

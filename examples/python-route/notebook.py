@@ -11,7 +11,7 @@ matplotlib.use("Agg")  # in a notebook, leave this line out to see the figure
 import matplotlib.pyplot as plt
 import numpy as np
 
-from vitrify.hosts.lammps.driven import attach, lammps
+from vitrify.lammps import attach, lammps
 from vitrify.lammps_library.session import potential_file
 
 lmp = lammps()

@@ -54,7 +54,13 @@ def mean_loss(model, samples: list[Sample], seeds: range, **options) -> float:
     return float(task.statistics(batch)[0])
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("flow", "paper", "ode-moments") else pytest.param(name, marks=pytest.mark.slow)
+        for name in CONFIGS
+    ],
+)
 def test_each_variant_learns(name, folder, tmp_path):
     """On structures that it has not seen, it becomes better than it was at the start and than an answer of nothing."""
     overrides = ["training.max_steps=120", "training.validate_every=60", "training.learning_rate=0.02"]

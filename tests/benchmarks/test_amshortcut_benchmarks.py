@@ -24,17 +24,17 @@ def test_split_keeps_simulations_whole(tmp_path):
 
 
 def test_time_of_equal_energy_lies_between_two_rows():
-    ladder = [
+    routes = [
         {"cpu_seconds": 1.0, "energy": -4.0},
         {"cpu_seconds": 10.0, "energy": -4.2},
         {"cpu_seconds": 5.0, "energy": -3.9},  # slower and worse than the first: nobody would take it
         {"cpu_seconds": 100.0, "energy": -4.4},
     ]
-    assert reached_by(ladder, -4.0) == pytest.approx(1.0)
-    assert reached_by(ladder, -4.1) == pytest.approx(10**0.5)
-    assert reached_by(ladder, -4.3) == pytest.approx(10**1.5)
-    assert reached_by(ladder, -3.5) == 1.0
-    assert reached_by(ladder, -4.5) is None
+    assert reached_by(routes, -4.0) == pytest.approx(1.0)
+    assert reached_by(routes, -4.1) == pytest.approx(10**0.5)
+    assert reached_by(routes, -4.3) == pytest.approx(10**1.5)
+    assert reached_by(routes, -3.5) == 1.0
+    assert reached_by(routes, -4.5) is None
 
 
 def test_table_has_the_published_figures_and_the_best_time_step():

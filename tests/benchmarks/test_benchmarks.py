@@ -68,6 +68,7 @@ def test_loops_are_read_with_their_processor_time(tmp_path: Path) -> None:
         lmp.run(["nonsense"])
 
 
+@pytest.mark.slow
 def test_an_ideal_gas_has_its_known_structure_and_temperature(tmp_path: Path) -> None:
     """Free flight: g(r) = 1 and the temperature of the thermostat, through all of the machinery."""
     case = replace(CASES["kalj"], time=40.0, r_max=2.0, shell=0.25)
@@ -89,6 +90,7 @@ def test_an_ideal_gas_has_its_known_structure_and_temperature(tmp_path: Path) ->
     assert again.heat == found.heat and list((tmp_path / "kept").iterdir()) == kept
 
 
+@pytest.mark.slow
 def test_energy_error_of_verlet_is_of_second_order(tmp_path: Path) -> None:
     case = replace(CASES["kalj"], atoms=265)
     data = start(case, tmp_path)
@@ -155,6 +157,7 @@ def test_the_readme_is_up_to_date() -> None:
     assert readme_tables(["--check"]) == 0, "run python -m benchmarks.readme_tables"
 
 
+@pytest.mark.slow
 def test_tables_of_silica_give_the_forces_of_its_formulas(tmp_path: Path) -> None:
     case, data = replace(CASES["sio2"], atoms=363), tmp_path / "start.data"
     system, n = case.system, case.atoms

@@ -14,7 +14,7 @@ import model_files
 import vitrify
 from changed_files import with_metadata
 from vitrify.cli import diagnose as doctor
-from vitrify.cli.diagnose import Broken, diagnose
+from vitrify.cli.diagnose import Broken, Finding, diagnose
 from vitrify.cli.main import app
 from vitrify.ogn.torchscript import TorchOGN
 
@@ -74,7 +74,12 @@ def test_export_of_no_run_is_one_clear_error(tmp_path: Path) -> None:
     assert result.exit_code == 1 and result.output.startswith("vitrify: ") and not (tmp_path / "m.pt").exists()
 
 
-def test_doctor_finds_a_healthy_installation_healthy(model: TorchOGN) -> None:
+@pytest.mark.parametrize("shipped", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_doctor_finds_a_healthy_installation_healthy(
+    model: TorchOGN, shipped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shipped:
+        monkeypatch.setattr(doctor, "shipped_models", dict)
     result = runner.invoke(app, ["doctor", str(model.path)])
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
@@ -116,14 +121,18 @@ def test_doctor_goes_on_past_what_is_broken_and_says_what_mends_it(monkeypatch: 
     assert result.output.count("OK ") == 5 and "3 broken" in result.output
 
 
+def finding(name: str) -> Finding:
+    return next(found for found in diagnose() if found.name == name)
+
+
 def test_doctor_compares_versions_with_what_was_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.packages, "version", lambda package: "0.0.1+cpu")
-    with pytest.raises(Broken) as caught:
-        doctor._installed("torch")
-    assert "0.0.1" in caught.value.args[0] and caught.value.args[1].startswith("pip install 'torch==")
+    found = finding("torch")
+    assert not found.ok and "version 0.0.1+cpu is installed" in found.detail
+    assert found.remedy.startswith("pip install 'torch==")
 
 
 def test_doctor_sees_a_missing_plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("vitrify.plugin.path", lambda: str(tmp_path))
-    with pytest.raises(Broken, match=r"vitrifyplugin\.so is missing"):
-        doctor._plugin_files()
+    found = finding("plugin")
+    assert not found.ok and "vitrifyplugin.so is missing" in found.detail and "force-reinstall" in found.remedy

@@ -21,9 +21,10 @@ from child_processes import wait_until
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
 from vitrify.datagen.structures import campaign as ensembles
-from vitrify.datagen.structures.campaign import Sample, StructureSampler, make_ensemble, make_recipe
+from vitrify.datagen.structures.campaign import Sample, make_ensemble, make_recipe
 from vitrify.datagen.structures.elastic import relaxed
 from vitrify.datagen.structures.recipes import RECIPES, Aluminosilicate, Silica, SiliconLiquid
+from vitrify.generation.samplers import StructureSampler
 
 TINY: dict[str, Any] = {"atoms": 24, "rate": 2e16, "melt_time": 0.1, "hold": 0.1, "every": 0.02, "frames": 2}
 runner = CliRunner()

@@ -21,7 +21,8 @@ def displaced(region: Region, size: float, seed: int = 1) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("n", "tilt", "radius", "cluster"), [
-    (60, 0.0, np.inf, False), (60, 0.2, 1.5, False), (1000, 0.0, 1.6, True), (1400, 0.15, 1.6, True),
+    (60, 0.0, np.inf, False), (60, 0.2, 1.5, False), (1000, 0.0, 1.6, True),
+    pytest.param(1400, 0.15, 1.6, True, marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_forces_are_the_derivatives_of_the_energy(n: int, tilt: float, radius: float, cluster: bool) -> None:
     boxes = Boxes(lj_glass(n, tilt), radius, 0.01)

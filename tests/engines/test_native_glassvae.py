@@ -13,8 +13,8 @@ import toy_glassvae
 from native_models.elsewhere import predict_elsewhere, skip_without
 from native_models.glassvae import SHAPES, Array, glass, make_model, write
 from vitrify import GlassCalc, _core
-from vitrify.cli import diagnose as doctor
 from vitrify.cli.describe import describe
+from vitrify.cli.diagnose import diagnose
 from vitrify.core.errors import VitrifyError
 from vitrify.engines.open import engines_of, open_model
 from vitrify.engines.predictions import EnergyPrediction
@@ -140,7 +140,7 @@ def test_parts_of_the_atoms_add_up(dtype: str, tmp_path: Path) -> None:
         for model, part, (places, atoms) in zip(models, parts, nodes, strict=True)
     ]
     assert sum(total[-1] for total in totals) == len(types)
-    pulls = sum(model.head(sum(totals)) for model in models)
+    pulls = sum(model.set_pooled(sum(totals)) for model in models)
     energies, forces, virial = np.zeros(len(types)), np.zeros((len(types), 3)), np.zeros(6)
     for model, part, (_, atoms) in zip(models, parts, nodes, strict=True):
         own, on_nodes, own_virial, virials = model.finish(pulls)
@@ -157,12 +157,12 @@ def test_parts_of_the_atoms_add_up(dtype: str, tmp_path: Path) -> None:
 def test_steps_in_the_wrong_order(network: Path) -> None:
     model = _core.NativeGlassVAE(str(network))
     with pytest.raises(VitrifyError, match="call begin first"):
-        model.head(np.zeros(3))
+        model.set_pooled(np.zeros(3))
     totals = model.begin(np.eye(3), np.zeros(3, int), 3)
-    with pytest.raises(VitrifyError, match="call head first"):
+    with pytest.raises(VitrifyError, match="call set_pooled first"):
         model.finish(totals)
     with pytest.raises(VitrifyError, match=f"give {len(totals)} totals"):
-        model.head(totals[1:])
+        model.set_pooled(totals[1:])
     with pytest.raises(VitrifyError, match="n_owned"):
         model.begin(np.eye(3), np.zeros(3, int), 4)
 
@@ -177,7 +177,7 @@ def test_positions_that_are_no_numbers_make_no_numbers(dtype: str, tmp_path: Pat
         wrong[node, 1] = bad
         totals = model.begin(wrong, types, 32)
         assert np.isnan(totals[:-1]).any()
-        energies, _, _, _ = model.finish(model.head(totals))
+        energies, _, _, _ = model.finish(model.set_pooled(totals))
         assert np.isnan(energies).all()
     model.begin(wrong, types, 20)  # of a ghost
 
@@ -260,13 +260,15 @@ def test_instruction_sets_agree(name: str, dtype: str, tmp_path: Path) -> None:
     assert deviation(got, eager(model, dtype, *case)) <= TOLERANCE[dtype]
 
 
-def test_the_native_engine_is_the_default(network: Path, tmp_path: Path) -> None:
+def test_the_native_engine_is_the_default(network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert engines_of(network) == ("native", "torch")
     assert isinstance(open_model(network, kind="glassvae"), NativeGlassVAE)
     torch_model = open_model(network, "torch", kind="glassvae")
     assert isinstance(torch_model, TorchGlassVAE)
     assert ("engines", "native, torch") in describe(torch_model.metadata, network)
-    assert "by the native engine" in doctor._model_in_python(str(network), "native")
+    monkeypatch.setattr("vitrify.cli.diagnose.shipped_models", dict)
+    found = {finding.name: finding.detail for finding in diagnose([str(network)])}
+    assert "by the native engine" in found["network.pt in Python, native"]
     case = glass(2)
     assert deviation(open_model(network, kind="glassvae").predict(*case), torch_model.predict(*case)) < 1e-10
     atoms = toy_glassvae.glass(2)

@@ -118,7 +118,7 @@ def test_zero_atoms_and_lonely_atoms(network: Path) -> None:
     assert values.shape == deviations.shape == (0,)
     case = np.array([[0.0, 0, 0], [20.0, 20, 20]]), 40 * np.eye(3), np.array([0, 1])
     assert deviation(native.predict(*case), eager(make_model("network"), "float64", *case)) < 1e-10
-    assert np.isinf(native._model.closest()).all()
+    assert np.isinf(native.closest()).all()
 
 
 def test_closest_is_the_smallest_distance_of_each_pair_of_species(network: Path) -> None:
@@ -128,7 +128,7 @@ def test_closest_is_the_smallest_distance_of_each_pair_of_species(network: Path)
     (i, j), vectors = neighbour_list(positions, cell, native.metadata.cutoff)
     distances, a, b = np.linalg.norm(vectors, axis=1), types[i], types[j]
     expected = [distances[(a == 0) & (b == 0)], distances[a != b], distances[(a == 1) & (b == 1)]]
-    assert np.allclose(native._model.closest(), [d.min() for d in expected], rtol=1e-12)
+    assert np.allclose(native.closest(), [d.min() for d in expected], rtol=1e-12)
 
 
 def test_predictions_repeat_bit_for_bit_when_systems_alternate(network: Path) -> None:
@@ -139,17 +139,17 @@ def test_predictions_repeat_bit_for_bit_when_systems_alternate(network: Path) ->
         for case, expected in zip(cases, first, strict=True):
             for got, wanted in zip(native.predict(*case), expected, strict=True):
                 assert np.array_equal(got, wanted)
-    images, engine = native._model.seconds
+    images, engine = native.seconds
     assert images > 0 and engine > 0
 
 
 def test_memory_does_not_grow_with_the_neighbours(network: Path) -> None:
     native = NativeSymGNN(network)
     native.predict(*glass(20))
-    assert native._model.bytes / 8000 < 1600  # 8,000 atoms and 14,000 images, in double precision
+    assert native.bytes / 8000 < 1600  # 8,000 atoms and 14,000 images, in double precision
     dense = glass(20)
     native.predict(0.8 * dense[0], 0.8 * dense[1], dense[2])
-    assert native._model.bytes / 8000 < 1900  # twice the neighbours; more images
+    assert native.bytes / 8000 < 1900  # twice the neighbours; more images
 
 
 @pytest.mark.parametrize("threads", [2, 5])
@@ -197,9 +197,7 @@ def test_lammps_is_ase_is_eager(dtype: str, n_side: int, tilt: float, threads: i
     c.write_data(tmp_path / "data.test")
     result = run_ok(DUMP, tmp_path, ranks, threads)
     assert "engine native, variant exact, " + dtype in result.output
-    lines = (tmp_path / "out.dump").read_text().splitlines()
-    start = next(k for k, line in enumerate(lines) if line.startswith("ITEM: ATOMS"))
-    table = np.array([[float(x) for x in line.split()] for line in lines[start + 1 :]])
+    table = result.rows()
     lammps = table[:, 1], table[:, 2]
 
     atoms = Atoms([NAMES[t] for t in types], positions=positions, cell=cell, pbc=True)

@@ -99,7 +99,7 @@ def _frames(seed: int, count: int) -> list[Atoms]:
 
 
 _SPECIES = {"species": ["Cu", "Zr"]}
-_WAYS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+_WORKFLOWS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "ogn": (
         {"variant": "pair", "cutoff": 2.0, "layers": 2},
         {"stride": 10, "validation_pairs": 4},
@@ -123,9 +123,9 @@ _WAYS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
-def way(kind: str, folder: Path) -> dict[str, Any]:
+def workflow(kind: str, folder: Path) -> dict[str, Any]:
     """From data to the report of one kind: files, what is printed, the log of the training, and keys of the metrics."""
-    model, data, options = _WAYS[kind]
+    model, data, options = _WORKFLOWS[kind]
     suffix = "h5" if kind == "ogn" else "extxyz"
     names = [f"{name}.{suffix}" for name in ("train", "validation", "test")]
     for seed, name in enumerate(names, 1):

@@ -69,11 +69,15 @@ class Result:
     output: str
     folder: Path
 
-    def last_frame(self, name: str = "out.dump") -> tuple[Array, Array]:
-        """Unwrapped positions and velocities (N, 3) of the last frame of a dump, in the order of IDs."""
+    def rows(self, name: str = "out.dump") -> Array:
+        """The last frame of a dump of numbers, (N, columns)."""
         lines = (self.folder / name).read_text().splitlines()
         start = max(i for i, line in enumerate(lines) if line.startswith("ITEM: ATOMS"))
-        rows = np.array([[float(x) for x in line.split()] for line in lines[start + 1 :]])
+        return np.array([[float(x) for x in line.split()] for line in lines[start + 1 :]])
+
+    def last_frame(self, name: str = "out.dump") -> tuple[Array, Array]:
+        """Unwrapped positions and velocities (N, 3) of the last frame of a dump, in the order of IDs."""
+        rows = self.rows(name)
         rows = rows[np.argsort(rows[:, 0])]
         return rows[:, 1:4], rows[:, 4:7]
 

@@ -310,12 +310,22 @@ def test_a_glass_is_that_of_create_glass(tmp_path: Path, ranks: int) -> None:
     assert twice.status != 0 and twice.output.count("the box holds 240 atoms, which the model does not see") == 1
 
 
+def routes() -> dict[str, str]:
+    """What doctor says of each lmp."""
+    return {
+        finding.name.removeprefix("routes of "): finding.detail
+        for finding in doctor.diagnose()
+        if finding.name.startswith("routes of ")
+    }
+
+
 def test_doctor_tells_the_routes_of_each_lmp(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {place: doctor._routes(place) for place in doctor.lmp_programs()}
+    monkeypatch.setattr(doctor, "shipped_models", dict)
+    found = routes()
     theirs = found.pop(str(program()))
     assert theirs.startswith("LAMMPS ") and f"Python route, with PYTHONPATH={python_path()}" in theirs
     assert any(told.endswith(": plugin") for told in found.values())
     # An environment without vitrify, or of another Python.
     monkeypatch.setattr("vitrify.lammps.python_path", lambda: "/nowhere")
     monkeypatch.setenv("PATH", SYSTEM)  # a Python inside LAMMPS takes the environment whose python3 comes first
-    assert "no Python route: its Python does not import vitrify (ModuleNotFoundError" in doctor._routes(str(program()))
+    assert "no Python route: its Python does not import vitrify (ModuleNotFoundError" in routes()[str(program())]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lammps_inputs.compute_symgnn import DUMP, ELEMENTS, ZERO, Frame, frame, read_table, script
+from lammps_inputs.compute_symgnn import DUMP, ELEMENTS, ZERO, Frame, frame, script
 from lammps_runner import FOUR_RANKS, Configuration, Result, run_ok
 from toy_ogn import liquid
 from toy_symgnn import VALIDITY, ToySymGNN, glass, make_toy, predict, write_toy
@@ -75,7 +75,7 @@ def test_cell_smaller_than_the_cutoff(tmp_path: Path, tilt: float) -> None:
     assert_eager(frame(run_ok(script(), tmp_path)), make_toy(), c)
 
 
-@pytest.mark.parametrize("boundary", ["f f f", "s s s", "p p f"])
+@pytest.mark.parametrize("boundary", [pytest.param("f f f", marks=pytest.mark.slow), "s s s", "p p f"])
 def test_surfaces(tmp_path: Path, boundary: str) -> None:
     c = set_up(tmp_path)
     source = script(before="thermo_modify lost ignore").replace("read_data", f"boundary {boundary}\nread_data")
@@ -114,11 +114,11 @@ def test_types_are_mapped_by_name(tmp_path: Path) -> None:
     "before",
     [
         "neigh_modify exclude type 1 2",  # hides pairs from forces, not from the model
-        "neighbor 0.3 nsq",
-        "neighbor 0.0 bin",
+        pytest.param("neighbor 0.3 nsq", marks=pytest.mark.slow),
+        pytest.param("neighbor 0.0 bin", marks=pytest.mark.slow),
         "comm_style tiled\nbalance 1.0 rcb",
         "newton off",
-        "comm_modify cutoff 12.0",
+        pytest.param("comm_modify cutoff 12.0", marks=pytest.mark.slow),
     ],
 )
 def test_any_neighbour_settings(tmp_path: Path, before: str) -> None:
@@ -273,7 +273,7 @@ run          6
     assert thermo["v_n"].tolist() == [(v < bound).sum() for v, _ in eager]
     assert 0 < thermo["v_n"].min() < thermo["v_n"].max() < len(c.positions)
     assert thermo["c_m"] == pytest.approx([v[v < bound].max() for v, _ in eager], rel=1e-10)
-    table = read_table(tmp_path / "ave.dump")
+    table = result.rows("ave.dump")
     last = eager[2::2]
     assert len(last) == 3
     assert table[:, 1] == pytest.approx(np.mean([v for v, _ in last], axis=0), rel=1e-10)
@@ -325,7 +325,7 @@ def test_atoms_whose_deviation_no_training_atom_has_are_marked(tmp_path: Path, r
     limit = float(np.median(deviations))
     write_toy(tmp_path / "toy.pt", validity=VALIDITY["metal"].model_copy(update={"max_deviation": limit}))
     dump = DUMP.replace("c_b[2]", "c_b[2] c_b[3]")
-    rows = read_table(run_ok(script(dump=dump), tmp_path, ranks).folder / "out.dump")
+    rows = run_ok(script(dump=dump), tmp_path, ranks).rows()
     assert np.array_equal(rows[:, 7] == 1.0, rows[:, 6] > limit)
     assert 0 < rows[:, 7].sum() < len(rows)
 

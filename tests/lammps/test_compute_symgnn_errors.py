@@ -210,7 +210,7 @@ def test_nothing_is_computed_unless_it_is_asked_for(folder: Path) -> None:
     assert "prediction of step 2 failed" in run_lammps(asked, folder).error()
 
 
-@pytest.mark.parametrize("name", ["truncated.pt", "broken.pt", "nan.pt"])
+@pytest.mark.parametrize("name", ["truncated.pt", "broken.pt", pytest.param("nan.pt", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
 def test_errors_of_all_ranks_are_one(folder: Path, name: str, ranks: int) -> None:
     output = run_lammps(script(f"{name} Cu Zr"), folder, ranks).output

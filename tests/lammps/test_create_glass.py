@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("make", [cube, oblique])
+@pytest.mark.parametrize("make", [pytest.param(cube, marks=pytest.mark.slow), oblique])
 def test_the_same_atoms_on_all_ranks(folder, make):
     cell = make(300, 0.066)
     command = "silica.pt number 300 elements O Si seed 11 steps 3 churn 0.2 target shear_modulus 33"

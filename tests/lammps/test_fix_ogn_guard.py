@@ -87,7 +87,7 @@ def test_atoms_closer_than_in_the_data(tmp_path: Path, pair: tuple[int, int], ra
     run_ok(script(), tmp_path, ranks)
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_atom_that_moves_too_far(tmp_path: Path, ranks: int) -> None:
     c = lj_liquid((4, 4, 4))
     c = Configuration(c.cell, c.positions, c.velocities + np.array([50.0, 0.0, 0.0]), c.types, c.masses)
@@ -106,7 +106,7 @@ def test_an_atom_that_moves_too_far(tmp_path: Path, ranks: int) -> None:
     run_ok(script(), tmp_path, ranks)
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_temperature_above_the_data(tmp_path: Path, ranks: int) -> None:
     c = lj_liquid((4, 4, 4))
     c = Configuration(c.cell, c.positions, c.velocities + np.array([50.0, 0.0, 0.0]), c.types, c.masses)

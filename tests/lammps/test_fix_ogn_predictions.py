@@ -100,7 +100,7 @@ def test_ranks_without_atoms(tmp_path: Path, reverse: bool) -> None:
 
 
 @pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
-@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("reverse", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_twenty_predictions_on_any_number_of_ranks(tmp_path: Path, reverse: bool, ranks: int) -> None:
     model = lj_model(reverse)
     c = lj_liquid((5, 5, 4), 0.1, speed=1.5)

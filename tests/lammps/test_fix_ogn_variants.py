@@ -25,12 +25,12 @@ pytestmark = pytest.mark.lmp
     ("variant", "engine", "units", "dtype", "tilt"),
     [
         ("pair", "native", "lj", "float32", 0.0),
-        ("pair", "native", "lj", "float64", 0.15),
+        pytest.param("pair", "native", "lj", "float64", 0.15, marks=pytest.mark.slow),
         ("pair", "native", "metal", "float64", 0.0),
-        ("pair", "native", "metal", "float32", 0.15),
+        pytest.param("pair", "native", "metal", "float32", 0.15, marks=pytest.mark.slow),
         ("pair", "torch", "lj", "float32", 0.15),
         ("pair", "torch", "metal", "float64", 0.15),
-        ("paper", "torch", "lj", "float64", 0.15),
+        pytest.param("paper", "torch", "lj", "float64", 0.15, marks=pytest.mark.slow),
         ("paper", "torch", "metal", "float32", 0.15),
     ],
 )
@@ -63,7 +63,7 @@ def real_script(model: TorchOGN, fix: str, **settings: Any) -> str:
 
 
 @pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
-@pytest.mark.parametrize("moments", [0, 1])
+@pytest.mark.parametrize("moments", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_twenty_native_predictions_on_any_number_of_ranks_and_threads(tmp_path: Path, moments: int, ranks: int) -> None:
     model = model_files.export(tmp_path / "model.pt", dtype="float64", hyperparameters={"moments": moments})
     c = real_liquid("lj", (6, 5, 5), 0.1)

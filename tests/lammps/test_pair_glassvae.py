@@ -51,9 +51,7 @@ class Answer(NamedTuple):
 
 
 def answer(result: Result, name: str = "out.dump") -> Answer:
-    lines = (result.folder / name).read_text().splitlines()
-    start = max(i for i, line in enumerate(lines) if line.startswith("ITEM: ATOMS"))
-    rows = np.array([[float(x) for x in line.split()] for line in lines[start + 1 :]])
+    rows = result.rows(name)
     thermo = {key: float(values[-1]) for key, values in result.thermo().items()}
     return Answer(rows[:, 1].astype(int) - 1, rows[:, 2:5], rows[:, 5:8], rows[:, 8], thermo)
 

@@ -201,6 +201,7 @@ def test_cages_frequencies_and_temperatures_are_compared(meta: TrajectoryMeta) -
     assert judged["g(r) A-A"]["verdict"] == "noise"  # two sets of random sites differ more than by 2%
 
 
+@pytest.mark.slow
 def test_seeds_together_have_less_noise(meta: TrajectoryMeta) -> None:
     rng = np.random.default_rng(4)
     left, right = ([observe(shaken(rng, 1.0, 200), meta, 7.0) for _ in range(6)] for _ in range(2))

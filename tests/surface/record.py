@@ -15,7 +15,7 @@ only what is meant to change, and read the difference before it is committed.
     models           answers of shipped models: native engine by instruction set, and torch
     lammps           styles and keywords in LAMMPS: lines that are printed, numbers that are computed
     outputs          vitrify info, doctor and generate
-    ways             train, export and evaluate of each kind on small data: files, columns, keys
+    workflows        train, export and evaluate of each kind on small data: files, columns, keys
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ def outputs() -> dict[str, Any]:
         }
 
 
-def ways() -> dict[str, Any]:
+def workflows() -> dict[str, Any]:
     """Training, export and evaluation of each kind."""
     found = {}
     for kind in public_surface.KINDS:
         with tempfile.TemporaryDirectory() as folder:
-            found[kind] = command_outputs.way(kind, Path(folder))
+            found[kind] = command_outputs.workflow(kind, Path(folder))
     return found
 
 
@@ -88,7 +88,7 @@ RECORDS: dict[str, Callable[[], Any]] = {
     "models": models,
     "lammps": lammps,
     "outputs": outputs,
-    "ways": ways,
+    "workflows": workflows,
 }
 
 

@@ -42,4 +42,4 @@ def test_generate_writes_the_same_structures(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_train_export_and_evaluate_write_the_same_files_columns_and_keys(kind: str, tmp_path: Path) -> None:
-    check(load("ways")[kind], command_outputs.way(kind, tmp_path), TOLERANCE)
+    check(load("workflows")[kind], command_outputs.workflow(kind, tmp_path), TOLERANCE)

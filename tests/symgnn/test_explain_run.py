@@ -119,6 +119,7 @@ def test_dumps_of_triclinic_cells_keep_all_distances(tmp_path: Path) -> None:
     assert len(got) == len(expected) and got == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = write_toy(tmp_path / "m.pt")
     structure = as_extxyz(glass(tilt=0.2), tmp_path / "glass.xyz")

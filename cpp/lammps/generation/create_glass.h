@@ -24,7 +24,7 @@
 
 #include "command.h"
 
-#include "amshortcut/generator.h"
+#include "generation/generator.h"
 #include "lammps/host/model_host.h"
 
 #include <string>

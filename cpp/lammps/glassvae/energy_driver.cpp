@@ -37,7 +37,7 @@ void EnergyDriver::encode()
   sum_over_ranks();
   if (!warned_range)
     warned_range = atoms.warn_if_outside({sums.begin() + npooled, sums.begin() + npooled + counts.size()});
-  attempt([&] { engine.head(sums.data()); });
+  attempt([&] { engine.set_pooled(sums.data()); });
 }
 
 /* ---------------------------------------------------------------------- */
@@ -51,7 +51,7 @@ const std::vector<double> &EnergyDriver::latent()
 
 /* ---------------------------------------------------------------------- */
 
-bool EnergyDriver::add_forces(const vitrify::TorchEnergies &result)
+bool EnergyDriver::add_forces(const vitrify::EnergyResult &result)
 {
   vitrify::EnergyEngine &engine = *host.energy_engine;
   attempt([&] { mine = engine.pooled_gradient(); });

@@ -44,7 +44,7 @@ public:
   // after encode: add energies, forces and virial of the model to the arrays, which hold zeros
   // returns false if they are not to be used, because this rank has failed
 
-  bool add_forces(const vitrify::TorchEnergies &result);
+  bool add_forces(const vitrify::EnergyResult &result);
 
   std::size_t bytes() const;
 

@@ -112,7 +112,7 @@ void PairGlassVAE::compute(int eflag, int vflag)
   energies.assign(driver->atoms.nowned, 0.0);
   forces.assign(3 * nnodes, 0.0);
   virials.assign(vflag_atom ? 6 * nnodes : 0, 0.0);
-  vitrify::TorchEnergies result;
+  vitrify::EnergyResult result;
   result.energies = energies.data();
   result.forces = forces.data();
   if (vflag_global) result.virial = virial;

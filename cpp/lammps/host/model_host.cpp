@@ -2,10 +2,10 @@
 
 #include "lammps/host/model_host.h"
 
-#include "glassvae/glassvae_engine.h"
+#include "base/suggestion.h"
+#include "engines/kind.h"
+#include "engines/reference_error.h"
 #include "lammps/host/engine_loader.h"
-#include "modelfile/model_file.h"
-#include "ogn/ogn_engine.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -24,12 +24,7 @@ using namespace LAMMPS_NS;
 static constexpr double MASS_TOLERANCE = 1.0e-3;
 static const std::vector<std::string> SHARED_KEYWORDS = {"engine", "device", "check"};
 
-static std::string joined(const std::vector<std::string> &words)
-{
-  std::string text;
-  for (const auto &word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
+using vitrify::joined;
 
 static bool contains(const std::vector<std::string> &words, const std::string &word)
 { return std::find(words.begin(), words.end(), word) != words.end(); }
@@ -146,8 +141,8 @@ void ModelHost::make_engine(const vitrify::ModelFile &file, int local_rank)
 {
   const vitrify::EngineOptions options{path, device, local_rank};
   const bool native = engine_name == "native";
-  if (kind == "glassvae")
-    energy_engine = native ? vitrify::make_glassvae_engine(file) : vitrify::make_torch_glassvae(options);
+  if (vitrify::find_kind(kind).make_energy_engine)
+    energy_engine = native ? vitrify::make_native_energy_engine(file) : vitrify::make_torch_glassvae(options);
   else
     engine = native ? vitrify::make_native_engine(file) : vitrify::make_torch_engine(options);
 }
@@ -156,19 +151,8 @@ void ModelHost::make_engine(const vitrify::ModelFile &file, int local_rank)
 
 std::string ModelHost::refuse_kind() const
 {
-  std::string use;
-  if (model.kind == "symgnn")
-    use = fmt::format("it predicts the {} of atoms at rest and moves nothing; use compute symgnn/atom for it",
-                      model.property);
-  else if (model.kind == "amshortcut")
-    use = "it makes structures; use create_glass for it";
-  else if (model.kind == "glassvae")
-    use = "it gives energies, forces and a latent vector; use pair_style glassvae, compute glassvae/latent or "
-          "create_glass for it";
-  else
-    return fmt::format("model file {} is of kind ogn, an integrator: use fix ogn for it, or give a model of kind {}",
-                       path, kind);
-  return fmt::format("model file {} is of kind {}: {}, or give a model of kind {}", path, model.kind, use, kind);
+  return fmt::format("model file {} is of kind {}{}, or give a model of kind {}", path, model.kind,
+                     vitrify::find_kind(model.kind).use(model), kind);
 }
 
 /* ----------------------------------------------------------------------

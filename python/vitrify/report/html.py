@@ -9,17 +9,7 @@ from pathlib import Path
 
 from vitrify.core.files import atomic_path
 
-_CSS = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: .2rem; }
-h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd; }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; font-size: .92rem; }
-th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #e6e6e6; }
-th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 1.5px solid #1a1a1a; }
-tr.model td { font-weight: 600; background: #fff4ec; }
-figure { margin: 1.2rem 0; } figure img { max-width: 100%; } figcaption, .note { color: #555; font-size:
-.88rem; } pre { background: #f6f6f6; padding: .7rem 1rem; overflow-x: auto; font-size: .85rem; }
-"""
+_STYLE = " ".join((Path(__file__).parent / "style.css").read_text(encoding="utf-8").split())
 
 
 class Report:
@@ -63,7 +53,7 @@ class Report:
         """Writes the report whole or not at all."""
         document = (
             f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(self.title)}</title>'
-            f"<style>{_CSS}</style></head><body>\n" + "\n".join(self.parts) + "\n</body></html>\n"
+            f"<style>{_STYLE}</style></head><body>\n" + "\n".join(self.parts) + "\n</body></html>\n"
         )
         with atomic_path(path) as work:
             work.write_text(document, encoding="utf-8")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from vitrify.engines.native import Array, NativeBase
+from vitrify.engines.native import Array, MeasuredNativeBase
 from vitrify.symgnn.metadata import SymGNNMetadata
 
 
-class NativeSymGNN(NativeBase):
+class NativeSymGNN(MeasuredNativeBase):
     """A SymGNN of variant exact in the native engine."""
 
     kind = "symgnn"

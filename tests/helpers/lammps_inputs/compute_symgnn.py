@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -28,15 +27,8 @@ class Frame(NamedTuple):
     deviations: Array
 
 
-def read_table(path: Path) -> Array:
-    """The rows of the last frame of a dump."""
-    lines = path.read_text().splitlines()
-    start = max(i for i, line in enumerate(lines) if line.startswith("ITEM: ATOMS"))
-    return np.array([[float(x) for x in line.split()] for line in lines[start + 1 :]])
-
-
 def frame(result: Result, name: str = "out.dump") -> Frame:
-    rows = read_table(result.folder / name)
+    rows = result.rows(name)
     return Frame(rows[:, 0].astype(int), rows[:, 1].astype(int) - 1, rows[:, 2:5], rows[:, 5], rows[:, 6])
 
 

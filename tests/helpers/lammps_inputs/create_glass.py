@@ -36,9 +36,7 @@ create_glass {command}
 
 def atoms_of(result: Result, name: str = "out.dump") -> tuple[Array, Array, Array]:
     """IDs, types from 0, and positions in the cell (N, 3) in the order of IDs."""
-    lines = (result.folder / name).read_text().splitlines()
-    start = max(i for i, line in enumerate(lines) if line.startswith("ITEM: ATOMS"))
-    rows = np.array([[float(x) for x in line.split()] for line in lines[start + 1 :]])
+    rows = result.rows(name)
     return rows[:, 0].astype(int), rows[:, 1].astype(int) - 1, rows[:, 2:5] - ORIGIN
 
 

@@ -79,7 +79,7 @@ def make_ensemble(
     with _Journal(path, header) as journal:
         waiting = [index for index in range(count) if index not in journal.samples]
         run_tasks(
-            StructureSampler, (recipe, seed), waiting, record=lambda index, sample: journal.append(sample), lost=_lost,
+            SampleSimulator, (recipe, seed), waiting, record=lambda index, sample: journal.append(sample), lost=_lost,
             workers=workers, progress=f"{system}: {count} samples" if progress else None,
         )  # fmt: skip
         journal.publish(recipe, header, count)
@@ -108,7 +108,7 @@ def make_recipe(system: str, settings: dict[str, Any]) -> Recipe:
     return recipe
 
 
-class StructureSampler:
+class SampleSimulator:
     """Simulates samples in one process."""
 
     def __init__(self, setup: tuple[Recipe, int]) -> None:

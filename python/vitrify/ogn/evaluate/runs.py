@@ -204,7 +204,12 @@ def python_run(
                 end.append((x, v))
             tick(stride)
     times, positions, velocities, energies = (np.array(column) for column in zip(*seen, strict=True))
-    detail = None
-    if len(end) > 1:
-        detail = Window(stride * meta.base_timestep, *(np.array(column) for column in zip(*end, strict=True)))
+    detail = _window(end, stride * meta.base_timestep)
     return Record(times, positions, velocities, energies, start.cell, start.types, failure, detail)
+
+
+def _window(frames: Sequence[tuple[np.ndarray, np.ndarray]], interval: float) -> Window | None:
+    """Positions and velocities of frames as a window; None for fewer than two."""
+    if len(frames) < 2:
+        return None
+    return Window(interval, *(np.array(column) for column in zip(*frames, strict=True)))

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "amshortcut/generator.h"
+#include "generation/generator.h"
 
-#include "amshortcut/flow_network_engine.h"
 #include "base/counter_rng.h"
 #include "base/error.h"
+#include "base/species_pair.h"
 #include "base/suggestion.h"
-#include "engines/engine.h"
+#include "engines/kind.h"
+#include "engines/reference_error.h"
 
 #include <algorithm>
 #include <cmath>
@@ -19,7 +20,8 @@ namespace vitrify {
 
 namespace {
 
-// Streams of random numbers of one seed; 0 and 1 belong to fix ogn, 3 and 7 to latent_density.cpp (vitrify.processes).
+// Streams of random numbers of one seed; 0 and 1 belong to fix ogn, 3 and 7 to latent_density.cpp
+// (python/vitrify/generation/processes.py).
 enum Stream : std::uint32_t { SITES = 2, START = 4, CHURN = 5 };
 constexpr std::uint32_t EACH_SPECIES = 8;    // between the streams of the sites of one species and of the next
 
@@ -73,12 +75,11 @@ double system_number(const char *path, const std::string &key)
 const ModelFile &checked_model(const ModelFile &file)
 {
   const Metadata &metadata = file.metadata();
-  if (metadata.kind != "amshortcut" && metadata.kind != "glassvae")
-    throw Error("model file " + file.path() + " is of kind " + metadata.kind +
-                (metadata.kind == "ogn" ? ", an integrator: use fix ogn for it"
-                                        : ", which predicts a property of atoms: use compute symgnn/atom for it") +
-                ", or give a model of kind amshortcut or glassvae");
-  if (metadata.kind == "glassvae" && !metadata.makes_structures())
+  const Kind &kind = find_kind(metadata.kind);
+  if (!kind.make_flow_network)
+    throw Error("model file " + file.path() + " is of kind " + kind.name + ", " + kind.summary + ": use " +
+                kind.styles + " for it, or give a model of kind " + kinds_with_flow_network());
+  if (!metadata.makes_structures())
     throw Error("model file " + file.path() + " (variant " + metadata.variant +
                 ") has no density of latent vectors, so that it makes no structures: finish the training of a model of "
                 "variant equivariant, and export it again");
@@ -124,7 +125,7 @@ std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, s
 double free_memory()
 {
   const double machine = 1024.0 * system_number("/proc/meminfo", "MemAvailable:");
-  // A container may have less than the machine; what its files occupy in the cache is given back when it is asked for.
+  // A container may have less than the machine. Memory that caches its files is free when it is needed.
   const double limit = system_number("/sys/fs/cgroup/memory.max", "");
   if (!std::isfinite(limit)) return machine;
   const double used = system_number("/sys/fs/cgroup/memory.current", "");
@@ -133,10 +134,10 @@ double free_memory()
 }
 
 Generator::Generator(const ModelFile &file) :
-    metadata_(checked_model(file).metadata()), composition_(metadata_), settings_(file),
-    network_(make_native_flow_network(file))
+    metadata_(checked_model(file).metadata()), composition_(metadata_), network_(make_native_flow_network(file)),
+    sizes_(network_->sizes())
 {
-  if (metadata_.kind == "glassvae") latents_ = read_latent_density(file);
+  if (metadata_.latent > 0) latents_ = read_latent_density(file);
 }
 
 void Generator::check(const GlassRequest &request) const
@@ -175,9 +176,9 @@ void Generator::check_memory(const GlassRequest &request, std::size_t n) const
 {
   // Two sets of features and lists of an atom, and the place of each image within the cutoff.
   double nodes = static_cast<double>(n);
-  for (int d = 0; d < 3; ++d) nodes *= 1.0 + 2.0 * settings_.cutoff / cell_height(request.cell, d);
+  for (int d = 0; d < 3; ++d) nodes *= 1.0 + 2.0 * sizes_.cutoff / cell_height(request.cell, d);
   const double real = metadata_.dtype == "float64" ? 8.0 : 4.0;
-  const double bytes = 130.0 * nodes + (500.0 + 8.0 * real * settings_.width) * static_cast<double>(n);
+  const double bytes = 130.0 * nodes + (500.0 + 8.0 * real * sizes_.width) * static_cast<double>(n);
   const double free = RESERVE * free_memory();
   if (bytes > free)
     throw Error(std::to_string(n) + " atoms need about " + gigabytes(bytes) + " of memory, but " + gigabytes(free) +
@@ -221,7 +222,7 @@ Structure Generator::start(const GlassRequest &request) const
     const auto sites = lattice(request.cell, n, request.seed, static_cast<std::uint32_t>(s));
     structure.positions.insert(structure.positions.end(), sites.begin(), sites.end());
   }
-  add_noise(structure, settings_.spread, 0, request.seed, START);
+  add_noise(structure, sizes_.spread, 0, request.seed, START);
   return structure;
 }
 
@@ -231,7 +232,7 @@ double Generator::put_back_noise(Structure &structure, const GlassRequest &reque
   const double time = 1.0 - static_cast<double>(index) / request.steps;
   if (index == 0 || request.churn == 0.0) return time;
   const double earlier = std::min(1.0, time * (1.0 + request.churn));
-  add_noise(structure, settings_.churn_spread * std::sqrt(earlier * earlier - time * time), index, request.seed, CHURN);
+  add_noise(structure, sizes_.churn_spread * std::sqrt(earlier * earlier - time * time), index, request.seed, CHURN);
   return earlier;
 }
 
@@ -245,7 +246,7 @@ void Generator::step(Structure &structure, const GlassRequest &request, int inde
                      request.properties.data(), request.known.data(), velocity_.data());
   for (std::size_t k = 0; k < 3 * n; ++k) {
     structure.positions[k] -= length * velocity_[k];
-    if (!(std::fabs(structure.positions[k]) < FARTHEST * settings_.cutoff))    // nor is it a number
+    if (!(std::fabs(structure.positions[k]) < FARTHEST * sizes_.cutoff))    // nor is it a number
       throw Error("the network moves atom " + std::to_string(k / 3 + 1) + " to " + text(structure.positions[k]) +
                   " in step " + std::to_string(index + 1) + ": ask for targets and a density in the range of the " +
                   "training data, or export the model again");
@@ -275,7 +276,7 @@ void Generator::check_gates(Glass &glass) const
 {
   const auto &limits = metadata_.validity.min_distance;
   const std::size_t n_species = metadata_.species.size();
-  const double largest = limits.empty() ? settings_.cutoff / LOOK : *std::max_element(limits.begin(), limits.end());
+  const double largest = limits.empty() ? sizes_.cutoff / LOOK : *std::max_element(limits.begin(), limits.end());
   glass.closest = closest_distances(glass.structure, n_species, LOOK * largest);
   if (limits.empty()) return;
   const std::size_t overlaps = count_overlaps(glass.structure, limits, GATE);

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The search for pairs in a grid, for native_kernels.inl alone.
+// A few nodes of a grid at a time, local to each kernels.cpp.
+#pragma once
+
+#include "simd/math.inl"
+#include "simd/vectors.inl"
 
 namespace vitrify {
 
 namespace {
 
-/// As many nodes as are looked at together: their ids, real numbers of them, and masks with a bit for each. `append`
-/// sorts those that a mask names to the front and writes them all, so that arrays need room for COUNT more; it returns
-/// how many it named.
-#if defined(__AVX512F__)
+/// Operations on COUNT nodes at a time: their ids, real numbers of them, and masks with a bit for each. `append` writes
+/// the nodes of a mask one after the other and returns their number; it may write up to COUNT values, so that arrays
+/// need room for COUNT more.
+#if VITRIFY_VECTOR_BYTES == 64
 
-struct Together {
+struct NodeLanes {
   static constexpr int COUNT = 8;
   using Ids = __m256i;
   using Reals = __m512d;
@@ -22,7 +26,7 @@ struct Together {
   static unsigned less(Reals a, Reals b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
   static unsigned greater(Ids a, int b) { return _mm256_cmpgt_epi32_mask(a, _mm256_set1_epi32(b)); }
 
-  // A store of the named ones alone is microcode on some processors.
+  // A masked store is microcode on some processors.
   static int append(int *to, Ids values, unsigned mask)
   {
     _mm256_storeu_si256(reinterpret_cast<__m256i *>(to),
@@ -35,14 +39,14 @@ struct Together {
   { _mm256_storeu_ps(to, _mm512_cvtpd_ps(_mm512_maskz_compress_pd(static_cast<__mmask8>(mask), values))); }
 };
 
-#elif defined(__AVX2__)
+#elif VITRIFY_VECTOR_BYTES == 32
 
-// Of four values, the places of those that a mask names, in front.
+// Permutations of four values that move those of a mask to the front.
 alignas(16) constexpr int FRONT[16][4] = {
     {0, 0, 0, 0}, {0, 0, 0, 0}, {1, 0, 0, 0}, {0, 1, 0, 0}, {2, 0, 0, 0}, {0, 2, 0, 0}, {1, 2, 0, 0}, {0, 1, 2, 0},
     {3, 0, 0, 0}, {0, 3, 0, 0}, {1, 3, 0, 0}, {0, 1, 3, 0}, {2, 3, 0, 0}, {0, 2, 3, 0}, {1, 2, 3, 0}, {0, 1, 2, 3}};
 
-struct Together {
+struct NodeLanes {
   static constexpr int COUNT = 4;
   using Ids = __m128i;
   using Reals = __m256d;
@@ -56,17 +60,18 @@ struct Together {
   static unsigned greater(Ids a, int b)
   { return static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpgt_epi32(a, _mm_set1_epi32(b))))); }
 
-  static Ids places(unsigned mask) { return _mm_load_si128(reinterpret_cast<const __m128i *>(FRONT[mask])); }
+  static Ids order_of(unsigned mask) { return _mm_load_si128(reinterpret_cast<const __m128i *>(FRONT[mask])); }
   static Reals sorted(Reals values, unsigned mask)
   {
     // Numbers of 64 bits can only be moved as pairs of 32: place k becomes 2 k and 2 k + 1.
-    const __m256i twice = _mm256_slli_epi64(_mm256_cvtepu32_epi64(places(mask)), 1);
+    const __m256i twice = _mm256_slli_epi64(_mm256_cvtepu32_epi64(order_of(mask)), 1);
     const __m256i pairs = _mm256_or_si256(twice, _mm256_slli_epi64(_mm256_add_epi64(twice, _mm256_set1_epi64x(1)), 32));
     return _mm256_castsi256_pd(_mm256_permutevar8x32_epi32(_mm256_castpd_si256(values), pairs));
   }
   static int append(int *to, Ids values, unsigned mask)
   {
-    _mm_storeu_ps(reinterpret_cast<float *>(to), _mm_permutevar_ps(_mm_castsi128_ps(values), places(mask)));
+    const __m128i moved = _mm_castps_si128(_mm_permutevar_ps(_mm_castsi128_ps(values), order_of(mask)));
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(to), moved);
     return __builtin_popcount(mask);
   }
   static void append(double *to, Reals values, unsigned mask) { _mm256_storeu_pd(to, sorted(values, mask)); }
@@ -76,7 +81,7 @@ struct Together {
 
 #else
 
-struct Together {
+struct NodeLanes {
   static constexpr int COUNT = 1;
   using Ids = int;
   using Reals = double;
@@ -101,67 +106,8 @@ struct Together {
 // The bits of the first n of COUNT nodes; n may be larger.
 VITRIFY_INLINE unsigned first_bits(int n)
 {
-  constexpr unsigned whole = (1u << Together::COUNT) - 1;
-  return n < Together::COUNT ? (1u << n) - 1 : whole;
-}
-
-// The nodes of the runs that are closer than the cutoff, and the squares of their distances. A pair of owned atoms
-// belongs to the first of them, and the ghosts come after all owned atoms.
-inline int within(const PairSearch &s, std::int64_t i, const CellRange *runs, int n_runs)
-{
-  using G = Together;
-  const double *own = s.positions + 3 * i;
-  const auto x = G::all(own[0]), y = G::all(own[1]), z = G::all(own[2]), limit = G::all(s.cutoff_square);
-  const double *xs = s.grid_axes[0], *ys = s.grid_axes[1], *zs = s.grid_axes[2];
-  const int *ids = s.grid_ids;
-  int *found = s.found;
-  double *squares = s.squares;
-  const int self = static_cast<int>(i);
-  int n = 0;
-  for (const CellRange *run = runs; run < runs + n_runs; ++run)
-    for (int k = run->first; k < run->last; k += G::COUNT) {
-      const auto j = G::ids(ids + k);
-      const auto dx = G::reals(xs + k) - x, dy = G::reals(ys + k) - y, dz = G::reals(zs + k) - z;
-      const auto square = dx * dx + dy * dy + dz * dz;
-      const unsigned mask = first_bits(run->last - k) & G::greater(j, self) & G::less(square, limit);
-      G::append(squares + n, square, mask);
-      n += G::append(found + n, j, mask);
-    }
-  return n;
-}
-
-// Sorts the n nodes that `within` found as PairRange says.
-template <typename T> inline void sort(const PairSearch &s, int n, int *neighbours, T *distances, int *ends)
-{
-  using G = Together;
-  const auto inner = G::all(s.inner_square);
-  int at = 0;
-  for (int part = 0; part < 4; ++part) {
-    for (int k = 0; k < n && (part < 2 || at < n); k += G::COUNT) {
-      const auto j = G::ids(s.found + k);
-      const auto square = G::reals(s.squares + k);
-      const unsigned near = G::less(square, inner), both = G::greater(j, s.first - 1) & ~G::greater(j, s.last - 1);
-      const unsigned mask = first_bits(n - k) & (part < 2 ? near : ~near) & (part % 2 == 0 ? both : ~both);
-      G::append(distances + at, G::square_root(square), mask);
-      at += G::append(neighbours + at, j, mask);
-    }
-    ends[part] = at;
-  }
-}
-
-template <typename T>
-int search(const PairSearch &s, std::int64_t i, const CellRange *runs, int n_runs, int *neighbours, T *distances,
-           int *ends)
-{
-  const int n = within(s, i, runs, n_runs);
-  sort(s, n, neighbours, distances, ends);
-  // Closest pairs of each species, which hardly ever change.
-  double *least = s.least + s.types[i] * s.n_species;
-  for (int k = 0; k < n; ++k) {
-    double &one = least[s.types[s.found[k]]];
-    if (s.squares[k] < one) one = s.squares[k];
-  }
-  return n;
+  constexpr unsigned whole = (1u << NodeLanes::COUNT) - 1;
+  return n < NodeLanes::COUNT ? (1u << n) - 1 : whole;
 }
 
 }    // namespace

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "amshortcut/composition.h"
-#include "amshortcut/flow_network_model.h"
 #include "engines/flow_network.h"
+#include "generation/composition.h"
 #include "glassvae/latent_density.h"
 #include "modelfile/model_file.h"
 #include "neighbours/overlaps.h"
@@ -17,14 +16,15 @@
 
 namespace vitrify {
 
-/// n sites (n, 3) of a species, spread evenly over a cell (vectors as rows), as `vitrify.processes.lattice` says.
+/// n sites (n, 3) of a species, spread evenly over a cell (vectors as rows), as
+/// `lattice` in python/vitrify/generation/processes.py says.
 std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, std::uint32_t seed,
                             std::uint32_t species);
 
-/// Bytes of memory that this process may still take; infinity where the system does not say.
+/// Bytes of memory that this process may still take; infinity where the system does not tell.
 double free_memory();
 
-/// What a generator is asked for.
+/// A request to a generator.
 struct GlassRequest {
   std::array<Vector3, 3> cell{};
   std::vector<std::int64_t> counts;         // atoms of each species
@@ -34,7 +34,7 @@ struct GlassRequest {
   double churn = 0.0;    // share of the noise that is put back before each step but the first
 };
 
-/// What it made, wrapped into the cell.
+/// The structure that was made, wrapped into the cell.
 struct Glass {
   Structure structure;
   std::vector<double> closest;    // of each pair_of_species, infinity where none is near
@@ -44,7 +44,7 @@ struct Glass {
 /// A generator of glasses: the flow of a model file of kind amshortcut or glassvae, from a lattice with noise to a
 /// structure. The properties of a request to a latent model are the numbers of z, all of them known.
 ///
-/// The same request gives the same structure, whatever was made before and however many threads there are.
+/// The structure depends on nothing but the request, and not on the number of threads.
 class Generator {
 public:
   /// Throws Error for a model of another kind, or of a process that only Python runs.
@@ -60,7 +60,7 @@ public:
   /// Throws Error for a request that makes no sense, that memory cannot hold, or whose result fails the gates: finite
   /// positions, and no pair that is closer than in the training data.
   Glass generate(const GlassRequest &request);
-  /// What the user should know of a request: what lies outside the range of the training data.
+  /// One sentence for each part of a request that lies outside the range of the training data.
   std::vector<std::string> warnings(const GlassRequest &request) const;
   /// Runs the reference case; the largest deviation relative to the rms of the output. Throws Error if there is none.
   double reference_error();
@@ -75,8 +75,8 @@ private:
 
   Metadata metadata_;
   Composition composition_;
-  FlowSettings settings_;
   std::unique_ptr<FlowNetwork> network_;
+  FlowSizes sizes_;
   std::optional<LatentDensity> latents_;
   std::vector<double> velocity_;
 };

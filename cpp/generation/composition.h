@@ -10,9 +10,10 @@ namespace vitrify {
 
 /// Density and numbers of atoms of a generator's glass, from the statistics of its training data.
 ///
-/// What is not given has its conditional mean given what is, as for a normal distribution. `properties` and `known`
-/// have one value for each property of the model; known is 1 where the property is asked for. Fractions are those of
-/// the model's species, in any scale; empty if they are not given. Throws Error for values that make no glass.
+/// Numbers that are not given take their conditional mean under those that are, as for a normal distribution.
+/// `properties` and `known` have one value for each property of the model; known is 1 where the property is asked for.
+/// Fractions are those of the model's species, in any scale; empty if they are not given. Throws Error for values that
+/// make no glass.
 class Composition {
 public:
   explicit Composition(const Metadata &metadata) : metadata_(metadata) {}

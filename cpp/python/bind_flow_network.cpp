@@ -1,35 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "amshortcut/flow_network_engine.h"
 #include "amshortcut/moment_gradient.h"
 #include "base/error.h"
-#include "modelfile/model_file.h"
+#include "engines/kind.h"
+#include "python/binding_helpers.h"
 #include "python/bindings.h"
 
-#include <pybind11/numpy.h>
-#include <pybind11/stl.h>
-
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <memory>
-#include <mutex>
 #include <optional>
-#include <string>
-
-namespace py = pybind11;
 
 namespace vitrify {
 
 namespace {
 
+// Arrays that are taken as they are, without a copy in another type.
 template <typename T> using Array = py::array_t<T, py::array::c_style>;
-using Integers = py::array_t<std::int64_t, py::array::c_style>;
-
-template <typename T> bool has_shape(const Array<T> &array, const std::vector<py::ssize_t> &shape)
-{
-  return array.ndim() == static_cast<py::ssize_t>(shape.size()) &&
-         std::equal(shape.begin(), shape.end(), array.shape());
-}
+using Index = py::array_t<std::int64_t, py::array::c_style>;
 
 template <typename T> Array<T> zeros(const std::vector<py::ssize_t> &shape)
 {
@@ -44,7 +29,7 @@ template <typename T> struct Layer {
   MomentInputs<T> inputs;
   py::ssize_t nodes, width;
 
-  Layer(const Integers &edge_index, const Array<T> &distances, const Array<T> &harmonics, const Array<T> &s,
+  Layer(const Index &edge_index, const Array<T> &distances, const Array<T> &harmonics, const Array<T> &s,
         const std::optional<Array<T>> &v, const Array<T> &weight, double start, double inverse_spacing)
   {
     if (s.ndim() != 2 || weight.ndim() != 3 || edge_index.ndim() != 2)
@@ -70,7 +55,7 @@ template <typename T> struct Layer {
 };
 
 template <typename T>
-py::tuple forward(const Integers &edge_index, const Array<T> &distances, const Array<T> &harmonics, const Array<T> &s,
+py::tuple forward(const Index &edge_index, const Array<T> &distances, const Array<T> &harmonics, const Array<T> &s,
                   const std::optional<Array<T>> &v, const Array<T> &weight, double start, double inverse_spacing)
 {
   const Layer<T> layer(edge_index, distances, harmonics, s, v, weight, start, inverse_spacing);
@@ -85,7 +70,7 @@ py::tuple forward(const Integers &edge_index, const Array<T> &distances, const A
 }
 
 template <typename T>
-py::tuple backward(const Integers &edge_index, const Array<T> &distances, const Array<T> &harmonics, const Array<T> &s,
+py::tuple backward(const Index &edge_index, const Array<T> &distances, const Array<T> &harmonics, const Array<T> &s,
                    const std::optional<Array<T>> &v, const Array<T> &weight, double start, double inverse_spacing,
                    const Array<T> &by_moments, const Array<T> &by_carried)
 {
@@ -99,7 +84,7 @@ py::tuple backward(const Integers &edge_index, const Array<T> &distances, const 
   T *to_s = by_s.mutable_data(), *to_v = by_v.mutable_data(), *to_weight = by_weight.mutable_data();
   {
     const py::gil_scoped_release release;
-    pull_moments(layer.graph, layer.inputs, by_moments.data(), by_carried.data(), to_s, to_v, to_weight);
+    moments_backward(layer.graph, layer.inputs, by_moments.data(), by_carried.data(), to_s, to_v, to_weight);
   }
   return py::make_tuple(by_s, by_v, by_weight);
 }
@@ -109,7 +94,8 @@ template <typename T> void bind_moments(py::module_ &module)
   module.def("moments_forward", &forward<T>, py::arg("edge_index"), py::arg("distances").noconvert(),
              py::arg("harmonics").noconvert(), py::arg("s").noconvert(), py::arg("v").noconvert(),
              py::arg("weight").noconvert(), py::arg("start"), py::arg("inverse_spacing"),
-             "Moments (N, 9, W) and what is carried (N, 4, W), or (0, 4, W) without v; see models/amshortcut_flow.py.");
+             "Moments (N, 9, W) and sums over carried vectors (N, 4, W), or (0, 4, W) without v; see "
+             "python/vitrify/amshortcut/models/flow.py.");
   module.def("moments_backward", &backward<T>, py::arg("edge_index"), py::arg("distances").noconvert(),
              py::arg("harmonics").noconvert(), py::arg("s").noconvert(), py::arg("v").noconvert(),
              py::arg("weight").noconvert(), py::arg("start"), py::arg("inverse_spacing"),
@@ -117,28 +103,21 @@ template <typename T> void bind_moments(py::module_ &module)
              "Gradients by s, v and the weight, given those by the two results of moments_forward.");
 }
 
-/// A generator's network for hosts that have positions and a cell.
-class NativeNetwork {
+/// A flow network for hosts that have positions and a cell.
+class NativeFlowNetwork {
 public:
-  using Reals = py::array_t<double, py::array::c_style | py::array::forcecast>;
-  using Types = py::array_t<int, py::array::c_style | py::array::forcecast>;
+  explicit NativeFlowNetwork(const std::string &path) : file_(path), network_(make_native_flow_network(file_)) {}
 
-  explicit NativeNetwork(const std::string &path) : file_(path), network_(make_native_flow_network(file_)) {}
-
-  Reals velocity(const Reals &cell, const Reals &positions, const Types &types, double time, double step,
+  Reals velocity(const Reals &cell, const Reals &positions, const Integers &types, double time, double step,
                  const Reals &properties, const Reals &known)
   {
     const py::ssize_t n = types.size();
     const auto n_properties = static_cast<py::ssize_t>(file_.metadata().generator.properties.size());
-    if (types.ndim() != 1 || positions.ndim() != 2 || positions.shape(0) != n || positions.shape(1) != 3 ||
-        cell.ndim() != 2 || cell.shape(0) != 3 || cell.shape(1) != 3 || properties.ndim() != 1 ||
-        properties.shape(0) != n_properties || known.ndim() != 1 || known.shape(0) != n_properties)
+    if (types.ndim() != 1 || !has_shape(positions, {n, 3}) || !has_shape(cell, {3, 3}) ||
+        !has_shape(properties, {n_properties}) || !has_shape(known, {n_properties}))
       throw Error("give a cell (3, 3), positions (N, 3), types (N,), and properties and known (" +
                   std::to_string(n_properties) + ",)");
-    for (py::ssize_t k = 0; k < 9; ++k)
-      if (!std::isfinite(cell.data()[k])) throw Error("the cell holds NaN or infinity: give finite numbers");
-    std::array<Vector3, 3> rows;
-    std::copy_n(cell.data(), 9, rows[0].data());
+    const std::array<Vector3, 3> rows = cell_of(cell);
     Reals out({n, py::ssize_t(3)});
     double *to = out.mutable_data();
     const py::gil_scoped_release release;
@@ -158,16 +137,16 @@ private:
 
 }    // namespace
 
-void bind_generator(py::module_ &module)
+void bind_flow_network(py::module_ &module)
 {
-  py::class_<NativeNetwork>(module, "NativeFlowNetwork",
-                            "The flow of a model file of kind amshortcut or glassvae in the native engine.")
+  py::class_<NativeFlowNetwork>(module, "NativeFlowNetwork",
+                                "The flow of a model file of kind amshortcut or glassvae in the native engine.")
       .def(py::init<const std::string &>(), py::arg("path"))
-      .def("velocity", &NativeNetwork::velocity, py::arg("cell"), py::arg("positions"), py::arg("types"),
+      .def("velocity", &NativeFlowNetwork::velocity, py::arg("cell"), py::arg("positions"), py::arg("types"),
            py::arg("time"), py::arg("step"), py::arg("properties"), py::arg("known"),
            "Average velocities (N, 3) in a periodic cell (3, 3), rows; known (P,) is 1 where a property is asked for "
            "and 0 elsewhere. Releases the GIL.")
-      .def_property_readonly("bytes", &NativeNetwork::bytes, "Bytes that the engine holds.");
+      .def_property_readonly("bytes", &NativeFlowNetwork::bytes, "Bytes that the engine holds.");
   bind_moments<float>(module);
   bind_moments<double>(module);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "amshortcut/composition.h"
+#include "generation/composition.h"
 
 #include "base/error.h"
 #include "base/suggestion.h"
@@ -17,7 +17,7 @@ using Counts = std::vector<std::int64_t>;
 
 constexpr std::int64_t MAX_ATOMS = std::numeric_limits<int>::max();
 constexpr double ABSENT = 1e-9;             // a smaller fraction of a species is none
-constexpr double MAX_CHARGE = 0.02;         // of a composition, in the largest charge: what rounding makes
+constexpr double MAX_CHARGE = 0.02;         // of a composition, relative to the largest charge: an effect of rounding
 constexpr double SINGULAR = 1e-9;           // of the largest eigenvalue of a correlation matrix
 constexpr double MAX_COMPOSITIONS = 1e6;    // that the search of a neutral one looks at
 constexpr std::int64_t MAX_AWAY = 200;      // how far from a number of atoms a possible one is looked for
@@ -189,7 +189,7 @@ std::vector<double> Composition::conditional_mean(const std::vector<double> &pro
   const Statistics &statistics = metadata_.generator.statistics;
   const std::size_t n = statistics.names.size();
   const auto covariance = [&](std::size_t i, std::size_t j) { return statistics.covariance[i * n + j]; };
-  // What does not vary says nothing of the rest; the rest is scaled, since units differ by orders of magnitude.
+  // Statistics that do not vary are left out, and the others are scaled, since units differ by orders of magnitude.
   std::vector<std::size_t> given;
   std::vector<double> away;
   const auto add = [&](const std::string &name, double value) {

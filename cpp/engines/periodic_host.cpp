@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engines/periodic_host.h"
+
+#include <cstddef>
+
+namespace vitrify {
+
+void PeriodicHost::predict(Engine &engine, int layers, double *first, double *second)
+{
+  Configuration configuration = system.configuration();
+  const int n_owned = static_cast<int>(configuration.n_owned);
+  const int n_ghosts = static_cast<int>(configuration.n_nodes) - n_owned;
+  if (engine.needs_lists()) half_list_.build(configuration, system.cutoff());
+  engine.begin(configuration);
+  buffer_.resize(static_cast<std::size_t>(n_ghosts) * static_cast<std::size_t>(engine.width()));
+  for (int index = 0; index < layers; ++index) {
+    engine.layer(index);
+    engine.pack(n_ghosts, system.owners() + n_owned, buffer_.data());
+    engine.unpack(n_ghosts, n_owned, buffer_.data());
+  }
+  engine.finish(first, second);
+}
+
+}    // namespace vitrify

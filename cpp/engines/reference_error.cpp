@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engines/reference_error.h"
+
+#include "base/geometry.h"
+#include "engines/periodic_host.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <numeric>
+
+namespace vitrify {
+
+namespace {
+
+struct Component {
+  int a, b, virial;    // of a tensor, and where the virial has it
+};
+
+constexpr Component COMPONENTS[] = {{0, 0, 0}, {1, 1, 1}, {2, 2, 2}, {0, 1, 3}, {0, 2, 4},
+                                    {1, 2, 5}, {1, 0, 3}, {2, 0, 4}, {2, 1, 5}};
+
+}    // namespace
+
+double relative_error(const std::vector<double> &got, const std::vector<double> &expected)
+{
+  double square = 0.0;
+  double worst = 0.0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double error = std::fabs(got[i] - expected[i]);
+    if (!std::isfinite(error)) return std::numeric_limits<double>::infinity();
+    worst = std::max(worst, error);
+    square += expected[i] * expected[i];
+  }
+  const double rms = std::sqrt(square / static_cast<double>(expected.size()));
+  return worst / (rms > 0.0 ? rms : 1.0);
+}
+
+double reference_error(Engine &engine, const Metadata &metadata)
+{
+  const ReferenceCase &reference = metadata.reference;
+  const std::size_t n = reference.types.size();
+  PeriodicHost host;
+  host.system.build(reference.cell, n, reference.positions[0].data(),
+                    reference.velocities.empty() ? nullptr : reference.velocities[0].data(), reference.types.data(),
+                    metadata.cutoff);
+  std::vector<double> first(reference.first.size()), second(reference.second.size());
+  host.predict(engine, metadata.layers, first.data(), second.data());
+  return std::max(relative_error(first, reference.first), relative_error(second, reference.second));
+}
+
+double reference_error(EnergyEngine &engine, const Metadata &metadata)
+{
+  const ReferenceCase &reference = metadata.reference;
+  PeriodicSystem system;
+  system.build(reference.cell, reference.types.size(), reference.positions[0].data(), nullptr, reference.types.data(),
+               metadata.cutoff);
+  const EnergyPrediction got = predict(engine, system);
+  const double energy = std::accumulate(got.energies.begin(), got.energies.end(), 0.0);
+  const double volume = std::fabs(signed_volume(reference.cell));
+  std::vector<double> stress, expected;
+  for (const Component &c : COMPONENTS) {
+    stress.push_back(-got.virial[c.virial] / volume);
+    expected.push_back(reference.stress[c.a][c.b]);
+  }
+  return std::max({relative_error({energy}, {reference.energy}), relative_error(got.forces, reference.first),
+                   relative_error(stress, expected), relative_error(got.latent, reference.latent)});
+}
+
+}    // namespace vitrify

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ogn/ogn_kernels.h"
+
+#include "ogn/pass.inl"
+#include "ogn/stage_gradient.inl"
+#include "ogn/update.inl"
+#include "simd/pair_search.inl"
+
+namespace vitrify {
+
+using Compiled = CompiledFor<InstructionSet::VITRIFY_INSTRUCTION_SET>;
+
+void fill_kernels(Compiled, OGNKernels<float> &kernels)
+{ kernels = {search<float>, pass<float>, update<float>}; }
+
+void fill_kernels(Compiled, OGNKernels<double> &kernels)
+{ kernels = {search<double>, pass<double>, update<double>}; }
+
+void fill_kernels(Compiled, StageKernels &kernels)
+{ kernels = {stage_sums, stage_gradients}; }
+
+}    // namespace vitrify

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engines/kind.h"
+#include "modelfile/metadata_format.h"
+#include "ogn/ogn_engine.h"
+
+namespace vitrify {
+
+namespace {
+
+void read(const json &document, Metadata &metadata)
+{
+  document.at("stride").get_to(metadata.stride);
+  document.at("timestep").get_to(metadata.timestep);
+  require(metadata.stride > 0 && metadata.timestep > 0.0, "stride and timestep must be positive");
+}
+
+void read_validity(const json &document, const Metadata &, Validity &validity)
+{
+  document.at("temperature").get_to(validity.temperature);
+  require(validity.temperature[1] > 0.0, "the temperatures of the validity range are not positive");
+  if (has_value(document, "max_displacement")) {
+    document.at("max_displacement").get_to(validity.max_displacement);
+    require(validity.max_displacement > 0.0, "max_displacement must be positive");
+  }
+}
+
+void read_reference(const json &document, const Metadata &, ReferenceCase &reference)
+{
+  reference.first = flattened(document.at("dr"));
+  reference.second = flattened(document.at("dv"));
+}
+
+std::string use(const Metadata &)
+{ return ", an integrator: use fix ogn for it"; }
+
+}    // namespace
+
+const MetadataFormat ogn_metadata{"ogn", true, true, true, 3, read, read_validity, read_reference};
+
+const Kind ogn_kind{"ogn", "an integrator", "fix ogn", use, make_ogn_engine, nullptr, nullptr};
+
+}    // namespace vitrify

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "ogn/stage_gradient.h"
+#include "simd/instruction_set.h"
+#include "simd/pair_search.h"
+#include "simd/sizes.h"
+
+#include <cstdint>
+
+// The inner loops of the native engine of OGN, for one precision T: python/vitrify/ogn/models/pair.py.
+// Plain data: see simd/instruction_set.h.
+
+namespace vitrify {
+
+constexpr int MAX_CHANNELS = LANES;
+constexpr int MAX_GROUPS = 8;
+constexpr int MAX_WIDTH = 512;    // inputs, hidden values and outputs of a network
+/// Vector (x, y, z, 0) and the columns (xx, xy, xz, 0), (xy, yy, yz, 0), (xz, yz, zz, 0) of a tensor.
+constexpr int MOMENT_ROW = 16;
+
+template <typename T> struct PairPass {
+  int channels, groups, density_groups, moments;
+  // Filters: (pairs of species, intervals, 4 powers of 1 - t from the third down, LANES * groups).
+  const T *polynomials;
+  int kind_size;    // of the filters of one pair of species
+  T start, inverse_spacing, intervals;
+  T onset, inverse_width;    // of the envelope
+  bool inner_only;           // the stage has no pairs beyond the inner cutoff
+  int angular;               // first of the filters of vectors, tensors and their forces
+  // Nodes.
+  const double *places;    // (n_nodes, 4): displaced position, and the species
+  const T *features;       // (n_nodes, feature_width): gates, then with moments from moment_offset on MOMENT_ROW values
+  int feature_width, moment_offset;
+  // Pairs.
+  const PairRange *ranges;    // (n_owned)
+  const int *neighbours;
+  const T *distances;    // at the start of the stride
+  // Sums, to which is added.
+  double *forces;    // (n_owned, channels, 4)
+  T *densities;      // (n_owned, LANES * density_groups): the filters' own order, forces first
+  T *moment_sums;    // (n_owned, 12): vector (4), xx, yy, zz, xy, xz, yz, 0, 0
+};
+
+template <typename T> struct NodeUpdate {
+  int channels, scalars, hidden, inputs, moments, density_width, stage, stages;
+  const T *input, *input_bias, *output, *output_bias, *gates;
+  const double *places;          // for the species
+  const double *slot_weights;    // (species, slots, channels): weights of this stage's forces in the slots
+  const T *recall;               // (stages - 1): weights of this stage's moments in `remembered` of stages 1 ...
+  const double *forces;
+  const T *densities, *moment_sums;
+  // State of owned atoms.
+  double *slots;        // (n_owned, stages + 1, 4): displacements of stages 1 ... , then the changes dr and dv
+  T *remembered;        // (n_owned, stages - 1, 12): weighted moments of all stages before, for stages 1 ...
+  T *state, *before;    // (batches, scalars, BATCH): scalars, and densities of the stage before
+  // Inputs of the next stage.
+  double *displacements;    // (n_nodes, 3)
+  T *features;
+  int feature_width, moment_offset;
+};
+
+/// The kernels of one instruction set for the precision T.
+template <typename T> struct OGNKernels {
+  SearchPairs<T> search;
+  /// Both work on atoms first ... last - 1; `update` wants `first` to be a multiple of BATCH.
+  void (*pass)(const PairPass<T> &, std::int64_t first, std::int64_t last);
+  void (*update)(const NodeUpdate<T> &, std::int64_t first, std::int64_t last);
+};
+
+VITRIFY_DECLARE_KERNELS(OGNKernels<float>);
+VITRIFY_DECLARE_KERNELS(OGNKernels<double>);
+
+}    // namespace vitrify
