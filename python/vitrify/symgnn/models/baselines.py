@@ -19,6 +19,7 @@ from vitrify.graphs.graph import sum_over_centres
 from vitrify.models.base import ModelConfig, System
 from vitrify.symgnn.models.blocks import (
     BatchNorm,
+    BlockConfig,
     BlockSymGNN,
     GaussianBasis,
     lengths,
@@ -70,17 +71,10 @@ class MLPSymGNN(BlockSymGNN):
         return nodes, edge_vectors.new_zeros([0, 0])
 
 
-class GCNConfig(ModelConfig):
-    """Hyperparameters of the GCN.
-
-    cutoff: of the graph, in the unit of length. layers: number of graph convolutions. width: number of features of
-    nodes and edges.
-    """
+class GCNConfig(BlockConfig):
+    """Hyperparameters of the GCN: those of `BlockConfig`. A block is a graph convolution."""
 
     variant: Literal["gcn"] = "gcn"
-    cutoff: float = Field(5.0, gt=0)
-    layers: int = Field(4, ge=1)
-    width: int = Field(32, ge=1)
 
 
 class ConvolutionBlock(nn.Module):
@@ -120,17 +114,10 @@ class GCNSymGNN(BlockSymGNN):
         return self.embedding(types), self.encoder(edge_vectors * (2.0 / self.cutoff))
 
 
-class EGNNConfig(ModelConfig):
-    """Hyperparameters of the E(n) GNN.
-
-    cutoff: of the graph, in the unit of length. layers: number of message-passing layers. width: number of features of
-    nodes and messages.
-    """
+class EGNNConfig(BlockConfig):
+    """Hyperparameters of the E(n) GNN: those of `BlockConfig`. A block is a message-passing layer."""
 
     variant: Literal["egnn"] = "egnn"
-    cutoff: float = Field(5.0, gt=0)
-    layers: int = Field(4, ge=1)
-    width: int = Field(32, ge=1)
 
 
 class EquivariantBlock(nn.Module):
@@ -197,17 +184,10 @@ class EGNNSymGNN(BlockSymGNN):
         return nodes[:n_owned, 3:]
 
 
-class SchNetConfig(ModelConfig):
-    """Hyperparameters of SchNet.
-
-    cutoff: of the graph, in the unit of length. layers: number of interaction blocks. width: number of features of
-    nodes and filters. basis: number of Gaussians of the length.
-    """
+class SchNetConfig(BlockConfig):
+    """Hyperparameters of SchNet, in addition to those of `BlockConfig`. basis: number of Gaussians of the length."""
 
     variant: Literal["schnet"] = "schnet"
-    cutoff: float = Field(5.0, gt=0)
-    layers: int = Field(4, ge=1)
-    width: int = Field(32, ge=1)
     basis: int = Field(25, ge=2)
 
 
@@ -255,17 +235,13 @@ class SchNetSymGNN(BlockSymGNN):
         return self.embedding(types), self.basis(lengths(edge_vectors))
 
 
-class MGCNConfig(ModelConfig):
-    """Hyperparameters of MGCN.
+class MGCNConfig(BlockConfig):
+    """Hyperparameters of MGCN, in addition to those of `BlockConfig`; a block is a level of interactions.
 
-    cutoff: of the graph, in the unit of length. layers: number of interaction levels. width: number of features of
-    nodes and edges. basis: number of Gaussians of the length. retained: part of an edge's features that a level keeps.
+    basis: number of Gaussians of the length. retained: part of an edge's features that a level keeps.
     """
 
     variant: Literal["mgcn"] = "mgcn"
-    cutoff: float = Field(5.0, gt=0)
-    layers: int = Field(4, ge=1)
-    width: int = Field(32, ge=1)
     basis: int = Field(25, ge=2)
     retained: float = Field(0.8, gt=0, lt=1)
 

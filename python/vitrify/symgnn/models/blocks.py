@@ -3,13 +3,27 @@
 # No postponed annotations here: TorchScript must see the real types.
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch._jit_internal import is_scripting
 from torch.nn import functional
 
 from vitrify.graphs.graph import sum_over_centres
-from vitrify.models.base import System
+from vitrify.models.base import ModelConfig, System
 from vitrify.symgnn.models.base import SymGNN
+
+
+class BlockConfig(ModelConfig):
+    """Hyperparameters of a network of blocks.
+
+    variant: name of the variant. cutoff: of the graph, in the unit of length. layers: number of blocks. width: number
+    of features of nodes, edges and messages.
+    """
+
+    variant: str
+    cutoff: float = Field(5.0, gt=0)
+    layers: int = Field(4, ge=1)
+    width: int = Field(32, ge=1)
 
 
 class BlockSymGNN(SymGNN):

@@ -14,7 +14,27 @@ of products of two A with equal l are invariant to rotation and reflection. They
 import math
 
 import torch
+from pydantic import Field
 from torch import Tensor
+
+from vitrify.models.base import ModelConfig
+
+
+class DescriptorConfig(ModelConfig):
+    """Hyperparameters of models on coarse-grained descriptors; lengths in A (metal units) or sigma (lj).
+
+    variant: name of the variant. cutoff: radius of the coarse-graining (length). inner: radius of the descriptors
+    (length). core: start of the radial functions, below all distances of neighbours (length). basis, degree: number of
+    radial functions and largest l of the descriptors. shells: number of radial functions of the coarse-graining.
+    """
+
+    variant: str
+    cutoff: float = Field(8.0, gt=0)
+    inner: float = Field(6.5, gt=0)
+    core: float = Field(2.0, ge=0)
+    basis: int = Field(6, ge=2)
+    degree: int = Field(6, ge=0)
+    shells: int = Field(5, ge=1)
 
 
 def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:

@@ -28,9 +28,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from vitrify.graphs.graph import StructureGraph
-from vitrify.models.base import ModelConfig, System
+from vitrify.models.base import System
 from vitrify.symgnn.models.base import SymGNN
-from vitrify.symgnn.models.descriptors import densities, hats, invariants, n_invariants
+from vitrify.symgnn.models.descriptors import DescriptorConfig, densities, hats, invariants, n_invariants
 from vitrify.symgnn.models.stiffness import (
     HOPS,
     KNOTS,
@@ -44,25 +44,16 @@ from vitrify.symgnn.models.stiffness import (
 )
 
 
-class ExactConfig(ModelConfig):
-    """Hyperparameters of the exact variant; lengths in the unit of the positions (A in metal units, sigma in lj).
+class ExactConfig(DescriptorConfig):
+    """Hyperparameters of the exact variant, in addition to those of `DescriptorConfig`; they have no units.
 
-    cutoff: radius of the coarse-graining (length). inner: radius of the descriptors (length). core: start of the radial
-    functions, below all distances of neighbours (length). basis, degree: number of radial functions and largest l of
-    the descriptors. shells: number of radial functions of the coarse-graining. members: number of networks in the
-    ensemble. fields: number of fields of each. hidden: width of the correcting network, 0 for none. dropout: in
-    training, of descriptors and of the inputs of the correction. floor: variance below which a principal component of
-    the standardised descriptors counts less. stiffness: add descriptors from the potential of the labels, which
-    data.potential names.
+    members: number of networks in the ensemble. fields: number of fields of each. hidden: width of the correcting
+    network, 0 for none. dropout: in training, of descriptors and of the inputs of the correction. floor: variance below
+    which a principal component of the standardised descriptors counts less. stiffness: add descriptors from the
+    potential of the labels, which data.potential names.
     """
 
     variant: Literal["exact"] = "exact"
-    cutoff: float = Field(8.0, gt=0)
-    inner: float = Field(6.5, gt=0)
-    core: float = Field(2.0, ge=0)
-    basis: int = Field(6, ge=2)
-    degree: int = Field(6, ge=0)
-    shells: int = Field(5, ge=1)
     members: int = Field(5, ge=1)
     fields: int = Field(4, ge=1)
     hidden: int = Field(0, ge=0)

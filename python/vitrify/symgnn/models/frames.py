@@ -25,21 +25,14 @@ from torch._jit_internal import is_scripting
 from torch.nn import functional
 
 from vitrify.graphs.graph import sum_over_centres
-from vitrify.models.base import ModelConfig, System
-from vitrify.symgnn.models.blocks import BatchNorm, BlockSymGNN, GaussianBasis, lengths, regression_head
+from vitrify.models.base import System
+from vitrify.symgnn.models.blocks import BatchNorm, BlockConfig, BlockSymGNN, GaussianBasis, lengths, regression_head
 
 
-class FAENetConfig(ModelConfig):
-    """Hyperparameters of FAENet.
-
-    cutoff: of the graph, in the unit of length. layers: number of interaction blocks. width: number of features of
-    nodes and edges. basis: number of Gaussians of the length.
-    """
+class FAENetConfig(BlockConfig):
+    """Hyperparameters of FAENet, in addition to those of `BlockConfig`. basis: number of Gaussians of the length."""
 
     variant: Literal["faenet"] = "faenet"
-    cutoff: float = Field(5.0, gt=0)
-    layers: int = Field(4, ge=1)
-    width: int = Field(32, ge=1)
     basis: int = Field(16, ge=2)
 
 

@@ -11,27 +11,20 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from vitrify.graphs.graph import StructureGraph
-from vitrify.models.base import ModelConfig, System
+from vitrify.models.base import System
 from vitrify.symgnn.models.base import SymGNN
-from vitrify.symgnn.models.descriptors import densities, hats, invariants, n_invariants
+from vitrify.symgnn.models.descriptors import DescriptorConfig, densities, hats, invariants, n_invariants
 
 ALPHAS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
 
 
-class RidgeConfig(ModelConfig):
-    """Hyperparameters of the ridge regression; names and units as in `vitrify.symgnn.models.exact.ExactConfig`."""
+class RidgeConfig(DescriptorConfig):
+    """Hyperparameters of the ridge regression: those of `DescriptorConfig`."""
 
     variant: Literal["ridge"] = "ridge"
-    cutoff: float = Field(8.0, gt=0)
-    inner: float = Field(6.5, gt=0)
-    core: float = Field(2.0, ge=0)
-    basis: int = Field(6, ge=2)
-    degree: int = Field(6, ge=0)
-    shells: int = Field(5, ge=1)
 
 
 class RidgeSymGNN(SymGNN):
