@@ -161,7 +161,7 @@ def test_steps_in_the_wrong_order(network: Path) -> None:
     totals = model.begin(np.eye(3), np.zeros(3, int), 3)
     with pytest.raises(VitrifyError, match="call set_pooled first"):
         model.finish(totals)
-    with pytest.raises(VitrifyError, match=f"give {len(totals)} totals"):
+    with pytest.raises(VitrifyError, match=f"give {len(totals)} pooled_features"):
         model.set_pooled(totals[1:])
     with pytest.raises(VitrifyError, match="n_owned"):
         model.begin(np.eye(3), np.zeros(3, int), 4)
