@@ -262,7 +262,9 @@ def test_the_engine_is_chosen_by_file_device_and_wish(angles: Path, folder: Path
     assert type(open_model(angles)).__name__ == "NativeOGN"
     assert type(open_model(angles, "torch")).__name__ == "TorchOGN"
     assert type(open_model(paper)).__name__ == "TorchOGN"
-    with pytest.raises(VitrifyError, match=r"paper\.pt \(variant paper\) has no weights for the native engine: use engine torch"):
+    with pytest.raises(
+        VitrifyError, match=r"paper\.pt \(variant paper\) has no weights for the native engine: use engine torch"
+    ):
         open_model(paper, "native")
     with pytest.raises(VitrifyError, match="engine native runs on the cpu, not on cuda"):
         open_model(angles, "native", "cuda")
