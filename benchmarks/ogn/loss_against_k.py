@@ -65,13 +65,13 @@ def measure(data: Path, models: list[str], pairs: int) -> dict[str, Any]:
     rows = []
     with TrajectoryFile(data) as file:
         for name in tqdm(models, desc=data.stem, unit="model"):
-            loaded = open_model(name)
-            check_system(loaded, file)
-            EVALUATION.refuse_seen(EvaluationData([data]), loaded)
-            every, stride = methods(loaded, file.meta), loaded.metadata.stride
+            opened = open_model(name)
+            check_system(opened, file)
+            EVALUATION.refuse_seen(EvaluationData([data]), opened)
+            every, stride = methods(opened, file.meta), opened.metadata.stride
             chosen = {name: every[name] for name in COMPARED}
             one = one_step(chosen, paths(file, stride, 1, pairs), file.meta.species, file.meta.masses)
-            rows.append({"model": loaded.path.name, "stride": stride, "pairs": one.pairs,
+            rows.append({"model": opened.path.name, "stride": stride, "pairs": one.pairs,
                          "methods": {name: errors(numbers) for name, numbers in one.metrics.items()}})  # fmt: skip
         units = get_units(file.meta.units)
         return {

@@ -71,13 +71,13 @@ def reproduced(file: Path, glass: Path, folder: Path, atoms: tuple[int, ...], to
 def left_out(model: MaskedModel, glass: LabelledStructure, found: Explanation, top: int) -> float:
     """Rank correlation of effects with what leaving out single bonds changes: the top ones, and as many others of the
     first thousand."""
-    edges = all_edges(glass.positions, glass.cell, model.loaded.metadata.cutoff)
+    edges = all_edges(glass.positions, glass.cell, model.opened.metadata.cutoff)
     part = k_hop_subgraph(edges, found.centre, int(found.hops.max()))
     if not np.array_equal(part.atoms, found.atoms):
         raise SystemExit(f"atom {found.centre + 1} was explained with another graph: remove its explanations")
     started = model.start(
         torch.as_tensor(glass.types[part.atoms]), torch.as_tensor(part.pairs),
-        torch.as_tensor(part.vectors).to(model.loaded.dtype), torch.as_tensor(part.hops),
+        torch.as_tensor(part.vectors).to(model.opened.dtype), torch.as_tensor(part.hops),
     )  # fmt: skip
     ranked = found.top(min(1000, len(found.scores)))
     rng = np.random.default_rng(found.centre)
@@ -86,7 +86,7 @@ def left_out(model: MaskedModel, glass: LabelledStructure, found: Explanation, t
     for bond in chosen:
         # Both directions of a bond, which are edges of their own; of one image, in a cell as wide as this one.
         ends = np.sort(part.pairs, axis=0) == np.sort(found.bonds[bond])[:, None]
-        weights = torch.as_tensor(np.where(ends.all(0), 0.0, 1.0)).to(model.loaded.dtype)
+        weights = torch.as_tensor(np.where(ends.all(0), 0.0, 1.0)).to(model.opened.dtype)
         with torch.no_grad():
             changes.append(abs(float(model(started, weights)[0][0]) - found.prediction))
     return spearman(found.scores[chosen], changes)
@@ -108,7 +108,7 @@ def control(results: ExplainResults, settings: Settings) -> Judged:
         dataclasses.replace(each, scores=-each.lengths + rng.normal(scale=0.3, size=len(each.scores)))
         for each in explained.explanations
     ]
-    units = explained.model.loaded.metadata.units
+    units = explained.model.opened.metadata.units
     population = Population(made, results.structure.types, BIN[units], settings)
     return Judged(
         CONTROL, "falls with length", *run_null_tests(population, made, results.cycles, MEDIUM_RANGE[units], settings)

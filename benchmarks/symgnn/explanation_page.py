@@ -201,7 +201,7 @@ def draw(judged: Sequence[Judged], results: ExplainResults, folder: Path) -> Non
     names = list(dict.fromkeys(each.model for each in judged if each.model != CONTROL))
     panels = {(each.importance, each.model): each for each in judged}
     explained = results.models[0]
-    meta = explained.model.loaded.metadata
+    meta = explained.model.opened.metadata
 
     def distances(axes: Any, each: Judged) -> None:
         figures.draw_densities(axes, each.distances, "A")

@@ -121,12 +121,12 @@ def judge(
 
 def describe(explained: ExplainedModel, glass: LabelledStructure, path: Path) -> dict[str, Any]:
     """What a model is, and how good it is on the glass."""
-    loaded = explained.model.loaded
-    values = loaded.predict(glass.positions, glass.cell, glass.types)[0]
+    opened = explained.model.opened
+    values = opened.predict(glass.positions, glass.cell, glass.types)[0]
     known = np.isfinite(glass.labels)
     return {
-        "file": loaded.path.name, "sha256": explained.digest, "variant": loaded.metadata.variant,
-        "seen": sha256(path) in {each.get("sha256") for each in loaded.metadata.provenance.data},
+        "file": opened.path.name, "sha256": explained.digest, "variant": opened.metadata.variant,
+        "seen": sha256(path) in {each.get("sha256") for each in opened.metadata.provenance.data},
         "pearson": pearson(values[known], glass.labels[known]), "spread": float(values.std()),
         "atoms": [each.centre + 1 for each in explained.explanations],
         "atoms_seen": float(np.mean([len(each.atoms) for each in explained.explanations])),

@@ -42,7 +42,7 @@ template <typename T> struct FlowNetworkWorkspace : Workspace {
     v.reserve(3 * n * w);
   }
 
-  /// Room for `count` nodes that may be neighbours of an atom.
+  /// Space for `count` nodes that may be neighbours of an atom.
   FoundNeighbours<T> neighbours(std::size_t count)
   {
     found.reserve(count + BLOCK);

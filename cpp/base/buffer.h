@@ -22,7 +22,7 @@ public:
   }
   ~Buffer() { std::free(data_); }
 
-  /// Room for `size` values, of which the first `keep` stay as they are.
+  /// Space for `size` values, of which the first `keep` stay as they are.
   void reserve(std::size_t size, std::size_t keep = 0)
   {
     if (size <= capacity_) return;

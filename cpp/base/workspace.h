@@ -31,14 +31,14 @@ public:
     Array(const Array &) = delete;
     Array &operator=(const Array &) = delete;
 
-    /// Room for `size` values, of which the first `keep` stay as they are.
+    /// Space for `size` values, of which the first `keep` stay as they are.
     void reserve(std::size_t size, std::size_t keep = 0)
     {
       const std::size_t before = buffer_.bytes();
       buffer_.reserve(size, keep);
       bytes_ += buffer_.bytes() - before;
     }
-    /// Room for `size` values, which all become `value`.
+    /// Space for `size` values, which all become `value`.
     void fill(std::size_t size, T value)
     {
       reserve(size);

@@ -47,7 +47,7 @@ template <typename T> struct GlassVAEWorkspace : Workspace {
             {slopes_[0].data(), slopes_[1].data()}};
   }
 
-  /// Room for `count` nodes that may be neighbours of an atom.
+  /// Space for `count` nodes that may be neighbours of an atom.
   FoundNeighbours<T> neighbours(std::size_t count)
   {
     found.reserve(count + BLOCK);

@@ -97,11 +97,11 @@ def test_a_run_that_continues_has_the_weights_of_one_that_did_not_stop(name, fol
 @pytest.mark.parametrize("name", ["flow", "paper-moments"])
 def test_the_model_file_answers_as_the_run(name, folder, tmp_path):
     train(folder / f"{name}.yaml", tmp_path / "run")
-    loaded = export_run(tmp_path / "run", tmp_path / "model.amshortcut.pt")
+    opened = export_run(tmp_path / "run", tmp_path / "model.amshortcut.pt")
     model = load_run(tmp_path / "run").model
     structure = load_samples([folder / "c.extxyz.gz"], ["Si", "O"])[0]
     elements = np.eye(model.kinds)[structure.types]
-    got = loaded.answer(structure.positions, structure.cell, elements, 0.5, 0.25, np.array([3.0, np.nan]))
+    got = opened.answer(structure.positions, structure.cell, elements, 0.5, 0.25, np.array([3.0, np.nan]))
     task = AMShortcutTask(model, process_of(model))
     draw = Draws([structure], task.process, shortcuts=0, shortest=1, null=0, density=None)[0, 0][0]
     state = type(draw.state)(structure.cell, structure.positions, elements)

@@ -79,15 +79,15 @@ def test_without_a_network_there_is_the_start(folder, make):
 )
 def test_it_samples_as_python_does(folder, dtype, tolerance, steps, churn, values):
     path = write_glass(folder / f"free_{dtype}.pt", dtype=dtype, size=0.5, validity=FREE)
-    loaded: Any = load_model(path)
+    opened: Any = load_model(path)
     cell = oblique(90, 0.066)
 
     def network(state: State, time: float, step: float) -> tuple[np.ndarray, np.ndarray]:
-        return loaded.answer(state.positions, state.cell, state.elements, time, step, values)
+        return opened.answer(state.positions, state.cell, state.elements, time, step, values)
 
     process = Flow(2, 0.3)
     start = process.start(cell, np.repeat([0, 1], [30, 60]), SEED)
-    spread = loaded.metadata.hyperparameters.get("churn_spread", 0.3)
+    spread = opened.metadata.hyperparameters.get("churn_spread", 0.3)
     expected = sample(network, process, start, Steps(steps, churn=churn, spread=spread), SEED).positions
     assert np.abs(expected - start.positions).max() > 0.1, "a network that does nothing tests nothing"
     known = (~np.isnan(values)).astype(float)

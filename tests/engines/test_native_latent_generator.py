@@ -56,10 +56,10 @@ def metadata(folder: Path) -> GlassVAEMetadata:
 
 
 def density_of(path: Path) -> Density:
-    loaded = load_model(path)
-    assert isinstance(loaded, TorchGlassVAE)
+    opened = load_model(path)
+    assert isinstance(opened, TorchGlassVAE)
     names = ("density_weight", "density_mean", "density_covariance")
-    return Density(*(getattr(loaded.module, name).double().numpy() for name in names))
+    return Density(*(getattr(opened.module, name).double().numpy() for name in names))
 
 
 def save(folder: Path, name: str, model: Any = None, **changes: Any) -> Path:

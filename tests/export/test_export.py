@@ -33,10 +33,10 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> TorchOGN:
 @pytest.mark.parametrize("units", ["lj", "metal"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_model_file_computes_what_the_eager_model_does(variant: str, units: str, dtype: str, tmp_path: Path) -> None:
-    loaded = model_files.export(tmp_path / "model.pt", variant, units, dtype)
-    metadata = loaded.metadata
+    opened = model_files.export(tmp_path / "model.pt", variant, units, dtype)
+    metadata = opened.metadata
     assert metadata.dtype == dtype and metadata.variant == variant and metadata.units == units
-    assert check_reference(loaded) <= metadata.reference.tolerance == {"float32": 1e-5, "float64": 1e-10}[dtype]
+    assert check_reference(opened) <= metadata.reference.tolerance == {"float32": 1e-5, "float64": 1e-10}[dtype]
 
     eager = model_files.make_model(variant, units).to(getattr(torch, dtype))
     rng = np.random.default_rng(5)
@@ -46,8 +46,8 @@ def test_a_model_file_computes_what_the_eager_model_does(variant: str, units: st
     positions = (grid + 0.1 * rng.normal(size=grid.shape)) / 4 @ cell
     velocities, types = rng.normal(size=(64, 3)), rng.integers(0, 2, 64)
     with torch.no_grad():
-        expected = eager(*build_graph(positions, velocities, cell, types, eager.cutoff, loaded.dtype))
-    for got, wanted in zip(loaded.predict(positions, velocities, cell, types), expected, strict=True):
+        expected = eager(*build_graph(positions, velocities, cell, types, eager.cutoff, opened.dtype))
+    for got, wanted in zip(opened.predict(positions, velocities, cell, types), expected, strict=True):
         reference = wanted.double().numpy()
         assert np.abs(got - reference).max() <= metadata.reference.tolerance * np.sqrt(np.mean(reference**2))
 
@@ -258,12 +258,12 @@ def test_damage_anywhere_never_passes_unseen(good: TorchOGN, tmp_path: Path) -> 
         damaged[at] ^= 0x55
         path.write_bytes(bytes(damaged))
         try:
-            loaded = load_model(path)
+            opened = load_model(path)
         except VitrifyError:
             refused += 1
         else:
-            assert loaded.metadata == good.metadata
-            assert check_reference(loaded) <= good.metadata.reference.tolerance
+            assert opened.metadata == good.metadata
+            assert check_reference(opened) <= good.metadata.reference.tolerance
     assert refused > 30
 
 

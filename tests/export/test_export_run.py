@@ -71,14 +71,14 @@ def test_an_exported_run_computes_what_was_trained(
     run = tmp_path / "run"
     assert train(folder / f"{variant}.yaml", run) is not interrupted
     for dtype in ("float32", "float64"):
-        loaded = load_model(export(run, tmp_path / f"{dtype}.pt", "--dtype", dtype))
-        model = load_run(run).model.to(loaded.dtype)
+        opened = load_model(export(run, tmp_path / f"{dtype}.pt", "--dtype", dtype))
+        model = load_run(run).model.to(opened.dtype)
         frame = toy.trajectory(seed=99, frames=2)
         state = frame.positions[0], frame.velocities[0], frame.cell, frame.types
         with torch.no_grad():
-            expected = model(*build_graph(*state, model.cutoff, loaded.dtype))
-        for got, wanted in zip(loaded.predict(*state), expected, strict=True):
-            limit = loaded.metadata.reference.tolerance * float(wanted.square().mean().sqrt())
+            expected = model(*build_graph(*state, model.cutoff, opened.dtype))
+        for got, wanted in zip(opened.predict(*state), expected, strict=True):
+            limit = opened.metadata.reference.tolerance * float(wanted.square().mean().sqrt())
             assert np.abs(got - wanted.double().numpy()).max() <= limit
     monkeypatch.setattr("vitrify.cli.diagnose.shipped_models", dict)
     findings = [f for f in diagnose([str(tmp_path / "float64.pt")]) if f.name.startswith("float64.pt")]

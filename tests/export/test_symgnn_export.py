@@ -35,13 +35,13 @@ SHAPES = {"orthogonal": ((4, 4, 4), 0.0), "triclinic": ((4, 3, 4), 0.3), "small"
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> TorchSymGNN:
-    loaded = load_model(write_toy(tmp_path_factory.mktemp("models") / "good.pt"))
-    assert isinstance(loaded, TorchSymGNN)
-    return loaded
+    opened = load_model(write_toy(tmp_path_factory.mktemp("models") / "good.pt"))
+    assert isinstance(opened, TorchSymGNN)
+    return opened
 
 
-def predict(loaded: TorchSymGNN, c: Configuration) -> tuple[np.ndarray, np.ndarray]:
-    return loaded.predict(c.positions, c.cell, c.types)
+def predict(opened: TorchSymGNN, c: Configuration) -> tuple[np.ndarray, np.ndarray]:
+    return opened.predict(c.positions, c.cell, c.types)
 
 
 def close(got: tuple[np.ndarray, ...], expected: tuple[np.ndarray, ...], tolerance: float) -> bool:
@@ -57,10 +57,10 @@ def test_a_file_computes_what_the_eager_model_does(shape: str, units: str, dtype
     c, model = glass(units, counts, tilt), make_toy(units, dtype)
     if shape == "small":
         assert np.linalg.norm(c.cell, axis=1).min() < model.cutoff
-    loaded = load_model(write_toy(tmp_path / "model.pt", units, dtype))
-    assert isinstance(loaded, TorchSymGNN) and loaded.metadata.dtype == dtype
-    assert check_reference(loaded) <= loaded.metadata.reference.tolerance == TOLERANCE[dtype]
-    values, deviations = predict(loaded, c)
+    opened = load_model(write_toy(tmp_path / "model.pt", units, dtype))
+    assert isinstance(opened, TorchSymGNN) and opened.metadata.dtype == dtype
+    assert check_reference(opened) <= opened.metadata.reference.tolerance == TOLERANCE[dtype]
+    values, deviations = predict(opened, c)
     assert values.shape == deviations.shape == (len(c.types),) and values.dtype == np.float64
     assert np.std(values) > 0.01 and deviations.min() > 0
     assert close((values, deviations), toy_symgnn.predict(model, c), TOLERANCE[dtype])

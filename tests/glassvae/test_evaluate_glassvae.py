@@ -105,16 +105,16 @@ def test_codes_and_planes():
 
 
 def test_the_report_of_a_model(tmp_path):
-    loaded = toy_glassvae.write(tmp_path / "toy.glassvae.pt", "float32")
+    opened = toy_glassvae.write(tmp_path / "toy.glassvae.pt", "float32")
     test = toy_glassvae.write_frames(tmp_path / "test.extxyz", 2, 3)
     known = toy_glassvae.write_frames(tmp_path / "known.extxyz", 3, 4)
-    arguments = ["evaluate", str(loaded.path), "--data", str(test), "--data", str(known), "--training", str(known)]
+    arguments = ["evaluate", str(opened.path), "--data", str(test), "--data", str(known), "--training", str(known)]
     options = ["--decode", "2", "--sampling-steps", "2", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, [*arguments, *options])
     assert done.exit_code == 0, done.output
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     frames = load_frames([test], SPECIES)
-    energies = [loaded.predict(f.positions, f.cell, f.types).energy / len(f) for f in frames]
+    energies = [opened.predict(f.positions, f.cell, f.types).energy / len(f) for f in frames]
     true = [frame.energy_per_atom for frame in frames]
     scores = metrics["potential"]["test.extxyz"]["thermal"]
     assert scores["energy_rmse"] == pytest.approx(np.sqrt(np.mean(np.subtract(energies, true) ** 2)), rel=1e-4)
@@ -130,11 +130,11 @@ def test_the_report_of_a_model(tmp_path):
 
 
 def test_refusals(tmp_path):
-    loaded = toy_glassvae.write(tmp_path / "toy.glassvae.pt", "float32")
+    opened = toy_glassvae.write(tmp_path / "toy.glassvae.pt", "float32")
     data = toy_glassvae.write_frames(tmp_path / "f.extxyz", 1, 1, forces=False)
-    assert EVALUATION.run(loaded.path, [data], tmp_path / "out", Settings(count=0), progress=False).is_file()
+    assert EVALUATION.run(opened.path, [data], tmp_path / "out", Settings(count=0), progress=False).is_file()
     with pytest.raises(VitrifyError, match="there is no file"):
-        EVALUATION.run(loaded.path, [tmp_path / "no.extxyz"], tmp_path / "out")
+        EVALUATION.run(opened.path, [tmp_path / "no.extxyz"], tmp_path / "out")
     with pytest.raises(VitrifyError, match="-1 structures were asked for"):
         from_options(Settings, {"decode": -1, "sampling_steps": "5"})
     assert from_options(Settings, {"decode": 3, "sampling_steps": "5,9"}) == Settings(3, 5, (), (), 1)

@@ -232,12 +232,12 @@ def test_no_input_edge_reaches_the_decoder(model):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_file_answers_as_the_eager_model(dtype, tmp_path):
-    loaded = toy_glassvae.write(tmp_path / "m.glassvae.pt", dtype)
+    opened = toy_glassvae.write(tmp_path / "m.glassvae.pt", dtype)
     atoms, model = toy_glassvae.glass(2), toy_glassvae.make(getattr(torch, dtype))
-    graph = build_structure_graph(atoms.positions, atoms.cell[:], types_of(atoms), model.cutoff, loaded.dtype)
+    graph = build_structure_graph(atoms.positions, atoms.cell[:], types_of(atoms), model.cutoff, opened.dtype)
     want, got = (
         energy_prediction(model, atoms.cell[:], graph),
-        loaded.predict(atoms.positions, atoms.cell[:], types_of(atoms)),
+        opened.predict(atoms.positions, atoms.cell[:], types_of(atoms)),
     )
     scale = np.sqrt(np.mean(want.forces**2))
     limit = 1e-5 if dtype == "float32" else 1e-11
@@ -245,9 +245,9 @@ def test_the_file_answers_as_the_eager_model(dtype, tmp_path):
         np.testing.assert_allclose(getattr(got, name), getattr(want, name), atol=limit * max(scale, 1.0))
     z = np.array([0.3, -0.2, 0.5, 0.1])
     elements = np.eye(2)[types_of(atoms)]
-    moved, _ = loaded.decode(atoms.positions, atoms.cell[:], elements, 0.5, 0.25, z)
-    near = build_structure_graph(atoms.positions, atoms.cell[:], types_of(atoms), 4.0, loaded.dtype)
-    real = {"dtype": loaded.dtype}
+    moved, _ = opened.decode(atoms.positions, atoms.cell[:], elements, 0.5, 0.25, z)
+    near = build_structure_graph(atoms.positions, atoms.cell[:], types_of(atoms), 4.0, opened.dtype)
+    real = {"dtype": opened.dtype}
     want_moved = model.decoder(
         torch.tensor(elements, **real), torch.zeros(len(atoms), dtype=torch.int64), near.edge_index, near.edge_vectors,
         torch.tensor([0.5], **real), torch.tensor([0.25], **real), torch.tensor(z, **real)[None],

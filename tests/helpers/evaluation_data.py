@@ -112,9 +112,9 @@ class PerfectModel:
     runs_on: str = "MD"
 
     @classmethod
-    def like(cls, loaded: TorchOGN, meta: TrajectoryMeta) -> PerfectModel:
-        substeps = round(loaded.metadata.timestep / meta.md_timestep)
-        return cls(loaded.path, loaded.metadata, Verlet(meta, meta.md_timestep, substeps))
+    def like(cls, opened: TorchOGN, meta: TrajectoryMeta) -> PerfectModel:
+        substeps = round(opened.metadata.timestep / meta.md_timestep)
+        return cls(opened.path, opened.metadata, Verlet(meta, meta.md_timestep, substeps))
 
     def predict(
         self, positions: np.ndarray, velocities: np.ndarray, cell: np.ndarray, types: np.ndarray

@@ -83,13 +83,13 @@ def write(
 ) -> TorchGlassVAE:  # fmt: skip
     """The file of a model, by default of `make(system=system, **options)`."""
     pairs = dict(zip(system.species, VALIDITY.composition.values(), strict=True))
-    loaded = export_model(
+    opened = export_model(
         model or make(getattr(torch, dtype), system=system, **options), path, kind="glassvae", variant="equivariant",
         species=system.species, units=system.units, validity=VALIDITY.model_copy(update={"composition": pairs}),
         dtype=dtype, masses=system.masses, latent_energy="inherent_energy",
     )  # fmt: skip
-    assert isinstance(loaded, TorchGlassVAE)
-    return loaded
+    assert isinstance(opened, TorchGlassVAE)
+    return opened
 
 
 def glass(n: int = 3, tilt: float = 0.2, seed: int = 0, scale: float = 1.0) -> Atoms:

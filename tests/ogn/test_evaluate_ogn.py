@@ -43,7 +43,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> TorchOGN:
+def opened(tmp_path_factory: pytest.TempPathFactory) -> TorchOGN:
     return small_model(tmp_path_factory.mktemp("model") / "small.pt")
 
 
@@ -109,8 +109,8 @@ def test_free_flight_species_and_spread(data: Path, meta: TrajectoryMeta) -> Non
     assert found["momentum_change"] < 1e-12
 
 
-def test_a_perfect_model_has_no_error(data: Path, meta: TrajectoryMeta, loaded: TorchOGN) -> None:
-    model: Any = PerfectModel.like(loaded, meta)
+def test_a_perfect_model_has_no_error(data: Path, meta: TrajectoryMeta, opened: TorchOGN) -> None:
+    model: Any = PerfectModel.like(opened, meta)
     steppers = {"model": ModelStepper(model, meta.species), "flight": Ballistic(5 * DT)}
     with TrajectoryFile(data) as file:
         one = one_step(steppers, paths(file, 5, 1, 6), meta.species, meta.masses)
@@ -263,12 +263,12 @@ class Outside(HTMLParser):
             self.found.append(tag)
 
 
-def test_a_whole_evaluation(tmp_path: Path, data: Path, meta: TrajectoryMeta, loaded: TorchOGN) -> None:
+def test_a_whole_evaluation(tmp_path: Path, data: Path, meta: TrajectoryMeta, opened: TorchOGN) -> None:
     settings = Settings(
         pairs=6, starts=3, horizon=100, steps=100, atoms=265, seeds=(1, 2), controls=("none", "rescale"),
         engine="python", relax=50, reversal=(1, 3), transfer=("density",), reference=tmp_path / "kept",
     )  # fmt: skip
-    model: Any = PerfectModel.like(loaded, meta)
+    model: Any = PerfectModel.like(opened, meta)
     report = EVALUATION.run(model, data, tmp_path, settings, progress=False)
     page = report.read_text()
     outside = Outside()
@@ -298,12 +298,12 @@ def test_a_whole_evaluation(tmp_path: Path, data: Path, meta: TrajectoryMeta, lo
     assert not list(tmp_path.glob(".*"))
 
 
-def test_an_evaluation_in_lammps(tmp_path: Path, data: Path, loaded: TorchOGN) -> None:
+def test_an_evaluation_in_lammps(tmp_path: Path, data: Path, opened: TorchOGN) -> None:
     settings = Settings(
         pairs=3, starts=1, horizon=10, steps=40, atoms=265, relax=20, ranks=1, reversal=(), transfer=(),
         controls=("none", "rescale", "csvr", "langevin"),
     )  # fmt: skip
-    report = EVALUATION.run(loaded, data, tmp_path, settings, progress=False)
+    report = EVALUATION.run(opened, data, tmp_path, settings, progress=False)
     metrics = json.loads((tmp_path / "metrics.json").read_text())["long_run"]
     for name in ("MD, another start", "OGN, free", "OGN, fix temp/csvr", "OGN, langevin"):
         assert metrics[name]["completed"]["mean"] == pytest.approx(1.0)
@@ -316,19 +316,19 @@ def test_an_evaluation_in_lammps(tmp_path: Path, data: Path, loaded: TorchOGN) -
 
     # Started again, as after a kill, it keeps the runs that were finished.
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("log.lammps")}
-    EVALUATION.run(loaded, data, tmp_path, settings, progress=False)
+    EVALUATION.run(opened, data, tmp_path, settings, progress=False)
     assert json.loads((tmp_path / "metrics.json").read_text())["long_run"] == metrics
     kept = [path.parent.name for path, time in finished.items() if path.stat().st_mtime_ns == time]
     assert len(kept) == 5
     assert {"csvr", "none", "langevin"} < set(kept)
 
 
-def test_what_does_not_fit_is_refused(data: Path, loaded: TorchOGN, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_refused(data: Path, opened: TorchOGN, tmp_path: Path) -> None:
     def changed(**values: Any) -> TorchOGN:
-        return replace(loaded, metadata=loaded.metadata.model_copy(update=values))
+        return replace(opened, metadata=opened.metadata.model_copy(update=values))
 
     with TrajectoryFile(data) as file:
-        check_system(loaded, file)
+        check_system(opened, file)
         for values, said in (
             ({"units": "metal"}, "units"),
             ({"masses": (1.0, 2.0)}, "masses"),

@@ -77,8 +77,8 @@ def test_ones_change_nothing_and_zeros_leave_edges_out(variant: str, tmp_path: P
         torch.manual_seed(1)
         path = write(tmp_path / "m.pt", build_model("symgnn", {"variant": variant}, METAL), variant, "float32")
     masked, c = open_masked(str(path)), glass(tilt=0.2)
-    graph = build_structure_graph(c.positions, c.cell, c.types, masked.loaded.metadata.cutoff)
-    module = masked.loaded.module
+    graph = build_structure_graph(c.positions, c.cell, c.types, masked.opened.metadata.cutoff)
+    module = masked.opened.module
     with torch.no_grad():
         whole = module(*graph)[0]
         ones = torch.ones(len(graph.edge_vectors))
@@ -102,7 +102,7 @@ def test_edges_that_an_if_hands_out_are_weighed_and_slopes_are_finite(tmp_path: 
     kept = torch.rand(len(graph.edge_vectors), generator=torch.Generator().manual_seed(2)) < 0.5
     weights = kept.double().requires_grad_()
     value = masked(masked.start(*graph), weights)[0]
-    fewer = masked.loaded.module(graph.types, graph.edge_index[:, kept], graph.edge_vectors[kept])[0]
+    fewer = masked.opened.module(graph.types, graph.edge_index[:, kept], graph.edge_vectors[kept])[0]
     assert torch.allclose(value, fewer, rtol=0, atol=1e-12)
     (slopes,) = torch.autograd.grad(value[0], weights)
     assert torch.isfinite(slopes).all() and (slopes != 0).any()
@@ -117,7 +117,7 @@ def test_layers_of_one_prediction_leave_out_what_it_cannot_see(variant: str, tmp
         path = write(tmp_path / "m.pt", build_model("symgnn", {"variant": variant}, METAL), variant)
     masked = open_masked(str(path))
     c = glass(counts=(7, 7, 7))
-    edges = all_edges(c.positions, c.cell, masked.loaded.metadata.cutoff)
+    edges = all_edges(c.positions, c.cell, masked.opened.metadata.cutoff)
     part = k_hop_subgraph(edges, 5, masked.most_hops)
     graph = torch.as_tensor(np.asarray(c.types)[part.atoms]), torch.as_tensor(part.pairs), torch.as_tensor(part.vectors)
     whole, narrow = masked.start(*graph), masked.start(*graph, torch.as_tensor(part.hops))
@@ -180,7 +180,7 @@ def test_models_that_cannot_be_explained_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("counts", "tilt"), [((6, 6, 6), 0.0), ((4, 3, 4), 0.3), ((1, 2, 1), 0.2)])
 def test_a_crop_gives_the_prediction_of_the_whole(toy: MaskedModel, counts: tuple[int, int, int], tilt: float) -> None:
     c = glass(counts=counts, tilt=tilt)
-    values = toy.loaded.predict(c.positions, c.cell, c.types)[0]
+    values = toy.opened.predict(c.positions, c.cell, c.types)[0]
     edges = all_edges(c.positions, c.cell, 5.0)
     for centre in (0, len(c.types) - 1):
         found = explain_atom(toy, edges, np.asarray(c.types), centre, float(values.std()), 0.1, QUICK)
@@ -215,7 +215,7 @@ def test_the_explainer_finds_what_was_planted(tmp_path: Path) -> None:
     masked = open_masked(str(write(tmp_path / "planted.pt", PlantedSymGNN(5.0, 1), "planted")))
     c = glass(counts=(5, 5, 5), seed=4)
     types = np.asarray(c.types)
-    values = masked.loaded.predict(c.positions, c.cell, types)[0]
+    values = masked.opened.predict(c.positions, c.cell, types)[0]
     edges = all_edges(c.positions, c.cell, 5.0)
     found = explain_atom(masked, edges, types, 11, float(values.std()), 0.1, Settings(top=5, importance="mask"))
     other = found.bonds.max(1)  # the centre is atom 0 of the subgraph
@@ -258,10 +258,10 @@ def test_explanations_do_not_depend_on_the_run_and_survive_the_disk(toy: MaskedM
     edges = all_edges(c.positions, c.cell, 5.0)
     one, again = (explain_atom(toy, edges, np.asarray(c.types), 5, 0.1, 0.1, QUICK) for _ in range(2))
     store.save_explanation(one, tmp_path / "one.npz")
-    loaded = store.load_explanation(tmp_path / "one.npz")
-    assert loaded is not None
+    opened = store.load_explanation(tmp_path / "one.npz")
+    assert opened is not None
     for field in dataclasses.fields(Explanation):
-        a, b, c_ = (getattr(each, field.name) for each in (one, again, loaded))
+        a, b, c_ = (getattr(each, field.name) for each in (one, again, opened))
         assert np.array_equal(a, b) and np.array_equal(a, c_) and type(a) is type(c_)
     (tmp_path / "one.npz").write_bytes((tmp_path / "one.npz").read_bytes()[:500])
     assert store.load_explanation(tmp_path / "one.npz") is None
@@ -275,9 +275,9 @@ def test_the_entropy_is_that_of_a_coin() -> None:
 def test_an_atom_of_a_large_glass(toy: MaskedModel) -> None:
     """In which most atoms are beyond what the model sees from there."""
     structure = glass(counts=(12, 12, 12), tilt=0.1)
-    loaded = toy.loaded
-    assert isinstance(loaded, TorchSymGNN)
-    values = loaded.predict(structure.positions, structure.cell, structure.types)[0]
+    opened = toy.opened
+    assert isinstance(opened, TorchSymGNN)
+    values = opened.predict(structure.positions, structure.cell, structure.types)[0]
     edges = all_edges(structure.positions, structure.cell, 5.0)
     settings = Settings(epochs=60, importance="mask")
     found = explain_atom(toy, edges, structure.types, 1500, float(values.std()), 0.1, settings)

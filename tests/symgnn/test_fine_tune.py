@@ -123,10 +123,10 @@ def test_labels_that_are_the_predictions_change_nothing(how, folder, tmp_path):
 @pytest.mark.parametrize("name", ["start.symgnn.pt", "Cu64Zr36.symgnn.pt"])
 def test_a_file_comes_back_with_its_predictions_of_all_members(name, folder):
     path = folder / name if (folder / name).is_file() else find_model(name)
-    loaded = load_model(path)
-    metadata = loaded.metadata
+    opened = load_model(path)
+    metadata = opened.metadata
     model = load_start(path, parse_model_config("symgnn", metadata.provenance.config["model"]))
-    state = loaded.module.state_dict()
+    state = opened.module.state_dict()
     assert model.state_dict().keys() == state.keys()
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
     case = metadata.reference
@@ -137,7 +137,7 @@ def test_a_file_comes_back_with_its_predictions_of_all_members(name, folder):
         with torch.no_grad():
             members = model.standard_members(graph, model.prepare(graph))
             value, deviation = model.exportable()(*graph)
-        wanted = loaded.predict(positions, cell, kinds)
+        wanted = opened.predict(positions, cell, kinds)
         np.testing.assert_allclose(value, wanted[0], rtol=1e-6)
         np.testing.assert_allclose(deviation, wanted[1], rtol=1e-6)
         np.testing.assert_allclose(model.in_units(members.mean(1), graph.types), wanted[0], rtol=1e-6)

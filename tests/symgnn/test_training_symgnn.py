@@ -53,9 +53,9 @@ def test_it_learns_and_its_figures_are_those_computed_by_hand(folder, tmp_path):
 @pytest.mark.parametrize("variant", ["exact", "ridge", "schnet"])
 def test_the_exported_file_says_what_the_run_learned(variant, folder, tmp_path):
     train(folder / f"{variant}.yaml", tmp_path / "run")
-    loaded = export_run(tmp_path / "run", tmp_path / "model.symgnn.pt")
+    opened = export_run(tmp_path / "run", tmp_path / "model.symgnn.pt")
     assert (tmp_path / "model.symgnn.pt").stat().st_size < 1_000_000
-    metadata = loaded.metadata
+    metadata = opened.metadata
     assert (metadata.kind, metadata.property.name, metadata.property.unit) == ("symgnn", "barrier", "eV")
     with np.load(folder / "a.npz") as file:
         copper = float(np.mean(file["types"] == 1))

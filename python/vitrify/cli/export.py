@@ -25,5 +25,5 @@ def export_command(
     """Write the best model of a run as a file for LAMMPS and ASE, and check that it computes the same."""
     from vitrify.export.from_run import export_run
 
-    loaded = export_run(run, out, dtype, response or [])
-    typer.echo(f"{loaded.path}")
+    opened = export_run(run, out, dtype, response or [])
+    typer.echo(f"{opened.path}")

@@ -39,8 +39,8 @@ def load_model(name: str | Path, device: str | torch.device = "cpu") -> TorchMod
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise VitrifyError(f"{path} cannot be loaded as TorchScript ({reason}): export it again") from None
     _check_program(path, metadata, module)
-    loaded: TorchModel = KINDS[metadata.kind].load("torch")(path, metadata, module.eval(), place)
-    return loaded
+    opened: TorchModel = KINDS[metadata.kind].load("torch")(path, metadata, module.eval(), place)
+    return opened
 
 
 def _check_device(device: str | torch.device) -> torch.device:

@@ -49,7 +49,7 @@ def open_generator(path: Path, metadata: AMShortcutMetadata, engine: str, churn:
     """The generator of a model file, loaded once."""
     from vitrify.generation.samplers import make_sampler
 
-    loaded = make_sampler(path, metadata, engine, "cpu")
+    opened = make_sampler(path, metadata, engine, "cpu")
     fixed = metadata.process == "flow"  # others choose their elements
 
     def generate(
@@ -57,8 +57,8 @@ def open_generator(path: Path, metadata: AMShortcutMetadata, engine: str, churn:
     ) -> Atoms:
         cell = None if free else like.cell[:]
         composition = counts_of(like) if fixed and not free else None
-        plan = loaded.plan(len(like), None, cell, composition, target or {}, steps, churn)
-        positions, types = loaded.make(plan, seed)
+        plan = opened.plan(len(like), None, cell, composition, target or {}, steps, churn)
+        positions, types = opened.make(plan, seed)
         return Atoms([metadata.species[t] for t in types], positions=positions, cell=plan.cell, pbc=True)
 
     return generate

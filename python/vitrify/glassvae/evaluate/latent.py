@@ -22,7 +22,7 @@ def latent_scores(found: Predictions, training: FrameSet) -> tuple[dict[str, Any
     """
     test, rdf, z = found.test, found.rdf, found.latents
     other = shuffled_between(test.segments)
-    g, energies = decode(found.loaded, z)
+    g, energies = decode(found.opened, z)
     own = training if training.frames else test
     mean = means_of(own.rdf, own.frames, test.frames)
     thermal = test.thermal
@@ -44,7 +44,7 @@ def _species(found: Predictions, other: np.ndarray) -> dict[str, dict[str, float
     """Scores of species decoded from positions and z, from the z of the frames `other` (F,), and of a constant."""
     frames, z = found.test.frames, found.latents
     own, mixed = (
-        [species_logits(found.loaded, frame, z[row]) for frame, row in zip(frames, rows, strict=True)]
+        [species_logits(found.opened, frame, z[row]) for frame, row in zip(frames, rows, strict=True)]
         for rows in (np.arange(len(frames)), other)
     )
     share = np.bincount(np.concatenate([frame.types for frame in frames])) / sum(map(len, frames))
@@ -72,21 +72,21 @@ def _energies(test: FrameSet, predicted: np.ndarray, other: np.ndarray) -> dict[
     return found
 
 
-def decode(loaded: TorchGlassVAE, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def decode(opened: TorchGlassVAE, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """g(r) (F, P, bins), and energy and inherent energy for each atom (F, 2), of latent vectors (F, latent)."""
-    code = torch.as_tensor(z).to(loaded.device, loaded.dtype)
+    code = torch.as_tensor(z).to(opened.device, opened.dtype)
     with torch.inference_mode():
-        found = loaded.module.decode_rdf(code), loaded.module.decode_energies(code)
+        found = opened.module.decode_rdf(code), opened.module.decode_energies(code)
     return found[0].double().cpu().numpy(), found[1].double().cpu().numpy()
 
 
-def species_logits(loaded: TorchGlassVAE, frame: Frame, z: np.ndarray) -> np.ndarray:
+def species_logits(opened: TorchGlassVAE, frame: Frame, z: np.ndarray) -> np.ndarray:
     """(N, species) of the positions of a frame and a latent vector (latent,)."""
-    graph = loaded.graph(frame.positions, frame.cell, frame.types)
-    code = torch.as_tensor(z).to(loaded.device, loaded.dtype).unsqueeze(0)
+    graph = opened.graph(frame.positions, frame.cell, frame.types)
+    code = torch.as_tensor(z).to(opened.device, opened.dtype).unsqueeze(0)
     with torch.inference_mode():
         sample = torch.zeros_like(graph.types)
-        logits = loaded.module.decode_species(sample, graph.edge_index, graph.edge_vectors, code)
+        logits = opened.module.decode_species(sample, graph.edge_index, graph.edge_vectors, code)
     found: np.ndarray = logits.double().cpu().numpy()
     return found
 
@@ -99,13 +99,13 @@ def _species_scores(frames: Sequence[Frame], logits: Sequence[np.ndarray]) -> di
     return {"accuracy": right, "cross_entropy": float(-logs[np.arange(len(types)), types].mean())}
 
 
-def reconstruction(loaded: TorchGlassVAE, frames: Sequence[Frame]) -> dict[str, float]:
+def reconstruction(opened: TorchGlassVAE, frames: Sequence[Frame]) -> dict[str, float]:
     """Scores of a variant of the paper that decodes the edges and species of its own input."""
     wrong, true, logits = [], [], []
     for frame in frames:
-        graph = loaded.graph(frame.positions, frame.cell, frame.types)
+        graph = opened.graph(frame.positions, frame.cell, frame.types)
         with torch.inference_mode():
-            scores, distances = loaded.module.reconstruct(graph.types, graph.edge_index, graph.edge_vectors)
+            scores, distances = opened.module.reconstruct(graph.types, graph.edge_index, graph.edge_vectors)
         exact = graph.edge_vectors.norm(dim=1).double().cpu().numpy()
         wrong.append(distances.double().cpu().numpy() - exact)
         true.append(exact)

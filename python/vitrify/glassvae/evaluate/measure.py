@@ -39,14 +39,14 @@ def open_model(model: str | Path, settings: Settings) -> TorchGlassVAE:
 
 
 def measure(
-    loaded: TorchGlassVAE, data: EvaluationData, settings: Settings, folder: Path, progress: bool
+    opened: TorchGlassVAE, data: EvaluationData, settings: Settings, folder: Path, progress: bool
 ) -> GlassVAEResults:
     """Compares predictions with the labels of frames; several files are kept apart in the tables.
 
     data: extended XYZ with energies, as `load_frames` reads it; the first file is the test, others are external.
     Raises VitrifyError as `load_frames`.
     """
-    metadata = loaded.metadata
+    metadata = opened.metadata
     parts = [load_frames([path], metadata.species, forces=False) for path in data.files]
     rdf = _bins(metadata)
     test = _frame_set([frame for part in parts for frame in part], rdf, metadata)
@@ -55,13 +55,13 @@ def measure(
 
     start = time.process_time()
     bar = tqdm(test.frames, desc="structures", unit="structure", disable=not progress)
-    predicted = [loaded.predict(frame.positions, frame.cell, frame.types) for frame in bar]
+    predicted = [opened.predict(frame.positions, frame.cell, frame.types) for frame in bar]
     seconds = time.process_time() - start
     file = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    found = Predictions(loaded, test, file, predicted, rdf)
+    found = Predictions(opened, test, file, predicted, rdf)
     names = [source["name"] for source in data.sources]
     metrics: dict[str, Any] = {
-        "model": model_card(loaded),
+        "model": model_card(opened),
         "data": data.sources,
         "training": [path.name for path in settings.training],
         "versions": {"vitrify": vitrify.__version__},
@@ -70,10 +70,10 @@ def measure(
         "baselines": _baselines(found, training, names),
     }
     predicted_rdf = None
-    if hasattr(loaded.module, "decode_rdf"):
+    if hasattr(opened.module, "decode_rdf"):
         metrics["latent"], predicted_rdf = latent_scores(found, training)
-    elif hasattr(loaded.module, "reconstruct"):
-        metrics["reconstruction"] = reconstruction(loaded, test.frames)
+    elif hasattr(opened.module, "reconstruct"):
+        metrics["reconstruction"] = reconstruction(opened, test.frames)
     generated = _structures(found, training, settings, metrics, progress)
     return GlassVAEResults(found, predicted_rdf, generated, metrics)
 
@@ -82,13 +82,13 @@ def _structures(
     found: Predictions, training: FrameSet, settings: Settings, metrics: dict[str, Any], progress: bool
 ) -> Generated | None:
     """Adds scores of decoded and generated structures to `metrics`, as far as model and settings allow."""
-    if found.loaded.metadata.statistics is None or not settings.count:
+    if found.opened.metadata.statistics is None or not settings.count:
         return None
     metrics["decoded"] = decoded_structures(found, settings, progress)
     if not settings.potential:
         return None
     frames = [*training.frames, *found.test.frames]
-    generated = generated_structures(found.loaded, frames, found.rdf, settings, progress)
+    generated = generated_structures(found.opened, frames, found.rdf, settings, progress)
     metrics["generated"] = generated.metrics
     return generated
 

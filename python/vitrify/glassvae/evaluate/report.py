@@ -18,10 +18,10 @@ from vitrify.report.provenance import add_provenance
 
 def make_report(results: GlassVAEResults, folder: Path) -> Report:
     """The report; its figures go to `folder`, too."""
-    metrics, loaded = results.metrics, results.predictions.loaded
-    model = loaded.metadata
+    metrics, opened = results.metrics, results.predictions.opened
+    model = opened.metadata
     report = Report(
-        f"Evaluation of {loaded.path.name}",
+        f"Evaluation of {opened.path.name}",
         f"{len(results.predictions.test.frames)} structures of "
         f"{', '.join(source['name'] for source in metrics['data'])}; kind {model.kind}, variant {model.variant}; "
         f"vitrify {metrics['versions']['vitrify']}",
@@ -221,7 +221,7 @@ def parity_figure(results: GlassVAEResults) -> Figure:
 
 def rdf_figure(results: GlassVAEResults, predicted: np.ndarray) -> Figure:
     """Partial g(r), true and from z, of the first structure of the coldest and the hottest part."""
-    species, r = results.predictions.loaded.metadata.species, results.predictions.rdf.r
+    species, r = results.predictions.opened.metadata.species, results.predictions.rdf.r
     test = results.predictions.test
     temperatures = np.array([frame.temperature if frame.thermal else np.nan for frame in test.frames])
     if np.isfinite(temperatures).any():

@@ -45,7 +45,7 @@ class FrameSet:
 class Predictions:
     """Predictions for the frames of all files; `file` (F,) is the number of the file. rdf: the bins of g(r)."""
 
-    loaded: TorchGlassVAE
+    opened: TorchGlassVAE
     test: FrameSet
     file: np.ndarray
     predicted: list[EnergyPrediction]

@@ -30,16 +30,16 @@ WINDOWS = 5
 
 def decoded_structures(found: Predictions, settings: Settings, progress: bool) -> dict[str, Any]:
     """Positions decoded from z in the cell of the frame, scored by distances of the decoded positions alone."""
-    loaded, rdf, frames, true_rdf = found.loaded, found.rdf, found.test.frames, found.test.rdf
+    opened, rdf, frames, true_rdf = found.opened, found.rdf, found.test.frames, found.test.rdf
     thermal = np.flatnonzero(found.test.thermal)
     chosen = thermal[evenly_spread(len(thermal), settings.count)]
     decoded, energies = [], []
     for number in tqdm(chosen, desc="decoded", unit="structure", disable=not progress):
         frame, z = frames[number], found.predicted[number].latent
-        positions, types = decode_positions(loaded, frame, z, settings.steps, settings.seed)
-        decoded.append(rdf.of(positions, frame.cell, types, len(loaded.metadata.species)))
+        positions, types = decode_positions(opened, frame, z, settings.steps, settings.seed)
+        decoded.append(rdf.of(positions, frame.cell, types, len(opened.metadata.species)))
         if settings.potential:
-            energies.append(_at_rest(loaded, as_atoms(loaded, positions, types, frame.cell), settings))
+            energies.append(_at_rest(opened, as_atoms(opened, positions, types, frame.cell), settings))
     g, true = np.array(decoded), true_rdf[chosen]
     mean = means_of(true_rdf, frames, [frames[number] for number in chosen])
     metrics: dict[str, Any] = {
@@ -67,25 +67,25 @@ def decoded_structures(found: Predictions, settings: Settings, progress: bool) -
 
 
 def decode_positions(
-    loaded: TorchGlassVAE, frame: Frame, z: np.ndarray, steps: int, seed: int
+    opened: TorchGlassVAE, frame: Frame, z: np.ndarray, steps: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions (N, 3) and types (N,) of z in the cell of a frame; only its composition and cell are read."""
-    process = Flow(len(loaded.metadata.species), float(loaded.metadata.hyperparameters["decoder"]["spread"]))
+    process = Flow(len(opened.metadata.species), float(opened.metadata.hyperparameters["decoder"]["spread"]))
 
     def network(state: State, time: float, step: float) -> tuple[np.ndarray, np.ndarray]:
-        return loaded.decode(state.positions, state.cell, state.elements, time, step, z)
+        return opened.decode(state.positions, state.cell, state.elements, time, step, z)
 
     state = sample(network, process, process.start(frame.cell, np.sort(frame.types), seed), Steps(steps), seed)
-    return repaired(state.positions, state.elements.argmax(1), frame.cell, loaded.metadata)
+    return repaired(state.positions, state.elements.argmax(1), frame.cell, opened.metadata)
 
 
-def as_atoms(loaded: TorchGlassVAE, positions: np.ndarray, types: np.ndarray, cell: np.ndarray) -> Atoms:
+def as_atoms(opened: TorchGlassVAE, positions: np.ndarray, types: np.ndarray, cell: np.ndarray) -> Atoms:
     """Periodic atoms of the model's species."""
-    return Atoms([loaded.metadata.species[t] for t in types], positions, cell=cell, pbc=True)
+    return Atoms([opened.metadata.species[t] for t in types], positions, cell=cell, pbc=True)
 
 
 def generated_structures(
-    loaded: TorchGlassVAE, frames: Sequence[Frame], rdf: Rdf, settings: Settings, progress: bool
+    opened: TorchGlassVAE, frames: Sequence[Frame], rdf: Rdf, settings: Settings, progress: bool
 ) -> Generated:
     """Random and conditional structures and random packings, at rest in the reference potential.
 
@@ -98,9 +98,9 @@ def generated_structures(
         raise VitrifyError("no frame has an inherent_energy: leave --potential out, or give frames that have one")
     known = np.array([frame.inherent_energy for frame in thermal])
     edges = np.quantile(known, np.linspace(0.0, 1.0, WINDOWS + 1))
-    made, energies = _generate(loaded, len(thermal[0]), edges, settings, progress)
-    species = loaded.metadata.species
-    nearby = [as_atoms(loaded, f.positions, f.types, f.cell) for f in thermal[:: max(1, len(thermal) // 50)]]
+    made, energies = _generate(opened, len(thermal[0]), edges, settings, progress)
+    species = opened.metadata.species
+    nearby = [as_atoms(opened, f.positions, f.types, f.cell) for f in thermal[:: max(1, len(thermal) // 50)]]
     g = np.mean([rdf.of(a.positions, a.cell[:], _types(a, species), len(species)) for a in made], axis=0)
     reference = np.mean([rdf.of(f.positions, f.cell, f.types, len(species)) for f in thermal], axis=0)
     metrics = {
@@ -123,15 +123,15 @@ def generated_structures(
 
 
 def _generate(
-    loaded: TorchGlassVAE, size: int, edges: np.ndarray, settings: Settings, progress: bool
+    opened: TorchGlassVAE, size: int, edges: np.ndarray, settings: Settings, progress: bool
 ) -> tuple[list[Atoms], dict[str, np.ndarray]]:
     """Random structures of `size` atoms, and energies at rest of these, of conditional ones and of random packings."""
     energies: dict[str, list[float]] = {"random": [], "conditional": [], "random packing": []}
     made: list[Atoms] = []
-    free = LatentSampler(loaded.path, loaded.metadata, LatentRequest(n_atoms=size, steps=settings.steps))
+    free = LatentSampler(opened.path, opened.metadata, LatentRequest(n_atoms=size, steps=settings.steps))
     conditional = [
         LatentSampler(
-            loaded.path, loaded.metadata, LatentRequest(n_atoms=size, steps=settings.steps, energy=(low, high))
+            opened.path, opened.metadata, LatentRequest(n_atoms=size, steps=settings.steps, energy=(low, high))
         )
         for low, high in pairwise(edges.tolist())
     ]
@@ -139,9 +139,9 @@ def _generate(
         seed = settings.seed + number
         atoms = free.make(seed)
         made.append(atoms)
-        energies["random"].append(_at_rest(loaded, atoms, settings))
-        energies["conditional"].append(_at_rest(loaded, conditional[number % WINDOWS].make(seed), settings))
-        energies["random packing"].append(_packed(loaded, atoms, settings, np.random.default_rng([seed, 3])))
+        energies["random"].append(_at_rest(opened, atoms, settings))
+        energies["conditional"].append(_at_rest(opened, conditional[number % WINDOWS].make(seed), settings))
+        energies["random packing"].append(_packed(opened, atoms, settings, np.random.default_rng([seed, 3])))
     return made, {name: np.array(values) for name, values in energies.items()}
 
 
@@ -160,17 +160,17 @@ def _types(atoms: Atoms, species: Sequence[str]) -> np.ndarray:
     return np.array([species.index(symbol) for symbol in atoms.symbols])
 
 
-def _at_rest(loaded: TorchGlassVAE, atoms: Atoms, settings: Settings) -> float:
+def _at_rest(opened: TorchGlassVAE, atoms: Atoms, settings: Settings) -> float:
     """Energy (eV/atom) of the minimum in the same cell; NaN if the potential fails."""
     try:
-        return relaxed(atoms, settings.potential, loaded.metadata.species, relax_cell=False, force=1e-3)[1]
+        return relaxed(atoms, settings.potential, opened.metadata.species, relax_cell=False, force=1e-3)[1]
     except VitrifyError:
         return float("nan")
 
 
-def _packed(loaded: TorchGlassVAE, like: Atoms, settings: Settings, random: np.random.Generator) -> float:
+def _packed(opened: TorchGlassVAE, like: Atoms, settings: Settings, random: np.random.Generator) -> float:
     """Energy (eV/atom) of random positions, pushed apart and minimised, in a cube of the volume of `like`."""
-    species = loaded.metadata.species
+    species = opened.metadata.species
     counts = np.bincount(_types(like, species), minlength=len(species)).tolist()
     density = len(like) / abs(float(np.linalg.det(like.cell[:])))
     try:

@@ -35,7 +35,7 @@ def window_of(settings: Settings, stride: int) -> int:
 
 
 def long_run(
-    loaded: MotionPredictor,
+    opened: MotionPredictor,
     meta: TrajectoryMeta,
     trajectory: Trajectory,
     settings: Settings,
@@ -49,7 +49,7 @@ def long_run(
     substeps: base steps in one step of the MD. LAMMPS leaves its scripts, logs and dumps in `folder` and in the folder
     of the references; runs that an earlier evaluation finished there are not repeated.
     """
-    stride = loaded.metadata.stride
+    stride = opened.metadata.stride
     window = (window_of(settings, stride), stride)
     shared = settings.reference or folder / "reference"
     place, begin = starts(meta, trajectory, settings.atoms, (2 * seed, 2 * seed + 1), settings.relax, shared, tick)
@@ -72,29 +72,29 @@ def long_run(
         found[name] = observe(record, meta, found[REFERENCE].k_star if found else None)
     for control in settings.controls:
         run = _python_run if settings.engine == "python" else _lammps_run
-        record = run(loaded, meta, begin[0], control, settings, seed, folder / f"seed_{seed}" / control, tick)
+        record = run(opened, meta, begin[0], control, settings, seed, folder / f"seed_{seed}" / control, tick)
         found[CONTROLS[control]] = observe(record, meta, found[REFERENCE].k_star)
     return found
 
 
 def _python_run(
-    loaded: MotionPredictor, meta: TrajectoryMeta, start: Start, control: str, settings: Settings, seed: int, folder:
+    opened: MotionPredictor, meta: TrajectoryMeta, start: Start, control: str, settings: Settings, seed: int, folder:
     Path, tick: Tick,
 ) -> Record:  # fmt: skip
-    stride = loaded.metadata.stride
+    stride = opened.metadata.stride
     every = frame_interval(settings.steps, stride)
     return python_run(
-        meta, ModelStepper(loaded, meta.species), stride, start, settings.steps, every, tick,
+        meta, ModelStepper(opened, meta.species), stride, start, settings.steps, every, tick,
         rescale=control == "rescale", window=window_of(settings, stride) - 1,
     )  # fmt: skip
 
 
 def _lammps_run(
-    loaded: MotionPredictor, meta: TrajectoryMeta, start: Start, control: str, settings: Settings, seed: int, folder:
+    opened: MotionPredictor, meta: TrajectoryMeta, start: Start, control: str, settings: Settings, seed: int, folder:
     Path, tick: Tick,
 ) -> Record:  # fmt: skip
-    model = loaded.metadata
-    words = [f'"{loaded.path.resolve()}"', *meta.species, "energy", "rescale" if control == "rescale" else "none"]
+    model = opened.metadata
+    words = [f'"{opened.path.resolve()}"', *meta.species, "energy", "rescale" if control == "rescale" else "none"]
     if settings.device != "cpu":
         words += ["device", settings.device]
     if settings.engine != "auto":
@@ -111,7 +111,7 @@ def _lammps_run(
         folder, meta, start, fixes, model.timestep, count, every, (window_of(settings, model.stride), 1)
     )
     try:
-        inputs = [folder / DATA, loaded.path]
+        inputs = [folder / DATA, opened.path]
         _, ran = run_lmp_once(script, folder, inputs, ranks=settings.ranks, tick=lambda done: tick(done * model.stride))
         tick(0 if ran else settings.steps)
     except VitrifyError as error:

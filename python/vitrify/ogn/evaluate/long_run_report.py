@@ -21,7 +21,7 @@ _Columns = Mapping[str, tuple[str, Callable[..., str]]]
 def add_long_runs(report: Report, results: OGNResults, folder: Path, units: Units) -> None:
     """Adds verdicts, tables and figures of the long runs to the report."""
     meta, metrics, settings = results.meta, results.metrics, results.settings
-    found, model = metrics["long_run_reference"], results.loaded.metadata
+    found, model = metrics["long_run_reference"], results.opened.metadata
     seeds = f"{len(settings.seeds)} seed" + ("s, mean ± standard deviation" if len(settings.seeds) > 1 else "")
     report.section(f"Long run: {settings.steps // model.stride} predictions of {found['atoms']} atoms, {seeds}")
     report.text(

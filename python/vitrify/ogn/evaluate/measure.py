@@ -38,7 +38,7 @@ def open_model(model: str | Path, settings: Settings) -> MotionPredictor:
 
 
 def measure(
-    loaded: MotionPredictor, data: EvaluationData, settings: Settings, folder: Path, progress: bool
+    opened: MotionPredictor, data: EvaluationData, settings: Settings, folder: Path, progress: bool
 ) -> OGNResults:
     """Compares a model with the trajectories of a file, with Verlet and with MD; LAMMPS runs stay in `folder`.
 
@@ -50,14 +50,14 @@ def measure(
         )
     folder.mkdir(parents=True, exist_ok=True)
     with TrajectoryFile(data.files[0]) as file:
-        check_system(loaded, file)
-        check_lengths(settings, loaded.metadata.stride)
-        return _measure(loaded, file, data.sources[0], settings, folder, progress)
+        check_system(opened, file)
+        check_lengths(settings, opened.metadata.stride)
+        return _measure(opened, file, data.sources[0], settings, folder, progress)
 
 
-def check_system(loaded: MotionPredictor, file: TrajectoryFile) -> None:
+def check_system(opened: MotionPredictor, file: TrajectoryFile) -> None:
     """Refuses data of another system."""
-    model, meta = loaded.metadata, file.meta
+    model, meta = opened.metadata, file.meta
     unknown = [name for name in meta.species if name not in model.species]
     if unknown:
         raise VitrifyError(
@@ -90,11 +90,11 @@ def check_lengths(settings: Settings, stride: int) -> None:
         )
 
 
-def methods(loaded: MotionPredictor, meta: TrajectoryMeta) -> dict[str, Stepper]:
+def methods(opened: MotionPredictor, meta: TrajectoryMeta) -> dict[str, Stepper]:
     """The model and the methods that it is compared with over one stride, by their names in metrics.json."""
-    stride, timestep = loaded.metadata.stride, loaded.metadata.timestep
+    stride, timestep = opened.metadata.stride, opened.metadata.timestep
     return {
-        "model": ModelStepper(loaded, meta.species),
+        "model": ModelStepper(opened, meta.species),
         "ballistic": Ballistic(timestep),
         "verlet_stride": Verlet(meta, timestep),
         "verlet_half_stride": Verlet(meta, timestep / 2, 2),
@@ -103,28 +103,28 @@ def methods(loaded: MotionPredictor, meta: TrajectoryMeta) -> dict[str, Stepper]
 
 
 def _measure(
-    loaded: MotionPredictor,
+    opened: MotionPredictor,
     file: TrajectoryFile,
     source: dict[str, str],
     settings: Settings,
     folder: Path,
     progress: bool,
 ) -> OGNResults:
-    meta, stride = file.meta, loaded.metadata.stride
-    steppers = methods(loaded, meta)
+    meta, stride = file.meta, opened.metadata.stride
+    steppers = methods(opened, meta)
     bar = _Bar("one step", settings.pairs, "pair", progress)
     one = one_step(steppers, paths(file, stride, 1, settings.pairs), meta.species, meta.masses, lambda: bar(1))
     bar.close()
-    rolled = _rollout(loaded, file, steppers, one, settings, progress)
+    rolled = _rollout(opened, file, steppers, one, settings, progress)
     metrics = {
-        "model": model_card(loaded),
+        "model": model_card(opened),
         "data": {**source, **asdict(meta), "trajectories": len(file)},
         "settings": {key: value for key, value in asdict(settings).items() if key != "reference"},
         "versions": {"vitrify": vitrify.__version__, **meta.versions},
         "one_step": {"pairs": one.pairs, "v_std": one.v_std, "methods": one.metrics, "verdict": one_step_verdict(one)},
         "rollout": _rollout_numbers(rolled, MARK * meta.base_timestep),
         "reversal": _reversal(steppers, file, stride, settings, progress),
-        "transfer": _transfer(loaded, meta, settings, folder, progress),
+        "transfer": _transfer(opened, meta, settings, folder, progress),
         "long_run": {},
         "long_run_verdicts": {},
     }
@@ -132,19 +132,19 @@ def _measure(
     if settings.steps:
         base_error = one.metrics["verlet_base_step"]["v_rmse_over_v_std"]
         substeps = settings.md_substeps or substeps_of(stride, base_error)
-        runs = _long_runs(loaded, file, settings, substeps, folder, progress)
+        runs = _long_runs(opened, file, settings, substeps, folder, progress)
         metrics["long_run"], metrics["long_run_verdicts"] = _judged(runs, meta, stride, settings)
         metrics["long_run_reference"] = {
             "timestep": substeps * meta.base_timestep,
             "duration": settings.md_steps * meta.base_timestep,
             "atoms": runs[0][REFERENCE].atoms,
-            "highest_frequency": 0.5 / loaded.metadata.timestep,
+            "highest_frequency": 0.5 / opened.metadata.timestep,
         }
-    return OGNResults(loaded, meta, settings, one, rolled, runs, metrics)
+    return OGNResults(opened, meta, settings, one, rolled, runs, metrics)
 
 
 def _rollout(
-    loaded: MotionPredictor,
+    opened: MotionPredictor,
     file: TrajectoryFile,
     steppers: dict[str, Stepper],
     one: OneStep,
@@ -155,14 +155,14 @@ def _rollout(
 
     The latter show how such an error grows by chaos alone.
     """
-    meta, stride = file.meta, loaded.metadata.stride
+    meta, stride = file.meta, opened.metadata.stride
     kicked = "md_kicked"
     exact = Verlet(meta, meta.md_timestep, round(stride * meta.base_timestep / meta.md_timestep))
     kick = {kicked: (one.metrics["model"]["x_rmse"], one.metrics["model"]["v_rmse"])}
     strides = min(max(1, settings.horizon // stride), longest(file, stride))
     bar = _Bar("roll-out", settings.starts, "path", progress)
     starts = paths(file, stride, strides, settings.starts)
-    rolled = rollout({**steppers, kicked: exact}, starts, loaded.metadata.timestep, kick, tick=lambda: bar(1))
+    rolled = rollout({**steppers, kicked: exact}, starts, opened.metadata.timestep, kick, tick=lambda: bar(1))
     bar.close()
     return rolled
 
@@ -180,18 +180,18 @@ def _reversal(
 
 
 def _transfer(
-    loaded: MotionPredictor, meta: TrajectoryMeta, settings: Settings, folder: Path, progress: bool
+    opened: MotionPredictor, meta: TrajectoryMeta, settings: Settings, folder: Path, progress: bool
 ) -> dict[str, Any]:
     if not settings.transfer:
         return {}
 
     def compared(other: TrajectoryMeta) -> dict[str, Stepper]:
-        every = methods(loaded, other)
+        every = methods(opened, other)
         return {name: every[name] for name in ("model", "verlet_stride", "verlet_half_stride")}
 
     bar = _Bar("other states", sum(len(STATES[kind]) for kind in settings.transfer), "state", progress)
     place = (settings.reference or folder / "runs/reference") / "states"
-    found = transfer(settings.transfer, meta, loaded.metadata.stride, compared, place, bar)
+    found = transfer(settings.transfer, meta, opened.metadata.stride, compared, place, bar)
     bar.close()
     return found
 
@@ -209,12 +209,12 @@ def _judged(
 
 
 def _long_runs(
-    loaded: MotionPredictor, file: TrajectoryFile, settings: Settings, substeps: int, folder: Path, progress: bool
+    opened: MotionPredictor, file: TrajectoryFile, settings: Settings, substeps: int, folder: Path, progress: bool
 ) -> list[dict[str, Observed]]:
     each = 2 * (settings.relax + settings.md_steps) + len(settings.controls) * settings.steps
     bar = _Bar("long runs", each * len(settings.seeds), "step", progress)
     runs = [
-        long_run(loaded, file.meta, file.load(number % len(file)), settings, seed, substeps, folder / "runs", bar)
+        long_run(opened, file.meta, file.load(number % len(file)), settings, seed, substeps, folder / "runs", bar)
         for number, seed in enumerate(settings.seeds)
     ]
     bar.close()

@@ -23,7 +23,7 @@ _COMPARED = ("model", "verlet_stride", "verlet_half_stride")
 
 def labels(results: OGNResults) -> dict[str, str]:
     """Names of the methods in figures and tables."""
-    model, units = results.loaded.metadata, get_units(results.meta.units)
+    model, units = results.opened.metadata, get_units(results.meta.units)
     h = model.timestep
     return {
         "model": f"{_MODEL} ({model.variant}), one prediction",
@@ -37,10 +37,10 @@ def labels(results: OGNResults) -> dict[str, str]:
 
 def make_report(results: OGNResults, folder: Path) -> Report:
     """The report; its figures go to `folder`, too."""
-    model, meta = results.loaded.metadata, results.meta
+    model, meta = results.opened.metadata, results.meta
     units = get_units(meta.units)
     report = Report(
-        f"Evaluation of {results.loaded.path.name}",
+        f"Evaluation of {results.opened.path.name}",
         f"{meta.recipe.get('title', meta.system)}; one prediction advances {model.timestep:g} {units.time} "
         f"({model.stride} MD steps of {model.base_timestep:g}); "
         f"vitrify {results.metrics['versions']['vitrify']}",
@@ -201,14 +201,14 @@ def _transfer(report: Report, results: OGNResults, units: Units) -> None:
 
 
 def _provenance(report: Report, results: OGNResults) -> None:
-    model, found, settings = results.loaded.metadata, results.metrics, results.settings
+    model, found, settings = results.opened.metadata, results.metrics, results.settings
     timesteps = f"{results.meta.md_timestep:g} (base step {results.meta.base_timestep:g})"
     add_provenance(
         report,
         model,
         found,
         model=[
-            ["errors computed by", results.loaded.runs_on],
+            ["errors computed by", results.opened.runs_on],
             ["cutoff, layers, width", f"{model.cutoff:g}, {model.layers}, {model.node_width}"],
             ["trained for", f"{model.provenance.steps} optimiser steps, seed {model.provenance.seed}"],
         ],

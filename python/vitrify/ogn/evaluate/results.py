@@ -124,7 +124,7 @@ def pairs_of(species: tuple[str, ...]) -> list[tuple[int, int]]:
 class OGNResults:
     """All that was measured. long_runs: for each seed, a run by its name."""
 
-    loaded: MotionPredictor
+    opened: MotionPredictor
     meta: TrajectoryMeta
     settings: Settings
     one_step: OneStep

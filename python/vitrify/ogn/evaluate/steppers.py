@@ -24,16 +24,16 @@ class Stepper(Protocol):
 class ModelStepper:
     """A model, for data whose species may be numbered in another order. Unlike OGNStepper, it passes NaN on."""
 
-    def __init__(self, loaded: MotionPredictor, species: tuple[str, ...]) -> None:
-        self.loaded = loaded
-        self.index = np.array([loaded.metadata.species.index(name) for name in species])
+    def __init__(self, opened: MotionPredictor, species: tuple[str, ...]) -> None:
+        self.opened = opened
+        self.index = np.array([opened.metadata.species.index(name) for name in species])
 
     def step(
         self, positions: np.ndarray, velocities: np.ndarray, cell: np.ndarray, types: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         if not (np.isfinite(positions).all() and np.isfinite(velocities).all()):
             return np.full_like(positions, np.nan), np.full_like(velocities, np.nan)
-        dr, dv = self.loaded.predict(positions, velocities, cell, self.index[types])
+        dr, dv = self.opened.predict(positions, velocities, cell, self.index[types])
         return positions + dr, velocities + dv
 
 

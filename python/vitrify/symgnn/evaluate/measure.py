@@ -34,29 +34,29 @@ def open_model(model: str | Path, settings: Settings) -> PropertyPredictor:
 
 
 def measure(
-    loaded: PropertyPredictor, data: EvaluationData, settings: Settings, folder: Path, progress: bool
+    opened: PropertyPredictor, data: EvaluationData, settings: Settings, folder: Path, progress: bool
 ) -> SymGNNResults:
     """Compares predictions for the atoms of structures with their labels.
 
     Raises VitrifyError: as `load_structures`; atoms of other species; predictions that are no numbers.
     """
-    model = loaded.metadata
+    model = opened.metadata
     label, names = settings.label or model.property.name, tuple(settings.species or model.species)
     found = load_structures(
         data.files, names, label, label_species=settings.label_species, allow_missing=settings.allow_missing
     )
     glasses = [_as_model(glass, names, model.species) for glass in found]
-    predicted = [predict(loaded, glass) for glass in tqdm(glasses, desc="glasses", unit="glass", disable=not progress)]
+    predicted = [predict(opened, glass) for glass in tqdm(glasses, desc="glasses", unit="glass", disable=not progress)]
     metrics = {
-        "model": model_card(loaded),
+        "model": model_card(opened),
         "label": label,
         "unit": model.property.unit,
-        "runs_on": loaded.runs_on,
+        "runs_on": opened.runs_on,
         "data": data.sources,
         "versions": {"vitrify": vitrify.__version__},
         **scores_of(predicted, model.species, settings.ceiling),
     }
-    return SymGNNResults(loaded, settings.ceiling, predicted, metrics)
+    return SymGNNResults(opened, settings.ceiling, predicted, metrics)
 
 
 def _as_model(glass: LabelledStructure, names: Sequence[str], species: Sequence[str]) -> LabelledStructure:
@@ -72,10 +72,10 @@ def _as_model(glass: LabelledStructure, names: Sequence[str], species: Sequence[
     return LabelledStructure(glass.name, glass.positions, glass.cell, index[glass.types], glass.labels)
 
 
-def predict(loaded: PropertyPredictor, glass: LabelledStructure) -> Predicted:
+def predict(opened: PropertyPredictor, glass: LabelledStructure) -> Predicted:
     """Predictions for a glass with the types of the model; VitrifyError if one of them is not finite."""
     start = time.perf_counter()
-    values, deviations = loaded.predict(glass.positions, glass.cell, glass.types)
+    values, deviations = opened.predict(glass.positions, glass.cell, glass.types)
     seconds = time.perf_counter() - start
     for what, found in (("prediction", values), ("standard deviation", deviations)):
         bad = ~np.isfinite(found)
@@ -84,7 +84,7 @@ def predict(loaded: PropertyPredictor, glass: LabelledStructure) -> Predicted:
                 f"{glass.name}: the {what} of {int(bad.sum())} atoms (first: {int(np.argmax(bad))}) is no number: "
                 "do atoms overlap?"
             )
-    return Predicted(glass, values, deviations, seconds, _outside(glass, loaded.metadata))
+    return Predicted(glass, values, deviations, seconds, _outside(glass, opened.metadata))
 
 
 def _outside(glass: LabelledStructure, model: SymGNNMetadata) -> tuple[str, ...]:

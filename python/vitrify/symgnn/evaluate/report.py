@@ -21,10 +21,10 @@ _COLUMNS = ("pearson", "pearson_mean", "spearman", "spearman_mean", "rmse", "auc
 
 def make_report(results: SymGNNResults, folder: Path) -> Report:
     """The report; its figures go to `folder`, too."""
-    model, metrics = results.loaded.metadata, results.metrics
+    model, metrics = results.opened.metadata, results.metrics
     what = model.property.name
     report = Report(
-        f"Evaluation of {results.loaded.path.name}",
+        f"Evaluation of {results.opened.path.name}",
         f"{what} of {metrics['scores']['atoms']} atoms in {len(results.predicted)} glasses, from the structure at "
         f"rest; vitrify {metrics['versions']['vitrify']}",
     )
@@ -39,12 +39,12 @@ def make_report(results: SymGNNResults, folder: Path) -> Report:
 
 def quantity(results: SymGNNResults) -> str:
     """The property with its unit, for axes and headers: "barrier (eV)"."""
-    found = results.loaded.metadata.property
+    found = results.opened.metadata.property
     return f"{found.name} ({found.unit})" if found.unit else found.name
 
 
 def _scores(report: Report, results: SymGNNResults, folder: Path) -> None:
-    metrics, unit = results.metrics, results.loaded.metadata.property.unit
+    metrics, unit = results.metrics, results.opened.metadata.property.unit
     found = metrics["scores"]
     report.section("Scores")
     text = (
@@ -82,7 +82,7 @@ def _cells(found: Mapping[str, Any]) -> list[str]:
 
 
 def _glasses(report: Report, results: SymGNNResults, folder: Path) -> None:
-    found, unit = results.metrics["scores"]["glasses"], results.loaded.metadata.property.unit
+    found, unit = results.metrics["scores"]["glasses"], results.opened.metadata.property.unit
     report.section("Glasses")
     rows = []
     for glass in results.metrics["glasses"]:
@@ -130,7 +130,7 @@ def _deviations(report: Report, results: SymGNNResults, folder: Path) -> None:
     values, deviations, labels, _, _ = results.pooled()
     figure = deviation_figure(
         calibration_curve(values, deviations, labels), error_by_deviation(values, deviations, labels),
-        results.loaded.metadata.property.unit,
+        results.opened.metadata.property.unit,
     )  # fmt: skip
     path = plots.save(figure, folder / "deviations.png")
     report.figure(
@@ -143,7 +143,7 @@ def _deviations(report: Report, results: SymGNNResults, folder: Path) -> None:
 def _distributions(report: Report, results: SymGNNResults, folder: Path) -> None:
     values, _, labels, types, _ = results.pooled()
     report.section("Distributions")
-    figure = distribution_figure(values, labels, types, results.loaded.metadata.species, quantity(results))
+    figure = distribution_figure(values, labels, types, results.opened.metadata.species, quantity(results))
     path = plots.save(figure, folder / "distributions.png")
     report.figure(
         path, "Labels (black) and predictions. Predictions of noisy labels spread less than the labels themselves."
@@ -151,8 +151,8 @@ def _distributions(report: Report, results: SymGNNResults, folder: Path) -> None
 
 
 def _range(report: Report, results: SymGNNResults) -> None:
-    validity = results.loaded.metadata.validity
-    species = results.loaded.metadata.species
+    validity = results.opened.metadata.validity
+    species = results.opened.metadata.species
     report.section("Range of the model")
     low, high = validity.number_density
     ranges = [f"{name} {a:.4g} to {b:.4g}" for name, (a, b) in validity.composition.items()]
@@ -171,7 +171,7 @@ def _range(report: Report, results: SymGNNResults) -> None:
 
 
 def _provenance(report: Report, results: SymGNNResults) -> None:
-    model, found = results.loaded.metadata, results.metrics
+    model, found = results.opened.metadata, results.metrics
     steps = model.provenance.steps
     atoms, seconds = (sum(glass[key] for glass in found["glasses"]) for key in ("atoms", "seconds"))
     training = "not recorded" if steps is None else f"{steps} optimiser steps, seed {model.provenance.seed}"

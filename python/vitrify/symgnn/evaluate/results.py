@@ -33,7 +33,7 @@ class Predicted:
 class SymGNNResults:
     """All that was measured. ceiling: see `Settings`."""
 
-    loaded: PropertyPredictor
+    opened: PropertyPredictor
     ceiling: float | None
     predicted: list[Predicted]
     metrics: dict[str, Any]

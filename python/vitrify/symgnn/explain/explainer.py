@@ -82,7 +82,7 @@ class _SubgraphModel:
         self.started = model.start(
             torch.as_tensor(types[part.atoms]),
             torch.as_tensor(part.pairs),
-            torch.as_tensor(part.vectors).to(model.loaded.dtype),
+            torch.as_tensor(part.vectors).to(model.opened.dtype),
             torch.as_tensor(part.hops),
         )
 
@@ -93,7 +93,7 @@ class _SubgraphModel:
 
     def with_weights(self, bonds: int, chosen: np.ndarray, inside: float, outside: float) -> float:
         """The prediction where the chosen bonds have the weight `inside`, and the others of all `bonds` `outside`."""
-        weights = torch.full([bonds], outside, dtype=self.model.loaded.dtype)
+        weights = torch.full([bonds], outside, dtype=self.model.opened.dtype)
         weights[torch.as_tensor(chosen)] = inside
         with torch.no_grad():
             return float(self(weights)[0])
@@ -117,7 +117,7 @@ def explain_atom(
     """
     part, local, slopes = _receptive_field(model, edges, types, centre, reach)
     live = np.flatnonzero(slopes)
-    ones = torch.ones(len(part.first), dtype=model.loaded.dtype)
+    ones = torch.ones(len(part.first), dtype=model.opened.dtype)
     with torch.no_grad():
         full, deviation = local(ones)
     if settings.importance == "effect":
@@ -164,7 +164,7 @@ def _receptive_field(
     while True:
         part = k_hop_subgraph(edges, centre, reach)
         local = _SubgraphModel(model, part, types)
-        weights = torch.ones(len(part.first), dtype=model.loaded.dtype, requires_grad=True)
+        weights = torch.ones(len(part.first), dtype=model.opened.dtype, requires_grad=True)
         (gradient,) = torch.autograd.grad(local(weights)[0], weights, allow_unused=True)
         slopes = np.zeros(len(part.first)) if gradient is None else gradient.double().numpy()
         if not np.isfinite(slopes).all():

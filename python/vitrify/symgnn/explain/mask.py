@@ -73,26 +73,26 @@ class Started(NamedTuple):
 class MaskedModel:
     """A SymGNN model file with a weight on each edge; checked on the reference case of the file when it is made."""
 
-    def __init__(self, loaded: TorchSymGNN) -> None:
-        self.loaded = loaded
-        self._start, self._layer, self._finish = _with_weights(loaded.module)
+    def __init__(self, opened: TorchSymGNN) -> None:
+        self.opened = opened
+        self._start, self._layer, self._finish = _with_weights(opened.module)
         self._narrows = False
         self._check()
 
     @property
     def path(self) -> Path:
         """The model file."""
-        return self.loaded.path
+        return self.opened.path
 
     @property
     def metadata(self) -> SymGNNMetadata:
         """The metadata of the model file."""
-        return self.loaded.metadata
+        return self.opened.metadata
 
     @property
     def most_hops(self) -> int:
         """One more than the largest number of hops from an atom to the centre of an edge that its prediction uses."""
-        return self.loaded.metadata.layers + (self._start.sums > 0) + (self._finish.sums > 0)
+        return self.opened.metadata.layers + (self._start.sums > 0) + (self._finish.sums > 0)
 
     def start(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, hops: Tensor | None = None) -> Started:
         """The work that does not depend on the weights, done once: for the paper's variant, most of it.
@@ -110,7 +110,7 @@ class MaskedModel:
 
     def _stages(self, types: Tensor, edge_index: Tensor, edge_vectors: Tensor, hops: Tensor | None) -> list[Stage]:
         """One for each layer, and the end."""
-        layers = self.loaded.metadata.layers
+        layers = self.opened.metadata.layers
         if hops is None or not self._narrows:
             return [Stage(types, edge_index, edge_vectors, len(types), None)] * (layers + 1)
         found: list[Stage] = []
@@ -131,7 +131,7 @@ class MaskedModel:
             edges = len(weights)
             for index, stage in enumerate(started.stages):
                 nodes, memory = stage.carry(nodes, memory, edges)
-                if index < self.loaded.metadata.layers:
+                if index < self.opened.metadata.layers:
                     nodes, memory = self._layer.function(index, nodes, memory, *stage[:4], weights)
                 edges = stage.edge_index.shape[1]
             value, deviation = self._finish.function(nodes, memory, *stage[:4], weights)
@@ -139,15 +139,15 @@ class MaskedModel:
 
     def _check(self) -> None:
         """Proves on the reference case that ones change nothing and that zeros leave edges out, or refuses."""
-        meta = self.loaded.metadata
+        meta = self.opened.metadata
         case = meta.reference
         types = [meta.species.index(name) for name in case.species]
-        graph = build_structure_graph(case.positions, case.cell, types, meta.cutoff, self.loaded.dtype)
+        graph = build_structure_graph(case.positions, case.cell, types, meta.cutoff, self.opened.dtype)
         kept = torch.rand(graph.edge_index.shape[1], generator=torch.Generator().manual_seed(1)) < 0.7
         weights = kept.to(graph.edge_vectors.dtype)
         with torch.no_grad(), optimized_execution(False):
-            whole = self.loaded.module(*graph)[0]
-            less = self.loaded.module(graph.types, graph.edge_index[:, kept], graph.edge_vectors[kept])[0]
+            whole = self.opened.module(*graph)[0]
+            less = self.opened.module(graph.types, graph.edge_index[:, kept], graph.edge_vectors[kept])[0]
             try:
                 ones, zeros = (self(self.start(*graph), each)[0] for each in (torch.ones_like(weights), weights))
             except RuntimeError:
@@ -169,7 +169,7 @@ class MaskedModel:
 
     def _unfit(self, why: str) -> str:
         return (
-            f"{self.loaded.path} (variant {self.loaded.metadata.variant}) {why}, so its edges cannot be weighed: "
+            f"{self.opened.path} (variant {self.opened.metadata.variant}) {why}, so its edges cannot be weighed: "
             "explain a model that aggregates with vitrify.graphs.graph.sum_over_centres"
         )
 
@@ -187,13 +187,13 @@ def _hops(edge_index: Tensor, nodes: int) -> Tensor:
 def open_masked(name: str) -> MaskedModel:
     """The model file called `name`, on the CPU; VitrifyError for a model of another kind."""
     path = find_model(name)
-    loaded = load_model(path)
-    if not isinstance(loaded, TorchSymGNN):
+    opened = load_model(path)
+    if not isinstance(opened, TorchSymGNN):
         raise VitrifyError(
-            f"{path} is a model of kind {loaded.metadata.kind!r}, but explanations are of kind 'symgnn': "
+            f"{path} is a model of kind {opened.metadata.kind!r}, but explanations are of kind 'symgnn': "
             "give a model of a property of each atom"
         )
-    return MaskedModel(loaded)
+    return MaskedModel(opened)
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def measure(
 
 def _check_pair(models: Sequence[MaskedModel]) -> None:
     """Refuses a baseline that reads other species or other units than the model."""
-    first, *others = [each.loaded for each in models]
+    first, *others = [each.opened for each in models]
     for other in others:
         for name in ("species", "units"):
             mine, its = getattr(first.metadata, name), getattr(other.metadata, name)
@@ -99,23 +99,23 @@ def _explanations(
     model: MaskedModel, glass: LabelledStructure, chosen: list[int], settings: Settings, folder: Path, progress: bool
 ) -> list[Explanation]:
     """Explanations of the chosen atoms, those on disk as they are."""
-    loaded = model.loaded
+    opened = model.opened
     key = store.key_of(
-        model=sha256(loaded.path), structure=store.structure_hash(glass), settings=settings.of_an_atom(), bin=BIN
+        model=sha256(opened.path), structure=store.structure_hash(glass), settings=settings.of_an_atom(), bin=BIN
     )
     paths = {atom: folder / "explanations" / key / f"atom_{atom + 1}.npz" for atom in chosen}
     done = {atom: found for atom, path in paths.items() if (found := store.load_explanation(path)) is not None}
     if len(done) < len(chosen):
-        edges = all_edges(glass.positions, glass.cell, loaded.metadata.cutoff)
-        values = loaded.predict(glass.positions, glass.cell, glass.types)[0]
+        edges = all_edges(glass.positions, glass.cell, opened.metadata.cutoff)
+        values = opened.predict(glass.positions, glass.cell, glass.types)[0]
         spread = float(values.std())
         if not spread > 0:
             raise VitrifyError(
-                f"{loaded.path} predicts the same for all {len(glass)} atoms of {glass.name}, "
+                f"{opened.path} predicts the same for all {len(glass)} atoms of {glass.name}, "
                 "so there is nothing to explain: give a trained model, or a structure whose atoms differ"
             )
-        more = (spread, BIN[loaded.metadata.units], settings)
-        label = f"masks of {loaded.path.name}"
+        more = (spread, BIN[opened.metadata.units], settings)
+        label = f"masks of {opened.path.name}"
         whole, finished = len(chosen), len(done)
         with tqdm(total=whole, initial=finished, desc=label, unit="atom", disable=not progress) as bar:
             reach = max(reach_of(model, edges, glass.types, atom) for atom in chosen[:2])
