@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from model_outputs import ROOT, metadata_of, structure, summary
 
 from lammps_runner import Configuration
+from model_outputs import ROOT, metadata_of, structure, summary
 
 # What documents and docstrings name, of what attach returns.
 ASKED = {

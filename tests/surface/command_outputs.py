@@ -21,9 +21,10 @@ import yaml
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
+from typer.testing import CliRunner
+
 from model_outputs import can_run, metadata_of, models
 from public_surface import app
-from typer.testing import CliRunner
 
 SIMD = "avx2" if can_run("avx2") else "default"
 _NUMBER = re.compile(r"(?<!\S)-?\d[\d.e+-]*")

@@ -16,9 +16,9 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from model_outputs import ROOT, can_run, metadata_of, structure, summary
 
 from lammps_runner import Configuration, run_lammps
+from model_outputs import ROOT, can_run, metadata_of, structure, summary
 
 SIMD = "avx2" if can_run("avx2") else "default"  # of the native engine, in all runs
 _STYLES = ("fix ogn", "compute symgnn/atom", "compute glassvae/latent", "pair_style glassvae", "create_glass")

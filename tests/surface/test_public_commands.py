@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import command_outputs
 import model_outputs
-import pytest
 from public_surface import KINDS
 from surface_records import check, load, without_numbers
 

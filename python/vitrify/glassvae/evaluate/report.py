@@ -81,7 +81,7 @@ def _potential(report: Report, results: GlassVAEResults, folder: Path) -> None:
     report.figure(path, "Predicted against true energy of the structures that have a temperature, by temperature.")
     report.text(
         f"One look at a structure, with forces and stress, takes {number(metrics['microseconds_per_atom'])} "
-        f"microseconds an atom on {results.predictions.loaded.runs_on}."
+        f"microseconds an atom on {results.predictions.opened.runs_on}."
     )
 
 
