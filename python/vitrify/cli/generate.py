@@ -53,27 +53,27 @@ def generate_command(
     workers: Annotated[int, typer.Option(help="threads that make structures side by side")] = 1,
 ) -> None:
     """Make glasses with a generator: any number of atoms, any cell, any of the properties that the model knows."""
+    _generate(
+        model, out, count, n_atoms=atoms, density=density, cell=_cell(cell), composition=_shares(elements),
+        target=_targets(target or []), energy=_window(energy), steps=steps, churn=churn, seed=seed, engine=engine,
+        device=device, corrector=_corrector(potential, minimize, md, temperature, final_temperature), anneal=anneal,
+        workers=workers,
+    )  # fmt: skip
+
+
+def _generate(model: str, out: Path, count: int, **options: Any) -> None:
+    """Makes `count` structures, options as of `generate_many`, writes them to `out`, and names the files."""
     import warnings
 
     from tqdm import tqdm
 
-    from vitrify.core.validation import parse_values
     from vitrify.data.structure_writer import StructureWriter
-    from vitrify.generation.generate import Relaxation, generate_many
+    from vitrify.generation.generate import generate_many
 
-    if potential is None and (md or temperature is not None or final_temperature is not None):
-        raise VitrifyError("--md and its temperatures need a pair style: give --potential")
-    corrector = None if potential is None else Relaxation(potential, minimize, md, temperature, final_temperature)
-    chosen: Any = engine
     writer = StructureWriter(out, count)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        made = generate_many(
-            model, count, n_atoms=atoms, density=density, cell=_cell(cell), composition=_shares(elements),
-            target=parse_values("target", target or []), energy=_window(energy), steps=steps, churn=churn,
-            seed=seed, engine=chosen, device=device, corrector=corrector, anneal=anneal,
-            workers=workers,
-        )  # fmt: skip
+        made = generate_many(model, count, **options)
     for message in caught:
         typer.echo(f"warning: {message.message}", err=True)
     with writer:
@@ -81,6 +81,25 @@ def generate_command(
             writer.write(structure)
     for path in writer.paths if count <= 5 else [*writer.paths[:1], *writer.paths[-1:]]:
         typer.echo(f"{path}")
+
+
+def _corrector(
+    potential: str | None, minimize: int, md: int, temperature: float | None, final_temperature: float | None
+) -> Any:
+    """The relaxation after generation, or None without a pair style."""
+    from vitrify.generation.generate import Relaxation
+
+    if potential is not None:
+        return Relaxation(potential, minimize, md, temperature, final_temperature)
+    if md or temperature is not None or final_temperature is not None:
+        raise VitrifyError("--md and its temperatures need a pair style: give --potential")
+    return None
+
+
+def _targets(texts: list[str]) -> dict[str, float]:
+    from vitrify.core.validation import parse_values
+
+    return parse_values("target", texts)
 
 
 def _shares(text: str | None) -> dict[str, float] | None:

@@ -92,6 +92,8 @@ def generate_many(
         VitrifyError: a model of another kind, options out of range or at odds with each other, a property or an element
             that the model does not have, a density or composition that is impossible, too little memory, or a structure
             that is not finite or has pairs closer than in the training data.
+
+    Most of this function describes its arguments, which is why it is long.
     """
     path = find_model(model)
     metadata = read_metadata(path)
