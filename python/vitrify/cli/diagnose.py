@@ -198,7 +198,7 @@ def _routes(program: str) -> str:
 
 def _python_route(program: str) -> str:
     """Whether the Python inside an `lmp` imports vitrify."""
-    from vitrify.hosts.lammps.embedded import python_path
+    from vitrify.lammps import python_path
 
     script = 'python OGN here """\nfrom vitrify.lammps import OGN\n"""\n'
     done = _run([program, "-log", "none"], script, {"PYTHONPATH": python_path()})
