@@ -14,22 +14,22 @@ const Kind *const KINDS[] = {
 #undef VITRIFY_SYSTEM
 };
 
-template <typename Factory> std::string kinds_with(Factory Kind::*factory)
+template <typename Function> std::string kinds_with(Function Kind::*function)
 {
   std::vector<std::string> names;
   for (const Kind *kind : KINDS)
-    if (kind->*factory) names.emplace_back(kind->name);
+    if (kind->*function) names.emplace_back(kind->name);
   return joined(names, " or ");
 }
 
 template <typename Made>
-std::unique_ptr<Made> make(const ModelFile &file, std::unique_ptr<Made> (*Kind::*factory)(const ModelFile &))
+std::unique_ptr<Made> make(const ModelFile &file, std::unique_ptr<Made> (*Kind::*function)(const ModelFile &))
 {
   const std::string &name = file.metadata().kind;
   const Kind &kind = find_kind(name);
-  if (!(kind.*factory))
-    throw Error("model file " + file.path() + " is of kind " + name + ", not " + kinds_with(factory));
-  return (kind.*factory)(file);
+  if (!(kind.*function))
+    throw Error("model file " + file.path() + " is of kind " + name + ", not " + kinds_with(function));
+  return (kind.*function)(file);
 }
 
 }    // namespace

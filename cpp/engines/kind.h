@@ -12,8 +12,8 @@
 
 namespace vitrify {
 
-/// One kind of model, for hosts and bindings. A factory is null if models of this kind are not run in that way;
-/// factories throw Error if the file has no native weights or they are damaged.
+/// One kind of model, for hosts and bindings. A make_ function is null if models of this kind are not run in that way;
+/// it throws Error if the file has no native weights or they are damaged.
 struct Kind {
   const char *name;
   const char *summary;    // after "of kind NAME, ": "an integrator"

@@ -64,7 +64,7 @@ protected:
   }
 
   /// The node that is atom `at` of the species order.
-  std::size_t node_of(std::int64_t at) const { return static_cast<std::size_t>(grid_.ids()[order_.places()[at]]); }
+  std::size_t node_of(std::int64_t at) const { return static_cast<std::size_t>(grid_.ids()[order_.in_grid()[at]]); }
 
   /// Bytes of the members that are declared here.
   std::size_t base_bytes() const

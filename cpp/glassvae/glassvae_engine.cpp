@@ -123,7 +123,7 @@ NeighbourQuery NativeGlassVAE<T>::neighbour_query(GlassVAEWorkspace<T> &workspac
   NeighbourQuery query{};
   query.ids = places_.data();
   query.types = species_.data();
-  found = workspace.neighbours(grid_.query(order_.places()[at], tables_.cutoff, ranges, query));
+  found = workspace.neighbours(grid_.query(order_.in_grid()[at], tables_.cutoff, ranges, query));
   return query;
 }
 

@@ -15,8 +15,8 @@ class SpeciesOrder : public Workspace {
 public:
   void build(const Configuration &configuration, const NodeGrid &grid, int n_species);
   /// (n_owned) where in the grid the atoms stand.
-  const int *places() const { return places_.data(); }
-  /// (species) where in `places` each species ends.
+  const int *in_grid() const { return places_.data(); }
+  /// (species) where in `in_grid` each species ends.
   const std::vector<std::int64_t> &ends() const { return ends_; }
 
 private:

@@ -75,7 +75,7 @@ NeighbourQuery NativeSymGNN<T>::neighbour_query(SymGNNWorkspace<T> &workspace, s
   NeighbourQuery query{};
   query.ids = grid_.ids();
   query.types = c_.types;
-  workspace.reserve_nodes(grid_.query(order_.places()[at], reach, ranges, query));
+  workspace.reserve_nodes(grid_.query(order_.in_grid()[at], reach, ranges, query));
   return query;
 }
 
