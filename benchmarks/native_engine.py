@@ -39,7 +39,7 @@ INSTRUCTION_SETS = ("default", "avx2", "avx512")
 PREDICT = """
 import json, sys
 import numpy as np
-from vitrify.engines.native import NativeOGN
+from vitrify.ogn.native import NativeOGN
 case = dict(np.load(sys.argv[2]))
 model = NativeOGN(sys.argv[1])
 seconds = []

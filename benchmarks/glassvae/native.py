@@ -37,7 +37,7 @@ ROWS = [
 NATIVE = """
 import json, sys, time
 import numpy as np
-from vitrify.engines.native import NativeGlassVAE
+from vitrify.glassvae.native import NativeGlassVAE
 case, model, seconds = dict(np.load(sys.argv[2])), NativeGlassVAE(sys.argv[1]), []
 for _ in range(int(sys.argv[3])):
     start = time.process_time()
@@ -49,8 +49,8 @@ TORCH = """
 import json, resource, sys, time
 import numpy as np
 from torch.jit._fuser import optimized_execution
-from vitrify.export import load_model
-from vitrify.modelfile.reference_case import energy_prediction
+from vitrify.engines.load import load_model
+from vitrify.glassvae.differentiate import energy_prediction
 case, model, seconds = dict(np.load(sys.argv[2])), load_model(sys.argv[1]), []
 model.predict(case["positions"][:1], case["cell"], case["types"][:1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
