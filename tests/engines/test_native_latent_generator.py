@@ -26,6 +26,7 @@ from vitrify.engines.replay import check_reference
 from vitrify.export.write import save_model
 from vitrify.generation.generate import generate, generate_many
 from vitrify.generation.processes import Flow
+from vitrify.generation.samplers import TorchFlow
 from vitrify.glassvae.generate import LatentRequest, LatentSampler
 from vitrify.glassvae.metadata import GlassVAEMetadata
 from vitrify.glassvae.models.latent_density import Density
@@ -339,10 +340,11 @@ def test_the_command_writes_what_python_makes(folder: Path, tmp_path: Path) -> N
         assert WINDOW[0] < found.info["latent_energy"] < WINDOW[1]
 
 
-def test_a_maker_needs_no_torch_for_the_native_engine(folder: Path, metadata: GlassVAEMetadata) -> None:
+def test_a_sampler_needs_no_torch_for_the_native_engine(folder: Path, metadata: GlassVAEMetadata) -> None:
     sampler = LatentSampler(folder / "toy.pt", metadata, LatentRequest(n_atoms=N))
-    assert not hasattr(sampler.sampler, "loaded")
-    assert hasattr(LatentSampler(folder / "toy.pt", metadata, LatentRequest(n_atoms=N), "torch").sampler, "loaded")
+    assert not isinstance(sampler.sampler, TorchFlow)
+    other = LatentSampler(folder / "toy.pt", metadata, LatentRequest(n_atoms=N), "torch")
+    assert isinstance(other.sampler, TorchFlow)
 
 
 PYTHON_GLASS = '''\

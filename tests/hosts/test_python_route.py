@@ -13,7 +13,7 @@ from lammps_runner import Array, run_ok
 from python_lmp import SYSTEM, needs_python_lmp, program, python_ok, run_python_lmp
 from vitrify.analysis.structure import RDF, partial_rdf, rdf_difference
 from vitrify.cli import diagnose as doctor
-from vitrify.hosts.lammps.embedded import python_path
+from vitrify.lammps import python_path
 from vitrify.lammps_library.session import potential_file
 
 pytestmark = [needs_python_lmp, pytest.mark.lmp]

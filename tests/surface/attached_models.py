@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+import lammps_runner
 from lammps_runner import Configuration
 from model_outputs import ROOT, metadata_of, structure, summary
 
@@ -63,7 +64,13 @@ def attached(name: str) -> dict[str, Any]:
 
 def in_process(instructions: str) -> dict[str, Any]:
     """All of them, in a process of its own."""
-    environment = {**os.environ, "VITRIFY_SIMD": instructions, "OMP_NUM_THREADS": "1"}
+    helpers = str(Path(lammps_runner.__file__).parent)
+    environment = {
+        **os.environ,
+        "VITRIFY_SIMD": instructions,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, [helpers, os.environ.get("PYTHONPATH", "")])),
+    }
     done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
