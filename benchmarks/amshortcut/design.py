@@ -28,12 +28,12 @@ from benchmarks.common import paths
 from benchmarks.common.output import append, publish, read_journal
 from vitrify.amshortcut.evaluate.baselines import md_from_random, steps_for
 from vitrify.amshortcut.evaluate.design import calculator, errors, response
+from vitrify.amshortcut.generate import make_sampler
 from vitrify.core.errors import VitrifyError
 from vitrify.core.validation import parse_values
 from vitrify.data.samples import load_samples
 from vitrify.datagen.structures.recipes import RECIPES
 from vitrify.generation.relaxation import correct
-from vitrify.generation.samplers import make_sampler
 from vitrify.modelfile.archive import find_model, read_metadata
 from vitrify.report.plots import PALETTE, new_figure, save, style
 from vitrify.tasks.run import run_tasks

@@ -24,11 +24,11 @@ from benchmarks.common import paths
 from benchmarks.common.output import publish
 from vitrify.amshortcut.evaluate.baselines import md_from_random
 from vitrify.amshortcut.evaluate.measure import read_ensemble
+from vitrify.amshortcut.generate import make_sampler
 from vitrify.analysis.ensembles import adf, coordination, low_q, mass_densities, mean_coordination, rdf, rmsd
 from vitrify.analysis.rings import ring_counts
 from vitrify.data.samples import read_recipe
 from vitrify.generation.relaxation import correct, minimum
-from vitrify.generation.samplers import make_sampler
 from vitrify.modelfile.archive import find_model, read_metadata
 
 COMMANDS = ("pair_style sw", "pair_coeff * * {potentials/Si.sw} Si")

@@ -64,7 +64,7 @@ template <typename T> struct MomentReadout {
 /// The kernels of one instruction set for the precision T.
 template <typename T> struct MomentKernels {
   int lanes;    // values of a vector
-  /// Rows and taps of edges->n distances.
+  /// Sets rows and weights of the splines for edges->n distances.
   void (*place)(const SplineGrid<T> &, const T *distances, SplineEdges<T> *edges);
   void (*sum)(const MomentSums<T> &, const SplineEdges<T> &);
   void (*backward)(const MomentGradients<T> &, const SplineEdges<T> &);

@@ -59,7 +59,7 @@ struct GeneratorMetadata {
 /// Of integrators, kind ogn.
 struct IntegratorMetadata {
   int stride = 0;           // MD steps that one prediction replaces
-  double timestep = 0.0;    // of MD, in the model's units of time
+  double timestep = 0.0;    // of one prediction: stride times the timestep of MD, in the model's units of time
 };
 
 /// Of models of a property of atoms, kind symgnn.

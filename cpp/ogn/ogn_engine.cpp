@@ -231,6 +231,7 @@ template <typename T> std::size_t NativeOGN<T>::bytes() const
 
 std::unique_ptr<Engine> make_ogn_engine(const ModelFile &file)
 {
+  choose_instruction_set();    // says what is wrong with VITRIFY_SIMD, which is no fault of the file
   const OGNModel model(file);
   try {
     if (file.metadata().dtype == "float64") return std::make_unique<NativeOGN<double>>(model);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules/guard.h"
 
+#include "base/error.h"
 #include "base/species_pair.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
+#include <locale>
+#include <sstream>
 
 namespace vitrify {
 
@@ -20,9 +22,11 @@ static constexpr double DISTANCE_TOLERANCE = 1.0e-5;
 
 static std::string text(double value)
 {
-  char buffer[32];
-  std::snprintf(buffer, sizeof(buffer), "%.6g", value);
-  return buffer;
+  std::ostringstream stream;
+  stream.imbue(std::locale::classic());    // a host may have set another decimal point
+  stream.precision(6);
+  stream << value;
+  return stream.str();
 }
 
 Guard::Guard(std::vector<std::string> species, std::vector<double> min_distance, double max_displacement,
@@ -30,6 +34,9 @@ Guard::Guard(std::vector<std::string> species, std::vector<double> min_distance,
     species_(std::move(species)), min_distance_(std::move(min_distance)), max_displacement_(max_displacement),
     highest_temperature_(highest_temperature)
 {
+  const std::size_t n = species_.size();
+  if (!min_distance_.empty() && min_distance_.size() != n * (n + 1) / 2)
+    throw Error("min_distance must have one value for each pair of species");
 }
 
 std::string Guard::refuse_temperature(double temperature) const
@@ -85,6 +92,8 @@ std::string Guard::describe(const Refusal &refusal, long long id, long long othe
 {
   const std::string name = std::to_string(id);
   const int a = refusal.first, b = refusal.second;
+  if (refusal.reason == Refusal::Reason::TOO_CLOSE && (min_distance_.empty() || a >= static_cast<int>(species_.size())))
+    throw Error("the refusal is of another guard");
   switch (refusal.reason) {
     case Refusal::Reason::NONE:
       return "";

@@ -289,6 +289,7 @@ template <typename T> std::size_t NativeSymGNN<T>::bytes() const
 
 std::unique_ptr<Engine> make_symgnn_engine(const ModelFile &file)
 {
+  choose_instruction_set();    // says what is wrong with VITRIFY_SIMD, which is no fault of the file
   const SymGNNModel model(file);
   if (file.metadata().dtype == "float64") return std::make_unique<NativeSymGNN<double>>(model);
   return std::make_unique<NativeSymGNN<float>>(model);

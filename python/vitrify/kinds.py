@@ -109,16 +109,24 @@ class Kinds(Mapping[str, Kind]):
 
     def __init__(self, modules: tuple[str, ...]) -> None:
         self._kinds: dict[str, Kind] = {}
+        self._modules = modules
         self._installed = False
-        for module in modules:
-            self.register(load(f"{module}:KIND"))
 
     def register(self, kind: Kind) -> None:
         """Adds a kind; VitrifyError if another kind has its name."""
+        self._load_own()
         if self._kinds.setdefault(kind.name, kind) != kind:
             raise VitrifyError(f"there is a kind {kind.name} already: give yours another name")
 
+    def _load_own(self) -> None:
+        """Not before somebody asks, as the modules of kinds import this one."""
+        modules, self._modules = self._modules, ()
+        for module in modules:
+            kind = load(f"{module}:KIND")
+            self._kinds[kind.name] = kind
+
     def _load_installed(self) -> None:
+        self._load_own()
         if not self._installed:
             self._installed = True
             for entry in entry_points(group="vitrify.kinds"):
@@ -128,6 +136,7 @@ class Kinds(Mapping[str, Kind]):
         return isinstance(name, str) and super().__contains__(name)
 
     def __getitem__(self, name: str) -> Kind:
+        self._load_own()
         if name not in self._kinds:
             self._load_installed()
         return self._kinds[name]

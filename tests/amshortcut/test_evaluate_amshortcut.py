@@ -17,17 +17,21 @@ from ase.io import read, write
 from typer.testing import CliRunner
 
 from report_text import ReportText
+from toy_samples import SYSTEM, make_generator
 from vitrify.amshortcut.evaluate import EVALUATION
 from vitrify.amshortcut.evaluate.baselines import md_from_random, random_starts, steps_for
 from vitrify.amshortcut.evaluate.design import calculator, errors
 from vitrify.amshortcut.evaluate.figures import quality_figure
 from vitrify.amshortcut.evaluate.measure import GeneratorFile, open_model, read_ensemble
 from vitrify.amshortcut.evaluate.metrics import ReferenceEnsemble
-from vitrify.amshortcut.evaluate.runs import counts_of
+from vitrify.amshortcut.evaluate.runs import counts_of, open_generator
 from vitrify.amshortcut.evaluate.settings import Amounts, Settings
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
 from vitrify.core.options import from_options
+from vitrify.export.write import export_model
+from vitrify.modelfile.archive import read_metadata
+from vitrify.modelfile.metadata import Validity
 
 SILICON = ("pair_style sw", "pair_coeff * * {potentials/Si.sw} Si")
 # fmt: off
@@ -220,6 +224,24 @@ def test_simulations_are_counted_over_files(folder: Path) -> None:
     samples, groups = read_ensemble([folder / "reference.extxyz", folder / "training.extxyz"])
     assert len(samples) == 28 and groups[:4] == [0, 0, 1, 1] and groups[23:] == [11, 12, 12, 13, 14]
     assert counts_of(Atoms("OSiO")) == {"O": 2, "Si": 1}
+
+
+@pytest.mark.parametrize("variant", ["ode", "paper"])
+def test_processes_of_the_paper_are_opened(variant: str, tmp_path: Path) -> None:
+    names = ("number_density", "fraction:Si", "fraction:O", *SYSTEM.properties)
+    model = make_generator(variant)
+    path = export_model(
+        model, tmp_path / "paper.pt", kind="amshortcut", variant=variant, species=SYSTEM.species, units="metal",
+        validity=Validity(number_density=(0.04, 0.08), composition={"Si": (0, 1), "O": (0, 1)}), dtype="float64",
+        masses=SYSTEM.masses, properties=[{"name": name, "unit": "", "range": (0, 100)} for name in SYSTEM.properties],
+        statistics={"names": names, "mean": (0.06, 0.5, 0.5, 30.0, 6.0), "covariance": np.eye(5).tolist()},
+    ).path  # fmt: skip
+    like = bulk("Si", "diamond", a=5.4, cubic=True).repeat(2)
+    made = open_generator(path, read_metadata(path), "auto", 0.0)(like, steps=3, seed=1, target=None)
+    assert len(made) > 0 and np.isfinite(made.positions).all()
+    assert set(made.get_chemical_symbols()) <= set(SYSTEM.species)
+    with pytest.raises(VitrifyError, match="only engine torch runs it"):
+        open_generator(path, read_metadata(path), "native", 0.0)
 
 
 def test_quality_figure_shows_each_method() -> None:

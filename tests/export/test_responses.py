@@ -8,11 +8,11 @@ import yaml
 
 from toy_samples import CONFIGS, write_crystals
 from vitrify.amshortcut.evaluate.design import response
+from vitrify.amshortcut.generate import make_sampler
 from vitrify.amshortcut.training.responses import Response, parse_responses
 from vitrify.core.errors import VitrifyError
 from vitrify.export.from_run import export_run
 from vitrify.generation.generate import generate
-from vitrify.generation.samplers import make_sampler
 from vitrify.modelfile.archive import read_metadata
 from vitrify.training.run import train
 

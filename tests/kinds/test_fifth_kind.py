@@ -139,3 +139,9 @@ def test_a_name_is_taken_once() -> None:
     kinds.register(KIND)
     with pytest.raises(VitrifyError, match="there is a kind ogn already"):
         kinds.register(replace(KIND, name="ogn"))
+
+
+@pytest.mark.parametrize("name", ["ogn", "symgnn", "amshortcut", "glassvae"])
+def test_the_module_of_a_kind_may_come_first(name: str) -> None:
+    program = f"from vitrify.{name}.kind import KIND; from vitrify.kinds import KINDS; assert KINDS[{name!r}] is KIND"
+    subprocess.run([sys.executable, "-c", program], check=True)

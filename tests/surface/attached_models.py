@@ -1,6 +1,6 @@
 """A LAMMPS that Python drives, with a shipped model attached: what can be asked of it, and the numbers on one rank.
 
-VITRIFY_SIMD=avx2 python tests/helpers/attached_models.py       # prints JSON
+VITRIFY_SIMD=avx2 python tests/surface/attached_models.py       # prints JSON
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What shipped models answer, in one engine with one instruction set: digests of all bits, and a few of the numbers.
 
-    VITRIFY_SIMD=avx2 python tests/helpers/model_outputs.py native      # prints JSON; torch for the other engine
+    VITRIFY_SIMD=avx2 python tests/surface/model_outputs.py native      # prints JSON; torch for the other engine
 
 A digest is the sha256 of float64 values, none of them rounded. The structures are made here, of numpy's generator, so
 that nothing but the models and their engines enters.

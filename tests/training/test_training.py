@@ -23,7 +23,7 @@ from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
 from vitrify.data.trajectories import TrajectoryFile
 from vitrify.graphs.neighbours import build_graph
-from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint
+from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
 from vitrify.training.config import TrainingConfig
 from vitrify.training.loop import Averaged, Fit
 from vitrify.training.run import load_run, train
@@ -237,6 +237,17 @@ def test_it_stops_when_nothing_improves(folder, tmp_path):
     assert train(folder / "pair.yaml", tmp_path, overrides=[*still, "training.validate_every=2"])
     progress = load_checkpoint(tmp_path / LAST)[0]
     assert (progress.step, progress.validations_without_improvement) == (6, 2)
+
+
+def test_checkpoints_keep_their_format(tmp_path: Path) -> None:
+    """Runs that an earlier version has begun can be continued and exported: names in the file stay as they were."""
+    path = tmp_path / LAST
+    fields = {"step": 7, "seconds": 1.5, "best_loss": 0.25, "stale": 3, "metrics": {"val_loss": 0.5}}
+    torch.save({"progress": fields, "info": "{}", "averaged": {}}, path)
+    progress, content = load_checkpoint(path)
+    assert progress == Progress(7, 1.5, 0.25, 3, {"val_loss": 0.5}) and content["info"] == "{}"
+    save_checkpoint(path, progress, {"averaged": {}}, "{}")
+    assert torch.load(path, weights_only=True)["progress"] == fields
 
 
 def test_a_run_limited_by_time_ends(folder, tmp_path):

@@ -130,11 +130,16 @@ void EnergyDriver::check_numbers(const double *rows, int nrows, int ncolumns, co
 }
 
 /* ----------------------------------------------------------------------
-   when lists were rebuilt in this step, as in each setup, and when there is output of this step; the same on all ranks
+   when lists were rebuilt in this step, as in each setup, and when something reads energies or virials of this step,
+   such as output, a minimiser or a barostat; the same on all ranks
 ------------------------------------------------------------------------- */
 
 bool EnergyDriver::looks_at_distances() const
-{ return update->whichflag == 0 || neighbor->ago == 0 || update->ntimestep == output->next; }
+{
+  const bigint step = update->ntimestep;
+  return update->whichflag == 0 || neighbor->ago == 0 || step == output->next || step == update->eflag_global ||
+         step == update->vflag_global;
+}
 
 /* ----------------------------------------------------------------------
    stop if a rank has failed, and warn of pairs that are closer than any in the training data

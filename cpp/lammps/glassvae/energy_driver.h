@@ -5,8 +5,8 @@
 
    Each of the two sums also carries the number of ranks that have failed, so that all ranks stop together without a
    collective call of its own. A rank that fails after the second sum reports it in the same step if lists were rebuilt
-   or there is output, which is when distances are looked at as well, and otherwise with the first sum of the next
-   prediction; until then its results are not used.
+   or something reads energies or virials, which is when distances are looked at as well, and otherwise with the first
+   sum of the next prediction.
 ------------------------------------------------------------------------- */
 
 #ifndef VITRIFY_ENERGY_DRIVER_H
@@ -45,6 +45,10 @@ public:
   // returns false if they are not to be used, because this rank has failed
 
   bool add_forces(const vitrify::EnergyResult &result);
+
+  // before a run: what failed in an earlier one, which ended before it was reported, counts no longer
+
+  void forget_failure() { trouble.clear(); }
 
   std::size_t bytes() const;
 

@@ -94,6 +94,7 @@ void PairGlassVAE::init_style()
   host->check_neighbors();
   if (!atom->rmass_flag) host->check_masses();
   latent_step = -1;
+  if (driver) driver->forget_failure();
 }
 
 /* ---------------------------------------------------------------------- */

@@ -15,7 +15,7 @@ from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
 from vitrify.modelfile.metadata import Metadata
 
 try:
-    from vitrify import _core
+    from vitrify import _core as _core
 except ImportError as missing:
     raise VitrifyError(f"vitrify's compiled part is missing ({missing}): build it with pip install .") from None
 

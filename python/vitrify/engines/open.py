@@ -30,7 +30,7 @@ def open_model(name: str | Path, engine: EngineName | None = None, device: str =
 
     kind: the kind that the file must be of, such as "ogn"; by default any. Torch is imported for the engine torch only.
 
-    Returns an instance of the class that the model's `Kind` names for the engine, in its field `native` or `torch`.
+    Returns an instance of the class that the model's `Kind` names for the engine, as its part `native` or `torch`.
     Raises VitrifyError for an unknown engine, a device that the native engine cannot use, a file of another kind, and
     a file that is no model file.
     """

@@ -29,7 +29,7 @@ def export_run(
     kind = KINDS[run.kind]
     if responses:
         if not kind.has("adjust"):
-            raise VitrifyError(f"--response {responses[0]!r}: the model has no property that it could be asked for")
+            raise VitrifyError(f"the model has no property {responses[0].partition('=')[0]!r}: it has none")
         kind.load("adjust")(run, responses)
     trained_in = "float64" if run.config["training"]["precision"] == 64 else "float32"
     validity = kind.load("metadata").model_fields["validity"].annotation

@@ -12,6 +12,7 @@ import torch
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path
 
+_FILED = "stale"  # what checkpoints call `validations_without_improvement`
 LAST, BEST, LOG = "last.ckpt", "best.ckpt", "log.csv"
 
 
@@ -32,8 +33,10 @@ class Progress:
 
 def save_checkpoint(path: Path, progress: Progress, tensors: dict[str, Any], info: str) -> None:
     """Writes a checkpoint of plain tensors, numbers and strings. info: JSON, from which the model is rebuilt."""
+    fields = asdict(progress)
+    fields[_FILED] = fields.pop("validations_without_improvement")
     with atomic_path(path) as work:
-        torch.save({"progress": asdict(progress), "info": info, **tensors}, work)
+        torch.save({"progress": fields, "info": info, **tensors}, work)
 
 
 def load_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
@@ -46,7 +49,8 @@ def load_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
         raise VitrifyError(f"{path}: no such checkpoint; is {path.parent} the folder of a run of vitrify train?")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        return Progress(**content.pop("progress")), content
+        fields = content.pop("progress")
+        return Progress(validations_without_improvement=fields.pop(_FILED), **fields), content
     except (
         RuntimeError,
         EOFError,

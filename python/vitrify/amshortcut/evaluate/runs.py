@@ -47,7 +47,7 @@ class Run:
 
 def open_generator(path: Path, metadata: AMShortcutMetadata, engine: str, churn: float) -> Generate:
     """The generator of a model file, loaded once."""
-    from vitrify.generation.samplers import make_sampler
+    from vitrify.amshortcut.generate import make_sampler
 
     opened = make_sampler(path, metadata, engine, "cpu")
     fixed = metadata.process == "flow"  # others choose their elements

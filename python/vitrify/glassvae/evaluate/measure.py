@@ -70,9 +70,9 @@ def measure(
         "baselines": _baselines(found, training, names),
     }
     predicted_rdf = None
-    if hasattr(opened.module, "decode_rdf"):
+    if opened.has_method("decode_rdf"):
         metrics["latent"], predicted_rdf = latent_scores(found, training)
-    elif hasattr(opened.module, "reconstruct"):
+    elif opened.has_method("reconstruct"):
         metrics["reconstruction"] = reconstruction(opened, test.frames)
     generated = _structures(found, training, settings, metrics, progress)
     return GlassVAEResults(found, predicted_rdf, generated, metrics)

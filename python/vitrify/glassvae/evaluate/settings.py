@@ -16,7 +16,8 @@ _counts = integers("sampling steps {!r} are no integers separated by commas: giv
 
 def _first(text: str) -> int:
     steps = tuple(dict.fromkeys(_counts(text)))
-    return _STEPS if steps == _EACH else steps[0]
+    wrong = [number for number in steps if number < 1]  # refused by `Settings`
+    return _STEPS if steps == _EACH else [*wrong, *steps][0]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrify import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
+from vitrify.engines.native import _core
 from vitrify.hosts.lammps.library import Array
 from vitrify.ogn.metadata import OGNMetadata
 from vitrify.ogn.step import kinetic_energy
