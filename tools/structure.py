@@ -2,13 +2,15 @@
 
     python tools/structure.py [FOLDER_OF_PACKAGES]      # default: python; needs grimp, which import-linter brings
 
-A room is a folder of modules, the root of the package among them, each loose module of which is a room of its own. An
-arrow leads from one room to another if any module of the first imports one of the second, late imports included.
+A room is a folder of modules; a loose module in the root of the package is a room of its own. An arrow leads from one
+room to another if any module of the first imports one of the second, late imports included. The first line counts each
+folder of the root as one room, the second one each folder inside them, too.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import grimp
@@ -49,20 +51,26 @@ def main() -> None:
     graph = grimp.build_graph("vitrify", cache_dir=None)
     packages = {module for module in graph.modules if (root / Path(*module.split(".")) / "__init__.py").is_file()}
 
-    def room(module: str) -> str:
+    def count(room: Callable[[str], str]) -> tuple[int, int]:
+        """The rooms, and the arrows between them."""
+        arrows = {
+            (room(module), room(other))
+            for module in graph.modules
+            for other in graph.find_modules_directly_imported_by(module)
+            if room(module) != room(other)
+        }
+        return len({room(module) for module in graph.modules}), len(arrows)
+
+    def folder(module: str) -> str:
         parent = module if module in packages else module.rpartition(".")[0]
         return module if parent == "vitrify" else parent
 
-    rooms = {room(module) for module in graph.modules}
-    arrows = {
-        (room(module), room(other))
-        for module in graph.modules
-        for other in graph.find_modules_directly_imported_by(module)
-        if room(module) != room(other)
-    }
     loose = [module for module in graph.modules - packages if module.count(".") == 1]
     found = circles(graph)
-    print(f"modules {len(graph.modules)}, loose {len(loose)}, rooms {len(rooms)}, arrows {len(arrows)}")
+    print(f"modules {len(graph.modules)}, loose {len(loose)}")
+    for what, room in (("root", lambda module: ".".join(module.split(".")[:2])), ("folders", folder)):
+        rooms, arrows = count(room)
+        print(f"{what}: rooms {rooms}, arrows {arrows}")
     print(f"circles {len(found)}")
     for circle in found:
         print("   ", " <-> ".join(circle))

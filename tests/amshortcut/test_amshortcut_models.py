@@ -145,7 +145,9 @@ def test_everything_that_goes_in_matters(name):
 
 
 def test_the_published_network_follows_its_equations():
-    """Eqs. 12 to 15 in loops over atoms, with coordinates X and offsets o as printed."""
+    """Eqs. 12 to 15 in loops over atoms, with coordinates X and offsets o as printed.
+
+    Long because it writes the whole network of the paper out once more."""
     model = make_generator("paper")
     positions, cell, _ = jittered(2)
     elements = random_elements(model, len(positions))

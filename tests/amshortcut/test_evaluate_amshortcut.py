@@ -101,7 +101,10 @@ def settings(**changes: Any) -> Settings:
 
 
 def test_numbers_figures_and_report(folder: Path, tmp_path: Path) -> None:
-    """A stand-in whose quality is known comes out in the right order; a second run makes nothing anew."""
+    """A stand-in whose quality is known comes out in the right order; a second run makes nothing anew.
+
+    Long because an evaluation takes seconds, and all of its numbers are looked at.
+    """
     make = Stand()
     chosen = settings(training=(folder / "training.extxyz",))
     model, data = folder / "toy.amshortcut.pt", folder / "reference.extxyz"
