@@ -123,7 +123,7 @@ def test_lammps_and_ase_agree(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("fix", "loaded"), [("toy.pt A B", True), ("native.pt A B", False)])
-def test_torch_is_loaded_for_the_models_that_need_it(tmp_path: Path, fix: str, opened: bool) -> None:
+def test_torch_is_loaded_for_the_models_that_need_it(tmp_path: Path, fix: str, loaded: bool) -> None:
     save_lj(tmp_path)
     model_files.export(tmp_path / "native.pt")
     lj_liquid((4, 4, 4)).write_data(tmp_path / "data.test")
@@ -135,4 +135,4 @@ def test_torch_is_loaded_for_the_models_that_need_it(tmp_path: Path, fix: str, o
     result = run_ok(script(fix, before="shell sh count.sh", after=after), tmp_path)
     counts = [int(line.split()[-1]) for line in result.output.splitlines() if line.startswith("libtorch files")]
     assert counts[0] == 0
-    assert (counts[1] > 0) == opened
+    assert (counts[1] > 0) == loaded
