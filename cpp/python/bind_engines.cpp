@@ -9,9 +9,9 @@ namespace vitrify {
 namespace {
 
 /// An engine that runs layer by layer, for hosts that have positions and a cell but no neighbour lists.
-class NativeLayers : public NativeModel<Engine> {
+class NativeLayers : public BoundEngine<Engine> {
 protected:
-  NativeLayers(const std::string &path, const char *kind) : NativeModel(path, make_native_engine, kind) {}
+  NativeLayers(const std::string &path, const char *kind) : BoundEngine(path, make_native_engine, kind) {}
 
   /// velocities may be null, if the kind of model has none.
   void predict(const Reals &positions, const double *velocities, const Reals &cell, const Integers &types,

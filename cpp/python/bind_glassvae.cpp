@@ -11,9 +11,9 @@ namespace vitrify {
 namespace {
 
 /// A latent model in the native engine, for periodic structures and for hosts that hold a part of the atoms.
-class NativeGlassVAE : public NativeModel<EnergyEngine> {
+class NativeGlassVAE : public BoundEngine<EnergyEngine> {
 public:
-  explicit NativeGlassVAE(const std::string &path) : NativeModel(path, make_native_energy_engine) {}
+  explicit NativeGlassVAE(const std::string &path) : BoundEngine(path, make_native_energy_engine) {}
 
   py::tuple predict(const Reals &positions, const Reals &cell, const Integers &types)
   {

@@ -81,7 +81,7 @@ template <typename T> py::array_t<T> matrix_of(const std::vector<T> &values, py:
 { return array_of(values, {static_cast<py::ssize_t>(values.size()) / columns, columns}); }
 
 /// A model file in a native engine of class Made: one prediction at a time, without the GIL, and timed.
-template <typename Made> class NativeModel {
+template <typename Made> class BoundEngine {
 public:
   std::vector<double> closest() const { return made_->closest(); }
   std::size_t bytes() const { return made_->bytes(); }
@@ -89,7 +89,7 @@ public:
 
 protected:
   /// `kind` is the only one that is taken; null for all that `make` takes.
-  NativeModel(const std::string &path, std::unique_ptr<Made> (*make)(const ModelFile &), const char *kind = nullptr) :
+  BoundEngine(const std::string &path, std::unique_ptr<Made> (*make)(const ModelFile &), const char *kind = nullptr) :
       file_(path)
   {
     const std::string &own = file_.metadata().kind;

@@ -182,15 +182,15 @@ def lmp_programs() -> list[str]:
 
 def _routes(program: str) -> str:
     """The routes from docs/routes.md that an `lmp` offers, and what they need."""
-    told = _run([program, "-help"]).stdout
-    version = re.search(r"Simulator - (.*)", told)
+    printed = _run([program, "-help"]).stdout
+    version = re.search(r"Simulator - (.*)", printed)
     styles = _run([program, "-log", "none"], "info styles fix\n").stdout
     offers = []
     if _knows(styles, "ogn"):
         offers.append("plugin")
-    elif _knows(told, "PLUGIN"):
+    elif _knows(printed, "PLUGIN"):
         offers.append("plugin, once it is built for this version (README, Another LAMMPS)")
-    if _knows(told, "python/move"):
+    if _knows(printed, "python/move"):
         offers.append(_python_route(program))
     none = "no route: it has neither the package PLUGIN nor PYTHON; its library may do for vitrify.lammps.attach"
     return f"LAMMPS {version[1] if version else 'of unknown version'}: {'; '.join(offers) or none}"
