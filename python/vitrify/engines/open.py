@@ -9,7 +9,7 @@ from vitrify.core.errors import VitrifyError
 from vitrify.engines.interface import Engine
 from vitrify.engines.native import has_native_weights
 from vitrify.engines.replay import require_reference
-from vitrify.kinds import KINDS
+from vitrify.kinds import KINDS, Kind
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
 
 ENGINES = ("native", "torch")
@@ -18,11 +18,12 @@ EngineName: TypeAlias = Literal["native", "torch"]
 
 def engines_of(name: str | Path) -> tuple[str, ...]:
     """The engines that can run a model file; the first one is the default on a CPU."""
-    return ENGINES if _runs_natively(name) else ("torch",)
+    path = find_model(name)
+    return ENGINES if _runs_natively(KINDS[read_metadata(path).kind], path) else ("torch",)
 
 
-def _runs_natively(name: str | Path) -> bool:
-    return KINDS[read_metadata(name).kind].has("native") and has_native_weights(name)
+def _runs_natively(kind: Kind, path: Path) -> bool:
+    return kind.has("native") and has_native_weights(path)
 
 
 def open_model(name: str | Path, engine: EngineName | None = None, device: str = "cpu", kind: str | None = None) -> Any:
@@ -34,15 +35,16 @@ def open_model(name: str | Path, engine: EngineName | None = None, device: str =
     Raises VitrifyError for an unknown engine, a device that the native engine cannot use, a file of another kind, and
     a file that is no model file.
     """
-    if kind is not None and (found := read_metadata(name).kind) != kind:
-        raise wrong_kind(find_model(name), found, kind)
+    path = find_model(name)
+    own = KINDS[read_metadata(path).kind]
+    if kind not in (None, own.name):
+        raise wrong_kind(path, own.name, str(kind))
     if engine not in (None, *ENGINES):
         raise VitrifyError(f"engine {engine!r} is unknown: use {' or '.join(ENGINES)}")
-    path = find_model(name)
     if engine == "native" and device != "cpu":
         raise VitrifyError(f"engine native runs on the cpu, not on {device}: use engine torch, or device cpu")
-    if engine == "native" or (engine is None and device == "cpu" and _runs_natively(path)):
-        return KINDS[read_metadata(path).kind].load("native")(path)
+    if engine == "native" or (engine is None and device == "cpu" and _runs_natively(own, path)):
+        return own.load("native")(path)
     from vitrify.engines.load import load_model
 
     return load_model(path, device)
