@@ -1,21 +1,32 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <condition_variable>
-#include <cstdint>
-#include <exception>
 #include <functional>
-#include <mutex>
-#include <thread>
-#include <vector>
+#include <memory>
 
 namespace vitrify {
 
+/// The process that made an object, which a copy of it in a forked child does not belong to.
+class Owner {
+public:
+  Owner();
+  /// True in a child that was forked after this object had been made.
+  bool is_other_process() const;
+
+private:
+  long process_;
+};
+
 /// A fixed team of threads, the caller being one of them. A pool of our own, because a library that loads into LAMMPS,
 /// torch and Python would meet a different OpenMP runtime in each.
+///
+/// A forked child has none of its parent's threads. There the caller does the tasks one after the other, with the same
+/// results: pools of processes have one for each core already.
 class Threads {
 public:
-  explicit Threads(int count);
+  /// `wanted` threads, or fewer where the system has no more: then half of those that it has, as whatever else the
+  /// process does needs threads and memory, too.
+  explicit Threads(int wanted);
   Threads(const Threads &) = delete;
   Threads &operator=(const Threads &) = delete;
   ~Threads();
@@ -25,22 +36,16 @@ public:
   /// Runs task(0) ... task(count - 1), one on each thread, and waits for all; rethrows the first exception.
   void run(const std::function<void(int)> &task);
 
-  /// OMP_NUM_THREADS, as LAMMPS reads it; 1 if it is unset or makes no sense.
+  /// The number that OMP_NUM_THREADS begins with ("4" and "4,2" are 4); 1 where it is not from 1 to 1024, or there is
+  /// none.
   static int from_environment();
 
 private:
-  void work(int number);
-  void execute(int number);
+  class Team;
 
+  Owner owner_;
   int count_;
-  std::vector<std::thread> workers_;
-  std::mutex mutex_;
-  std::condition_variable start_, done_;
-  const std::function<void(int)> *task_ = nullptr;
-  std::uint64_t round_ = 0;
-  int running_ = 0;
-  bool stop_ = false;
-  std::exception_ptr error_;
+  std::unique_ptr<Team> team_;
 };
 
 }    // namespace vitrify

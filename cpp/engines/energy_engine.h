@@ -50,6 +50,7 @@ public:
 struct EnergyPrediction {
   std::vector<double> energies;      // (n)
   std::vector<double> forces;        // (n, 3)
+  std::vector<double> virials;       // (n, 6) as in EnergyResult, those of the images at their owners
   std::array<double, 6> virial{};    // as in EnergyResult
   std::vector<double> latent;
 };

@@ -18,6 +18,8 @@ public:
   ModelFile &operator=(const ModelFile &) = delete;
 
   const std::string &path() const { return path_; }
+  /// The whole file, as it was when it was read.
+  const std::string &bytes() const { return data_; }
   const std::string &metadata_text() const { return metadata_text_; }
   const Metadata &metadata() const { return metadata_; }
 

@@ -9,7 +9,7 @@ namespace vitrify {
 namespace {
 
 /// An engine that runs layer by layer, for hosts that have positions and a cell but no neighbour lists.
-class NativeLayers : public BoundEngine<Engine> {
+class NativeLayers : public BoundEngine<Engine, PeriodicHost> {
 protected:
   NativeLayers(const std::string &path, const char *kind) : BoundEngine(path, make_native_engine, kind) {}
 
@@ -19,13 +19,14 @@ protected:
   {
     check_structure(positions, cell, types);
     const auto n = static_cast<std::size_t>(types.size());
-    const Metadata &metadata = file_.metadata();
-    run([&] { host_.system.build(rows_of(cell), n, positions.data(), velocities, types.data(), metadata.cutoff); },
-        [&] { host_.predict(*made_, metadata.layers, first, second); });
+    const double cutoff = metadata().cutoff;
+    const int layers = metadata().layers;
+    run(
+        [&](PeriodicHost &host) {
+          host.system.build(rows_of(cell), n, positions.data(), velocities, types.data(), cutoff);
+        },
+        [&](Engine &engine, PeriodicHost &host) { host.predict(engine, layers, first, second); });
   }
-
-private:
-  PeriodicHost host_;
 };
 
 class NativeOGN : public NativeLayers {

@@ -106,13 +106,17 @@ template <typename T> void bind_moments(py::module_ &module)
 /// A flow network for hosts that have positions and a cell.
 class NativeFlowNetwork {
 public:
-  explicit NativeFlowNetwork(const std::string &path) : file_(path), network_(make_native_flow_network(file_)) {}
+  explicit NativeFlowNetwork(const std::string &path) :
+      file_(std::make_shared<const ModelFile>(path)),
+      network_([file = file_] { return make_native_flow_network(*file); })
+  {
+  }
 
   Reals velocity(const Reals &cell, const Reals &positions, const Integers &types, double time, double step,
                  const Reals &properties, const Reals &known)
   {
     const py::ssize_t n = types.size();
-    const auto n_properties = static_cast<py::ssize_t>(file_.metadata().generator.properties.size());
+    const auto n_properties = static_cast<py::ssize_t>(file_->metadata().generator.properties.size());
     if (types.ndim() != 1 || !has_shape(positions, {n, 3}) || !has_shape(cell, {3, 3}) ||
         !has_shape(properties, {n_properties}) || !has_shape(known, {n_properties}))
       throw Error("give a cell (3, 3), positions (N, 3), types (N,), and properties and known (" +
@@ -120,19 +124,19 @@ public:
     const std::array<Vector3, 3> rows = cell_of(cell);
     Reals out({n, py::ssize_t(3)});
     double *to = out.mutable_data();
-    const py::gil_scoped_release release;
-    const std::lock_guard<std::mutex> lock(mutex_);    // one network, one call at a time
-    network_->velocity(rows, static_cast<std::size_t>(n), positions.data(), types.data(), time, step, properties.data(),
+    network_.use([&](FlowNetwork &network) {
+      network.velocity(rows, static_cast<std::size_t>(n), positions.data(), types.data(), time, step, properties.data(),
                        known.data(), to);
+    });
     return out;
   }
 
-  std::size_t bytes() const { return network_->bytes(); }
+  std::size_t bytes() const { return network_.get().bytes(); }
+  py::bytes file_bytes() const { return py::bytes(file_->bytes()); }
 
 private:
-  ModelFile file_;
-  std::unique_ptr<FlowNetwork> network_;
-  std::mutex mutex_;
+  std::shared_ptr<const ModelFile> file_;
+  InTurns<FlowNetwork> network_;
 };
 
 }    // namespace
@@ -146,7 +150,12 @@ void bind_flow_network(py::module_ &module)
            py::arg("time"), py::arg("step"), py::arg("properties"), py::arg("known"),
            "Average velocities (N, 3) in a periodic cell (3, 3), rows; known (P,) is 1 where a property is asked for "
            "and 0 elsewhere. Releases the GIL.")
-      .def_property_readonly("bytes", &NativeFlowNetwork::bytes, "Bytes that the engine holds.");
+      .def_property_readonly("bytes", &NativeFlowNetwork::bytes, "Bytes that the engine holds.")
+      .def_property_readonly("file_bytes", &NativeFlowNetwork::file_bytes,
+                             "The model file, as it was when it was opened.")
+      .def(
+          "copy", [](const NativeFlowNetwork &own) { return std::make_unique<NativeFlowNetwork>(own); },
+          "Another engine for the same file.");
   bind_moments<float>(module);
   bind_moments<double>(module);
 }

@@ -10,8 +10,34 @@ namespace vitrify {
 
 namespace {
 
+/// A host of a latent model: one with periodic structures, or one that holds a part of the atoms and calls the engine
+/// stage by stage.
+struct EnergyHost {
+  enum class Stage { none, begun, pooled };
+
+  PeriodicSystem system;
+  Stage stage = Stage::none;
+  std::vector<double> positions;
+  std::vector<int> types;
+  std::int64_t n_owned = 0;
+  std::size_t n_pooled = 0;
+
+  void require(Stage wanted, const char *before) const
+  {
+    if (stage != wanted) throw Error(std::string("call ") + before + " first");
+  }
+};
+
+void require_size(const Reals &values, std::size_t size, const char *name)
+{
+  if (values.ndim() != 1 || values.shape(0) != static_cast<py::ssize_t>(size))
+    throw Error("give " + std::to_string(size) + " " + name);
+}
+
 /// A latent model in the native engine, for periodic structures and for hosts that hold a part of the atoms.
-class NativeGlassVAE : public BoundEngine<EnergyEngine> {
+class NativeGlassVAE : public BoundEngine<EnergyEngine, EnergyHost> {
+  using Stage = EnergyHost::Stage;
+
 public:
   explicit NativeGlassVAE(const std::string &path) : BoundEngine(path, make_native_energy_engine) {}
 
@@ -21,16 +47,17 @@ public:
     if (types.ndim() != 1 || !has_shape(positions, {n, 3}) || !has_shape(cell, {3, 3}))
       throw Error("give positions (N, 3), a cell (3, 3) and types (N,)");
     check_structure(positions, cell, types);
+    const double cutoff = metadata().cutoff;
     EnergyPrediction found;
     run(
-        [&] {
-          system_.build(rows_of(cell), static_cast<std::size_t>(n), positions.data(), nullptr, types.data(),
-                        file_.metadata().cutoff);
+        [&](EnergyHost &host) {
+          host.system.build(rows_of(cell), static_cast<std::size_t>(n), positions.data(), nullptr, types.data(),
+                            cutoff);
         },
-        [&] { found = vitrify::predict(*made_, system_); });
+        [&](EnergyEngine &engine, EnergyHost &host) { found = vitrify::predict(engine, host.system); });
     return py::make_tuple(array_of(found.energies), matrix_of(found.forces, 3),
                           array_of(std::vector<double>(found.virial.begin(), found.virial.end())),
-                          array_of(found.latent));
+                          matrix_of(found.virials, 6), array_of(found.latent));
   }
 
   Reals begin(const Reals &positions, const Integers &types, std::int64_t n_owned)
@@ -38,64 +65,57 @@ public:
     const py::ssize_t n = types.size();
     if (types.ndim() != 1 || !has_shape(positions, {n, 3}) || n_owned < 0 || n_owned > n)
       throw Error("give positions (M, 3) and types (M,) of M nodes, of which n_owned are owned");
-    check_types(types, file_.metadata().species.size());
-    const std::lock_guard<std::mutex> lock(mutex_);
-    positions_.assign(positions.data(), positions.data() + positions.size());
-    types_.assign(types.data(), types.data() + n);
-    Configuration configuration;
-    configuration.n_owned = n_owned;
-    configuration.n_nodes = n;
-    configuration.types = types_.data();
-    configuration.positions = positions_.data();
-    stage_ = Stage::none;
-    made_->begin(configuration);
-    stage_ = Stage::begun;
-    n_owned_ = n_owned;
-    return array_of(made_->pooled_features());
+    check_types(types, metadata().species.size());
+    std::vector<double> pooled_features;
+    turns_.use([&](Running &running) {
+      EnergyHost &host = running.host;
+      host.positions.assign(positions.data(), positions.data() + positions.size());
+      host.types.assign(types.data(), types.data() + n);
+      Configuration configuration;
+      configuration.n_owned = n_owned;
+      configuration.n_nodes = n;
+      configuration.types = host.types.data();
+      configuration.positions = host.positions.data();
+      host.stage = Stage::none;
+      running.made->begin(configuration);
+      host.stage = Stage::begun;
+      host.n_owned = n_owned;
+      pooled_features = running.made->pooled_features();
+      host.n_pooled = pooled_features.size();
+    });
+    return array_of(pooled_features);
   }
 
   Reals set_pooled(const Reals &pooled_features)
   {
-    require(Stage::begun, "begin", pooled_features, made_->pooled_features().size(), "pooled_features");
-    const std::lock_guard<std::mutex> lock(mutex_);
-    made_->set_pooled(pooled_features.data());
-    n_pooled_ = made_->pooled_features().size();
-    const std::vector<double> &pooled_gradient = made_->pooled_gradient();
-    stage_ = Stage::pooled;
+    std::vector<double> pooled_gradient;
+    turns_.use([&](Running &running) {
+      running.host.require(Stage::begun, "begin");
+      require_size(pooled_features, running.host.n_pooled, "pooled_features");
+      running.made->set_pooled(pooled_features.data());
+      pooled_gradient = running.made->pooled_gradient();
+      running.host.stage = Stage::pooled;
+    });
     return array_of(pooled_gradient);
   }
 
   py::tuple finish(const Reals &pooled_gradient)
   {
-    require(Stage::pooled, "set_pooled", pooled_gradient, n_pooled_, "pooled_gradient");
-    const std::lock_guard<std::mutex> lock(mutex_);
-    std::vector<double> energies(static_cast<std::size_t>(n_owned_)), forces(positions_.size()),
-        virials(2 * positions_.size());
-    std::vector<double> virial(6);
-    stage_ = Stage::none;
-    made_->finish(pooled_gradient.data(), {energies.data(), forces.data(), virial.data(), virials.data()});
+    std::vector<double> energies, forces, virials, virial(6);
+    turns_.use([&](Running &running) {
+      EnergyHost &host = running.host;
+      host.require(Stage::pooled, "set_pooled");
+      require_size(pooled_gradient, host.n_pooled, "pooled_gradient");
+      energies.resize(static_cast<std::size_t>(host.n_owned));
+      forces.resize(host.positions.size());
+      virials.resize(2 * host.positions.size());
+      host.stage = Stage::none;
+      running.made->finish(pooled_gradient.data(), {energies.data(), forces.data(), virial.data(), virials.data()});
+    });
     return py::make_tuple(array_of(energies), matrix_of(forces, 3), array_of(virial), matrix_of(virials, 6));
   }
 
-  Reals latent() const { return array_of(made_->latent()); }
-
-private:
-  enum class Stage { none, begun, pooled };
-
-  void require(Stage stage, const char *before, const Reals &values, std::size_t size, const char *name) const
-  {
-    if (stage_ != stage) throw Error(std::string("call ") + before + " first");
-    if (values.ndim() != 1 || values.shape(0) != static_cast<py::ssize_t>(size))
-      throw Error("give " + std::to_string(size) + " " + name);
-  }
-
-  PeriodicSystem system_;
-  // Of a host that holds a part of the atoms.
-  Stage stage_ = Stage::none;
-  std::vector<double> positions_;
-  std::vector<int> types_;
-  std::int64_t n_owned_ = 0;
-  std::size_t n_pooled_ = 0;
+  Reals latent() const { return array_of(turns_.get().made->latent()); }
 };
 
 }    // namespace
@@ -106,8 +126,9 @@ void bind_glassvae(py::module_ &module)
   py::class_<Model> model(module, "NativeGlassVAE", "A model file of kind glassvae in the native engine.");
   model.def(py::init<const std::string &>(), py::arg("path"))
       .def("predict", &Model::predict, py::arg("positions"), py::arg("cell"), py::arg("types"),
-           "Energies (N,), forces (N, 3), virial (6,) as xx, yy, zz, xy, xz, yz, and z, in a periodic cell (3, 3), "
-           "rows; releases the GIL.")
+           "Energies (N,), forces (N, 3), virial (6,) as xx, yy, zz, xy, xz, yz, the part of each atom in it (N, 6), "
+           "and "
+           "z, in a periodic cell (3, 3), rows; releases the GIL.")
       .def("begin", &Model::begin, py::arg("positions"), py::arg("types"), py::arg("n_owned"),
            "Reads nodes (M, 3), owned ones first, then ghosts; returns the pooled features of the owned atoms, to be "
            "added up over all parts of the system.")

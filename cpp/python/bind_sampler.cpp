@@ -62,20 +62,19 @@ private:
 /// A generator for hosts that have a cell.
 class Sampler {
 public:
-  explicit Sampler(const std::string &path) : file_(path), generator_(file_) {}
+  explicit Sampler(const std::string &path) :
+      generator_([file = std::make_shared<const ModelFile>(path)] { return std::make_unique<Generator>(*file); })
+  {
+  }
 
   py::tuple generate(const Reals &cell, const std::vector<std::int64_t> &counts, int steps, std::uint32_t seed,
                      const Values &properties, const Values &known, double churn)
   {
     const GlassRequest request{cell_of(cell), counts, properties, known, steps, seed, churn};
     Glass glass;
-    {
-      const py::gil_scoped_release release;
-      const std::lock_guard<std::mutex> lock(mutex_);    // one network, one structure at a time
-      glass = generator_.generate(request);
-      closest_ = glass.closest;
-      pushed_ = glass.pushed;
-    }
+    generator_.use([&](Generator &generator) { glass = generator.generate(request); });
+    closest_ = glass.closest;
+    pushed_ = glass.pushed;
     return py::make_tuple(matrix_of(glass.structure.positions, 3), array_of(glass.structure.types));
   }
 
@@ -83,15 +82,15 @@ public:
                                     const Values &properties, const Values &known) const
   {
     check_properties(properties, known);
-    if (counts.size() != file_.metadata().species.size()) throw Error("give a number of atoms for each species");
-    return generator_.warnings({cell_of(cell), counts, properties, known});
+    if (counts.size() != generator().metadata().species.size()) throw Error("give a number of atoms for each species");
+    return generator().warnings({cell_of(cell), counts, properties, known});
   }
 
   std::vector<std::int64_t> counts(std::optional<std::int64_t> n, double volume, const Values &properties,
                                    const Values &known, const std::optional<Values> &fractions,
                                    std::optional<double> density) const
   {
-    const Composition &composition = generator_.composition();
+    const Composition &composition = generator().composition();
     const Values shares = shares_of(properties, known, fractions);
     if (n) return composition.counts(*n, shares);
     return composition.nearest_counts(volume * (density ? *density : density_of(properties, known, fractions)), shares);
@@ -100,30 +99,31 @@ public:
   Values shares_of(const Values &properties, const Values &known, const std::optional<Values> &fractions) const
   {
     check_properties(properties, known);
-    const Composition &composition = generator_.composition();
+    const Composition &composition = generator().composition();
     return fractions ? composition.checked_fractions(*fractions) : composition.fractions(properties, known);
   }
 
   double density_of(const Values &properties, const Values &known, const std::optional<Values> &fractions) const
   {
     check_properties(properties, known);
-    const Composition &composition = generator_.composition();
+    const Composition &composition = generator().composition();
     return composition.density(properties, known, fractions ? composition.checked_fractions(*fractions) : Values());
   }
 
   py::tuple latent(std::uint32_t seed, double low, double high) const
   {
-    const LatentDensity *latents = generator_.latents();
-    if (!latents) throw Error("a model of kind " + file_.metadata().kind + " has no latent vectors: leave energy out");
+    const LatentDensity *latents = generator().latents();
+    if (!latents)
+      throw Error("a model of kind " + generator().metadata().kind + " has no latent vectors: leave energy out");
     const LatentDraw drawn = latents->draw(latents->window(low, high), seed);
     return py::make_tuple(array_of(drawn.z), drawn.energy);
   }
 
   double reference_error()
   {
-    const py::gil_scoped_release release;
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return generator_.reference_error();
+    double error = 0.0;
+    generator_.use([&](Generator &generator) { error = generator.reference_error(); });
+    return error;
   }
 
   const Values &closest() const { return closest_; }
@@ -132,14 +132,14 @@ public:
 private:
   void check_properties(const Values &properties, const Values &known) const
   {
-    const std::size_t n = file_.metadata().generator.properties.size();
+    const std::size_t n = generator().metadata().generator.properties.size();
     if (properties.size() != n || known.size() != n)
       throw Error("got " + std::to_string(properties.size()) + " properties: the model has " + std::to_string(n));
   }
 
-  ModelFile file_;
-  Generator generator_;
-  std::mutex mutex_;
+  const Generator &generator() const { return generator_.get(); }
+
+  InTurns<Generator> generator_;    // one network, one structure at a time
   Values closest_;
   std::size_t pushed_ = 0;
 };

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/geometry.h"
 #include "modelfile/model_file.h"
+#include "python/in_turns.h"
 
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
@@ -14,7 +15,6 @@
 #include <cmath>
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -80,50 +80,66 @@ template <typename T> py::array_t<T> array_of(const std::vector<T> &values)
 template <typename T> py::array_t<T> matrix_of(const std::vector<T> &values, py::ssize_t columns)
 { return array_of(values, {static_cast<py::ssize_t>(values.size()) / columns, columns}); }
 
-/// A model file in a native engine of class Made: one prediction at a time, without the GIL, and timed.
-template <typename Made> class BoundEngine {
+/// A model file in a native engine of class Made, with what its host keeps: one prediction at a time, and timed.
+template <typename Made, typename Host> class BoundEngine {
 public:
-  std::vector<double> closest() const { return made_->closest(); }
-  std::size_t bytes() const { return made_->bytes(); }
-  std::pair<double, double> seconds() const { return seconds_; }
+  std::vector<double> closest() const { return turns_.get().made->closest(); }
+  std::size_t bytes() const { return turns_.get().made->bytes(); }
+  std::pair<double, double> seconds() const { return turns_.get().seconds; }
+  py::bytes file_bytes() const { return py::bytes(file_->bytes()); }
 
 protected:
+  /// An engine, its host, and how long building the structure and the prediction took.
+  struct Running {
+    std::unique_ptr<Made> made;
+    Host host;
+    std::pair<double, double> seconds{0.0, 0.0};
+  };
+
   /// `kind` is the only one that is taken; null for all that `make` takes.
   BoundEngine(const std::string &path, std::unique_ptr<Made> (*make)(const ModelFile &), const char *kind = nullptr) :
-      file_(path)
+      file_(file_of(path, kind)), turns_([file = file_, make] {
+        auto running = std::make_unique<Running>();
+        running->made = make(*file);
+        return running;
+      })
   {
-    const std::string &own = file_.metadata().kind;
-    if (kind && own != kind) throw Error("model file " + path + " is of kind " + own + ", not " + kind);
-    made_ = make(file_);
   }
+
+  const Metadata &metadata() const { return file_->metadata(); }
 
   /// Throws Error unless the arrays describe a periodic structure of the model's species.
   void check_structure(const Reals &positions, const Reals &cell, const Integers &types) const
   {
-    check_types(types, file_.metadata().species.size());
+    check_types(types, metadata().species.size());
     for (const Reals *array : {&positions, &cell}) check_finite(*array, "positions or cell hold");
   }
 
-  /// Calls build() and then predict(), and notes how long they took.
+  /// Calls build(host) and then predict(engine, host), and notes how long they took.
   template <typename Build, typename Predict> void run(const Build &build, const Predict &predict)
   {
     using Clock = std::chrono::steady_clock;
-    const py::gil_scoped_release release;
-    const std::lock_guard<std::mutex> lock(mutex_);
-    const auto start = Clock::now();
-    build();
-    const auto built = Clock::now();
-    predict();
-    seconds_ = {std::chrono::duration<double>(built - start).count(),
-                std::chrono::duration<double>(Clock::now() - built).count()};
+    turns_.use([&](Running &running) {
+      const auto start = Clock::now();
+      build(running.host);
+      const auto built = Clock::now();
+      predict(*running.made, running.host);
+      running.seconds = {std::chrono::duration<double>(built - start).count(),
+                         std::chrono::duration<double>(Clock::now() - built).count()};
+    });
   }
 
-  ModelFile file_;
-  std::unique_ptr<Made> made_;
-  std::mutex mutex_;
+  std::shared_ptr<const ModelFile> file_;
+  InTurns<Running> turns_;
 
 private:
-  std::pair<double, double> seconds_{0.0, 0.0};
+  static std::shared_ptr<const ModelFile> file_of(const std::string &path, const char *kind)
+  {
+    auto file = std::make_shared<const ModelFile>(path);
+    const std::string &own = file->metadata().kind;
+    if (kind && own != kind) throw Error("model file " + path + " is of kind " + own + ", not " + kind);
+    return file;
+  }
 };
 
 /// Adds the methods that all NativeModels have.
@@ -135,7 +151,9 @@ template <typename Class> void bind_native_model(Class &model)
            "Smallest distance of the last prediction for each pair of species a >= b, at a (a + 1) / 2 + b.")
       .def_property_readonly("seconds", &Model::seconds,
                              "Time of the last prediction: making the periodic images, and the engine itself.")
-      .def_property_readonly("bytes", &Model::bytes, "Bytes that the engine holds.");
+      .def_property_readonly("bytes", &Model::bytes, "Bytes that the engine holds.")
+      .def_property_readonly("file_bytes", &Model::file_bytes, "The model file, as it was when it was opened.")
+      .def("copy", [](const Model &own) { return std::make_unique<Model>(own); }, "Another engine for the same file.");
 }
 
 }    // namespace vitrify

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from vitrify.core.errors import VitrifyError
+from vitrify.engines.reopen import hash_of
 from vitrify.engines.torchscript import TorchModel, quiet_torchscript
 from vitrify.kinds import KINDS
 from vitrify.modelfile.archive import find_model, open_archive, read_entry
@@ -31,6 +32,7 @@ def load_model(name: str | Path, device: str | torch.device = "cpu") -> TorchMod
     with open_archive(path) as archive:
         text = _check_entries(path, archive)
     metadata = parse_metadata(text, path)
+    sha256 = hash_of(path)
     try:
         with quiet_torchscript():
             module = torch.jit.load(str(path), map_location=place)  # type: ignore[no-untyped-call]
@@ -39,7 +41,9 @@ def load_model(name: str | Path, device: str | torch.device = "cpu") -> TorchMod
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise VitrifyError(f"{path} cannot be loaded as TorchScript ({reason}): export it again") from None
     _check_program(path, metadata, module)
-    opened: TorchModel = KINDS[metadata.kind].load("torch")(path, metadata, module.eval(), place)
+    opened: TorchModel = KINDS[metadata.kind].load("torch")(
+        path, metadata, module.eval(), place, sha256, str(path.absolute())
+    )
     return opened
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,9 @@ def core_errors() -> Iterator[None]:
 class NativeBase:
     """Base of the models in the native engine, ready to run on OMP_NUM_THREADS threads (default 1).
 
+    A deep copy has an engine of its own, so that it runs beside this one in another thread. A pickled model holds the
+    path and the hash of its file, and opens it again. In a forked child a model runs in one thread.
+
     Raises VitrifyError for a file that is damaged, is of another kind, or has no weights for this engine.
     """
 
@@ -55,6 +60,25 @@ class NativeBase:
         self.runs_on = f"the native engine ({instruction_set()})"
         with core_errors():
             self._model: Any = getattr(_core, self.compiled)(str(self.path))
+        self._place = str(self.path.absolute())  # working directories change
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the file as it was when it was opened, in hexadecimal digits."""
+        return hashlib.sha256(self._model.file_bytes).hexdigest()
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__, _model=self._model.copy())
+        return copy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from vitrify.engines.reopen import reopen
+
+        return reopen, (self._place, "native", "cpu", self.sha256)
 
 
 class MeasuredNativeBase(NativeBase):

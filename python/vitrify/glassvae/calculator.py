@@ -17,19 +17,23 @@ _VOIGT = (np.array([0, 1, 2, 1, 0, 0]), np.array([0, 1, 2, 2, 2, 1]))  # xx, yy,
 def results(
     model: EnergyPredictor, positions: NDArray[np.float64], cell: NDArray[np.float64], types: NDArray[np.int64]
 ) -> dict[str, Any]:
-    """Energy, energies of the atoms (N,), forces (N, 3), stress (6,) in Voigt's order, latent vector (L,), by name.
+    """Energy, forces (N, 3), stress (6,) in Voigt's order, their shares of the atoms, latent vector (L,), by name.
+
+    energies (N,) add up to the energy, stresses (N, 6) to the stress.
 
     positions: (N, 3). cell: (3, 3) rows. types: (N,) from 0. Raises VitrifyError for results that are not finite.
     """
     found = model.predict(positions, cell, types)
     require_finite(found.energies, "energy")
     require_finite(found.forces.sum(1), "force")
+    shares = {} if found.stresses is None else {"stresses": found.stresses[:, _VOIGT[0], _VOIGT[1]]}
     return {
         "energy": found.energy,
         "free_energy": found.energy,
         "energies": found.energies,
         "forces": found.forces,
         "stress": found.stress[_VOIGT],
+        **shares,
         "latent": found.latent,
     }
 

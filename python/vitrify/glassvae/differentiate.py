@@ -23,7 +23,11 @@ def energy_prediction(module: Any, cell: Any, graph: Any) -> EnergyPrediction:
     zero = torch.zeros([len(graph.types), 3], dtype=torch.float64, device=vectors.device)
     by_edge = by_edge.double()
     forces = zero.index_add(0, centres, by_edge).index_add(0, neighbours, -by_edge)
-    virial = vectors.detach().double().T @ by_edge
-    stress = 0.5 * (virial + virial.T) / abs(float(np.linalg.det(cell)))
-    found = (tensor.detach().double().cpu().numpy() for tensor in (energies, forces, stress, latent))
+    # Symmetric only in the sum over the neighbours of an atom, because angles matter.
+    pairs = vectors.detach().double().unsqueeze(2) * by_edge.unsqueeze(1)
+    pairs = (pairs + pairs.transpose(1, 2)) * (0.25 / abs(float(np.linalg.det(cell))))
+    none = torch.zeros([len(graph.types), 3, 3], dtype=torch.float64, device=vectors.device)
+    stresses = none.index_add(0, centres, pairs).index_add(0, neighbours, pairs)
+    results = (energies, forces, stresses.sum(0), latent, stresses)
+    found = (tensor.detach().double().cpu().numpy() for tensor in results)
     return EnergyPrediction(*found)

@@ -12,7 +12,7 @@ KIND = Kind(
     optional=("native", "evaluate", "generate"),
     exported=("masses", "latent_energy"),
     argument="model",
-    properties=("energy", "free_energy", "energies", "forces", "stress", "latent"),
+    properties=("energy", "free_energy", "energies", "forces", "stress", "stresses", "latent"),
     styles=("pair_style glassvae", "compute glassvae/latent"),
     citation=(
         "Q. Chen, A. Annamareddy, Y.-F. Li, D. Morgan, B. Wang, Physical-regularized hierarchical generative model for "

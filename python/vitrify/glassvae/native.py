@@ -11,6 +11,8 @@ from vitrify.engines.native import Array, MeasuredNativeBase, core_errors, flow_
 from vitrify.engines.predictions import EnergyPrediction
 from vitrify.glassvae.metadata import GlassVAEMetadata
 
+_MATRIX = np.array([[0, 3, 4], [3, 1, 5], [4, 5, 2]])  # xx, yy, zz, xy, xz, yz as a symmetric matrix
+
 
 class NativeGlassVAE(MeasuredNativeBase):
     """A latent model of variant equivariant in the native engine."""
@@ -20,13 +22,14 @@ class NativeGlassVAE(MeasuredNativeBase):
     metadata: GlassVAEMetadata
 
     def predict(self, positions: Any, cell: Any, types: Any) -> EnergyPrediction:
-        """Energies of the atoms, forces, stress and latent vector, float64, in the model's units.
+        """Energies of the atoms, forces, stresses and latent vector, float64, in the model's units.
 
         positions: (N, 3). cell: (3, 3) rows, any. types: (N,) from 0. Threads may share the model; they take turns.
         """
-        energies, forces, virial, latent = self._model.predict(positions, cell, types)
-        xx, yy, zz, xy, xz, yz = -virial / abs(float(np.linalg.det(cell)))
-        return EnergyPrediction(energies, forces, np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]), latent)
+        energies, forces, virial, virials, latent = self._model.predict(positions, cell, types)
+        volume = abs(float(np.linalg.det(cell)))
+        stress, stresses = (-found[..., _MATRIX] / volume for found in (virial, virials))
+        return EnergyPrediction(energies, forces, stress, latent, stresses)
 
     def decode(self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any) -> tuple[Array, Array]:
         """The decoder's mean velocity (N, 3) over a step, and zeros (N, kinds), for latent vector z (L,).

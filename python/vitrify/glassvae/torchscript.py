@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.jit._fuser import optimized_execution
 
 from vitrify.engines.predictions import EnergyPrediction
 from vitrify.engines.torchscript import TorchModel
@@ -28,7 +27,7 @@ class TorchGlassVAE(TorchModel):
 
         positions: (N, 3). cell: (3, 3) rows, any. types: (N,) from 0.
         """
-        with optimized_execution(False):
+        with self.running():
             return energy_prediction(self.module, cell, self.graph(positions, cell, types))
 
     def decode(
@@ -45,7 +44,7 @@ class TorchGlassVAE(TorchModel):
         latent = self.tensor(z).unsqueeze(0)
         moment = self.tensor([time]), self.tensor([step])
         graph = self.tensor(elements), sample, index, self.tensor(edge_vectors), *moment
-        with torch.inference_mode(), optimized_execution(False):
+        with self.running(), torch.inference_mode():
             moved, kinds = self.module.decoder(*graph, latent, torch.ones_like(latent))
         return moved.double().cpu().numpy(), kinds.double().cpu().numpy()
 
