@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from vitrify.core.errors import VitrifyError
-from vitrify.engines.reopen import hash_of
+from vitrify.core.files import hash_of
 from vitrify.engines.torchscript import TorchModel, quiet_torchscript
 from vitrify.kinds import KINDS
 from vitrify.modelfile.archive import find_model, open_archive, read_entry

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrify.core.errors import VitrifyError
+from vitrify.kinds import load
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
 from vitrify.modelfile.metadata import Metadata
 
@@ -76,9 +77,7 @@ class NativeBase:
         return copy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from vitrify.engines.reopen import reopen
-
-        return reopen, (self._place, "native", "cpu", self.sha256)
+        return load("vitrify.engines.reopen:reopen"), (self._place, "native", "cpu", self.sha256)
 
 
 class MeasuredNativeBase(NativeBase):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,3 @@ def reopen(path: str, engine: EngineName, device: str, sha256: str) -> Any:
             f"{sha256[:12]}...): open the model again, or bring the file back"
         )
     return model
-
-
-def hash_of(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

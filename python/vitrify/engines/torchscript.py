@@ -14,6 +14,7 @@ import torch
 from torch.jit._fuser import optimized_execution
 
 from vitrify.engines.forks import predicting
+from vitrify.kinds import load
 from vitrify.modelfile.metadata import Metadata
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -52,9 +53,7 @@ class TorchModel:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from vitrify.engines.reopen import reopen
-
-        return reopen, (self.place, "torch", str(self.device), self.sha256)
+        return load("vitrify.engines.reopen:reopen"), (self.place, "torch", str(self.device), self.sha256)
 
     @property
     def runs_on(self) -> str:
