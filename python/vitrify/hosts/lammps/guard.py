@@ -89,10 +89,9 @@ def _pairs_within(
     positions: Array, cell: Array, types: NDArray[Any], reach: float
 ) -> tuple[NDArray[Any], Array, NDArray[Any]]:
     """Pairs (P, 2) of atoms closer than `reach`, their distances (P,), and the index (P,) of each pair of species."""
-    from vesin import NeighborList
+    from vitrify.core.pairs import find_pairs
 
-    finder = NeighborList(cutoff=reach, full_list=False)
-    i, j, distances = finder.compute(points=positions, box=cell, periodic=True, quantities="ijd")
+    i, j, distances = find_pairs(positions, cell, reach, "ijd")
     pairs = np.stack([i, j], axis=1).astype(int)
     low, high = np.sort(types[pairs], axis=1).T
     return pairs, np.asarray(distances), high * (high + 1) // 2 + low
