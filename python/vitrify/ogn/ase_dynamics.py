@@ -57,6 +57,9 @@ class OGNDynamics(MolecularDynamics):
         energy: "rescale" keeps the total energy of the start by scaling velocities, which needs a calculator; "none".
         langevin: (temperature, damping time, seed) of a thermostat, in the model's units. An exact half-step of it
             stands before and after each prediction.
+        check: replay the model's reference case first.
+        engine: "native" or "torch"; by default the native one where the file has weights for it and device is "cpu".
+        device: "cpu" or "cuda:0".
         guard: refuse strides far outside of the training data, before anything moves: pairs that are much closer,
             moves that are much longer, temperatures that are much higher. False refuses only what is no number.
         fallback: number of steps of velocity Verlet, with the forces of a calculator, that take a refused stride; None:
@@ -64,9 +67,6 @@ class OGNDynamics(MolecularDynamics):
         first_step: number of strides that the atoms have behind them; the noise of langevin depends on it. By default
             that of `atoms.info`, where each stride leaves it, so that a run goes on after a restart from a trajectory
             as if it had not stopped; 0 without. A number given starts the counts of `work` and strides anew.
-        check: replay the model's reference case first.
-        engine: "native" or "torch"; by default the native one where the file has weights for it and device is "cpu".
-        device: "cpu" or "cuda:0".
         kwargs: further arguments of `ase.md.md.MolecularDynamics`, such as append_trajectory.
 
     Attributes:
@@ -94,12 +94,12 @@ class OGNDynamics(MolecularDynamics):
         loginterval: int = 1,
         energy: Literal["none", "rescale"] = "none",
         langevin: Langevin | tuple[float, float, int] | None = None,
-        guard: bool = True,
-        fallback: int | None = None,
-        first_step: int | None = None,
         check: bool = False,
         engine: Literal["native", "torch"] | None = None,
         device: str = "cpu",
+        guard: bool = True,
+        fallback: int | None = None,
+        first_step: int | None = None,
         **kwargs: Any,
     ) -> None:
         self._fallback_steps = _check_guard(atoms, guard, fallback)
