@@ -11,7 +11,6 @@ from torch import nn
 
 from vitrify.core.errors import shown
 
-
 # Largest whole number of any hyperparameter (widths, layers, atoms), and largest cutoff (A; sigma): beyond them no model
 # can be built, or no atom's neighbours fit into memory.
 LARGEST_SIZE = 4096
