@@ -53,7 +53,8 @@ def test_a_developer_can_see_where(monkeypatch: pytest.MonkeyPatch) -> None:
         ["exprt"], ["--foo"], ["evaluate"], ["evaluate", "x"], ["evaluate", "--foo"], ["generate", "Si", "--count"],
         ["generate", "Si", "--count", "x"], ["generate", "Si", "--count", "1.5"], ["generate", "Si", "--churn", "1,5"],
         ["data", "tra"], ["info", "a", "b"], ["train"], ["artn", "a"], ["explain", "x"], ["doctor", "--all"],
-        ["data", "glass", "Si", "--atoms", "1e9", "--rate", "1e12"], ["export", "run"], ["generate", "Si", "--seed", ""],
+        ["data", "glass", "Si", "--atoms", "1e9", "--rate", "1e12"], ["export", "run"],
+        ["generate", "Si", "--seed", ""],
     ],
 )  # fmt: skip
 def test_a_wrong_command_line_is_one_line(words: list[str]) -> None:

@@ -117,7 +117,7 @@ def test_wrong_overrides_are_one_line(override: str, tmp_path: Path) -> None:
 def test_an_override_is_given_once(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(GOOD)
-    with pytest.raises(VitrifyError, match="training.seed is given twice"):
+    with pytest.raises(VitrifyError, match=r"training.seed is given twice"):
         load_config(path, ["training.seed=1", "training.seed=2"])
 
 

@@ -42,9 +42,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, VitrifyError):
         return text
     if isinstance(error, MemoryError) or any(words in text.lower() for words in _MEMORY):
-        return (
-            f"not enough memory{f' ({text})' if text else ''}: give fewer atoms, samples or threads, or a smaller model"
-        )
+        details = f" ({text})" if text else ""
+        return f"not enough memory{details}: give fewer atoms, samples or threads, or a smaller model"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, ModuleNotFoundError):

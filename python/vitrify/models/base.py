@@ -11,8 +11,8 @@ from torch import nn
 
 from vitrify.core.errors import shown
 
-# Largest whole number of any hyperparameter (widths, layers, atoms), and largest cutoff (A; sigma): beyond them no model
-# can be built, or no atom's neighbours fit into memory.
+# Largest whole number of any hyperparameter (widths, layers, atoms), and largest cutoff (A; sigma): beyond them no
+# model can be built, or no atom's neighbours fit into memory.
 LARGEST_SIZE = 4096
 LONGEST_CUTOFF = 50.0
 

@@ -218,9 +218,7 @@ def _explain(section: type[BaseModel], error: ValidationError) -> str:
         known = _keys(section, location[:-1])
         key = str(location[-1])
         hint = did_you_mean(key, known)
-        message = (
-            f"unknown key {shown(name)}{hint}" if hint else f"unknown key {shown(name)}; known: {', '.join(known)}"
-        )
+        message = f"unknown key {shown(name)}{hint or '; known: ' + ', '.join(known)}"
     elif first["type"] == "missing":
         message = f"the key {name!r} is missing"
     elif first["type"] == "value_error":

@@ -91,7 +91,7 @@ def _explain(error: yaml.MarkedYAMLError) -> str:
     return f"not a YAML file:{where}: {problem}; mend the brackets, quotes or indentation here or above"
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """PyYAML's safe loader without aliases, with texts as keys, and with the line of every value it cannot make."""
 
     def __init__(self, text: str) -> None:
@@ -133,8 +133,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode):
                 raise _Refused("a list or section is no key; give a word", line)
             if key.value in found:
-                raise _Refused(
-                    f"the key {shown(key.value)} is given twice, again in line {line}; keep one of the two", line
-                )
+                again = f"the key {shown(key.value)} is given twice, again in line {line}; keep one of the two"
+                raise _Refused(again, line)
             found[key.value] = self.construct_object(value, deep=True)
         return found
