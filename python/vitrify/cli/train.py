@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from vitrify.cli.ending import resumable, stopped_by
 
 
 def train_command(
@@ -17,11 +20,12 @@ def train_command(
     ] = None,
 ) -> None:
     """Train a model. Started again, an interrupted run goes on where it stopped; torchrun starts many."""
+    from vitrify.training.loop import StopSignal
     from vitrify.training.run import train
 
-    folder = out or Path("runs") / config.stem
-    finished = train(config, folder, resume=not restart, overrides=overrides or [])
+    folder, stop = out or Path("runs") / config.stem, StopSignal()
+    with resumable("run"):
+        finished = train(config, folder, resume=not restart, overrides=overrides or [], stop=stop)
     if not finished:
-        typer.echo("stopped; the same command continues the run", err=True)
-        raise typer.Exit(130)
+        stopped_by(stop.number or signal.SIGINT, "run")
     typer.echo(f"{folder}")
