@@ -202,7 +202,7 @@ def test_bad_searches_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(VitrifyError, match=r"not a label file \(it has no group /structure\)"):
         LabelFile(tmp_path / "other.h5")
     (tmp_path / "blocked").write_text("")
-    with pytest.raises(VitrifyError, match="cannot write .*labels.h5: Not a directory"):
+    with pytest.raises(VitrifyError, match=r"cannot write .*labels.h5: Not a directory"):
         writer(tmp_path / "blocked" / "labels.h5")
 
 

@@ -1,21 +1,5 @@
-"""The program `vitrify`, which `python -m vitrify.cli` is, too."""
+"""`python -m vitrify.cli` is `vitrify`."""
 
-from __future__ import annotations
+from vitrify.cli.main import app
 
-import signal
-import sys
-
-
-def main() -> None:
-    """Runs the command line."""
-    try:
-        from vitrify.cli.ending import prepare_streams
-        from vitrify.cli.main import app
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
-    prepare_streams()
-    app()
-
-
-if __name__ == "__main__":
-    main()
+app()

@@ -11,7 +11,7 @@ from vitrify import __version__
 from vitrify.cli.artn import artn_command
 from vitrify.cli.data import data
 from vitrify.cli.doctor import doctor_command
-from vitrify.cli.ending import one_line
+from vitrify.cli.ending import one_line, prepare_streams
 from vitrify.cli.evaluate import evaluate_command
 from vitrify.cli.explain import explain_command
 from vitrify.cli.export import export_command
@@ -26,6 +26,7 @@ class _Commands(typer.core.TyperGroup):
     def main(self, *args: Any, **options: Any) -> Any:
         if not options.get("standalone_mode", True):
             return super().main(*args, **options)
+        prepare_streams()
         try:
             with one_line():  # of the command line itself, and of output that is still to be written
                 super().main(*args, **options)
