@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vitrify.cli.ending import resumable
+from vitrify.cli.errors import resumable
 from vitrify.cli.options import Seed, Workers
 from vitrify.core.errors import VitrifyError
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vitrify.cli.ending import resumable
+from vitrify.cli.errors import resumable
 from vitrify.cli.kind_options import KindCommand
 from vitrify.core.options import from_options
 from vitrify.kinds import KINDS

@@ -11,7 +11,7 @@ from vitrify import __version__
 from vitrify.cli.artn import artn_command
 from vitrify.cli.data import data
 from vitrify.cli.doctor import doctor_command
-from vitrify.cli.ending import one_line, prepare_streams
+from vitrify.cli.errors import one_line_errors, output_lost, prepare_streams
 from vitrify.cli.evaluate import evaluate_command
 from vitrify.cli.explain import explain_command
 from vitrify.cli.export import export_command
@@ -21,20 +21,28 @@ from vitrify.cli.train import train_command
 
 
 class _Commands(typer.core.TyperGroup):
-    """Commands that end with one line on stderr and an exit status, whatever goes wrong."""
+    """Commands that end with one line on stderr, whatever goes wrong."""
 
-    def main(self, *args: Any, **options: Any) -> Any:
-        if not options.get("standalone_mode", True):
-            return super().main(*args, **options)
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        if not settings.get("standalone_mode", True):
+            return super().main(*arguments, **settings)
         prepare_streams()
         try:
-            with one_line():  # of the command line itself, and of output that is still to be written
-                super().main(*args, **options)
+            with one_line_errors():
+                try:
+                    super().main(*arguments, **settings)
+                finally:
+                    if lost := output_lost():
+                        raise lost
         except typer.Exit as error:
             sys.exit(error.exit_code)
 
+    def make_context(self, *arguments: Any, **settings: Any) -> Any:
+        with one_line_errors():
+            return super().make_context(*arguments, **settings)
+
     def invoke(self, ctx: Any) -> Any:
-        with one_line():
+        with one_line_errors():
             return super().invoke(ctx)
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from vitrify.cli.ending import resumable, stopped_by
+from vitrify.cli.errors import resumable
+from vitrify.core.signals import Stopped
 
 
 def train_command(
@@ -25,7 +26,6 @@ def train_command(
 
     folder, stop = out or Path("runs") / config.stem, StopSignal()
     with resumable("run"):
-        finished = train(config, folder, resume=not restart, overrides=overrides or [], stop=stop)
-    if not finished:
-        stopped_by(stop.number or signal.SIGINT, "run")
+        if not train(config, folder, resume=not restart, overrides=overrides or [], stop=stop):
+            raise KeyboardInterrupt if stop.number in (None, signal.SIGINT) else Stopped(stop.number)
     typer.echo(f"{folder}")

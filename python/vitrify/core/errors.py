@@ -16,7 +16,18 @@ def did_you_mean(given: str, choices: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def escaped(text: str, keep: str = "") -> str:
-    """The text with what no terminal should get as \\x1b, \\u202e or \\udcff: control characters, and half characters
-    that stand for bytes which are no UTF-8. keep: characters that stay, such as the ends of lines."""
-    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode("ascii") for c in text)
+def shown(value: object, width: int = 80) -> str:
+    """A value as Python writes it, in one line of at most `width` characters, for a message."""
+    try:
+        text = repr(value)
+    # What prints itself may raise anything; a whole number of thousands of digits raises ValueError.
+    except Exception:
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
+    text = one_line(text)
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def one_line(text: str) -> str:
+    """The text in one line of characters that any terminal shows; control characters and wrong bytes are escaped."""
+    words = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in words)
