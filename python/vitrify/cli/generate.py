@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,15 +55,18 @@ def generate_command(
 ) -> None:
     """Make glasses with a generator: any number of atoms, any cell, any of the properties that the model knows."""
     _generate(
-        model, out, count, n_atoms=atoms, density=density, cell=_cell(cell), composition=_shares(elements),
-        target=_targets(target or []), energy=_window(energy), steps=steps, churn=churn, seed=seed, engine=engine,
-        device=device, corrector=_corrector(potential, minimize, md, temperature, final_temperature), anneal=anneal,
-        workers=workers,
+        model, out, count, [name for name in (model, potential) if name], n_atoms=atoms, density=density,
+        cell=_cell(cell), composition=_shares(elements), target=_targets(target or []), energy=_window(energy),
+        steps=steps, churn=churn, seed=seed, engine=engine, device=device, anneal=anneal, workers=workers,
+        corrector=_corrector(potential, minimize, md, temperature, final_temperature),
     )  # fmt: skip
 
 
-def _generate(model: str, out: Path, count: int, **options: Any) -> None:
-    """Makes `count` structures, options as of `generate_many`, writes them to `out`, and names the files."""
+def _generate(model: str, out: Path, count: int, inputs: Sequence[str], **options: Any) -> None:
+    """Makes `count` structures, options as of `generate_many`, writes them to `out`, and names the files.
+
+    inputs: files that `out` must not be.
+    """
     import warnings
 
     from tqdm import tqdm
@@ -70,7 +74,7 @@ def _generate(model: str, out: Path, count: int, **options: Any) -> None:
     from vitrify.data.structure_writer import StructureWriter
     from vitrify.generation.generate import generate_many
 
-    writer = StructureWriter(out, count)
+    writer = StructureWriter(out, count, inputs)
     missed = 0
     with warnings.catch_warnings(record=True) as caught, writer:
         warnings.simplefilter("always")
