@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,22 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrify.core.compiled import _core as _core
+from vitrify.core.compiled import core_errors as core_errors
 from vitrify.core.errors import VitrifyError
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
 from vitrify.modelfile.metadata import Metadata
 
 Array = NDArray[np.float64]
-
-
-@contextmanager
-def core_errors() -> Iterator[None]:
-    """Turns errors of the compiled part into VitrifyError."""
-    try:
-        yield
-    except (RuntimeError, ValueError) as error:
-        if isinstance(error, VitrifyError):
-            raise
-        raise VitrifyError(str(error)) from None
 
 
 class NativeBase:
