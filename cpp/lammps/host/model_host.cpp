@@ -224,9 +224,8 @@ void ModelHost::check_neighbors()
 
 void ModelHost::check_box()
 {
-  const std::array<vitrify::Vector3, 3> cell{{{domain->xprd, 0.0, 0.0},
-                                              {domain->xy, domain->yprd, 0.0},
-                                              {domain->xz, domain->yz, domain->zprd}}};
+  const std::array<vitrify::Vector3, 3> cell{
+      {{domain->xprd, 0.0, 0.0}, {domain->xy, domain->yprd, 0.0}, {domain->xz, domain->yz, domain->zprd}}};
   std::string message;
   attempt(message, [&] {
     vitrify::check_images(cell, {domain->xperiodic != 0, domain->yperiodic != 0, domain->zperiodic != 0},
