@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import hash_of
+from vitrify.core.files import sha256
 from vitrify.engines.torchscript import TorchModel, quiet_torchscript
 from vitrify.kinds import KINDS
 from vitrify.modelfile.archive import find_model, open_archive, read_entry
@@ -32,7 +32,6 @@ def load_model(name: str | Path, device: str | torch.device = "cpu") -> TorchMod
     with open_archive(path) as archive:
         text = _check_entries(path, archive)
     metadata = parse_metadata(text, path)
-    sha256 = hash_of(path)
     try:
         with quiet_torchscript():
             module = torch.jit.load(str(path), map_location=place)  # type: ignore[no-untyped-call]
@@ -42,7 +41,7 @@ def load_model(name: str | Path, device: str | torch.device = "cpu") -> TorchMod
         raise VitrifyError(f"{path} cannot be loaded as TorchScript ({reason}): export it again") from None
     _check_program(path, metadata, module)
     opened: TorchModel = KINDS[metadata.kind].load("torch")(
-        path, metadata, module.eval(), place, sha256, str(path.absolute())
+        path, metadata, module.eval(), place, sha256(path), str(path.absolute())
     )
     return opened
 
