@@ -1,4 +1,4 @@
-"""Builds the native engines in several ways, and runs model files in each: `sanitizers`, `compilers`, or names of builds.
+"""Builds the native engines in several ways, and runs model files in each. Arguments: sanitizers, compilers, or builds.
 
 The program is tests/cpp/run_models.cpp; the model files are those of potentials/, and damaged copies of them. A build
 that fails or warns, a sanitizer that speaks, and an answer beyond the tolerance of a reference case are errors.
@@ -69,7 +69,8 @@ def main() -> int:
     unknown = [name for name in names if name not in known]
     if unknown:
         parser.error(f"there is no build {unknown[0]}: use {', '.join([*groups, *known])}")
-    return 0 if all([check(name, known[name], options.damaged) for name in names]) else 1
+    clean = [check(name, known[name], options.damaged) for name in names]
+    return 0 if all(clean) else 1
 
 
 def check(name: str, build: Build, damaged: int) -> bool:
