@@ -40,6 +40,9 @@ class Guard:
             highest_temperature=validity.temperature[1],
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.model, self.active)
+
     @property
     def has_all_limits(self) -> bool:
         """Whether the model file has limits of distances and displacements; otherwise only temperatures are checked."""
