@@ -63,7 +63,7 @@ def test_a_users_file_needs_energy_and_forces_alone(tmp_path):
     (tmp_path / "word.extxyz").write_text(text)
     with pytest.raises(VitrifyError, match=r"word\.extxyz"):
         load_frames([tmp_path / "word.extxyz"], SPECIES)
-    with pytest.raises(VitrifyError, match="holds Au, which is not among the species Cu"):
+    with pytest.raises(VitrifyError, match="has atoms of Au, which is none of the species Cu"):
         load_frames([tmp_path / "mine.extxyz"], ["Cu"])
     with pytest.raises(VitrifyError, match="there is no file"):
         load_frames([tmp_path / "no.extxyz"], SPECIES)
