@@ -56,7 +56,7 @@ def test_a_users_file_needs_energy_and_forces_alone(tmp_path):
     with pytest.raises(VitrifyError, match=r"bare.extxyz, frame 1 has no energy: write it as energy=\.\.\."):
         load_frames([tmp_path / "bare.extxyz"], SPECIES)
     without = toy_glassvae.write_frames(tmp_path / "without.extxyz", 1, 1, forces=False)
-    with pytest.raises(VitrifyError, match="frame 1 has no forces: write them as columns"):
+    with pytest.raises(VitrifyError, match="frame 1 has no forces: write it as columns"):
         load_frames([without], SPECIES)
     assert np.isnan(load_frames([without], SPECIES, forces=False)[0].forces).all()
     text = (tmp_path / "mine.extxyz").read_text().replace("energy=", "energy=word ignored=")

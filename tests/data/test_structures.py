@@ -217,15 +217,18 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
         "cut.npz": (good.read_bytes()[:200], "damaged one"),
         "empty.npz": (b"", "is empty: it holds no structure"),
         "glass.cif": ("data_x\nloop_\n", "glass.cif (is in no format|holds no structure)"),
-        "cut.lammpstrj": (head + atoms, "1 of the 2 atoms"),
+        "cut.lammpstrj": (head + atoms, "line 10: frame 1 has 1 of its 2 atoms"),
         "headless.dump": (head, "ends within a frame"),
         "empty.dump": ("", "holds no structure"),
         "prose.dump": ("once upon a time\n", "no LAMMPS text dump"),
         "binary.dump": (b"\xff\xfe\x00", "no text that can be read here, it is UTF-16"),
-        "twice.dump": (head + atoms + "1 1 1 1 1 0.5\n", "id twice"),
+        "twice.dump": (head + atoms + "1 1 1 1 1 0.5\n", "the atom id 1 is there twice"),
         "words.dump": (head + atoms + "2 1 1 one 1 0.5\n", "line 11: y is 'one', but must be a number"),
-        "noid.dump": (head + "ITEM: ATOMS type x y z barrier\n1 0 0 0 1\n1 1 1 1 1\n", "lacks id"),
-        "open.dump": (head.replace("pp pp pp", "pp pp ff") + atoms + "2 1 1 1 1 1\n", r"not periodic in three directions \(pbc T T F\)"),
+        "noid.dump": (head + "ITEM: ATOMS type x y z barrier\n1 0 0 0 1\n1 1 1 1 1\n", "lack id"),
+        "open.dump": (
+            head.replace("pp pp pp", "pp pp ff") + atoms + "2 1 1 1 1 1\n",
+            r"not periodic in three directions \(pbc T T F\)",
+        ),
         "nolabel.dump": (head + "ITEM: ATOMS id type x y z\n1 1 0 0 0\n2 1 1 1 1\n", "no label 'barrier'"),
         "open.extxyz": (xyz.format("T T F", "Cu"), "not periodic"),
         "strange.extxyz": (xyz.format("T T T", "Qq"), "atoms of Qq"),
@@ -240,8 +243,9 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
             load_structures(path, SPECIES, "barrier")
     with pytest.raises(VitrifyError, match="no file"):
         load_structures([good, tmp_path / "absent.npz"], SPECIES, "barrier")
-    with pytest.raises(VitrifyError, match="a folder"):
-        load_structures(tmp_path, SPECIES, "barrier")
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(VitrifyError, match="a folder without a file that can be read"):
+        load_structures(tmp_path / "nothing", SPECIES, "barrier")
     with pytest.raises(VitrifyError, match="no files"):
         load_structures([], SPECIES, "barrier")
     with pytest.raises(VitrifyError, match="repeat"):

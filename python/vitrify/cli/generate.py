@@ -70,7 +70,7 @@ def _generate(model: str, out: Path, count: int, **options: Any) -> None:
     from vitrify.data.structure_writer import StructureWriter
     from vitrify.generation.generate import generate_many
 
-    writer = StructureWriter(out, count)
+    writer = StructureWriter(out, count, *_species(model))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         made = generate_many(model, count, **options)
@@ -81,6 +81,17 @@ def _generate(model: str, out: Path, count: int, **options: Any) -> None:
             writer.write(structure)
     for path in writer.paths if count <= 5 else [*writer.paths[:1], *writer.paths[-1:]]:
         typer.echo(f"{path}")
+
+
+def _species(model: str) -> tuple[dict[int, str], dict[str, float] | None]:
+    """Names of the model's species by the atomic numbers that stand for them, and the masses that the model has."""
+    from vitrify.generation.samplers import numbers_of
+    from vitrify.modelfile.archive import read_metadata
+
+    metadata = read_metadata(model)
+    given: tuple[float, ...] = getattr(metadata, "masses", ())  # which not all kinds have
+    masses = dict(zip(metadata.species, given, strict=True)) if given else None
+    return dict(zip(numbers_of(metadata.species), metadata.species, strict=True)), masses
 
 
 def _corrector(

@@ -11,9 +11,9 @@ import numpy as np
 
 from vitrify.core.errors import VitrifyError
 from vitrify.data.readers.energies import EnergyNames, number
+from vitrify.data.readers.formats import files_of
 from vitrify.data.readers.frame import RawFrame, Wanted
 from vitrify.data.readers.notes import Notes
-from vitrify.data.readers.read import files_of
 from vitrify.data.samples import Sample, as_sample, frames_of, group_names
 
 AT_REST, STRAINED = "minimised", ("compressed", "expanded")

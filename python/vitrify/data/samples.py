@@ -14,9 +14,10 @@ import numpy as np
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.data.readers.checked import check_frame
 from vitrify.data.readers.energies import number as number_of
+from vitrify.data.readers.formats import files_of
 from vitrify.data.readers.frame import RawFrame, Wanted
 from vitrify.data.readers.notes import Notes
-from vitrify.data.readers.read import files_of, read_frames
+from vitrify.data.readers.read import read_frames
 
 
 @dataclass(frozen=True)

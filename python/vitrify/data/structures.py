@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from vitrify.core.errors import VitrifyError, did_you_mean
+from vitrify.core.errors import VitrifyError, VitrifyWarning, did_you_mean
 from vitrify.data.readers.checked import check_frame
 from vitrify.data.readers.companion import labels_beside
+from vitrify.data.readers.formats import files_of, plain_name
 from vitrify.data.readers.frame import RawFrame, Wanted
 from vitrify.data.readers.notes import Notes
-from vitrify.data.readers.read import files_of, plain_name, read_frames
+from vitrify.data.readers.read import read_frames
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,22 @@ def load_structures(
             found.append(LabelledStructure(name, positions, cell, types, labels))
     notes.say()
     return found
+
+
+def load_last_structure(
+    path: str | Path, species: Sequence[str], *, units: str | None = None, atom_style: str | None = None
+) -> LabelledStructure:
+    """The last structure of one file, without labels; a warning says so if there are others.
+
+    Raises VitrifyError as `load_structures`, and for several files.
+    """
+    files = files_of(path)
+    if len(files) != 1:
+        raise VitrifyError(f"{path} are {len(files)} files, but one structure is wanted: give one of {files[0]} ...")
+    found = load_structures(files, species, units=units, atom_style=atom_style)
+    if len(found) > 1:
+        warnings.warn(f"{files[0]} has {len(found)} structures: the last one is used", VitrifyWarning, stacklevel=2)
+    return found[-1]
 
 
 def short_names(files: Sequence[Path]) -> list[str]:

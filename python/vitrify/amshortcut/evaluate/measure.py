@@ -19,7 +19,7 @@ from vitrify.amshortcut.evaluate.settings import Settings
 from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.analysis.ensembles import species_in
 from vitrify.core.errors import VitrifyError
-from vitrify.data.readers.read import files_of
+from vitrify.data.readers.formats import files_of
 from vitrify.data.samples import load_atoms, read_recipe
 from vitrify.generation.relaxation import charges_of
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind

@@ -42,7 +42,7 @@ def _read(path: Path, folder: str) -> bytes:
     # Under another name, since ASE takes "@" and patterns in names for something else; and apart from its neighbours.
     link = Path(folder) / "".join(sign if sign.isalnum() or sign in "._-+" else "_" for sign in path.name)
     link.symlink_to(path)
-    kind = filetype(str(link))  # type: ignore[no-untyped-call]
+    kind = filetype(str(link))
     if kind in REFUSED:
         raise ValueError(f"its format {kind} is not read here")
     return _packed([_plain(atoms) for atoms in iread(str(link), index=":", format=kind)])
@@ -56,7 +56,12 @@ def _plain(atoms: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     if any(share < 1 for site in occupied.values() for share in site.values()):
         raise ValueError("sites are shared by several atoms (occupancies below 1), so that no structure is given")
     results = dict(atoms.calc.results) if atoms.calc is not None else {}
-    arrays = {"numbers": atoms.numbers, "positions": atoms.positions, "cell": np.asarray(atoms.cell[:]), "pbc": atoms.pbc}
+    arrays = {
+        "numbers": atoms.numbers,
+        "positions": atoms.positions,
+        "cell": np.asarray(atoms.cell[:]),
+        "pbc": atoms.pbc,
+    }
     info = {}
     for name, value in {**atoms.info, **atoms.arrays, **results}.items():
         found = np.asarray(value) if isinstance(value, int | float | str | list | np.ndarray | np.generic) else None

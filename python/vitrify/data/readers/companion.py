@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
-from vitrify.data.readers.source import Lines, require_file, excerpt
+from vitrify.data.readers.source import Lines, excerpt, require_file
 
 _SUFFIXES = (".data", ".lmp", ".lammps", ".lmpdat", ".cif", ".vasp", ".poscar")
 

@@ -118,13 +118,11 @@ def _tensor(name: str, value: Any, where: str) -> np.ndarray:
         found = np.asarray(value, np.float64)
     except (TypeError, ValueError):
         found = np.zeros(0)
-    if found.size == 6:
-        return found.ravel()[_VOIGT]
-    if found.size != 9:
+    if found.size not in (6, 9):
         raise VitrifyError(f"{where}: {name} is {shown(str(value))}, but must be six or nine numbers")
-    matrix: np.ndarray = found.reshape(3, 3)
-    if not np.isfinite(matrix).all():
+    if not np.isfinite(found).all():
         raise VitrifyError(f"{where}: the {name} are not finite: leave the frame out")
+    matrix: np.ndarray = found.ravel()[_VOIGT] if found.size == 6 else found.reshape(3, 3)
     if np.abs(matrix - matrix.T).max() > _SYMMETRIC * np.abs(matrix).max():
         raise VitrifyError(f"{where}: {name} is not symmetric: write nine numbers xx xy xz yx yy yz zx zy zz")
     return matrix

@@ -106,7 +106,9 @@ def _info(lines: Lines, comment: str) -> dict[str, Any]:
         found: dict[str, Any] = key_val_str_to_dict(comment)  # type: ignore[no-untyped-call]
     # ASE raises many kinds for text that is none of its keys and values.
     except Exception as error:
-        raise lines.error(f"the keys and values {excerpt(comment)} cannot be read ({error}): write them again") from None
+        raise lines.error(
+            f"the keys and values {excerpt(comment)} cannot be read ({error}): write them again"
+        ) from None
     return found
 
 
@@ -153,8 +155,8 @@ def _cell(lines: Lines, lattice: Any) -> np.ndarray:
     if values.shape == (3,):
         return np.diag(values.astype(np.float64))
     # ASE gives the nine numbers of a key that it knows as columns.
-    rows: np.ndarray = values.astype(np.float64).T if values.shape == (3, 3) else values.astype(np.float64)
-    return rows.reshape(3, 3)
+    rows: np.ndarray = np.array(values.T if values.shape == (3, 3) else values.reshape(3, 3), np.float64)
+    return rows
 
 
 def _pbc(lines: Lines, value: Any) -> tuple[bool, bool, bool]:
@@ -166,7 +168,7 @@ def _pbc(lines: Lines, value: Any) -> tuple[bool, bool, bool]:
     if len(found) == 1:
         found *= 3
     if len(found) != 3:
-        raise lines.error(f"pbc is {excerpt(str(value))}, but must be three letters, as in pbc=\"T T T\"")
+        raise lines.error(f'pbc is {excerpt(str(value))}, but must be three letters, as in pbc="T T T"')
     return found[0], found[1], found[2]
 
 
@@ -176,4 +178,5 @@ def _symbols(lines: Lines, numbers: np.ndarray, first: int) -> np.ndarray:
 
     if len(numbers) and not (numbers.min() > 0 and numbers.max() < len(chemical_symbols)):
         raise lines.error("an atomic number is none of an element: write the species as names", first)
-    return np.array(chemical_symbols)[numbers]
+    symbols: np.ndarray = np.array(chemical_symbols)[numbers]
+    return symbols

@@ -37,9 +37,9 @@ class RawFrame:
     line: where the structure begins in a text file, from 1; 0 elsewhere. columns: the wanted values of each atom that
     the file has, (N,) or (N, k). known: names of all values of each atom. info: values of the structure by name.
     partial: in files of this format, some atoms may lack a label (NaN). pbc: whether each direction is periodic.
-    units: LAMMPS's name of the units, if the file says it. independent: whether frames of a file of this format come from
-    simulations of their own. has_columns: whether files of this format can have values of atoms. unused: what the file has and nobody asked for. remarks:
-    sentences on how the file was understood where it leaves a choice.
+    units: LAMMPS's name of the units, if the file says it. independent: whether frames of a file of this format come
+    from simulations of their own. has_columns: whether files of this format can have values of atoms. unused: what the
+    file has and nobody asked for. remarks: sentences on how the file was understood where it leaves a choice.
     """
 
     positions: np.ndarray

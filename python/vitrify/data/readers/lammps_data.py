@@ -171,7 +171,9 @@ def _type_labels(lines: Lines, file: _File) -> dict[int, str]:
     found = read_table(lines, rows, first, [("the type", 0, INTEGER), ("the label", 1, NAME)], "#")
     labels = dict(zip(found["the type"].tolist(), found["the label"].tolist(), strict=True))
     if len(labels) < len(found["the type"]) or len(set(labels.values())) < len(labels):
-        raise lines.error("a type or a label is there twice in the section Atom Type Labels: name each type once", first)
+        raise lines.error(
+            "a type or a label is there twice in the section Atom Type Labels: name each type once", first
+        )
     return labels
 
 
@@ -258,7 +260,9 @@ def _numbers_of(lines: Lines, first: int, types: np.ndarray, labels: Mapping[int
     unknown = sorted(set(types.tolist()) - set(numbers))
     if unknown:
         known = ", ".join(labels.values())
-        raise lines.error(f"an atom has the type {excerpt(unknown[0])}, but the labels are {known}: label all types", first)
+        raise lines.error(
+            f"an atom has the type {excerpt(unknown[0])}, but the labels are {known}: label all types", first
+        )
     return np.array([numbers[name] for name in types.tolist()], np.int64)
 
 

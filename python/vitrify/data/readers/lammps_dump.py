@@ -90,9 +90,7 @@ def _item(lines: Lines, header: _Header, words: list[str], units: list[str]) -> 
         raise lines.error(f"ITEM: {name} is {found}: the dump is damaged, write it again") from None
 
 
-def _atoms(
-    lines: Lines, columns: list[str], header: _Header, units: list[str], wanted: Wanted, frame: int
-) -> RawFrame:
+def _atoms(lines: Lines, columns: list[str], header: _Header, units: list[str], wanted: Wanted, frame: int) -> RawFrame:
     assert header.number is not None and header.box is not None
     place, kind = _check_columns(lines, columns)
     boundaries = _boundaries(header.flags)
@@ -164,7 +162,9 @@ def _kinds(lines: Lines, kinds: np.ndarray, kind: str, first: int) -> np.ndarray
         pass
     if any(name[:1].isdigit() or name[:1] in "+-" for name in np.unique(kinds).tolist()):
         wrong = next(name for name in np.unique(kinds).tolist() if not name.isascii() or not name.isdigit())
-        raise lines.error(f"the type {excerpt(str(wrong))} is neither an id from 1 nor a label: write the dump again", first)
+        raise lines.error(
+            f"the type {excerpt(str(wrong))} is neither an id from 1 nor a label: write the dump again", first
+        )
     return kinds
 
 

@@ -91,9 +91,7 @@ def is_style(word: str) -> bool:
     return word.partition("/kk")[0] in _COLUMNS
 
 
-def guess_style(
-    rows: Sequence[str], is_type: Callable[[str], bool], has_masses: bool
-) -> tuple[str | None, list[str]]:
+def guess_style(rows: Sequence[str], is_type: Callable[[str], bool], has_masses: bool) -> tuple[str | None, list[str]]:
     """The style that rows of a section Atoms can have, and all that they can have where the choice matters.
 
     is_type: whether a word may be a type, an id or a label. has_masses: whether the file has masses of types. Without
@@ -101,7 +99,9 @@ def guess_style(
     two of them would give other types or positions.
     """
     table = [words for words in (row.partition("#")[0].split() for row in rows[:_SAMPLE]) if words]
-    fitting = [style for style in _COLUMNS if not columns_of(style).further and _fits(columns_of(style), table, is_type)]
+    fitting = [
+        style for style in _COLUMNS if not columns_of(style).further and _fits(columns_of(style), table, is_type)
+    ]
     usual = [style for style in fitting if style in _USUAL]
     likely = [s for s in fitting if s in _USUAL or (s in _HEAVY and not has_masses)] if usual else fitting
     readings = {(columns_of(style).type, columns_of(style).x) for style in likely}

@@ -35,12 +35,11 @@ def named_types(
             raise VitrifyError(f"{where} has no type label for the type {unnamed[0]}: label all types")
         return _applied(types, labels), []
     said = {number: comments[str(number)] for number in present if str(number) in comments}
-    if species and len(said) == len(present) and set(said.values()) <= set(species):
-        if len(set(said.values())) == len(said):
-            if [said[number] for number in present] == [_of_order(species, number) for number in present]:
-                return types, []
-            names = ", ".join(f"{number} is {name}" for number, name in said.items())
-            return _applied(types, said), [f"types are named by the comments of the section Masses: {names}"]
+    if species and len(set(said.values()) & set(species)) == len(present):
+        if [said[number] for number in present] == [_of_order(species, number) for number in present]:
+            return types, []
+        names = ", ".join(f"{number} is {name}" for number, name in said.items())
+        return _applied(types, said), [f"types are named by the comments of the section Masses: {names}"]
     known = {number: masses[str(number)] for number in present if str(number) in masses}
     return _checked_by_masses(where, types, said, known, species)
 

@@ -21,7 +21,11 @@ class Notes:
     def add(self, path: Path, frame: RawFrame, used: tuple[str, ...] = (), columns: bool = False) -> None:
         """Notes of a frame. used: names of values that the caller reads. columns: it may leave some that were read."""
         unread = [f"the column {name}" for name in frame.columns if columns and name not in (*used, "id")]
-        left = [*frame.unused, *unread, *(f"the value {name}" for name in frame.info if name not in (*used, *_OF_FRAMES))]
+        left = [
+            *frame.unused,
+            *unread,
+            *(f"the value {name}" for name in frame.info if name not in (*used, *_OF_FRAMES)),
+        ]
         for collected, texts in ((self._unused, left), (self._remarks, frame.remarks)):
             for text in texts:
                 files = collected.setdefault(text, [])

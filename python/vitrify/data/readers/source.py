@@ -9,16 +9,17 @@ import os
 import stat
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from vitrify.core.errors import VitrifyError, shown
 
 # A packed file of text grows by 3 to 20 times, and by a thousand times if it was made to fill the memory.
 MAX_GROWTH, HARMLESS = 100, 1 << 26  # bytes
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
+T = TypeVar("T")
 _PACKED = {b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7z"}
 _OTHER_TEXT = {
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -86,12 +87,12 @@ def _opened(path: Path) -> io.BufferedReader:
         for magic, opener in _OPENERS.items():
             if start.startswith(magic):
                 return io.BufferedReader(_Unpacking(path, opener(path, "rb")), 1 << 20)
-        return path.open("rb", 1 << 20)
+        return io.BufferedReader(io.FileIO(path), 1 << 20)
     except OSError as error:
         raise VitrifyError(f"{path} cannot be read ({_reason(error)})") from None
 
 
-def _guarded(path: Path, read: Any) -> Any:
+def _guarded(path: Path, read: Callable[[], T]) -> T:
     """The result of `read()`; what compression or the disk raises becomes one line."""
     try:
         return read()
@@ -193,56 +194,3 @@ class Lines:
 def excerpt(text: str) -> str:
     """Text of a file for a message: quoted, in one line, without blanks at its ends, and not too long."""
     return shown(text.strip(), 48)
-
-
-def expand_paths(paths: str | Path | Sequence[str | Path], known: Any) -> list[Path]:
-    """Files for what users write: paths with ~, patterns such as run*.dump, and folders, whose files come in order.
-
-    known: function of a path that says whether a file of a folder can be read; the others of a folder are left out.
-    Paths that are neither patterns nor folders come back as they are, whether they exist or not.
-
-    Raises VitrifyError for a pattern that no file has, and a folder without a file that can be read.
-    """
-    found: list[Path] = []
-    for given in [paths] if isinstance(paths, str | Path) else paths:
-        path = _home(Path(given))
-        if _is_folder(path):
-            inside = sorted(file for file in path.iterdir() if file.is_file() and known(file))
-            if not inside:
-                raise VitrifyError(f"{path} is a folder without a file that can be read here: give files")
-            found += inside
-        elif any(sign in str(path) for sign in "*?[") and not _is_there(path):
-            matches = _matches(path)
-            if not matches:
-                raise VitrifyError(f"no file is called {path}: give a pattern that files have, or their names")
-            found += matches
-        else:
-            found.append(path)
-    return found
-
-
-def _home(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise VitrifyError(f"{path} cannot be found ({error}): give the whole path") from None
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
-def _matches(path: Path) -> list[Path]:
-    import glob
-
-    return sorted(Path(name) for name in glob.glob(str(path), recursive=True) if Path(name).is_file())
