@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from ase.data import atomic_masses, chemical_symbols
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path
+from vitrify.core.locks import claim_file
 
 
 class StructureWriter:
@@ -22,19 +23,21 @@ class StructureWriter:
 
     FILE.extxyz (or .xyz) holds all of them, and appears when the last one is written. FILE.data (or .lmp) is for
     LAMMPS, in metal or lj units, with type labels in the order of the elements; several files are numbered,
-    FILE-1.data. paths: the files written so far. names, masses: as for `lammps_data`.
+    FILE-1.data. paths: the files written so far. inputs: files that `path` must not be. names, masses: as for
+    `lammps_data`.
 
-    Raises VitrifyError for another suffix.
+    Raises VitrifyError for another suffix, for a file that cannot be written, and if another process writes it.
     """
 
     def __init__(
         self,
         path: str | Path,
         count: int,
+        inputs: Sequence[str | Path] = (),
         names: Mapping[int, str] | None = None,
         masses: Mapping[str, float] | None = None,
     ) -> None:
-        self.path, self.count = Path(path).expanduser(), count
+        self.path, self.count, self.inputs = Path(path).expanduser(), count, inputs
         self._names, self._masses = names, masses
         self.paths: list[Path] = []
         self._lammps = self.path.suffix in (".data", ".lmp")
@@ -44,7 +47,7 @@ class StructureWriter:
         self._work: Any = None
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._stack.enter_context(claim_file(self.path, "vitrify generate", self.inputs))
         if not self._lammps:
             self._work = self._stack.enter_context(atomic_path(self.path))
         return self
