@@ -79,6 +79,7 @@ public:
       host.stage = Stage::none;
       running.made->begin(configuration);
       host.stage = Stage::begun;
+      last_ = {this, running.made->closest()};
       host.n_owned = n_owned;
       pooled_features = running.made->pooled_features();
       host.n_pooled = pooled_features.size();

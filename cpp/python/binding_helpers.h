@@ -83,7 +83,8 @@ template <typename T> py::array_t<T> matrix_of(const std::vector<T> &values, py:
 /// A model file in a native engine of class Made, with what its host keeps: one prediction at a time, and timed.
 template <typename Made, typename Host> class BoundEngine {
 public:
-  std::vector<double> closest() const { return turns_.get().made->closest(); }
+  /// Of this thread's last prediction, if other threads use the engine too.
+  std::vector<double> closest() const { return last_.of == this ? last_.closest : turns_.get().made->closest(); }
   std::size_t bytes() const { return turns_.get().made->bytes(); }
   std::pair<double, double> seconds() const { return turns_.get().seconds; }
   py::bytes file_bytes() const { return py::bytes(file_->bytes()); }
@@ -126,11 +127,18 @@ protected:
       predict(*running.made, running.host);
       running.seconds = {std::chrono::duration<double>(built - start).count(),
                          std::chrono::duration<double>(Clock::now() - built).count()};
+      last_ = {this, running.made->closest()};
     });
   }
 
+  struct Last {
+    const BoundEngine *of = nullptr;
+    std::vector<double> closest;
+  };
+
   std::shared_ptr<const ModelFile> file_;
   InTurns<Running> turns_;
+  static inline thread_local Last last_;
 
 private:
   static std::shared_ptr<const ModelFile> file_of(const std::string &path, const char *kind)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.options import integers, option
+from vitrify.core.seeds import check_seed
 from vitrify.lammps_library.commands import potential_from_text
 
 _STEPS = 10
@@ -55,6 +56,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises VitrifyError for numbers that make no sense."""
+        check_seed(self.seed)
         if self.count < 0:
             raise VitrifyError(f"{self.count} structures were asked for: give 0 or more")
         if self.steps < 1:
