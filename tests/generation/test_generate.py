@@ -129,6 +129,14 @@ def test_target_out_of_range_warns_once(sio2):
         ({"n_atoms": 60, "churn": -1.0}, "churn"),
         ({"n_atoms": 60, "seed": -1}, "seed -1 is not allowed"),
         ({"n_atoms": 60, "engine": "jax"}, "engine 'jax'"),
+        ({"n_atoms": 60.5}, r"n_atoms is 60\.5: give a whole number"),
+        ({"n_atoms": "60"}, "n_atoms is '60': give a whole number"),
+        ({"n_atoms": float("nan")}, "n_atoms is nan"),
+        ({"n_atoms": 60, "steps": True}, "steps is True"),
+        ({"n_atoms": 60, "target": {PROPERTY: "stiff"}}, f"the target {PROPERTY} is 'stiff': give a number"),
+        ({"n_atoms": 60, "target": 30}, "target is 30: give properties by name"),
+        ({"n_atoms": 60, "energy": -4.85}, r"energy is -4\.85: give the lowest and the highest"),
+        ({"n_atoms": 60, "energy": (1, 2, 3)}, "energy is"),
         ({"cell": 0.0}, "cell"),
         ({"n_atoms": 1_999_999_998}, "memory"),
     ],
@@ -136,6 +144,12 @@ def test_target_out_of_range_warns_once(sio2):
 def test_what_makes_no_sense_is_refused(sio2, options, words):
     with pytest.raises(VitrifyError, match=words):
         generate(sio2, **options)
+
+
+def test_numbers_of_any_type_are_taken(sio2):
+    plain = generate(sio2, n_atoms=30, steps=2, seed=3, target={PROPERTY: 30})
+    same = generate(sio2, n_atoms=30.0, steps=np.float64(2), seed=np.int64(3), target={PROPERTY: "30"})
+    assert np.array_equal(plain.positions, same.positions)
 
 
 def test_other_kinds_are_refused():

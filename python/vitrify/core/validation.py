@@ -76,6 +76,16 @@ def whole_number(value: object) -> int | None:
     return None
 
 
+def check_count(name: str, value: object, least: int | None = 1) -> int:
+    """A whole number of any type (3, 3.0, numpy's) as an integer; VitrifyError for others, and below `least`."""
+    found = whole_number(value)
+    if found is None:
+        raise VitrifyError(f"{name} is {value!r}: give a whole number")
+    if least is not None and found < least:
+        raise VitrifyError(f"{name} is {found}, but must be at least {least}")
+    return found
+
+
 def parse_values(name: str, texts: Sequence[str], example: str = "shear_modulus=30") -> dict[str, float]:
     """Numbers by name, from texts such as the example.
 

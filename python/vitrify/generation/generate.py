@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.seeds import check_seed
+from vitrify.core.validation import check_count
 from vitrify.generation.request import Request
 from vitrify.kinds import KINDS
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
@@ -101,21 +102,42 @@ def generate_many(
     kind = KINDS[metadata.kind]
     if not kind.has("generate"):
         raise not_a_generator(path, metadata.kind)
-    _check_numbers(count, workers)
+    count, workers = check_count("count", count), check_count("workers", workers)
+    steps = check_count("steps", steps)
+    n_atoms = None if n_atoms is None else check_count("n_atoms", n_atoms, None)
     seed = check_seed(seed, count=count)
     request = Request(
-        range(seed, seed + count), n_atoms, density, cell, composition, target, energy, steps, churn, engine, device,
-        anneal, workers,
+        range(seed, seed + count), n_atoms, density, cell, composition, _numbers(target), _window(energy), steps,
+        churn, engine, device, anneal, workers,
     )  # fmt: skip
     made: Iterator[Atoms] = kind.load("generate")(path, metadata, request)
     return (_relaxed(atoms, corrector, metadata) for atoms in made) if corrector else made
 
 
-def _check_numbers(count: int, workers: int) -> None:
-    if count < 1:
-        raise VitrifyError(f"count is {count}, but must be at least 1")
-    if workers < 1:
-        raise VitrifyError(f"workers is {workers}, but must be at least 1")
+def _numbers(target: Mapping[str, Any] | None) -> Mapping[str, float] | None:
+    """The targets as numbers, which texts such as "30" are, too; VitrifyError for others."""
+    if target is None:
+        return None
+    if not isinstance(target, Mapping):
+        raise VitrifyError(f'target is {target!r}: give properties by name, as in {{"shear_modulus": 30}}')
+    found = {}
+    for name, value in target.items():
+        try:
+            found[name] = float(value)
+        except (TypeError, ValueError):
+            raise VitrifyError(f"the target {name} is {value!r}: give a number") from None
+    return found
+
+
+def _window(energy: Any) -> tuple[float, float] | None:
+    """The lowest and the highest energy; VitrifyError for anything but a pair of numbers."""
+    if energy is None:
+        return None
+    try:
+        low, high = (float(value) for value in energy)
+    except (TypeError, ValueError):
+        raise VitrifyError(f"energy is {energy!r}: give the lowest and the highest, as in (-5.0, -4.9)") from None
+    return low, high
 
 
 def not_a_generator(path: Path, kind: str) -> VitrifyError:

@@ -90,7 +90,7 @@ class GlassCalc(Calculator):
         self.model = _opened(model, "model", engine, device)
         self.barriers = _opened(barriers, "barriers", engine, device)
         self._models: list[Any] = [found for found in (self.model, self.barriers) if found is not None]
-        self._species = species
+        self._species = None if species is None else dict(species)
         self._warned: set[tuple[Path, str]] = set()
         # ASE reads the available properties here; in other calculators this is a class attribute.
         self.implemented_properties = [name for found in self._models for name in _kind(found).properties]
@@ -98,8 +98,11 @@ class GlassCalc(Calculator):
         for found in self._models:
             if check:
                 require_reference(found)
-            # ASE writes the parameters of the calculator into trajectories.
-            self.parameters[str(_kind(found).argument)] = found.path.name
+        # ASE writes the parameters of the calculator into trajectories; they make the same calculator again.
+        given = {"model": _name(model), "barriers": _name(barriers), "species": self._species, "engine": engine}
+        self.parameters.update({name: value for name, value in given.items() if value is not None})
+        if device != "cpu":
+            self.parameters["device"] = device
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
         """Raises VitrifyError, since no setting can be changed later."""
@@ -156,6 +159,11 @@ def _opened(model: str | Path | Engine | None, argument: str, engine: EngineName
         wanted = next(name for name, other in KINDS.items() if other.argument == argument)
         raise wrong_kind(find_model(model), kind, wanted)
     return open_model(model, engine, device)
+
+
+def _name(model: str | Path | Engine | None) -> str | None:
+    """What opens a model again."""
+    return None if model is None else str(model if isinstance(model, str | Path) else model.path)
 
 
 def _kind(model: Engine) -> Kind:
