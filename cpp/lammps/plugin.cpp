@@ -10,6 +10,7 @@
 #include "lammps/symgnn/compute_symgnn_atom.h"
 
 #include "error.h"
+#include "input.h"
 #include "library.h"
 
 // the interface of LAMMPS for plugins: a source tree has its header, and the installed headers lack it
@@ -65,6 +66,12 @@ template <typename Style> static void *create(void *lmp, int narg, char **arg)
   return new Style(static_cast<LAMMPS *>(lmp), narg, arg);
 }
 
+template <typename Style> static Command *create_command(LAMMPS *lmp)
+{
+  check_host(lmp);
+  return new Style(lmp);
+}
+
 template <typename Style> static void *create_alone(void *lmp)
 {
   check_host(static_cast<LAMMPS *>(lmp));
@@ -92,6 +99,8 @@ void lammpsplugin_init(void *lmp, void *handle, void *regfunc)
   enter("compute", "glassvae/latent", "vitrify compute glassvae/latent");
   plugin.creator.v1 = &create_alone<PairGlassVAE>;
   enter("pair", "glassvae", "vitrify pair_style glassvae");
-  plugin.creator.v1 = &create_alone<CreateGlass>;
-  enter("command", "create_glass", "vitrify create_glass");
+
+  // commands outlive "clear", after which LAMMPS would register those of plugins a second time and warn
+
+  (*static_cast<LAMMPS *>(lmp)->input->command_map)["create_glass"] = &create_command<CreateGlass>;
 }

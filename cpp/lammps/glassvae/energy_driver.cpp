@@ -21,6 +21,7 @@ void EnergyDriver::encode()
   const vitrify::Configuration configuration = atoms.find();
   check_numbers(atoms.positions.data(), atoms.nowned, 3, "the position");
   attempt([&] {
+    engine.use_double(update->whichflag == 2);    // 2: a minimizer, which compares energies
     engine.begin(configuration);
     mine = engine.pooled_features();
   });

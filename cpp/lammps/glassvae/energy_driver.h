@@ -46,6 +46,10 @@ public:
 
   bool add_forces(const vitrify::EnergyResult &result);
 
+  // this rank cannot compute this step, and all will stop together
+
+  void fail(const std::string &message);
+
   // before a run: what failed in an earlier one, which ended before it was reported, counts no longer
 
   void forget_failure() { trouble.clear(); }
@@ -61,7 +65,6 @@ private:
   bigint failed_step;
 
   template <typename Action> void attempt(Action &&);
-  void fail(const std::string &);
   void sum_over_ranks();
   void stop_if_failed();
   void check_numbers(const double *, int, int, const std::string &);
