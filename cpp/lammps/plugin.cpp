@@ -12,6 +12,7 @@
 #include "error.h"
 #include "input.h"
 #include "library.h"
+#include "modify.h"
 
 // the interface of LAMMPS for plugins: a source tree has its header, and the installed headers lack it
 
@@ -66,6 +67,20 @@ template <typename Style> static void *create(void *lmp, int narg, char **arg)
   return new Style(static_cast<LAMMPS *>(lmp), narg, arg);
 }
 
+// a fix that replaces one with its ID has the place of that in LAMMPS's list, which is a hole if it cannot be made
+
+template <typename Style> static void *create_fix(void *lmp, int narg, char **arg)
+{
+  try {
+    return create<Style>(lmp, narg, arg);
+  } catch (...) {
+    Modify *modify = static_cast<LAMMPS *>(lmp)->modify;
+    for (int i = modify->nfix - 1; i >= 0; i--)
+      if (!modify->fix[i]) modify->delete_fix(i);
+    throw;
+  }
+}
+
 template <typename Style> static Command *create_command(LAMMPS *lmp)
 {
   check_host(lmp);
@@ -91,7 +106,7 @@ void lammpsplugin_init(void *lmp, void *handle, void *regfunc)
     reinterpret_cast<lammpsplugin_regfunc>(regfunc)(&plugin, lmp);
   };
 
-  plugin.creator.v2 = &create<FixOGN>;
+  plugin.creator.v2 = &create_fix<FixOGN>;
   enter("fix", "ogn", "vitrify fix ogn");
   plugin.creator.v2 = &create<ComputeSymGNNAtom>;
   enter("compute", "symgnn/atom", "vitrify compute symgnn/atom");

@@ -27,7 +27,8 @@ namespace LAMMPS_NS {
 class EnergyDriver : protected Pointers {
 public:
   EnergyDriver(LAMMPS *lmp, ModelHost &host) :
-      Pointers(lmp), atoms(lmp, host), host(host), npooled(0), warned_range(false), warned_close(false), failed_step(0)
+      Pointers(lmp), atoms(lmp, host), ncollective(0.0), host(host), npooled(0), warned_range(false),
+      warned_close(false), failed_step(0)
   {
   }
 
@@ -53,6 +54,10 @@ public:
   // before a run: what failed in an earlier one, which ended before it was reported, counts no longer
 
   void forget_failure() { trouble.clear(); }
+
+  // number of sums and other collective calls so far
+
+  double ncollective;
 
   std::size_t bytes() const;
 

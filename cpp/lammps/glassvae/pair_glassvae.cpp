@@ -28,6 +28,7 @@ PairGlassVAE::PairGlassVAE(LAMMPS *lmp) : Pair(lmp), latent_step(-1), checked_pa
   manybody_flag = 1;
   no_virial_fdotr_compute = 1;
   centroidstressflag = CENTROID_NOTAVAIL;
+  comm_forward = 1;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -141,6 +142,7 @@ void *PairGlassVAE::extract(const char *name, int &dim)
 {
   dim = 0;
   if (host && (strcmp(name, "cut") == 0 || strcmp(name, "cut_global") == 0)) return &host->model.cutoff;
+  if (driver && strcmp(name, "collective_calls") == 0) return &driver->ncollective;
   return nullptr;
 }
 
@@ -152,6 +154,7 @@ void *PairGlassVAE::extract(const char *name, int &dim)
 void PairGlassVAE::check_pairs()
 {
   driver->atoms.hidden = hidden_groups();
+  if (driver->atoms.hidden) comm->forward_comm(this);    // groups may have changed since ghosts were chosen
   if (atom->molecular != Atom::ATOMIC && (neighbor->ago == 0 || !checked_pairs)) check_bonds();
   if (checked_pairs) return;
   checked_pairs = true;
@@ -247,6 +250,21 @@ void PairGlassVAE::store()
     if (vflag_atom)
       for (int k = 0; k < 6; k++) vatom[i][k] += virials[6 * node + k];
   }
+}
+
+/* ----------------------------------------------------------------------
+   groups of ghosts
+------------------------------------------------------------------------- */
+
+int PairGlassVAE::pack_forward_comm(int n, int *list, double *buffer, int, int *)
+{
+  for (int i = 0; i < n; i++) buffer[i] = ubuf(atom->mask[list[i]]).d;
+  return n;
+}
+
+void PairGlassVAE::unpack_forward_comm(int n, int first, double *buffer)
+{
+  for (int i = 0; i < n; i++) atom->mask[first + i] = static_cast<int>(ubuf(buffer[i]).i);
 }
 
 /* ---------------------------------------------------------------------- */

@@ -37,6 +37,8 @@ public:
   void init_style() override;
   double init_one(int, int) override;
   void *extract(const char *, int &) override;
+  int pack_forward_comm(int, int *, double *, int, int *) override;
+  void unpack_forward_comm(int, int, double *) override;
   double memory_usage() override;
 
   // z of this step as the same model sees it in the same engine, if it is known; otherwise a null pointer
