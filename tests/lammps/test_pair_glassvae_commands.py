@@ -186,6 +186,7 @@ def test_fix_gcmc_pays_for_atoms(folder: Path, tmp_path: Path) -> None:
 group cu type 1
 fix 1 cu gcmc 1 8 0 1 29494 50000 -80.0 0.1 full_energy
 thermo_style custom step atoms pe f_1[4] f_1[6]
+thermo_modify norm no format float %.15g
 run 3
 """
     result = run_ok(script(folder / "toy.pt", after=after), tmp_path)
