@@ -51,8 +51,6 @@ def writing(path: str | Path) -> Iterator[None]:
     """
     try:
         yield
-    except BrokenPipeError:
-        raise
     except OSError as error:
         if _is_of_another(error, Path(path)):
             raise
@@ -93,11 +91,13 @@ def require_file(path: Path) -> None:
     """VitrifyError if `path` is there and no file, or a link to where none can be made."""
     try:
         mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         reason = _dangling(path)
         if reason and not Path(os.path.realpath(path)).parent.is_dir():
             raise cannot_write(path, reason) from None
         return
+    except OSError as error:
+        raise cannot_write(path, error) from None
     if stat.S_ISDIR(mode):
         raise cannot_write(path, errno.EISDIR)
     if not stat.S_ISREG(mode):
@@ -209,6 +209,8 @@ def _number(error: BaseException) -> int | None:
 
 def _is_of_another(error: OSError, path: Path) -> bool:
     """Whether the error is of a file that has nothing to do with the output `path`."""
+    if isinstance(error, BrokenPipeError):
+        return True
     if error.filename is None or isinstance(error.filename, int) or is_of_writing(error):
         return False
     named, output = (Path(os.path.realpath(os.fsdecode(name))) for name in (error.filename, path))

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 import vitrify
 from vitrify.core.errors import VitrifyError
+from vitrify.core.files import require_file
 from vitrify.core.locks import claim_file
 from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta, TrajectoryWriter
@@ -66,6 +67,7 @@ def generate(
         seed=seed,
         versions={"vitrify": vitrify.__version__, "lammps": lammps_version()},
     )
+    require_file(Path(out))
     writer = TrajectoryWriter(out, meta)
     if writer.finished.issuperset(range(trajectories)) and not writer.parts.exists():
         return Path(out)
