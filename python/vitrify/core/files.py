@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.signals import undone
 
 _PROBE = 1 << 16  # bytes that must fit into a folder where a program writes
 _LONGEST = 100  # bytes of a file's name that the name of its unfinished copy has; file systems take 255
@@ -35,7 +36,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         _remove_left_over(place)
     work = _unfinished(place, os.getpid())
     try:
-        with writing(final):
+        with writing(final), undone(work.unlink):
             yield work
             os.replace(work, place)
     finally:
