@@ -75,16 +75,26 @@ def _generate(model: str, out: Path, count: int, inputs: Sequence[str], **option
     from vitrify.generation.generate import generate_many
 
     writer = StructureWriter(out, count, inputs)
-    with warnings.catch_warnings(record=True) as caught:
+    missed = 0
+    with warnings.catch_warnings(record=True) as caught, writer:
         warnings.simplefilter("always")
         made = generate_many(model, count, **options)
-    for message in caught:
-        typer.echo(f"warning: {message.message}", err=True)
-    with writer:
+        _say(caught)
         for structure in tqdm(made, total=count, unit="glass", disable=None if count > 1 else True):
+            _say(caught)
+            missed += not structure.info.get("energy_reached", True)
             writer.write(structure)
     for path in writer.paths if count <= 5 else [*writer.paths[:1], *writer.paths[-1:]]:
         typer.echo(f"{path}")
+    if missed:
+        typer.echo(f"{missed} of {count} structures missed the energy that was asked for", err=True)
+
+
+def _say(caught: list[Any]) -> None:
+    """Prints the warnings that were caught since the last time, each once."""
+    for text in dict.fromkeys(str(message.message) for message in caught):
+        typer.echo(f"warning: {text}", err=True)
+    caught.clear()
 
 
 def _corrector(
