@@ -67,8 +67,16 @@ def stopped(error: BaseException) -> tuple[str, int]:
 def leave(message: str, status: int) -> typer.Exit:
     """The exception that ends the command, after one line on stderr."""
     with suppress(OSError, ValueError):  # nobody reads that
+        _end_bars()
         typer.echo(f"vitrify: {one_line(message)}", err=True)
     return typer.Exit(status)
+
+
+def _end_bars() -> None:
+    """Ends the lines of progress bars that are still open."""
+    bars = sys.modules.get("tqdm")
+    for bar in list(getattr(getattr(bars, "tqdm", None), "_instances", ())):
+        bar.close()
 
 
 def explain(error: Exception) -> str:
