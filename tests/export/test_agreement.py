@@ -1,4 +1,4 @@
-"""What export writes, every engine reproduces at once; the tolerance follows from rounding, and real faults are found."""
+"""What export writes, every engine reproduces at once; the tolerance follows from rounding, real faults are found."""
 
 from __future__ import annotations
 
