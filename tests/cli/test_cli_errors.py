@@ -21,7 +21,7 @@ RAISED = {
     "no memory in torch": (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), 1, "not enough memory"),
     "no package": (ModuleNotFoundError("No module named 'umap'", name="umap"), 1, "the package umap"),
     "depth": (RecursionError("maximum recursion depth exceeded"), 1, "RecursionError: maximum"),
-    "a fault": (KeyError("x"), 1, "this is a fault of vitrify"),
+    "a fault": (KeyError("x"), 1, "internal error: KeyError: 'x'"),
     "two lines": (RuntimeError("first\nsecond"), 1, "RuntimeError: first second;"),
     "bytes of a name": (VitrifyError("no file \udcff"), 1, "no file \\udcff"),
     "ctrl-c": (KeyboardInterrupt(), 130, "stopped"),

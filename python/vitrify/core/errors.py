@@ -1,4 +1,4 @@
-"""The one error that users of vitrify see."""
+"""The one error that users of vitrify see, and how its text is shown."""
 
 from __future__ import annotations
 
