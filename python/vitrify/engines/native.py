@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-=======
->>>>>>> main
 from pathlib import Path
 from typing import Any, ClassVar
 
