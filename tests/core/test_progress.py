@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -98,6 +99,7 @@ def test_in_a_real_process_with_and_without_a_terminal() -> None:
     piped = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert piped.stderr == "" and piped.stdout == "item 0\nitem 1\nitem 2\n"
     main, other = pty.openpty()
+    termios.tcsetwinsize(other, (24, 80))
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=other, text=True, check=True)
     os.close(other)
     shown = b""

@@ -20,7 +20,7 @@ from vitrify.core.compositions import (
     start_density,
 )
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import atomic_path, make_folder, require_other, sha256, writing
+from vitrify.core.files import atomic_path, make_folder, require_file, require_other, sha256, writing
 from vitrify.core.lmp_process import LOG, all_cores, follow_lmp, plain_error
 from vitrify.core.locks import claim_file
 from vitrify.core.progress import Meter
@@ -104,6 +104,7 @@ def make_glass(
 
 def _is_made(settings: GlassSettings, path: Path) -> bool:
     """Whether the glass is there; VitrifyError if it is another."""
+    require_file(path)
     if path.exists():
         _check_same(settings, read_recipe(path)["settings"], path)
     return path.exists()

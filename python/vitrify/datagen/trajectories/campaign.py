@@ -14,6 +14,7 @@ import numpy as np
 
 import vitrify
 from vitrify.core.errors import VitrifyError
+from vitrify.core.files import require_file
 from vitrify.core.locks import claim_file
 from vitrify.core.progress import Meter
 from vitrify.core.seeds import check_seed
@@ -68,6 +69,7 @@ def generate(
         seed=seed,
         versions={"vitrify": vitrify.__version__, "lammps": lammps_version()},
     )
+    require_file(Path(out))
     writer = TrajectoryWriter(out, meta)
     if writer.finished.issuperset(range(trajectories)) and not writer.parts.exists():
         return Path(out)
