@@ -8,6 +8,19 @@ namespace vitrify {
 
 namespace {
 
+// Zeros for the atoms and their images.
+EnergyPrediction empty_prediction(const Configuration &c)
+{
+  EnergyPrediction found;
+  found.energies.assign(static_cast<std::size_t>(c.n_owned), 0.0);
+  found.forces.assign(3 * static_cast<std::size_t>(c.n_nodes), 0.0);
+  found.virials.assign(6 * static_cast<std::size_t>(c.n_nodes), 0.0);
+  return found;
+}
+
+EnergyResult places_of(EnergyPrediction &found)
+{ return {found.energies.data(), found.forces.data(), found.virial.data(), found.virials.data()}; }
+
 // The rows of images are added to those of their owners, which are all that is left of (n_nodes, columns).
 void gather(std::vector<double> &values, std::size_t columns, const PeriodicSystem &system, std::size_t n_owned)
 {
@@ -17,27 +30,32 @@ void gather(std::vector<double> &values, std::size_t columns, const PeriodicSyst
   values.resize(columns * n_owned);
 }
 
+void gather(EnergyPrediction &found, const PeriodicSystem &system)
+{
+  gather(found.forces, 3, system, found.energies.size());
+  gather(found.virials, 6, system, found.energies.size());
+}
+
 }    // namespace
 
 EnergyPrediction predict(EnergyEngine &engine, const PeriodicSystem &system)
 {
   const Configuration c = system.configuration();
-  const auto n_owned = static_cast<std::size_t>(c.n_owned), n_nodes = static_cast<std::size_t>(c.n_nodes);
-  EnergyPrediction found;
-  found.energies.assign(n_owned, 0.0);
-  found.forces.assign(3 * n_nodes, 0.0);
-  found.virials.assign(6 * n_nodes, 0.0);
+  EnergyPrediction found = empty_prediction(c);
   engine.begin(c);
   engine.set_pooled(engine.pooled_features().data());
   found.latent = engine.latent();
-  EnergyResult result;
-  result.energies = found.energies.data();
-  result.forces = found.forces.data();
-  result.virials = found.virials.data();
-  result.virial = found.virial.data();
-  engine.finish(engine.pooled_gradient().data(), result);
-  gather(found.forces, 3, system, n_owned);
-  gather(found.virials, 6, system, n_owned);
+  engine.finish(engine.pooled_gradient().data(), places_of(found));
+  gather(found, system);
+  return found;
+}
+
+EnergyPrediction predict(RepulsiveCore &core, const PeriodicSystem &system)
+{
+  const Configuration c = system.configuration();
+  EnergyPrediction found = empty_prediction(c);
+  core.add(c, places_of(found));
+  gather(found, system);
   return found;
 }
 

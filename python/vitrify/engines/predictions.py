@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_MATRIX = np.array([[0, 3, 4], [3, 1, 5], [4, 5, 2]])  # the six numbers of a virial as a symmetric matrix
 
 
 @dataclass(frozen=True)
@@ -27,3 +30,8 @@ class EnergyPrediction:
     def energy(self) -> float:
         """The energy of the whole cell."""
         return float(self.energies.sum())
+
+
+def stress_of(virial: NDArray[np.float64], cell: Any) -> NDArray[np.float64]:
+    """The stress (..., 3, 3) that goes with a virial (..., 6) of C++, xx, yy, zz, xy, xz, yz, in a cell (3, 3) rows."""
+    return -virial[..., _MATRIX] / abs(float(np.linalg.det(cell)))

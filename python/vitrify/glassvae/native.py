@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from vitrify import _core
 from vitrify.engines.native import Array, MeasuredNativeBase, core_errors, flow_velocity
-from vitrify.engines.predictions import EnergyPrediction
+from vitrify.engines.predictions import EnergyPrediction, stress_of
 from vitrify.glassvae.metadata import GlassVAEMetadata
-
-_MATRIX = np.array([[0, 3, 4], [3, 1, 5], [4, 5, 2]])  # xx, yy, zz, xy, xz, yz as a symmetric matrix
 
 
 class NativeGlassVAE(MeasuredNativeBase):
@@ -21,15 +17,14 @@ class NativeGlassVAE(MeasuredNativeBase):
     compiled = "NativeGlassVAE"
     metadata: GlassVAEMetadata
 
-    def predict(self, positions: Any, cell: Any, types: Any) -> EnergyPrediction:
+    def predict(self, positions: Any, cell: Any, types: Any, in_double: bool = False) -> EnergyPrediction:
         """Energies of the atoms, forces, stresses and latent vector, float64, in the model's units.
 
-        positions: (N, 3). cell: (3, 3) rows, any. types: (N,) from 0. Threads may share the model; they take turns.
+        positions: (N, 3). cell: (3, 3) rows, any. types: (N,) from 0. in_double: compute in double precision, whatever
+        the precision of the model. Threads may share the model; they take turns.
         """
-        energies, forces, virial, virials, latent = self._model.predict(positions, cell, types)
-        volume = abs(float(np.linalg.det(cell)))
-        stress, stresses = (-found[..., _MATRIX] / volume for found in (virial, virials))
-        return EnergyPrediction(energies, forces, stress, latent, stresses)
+        energies, forces, virial, virials, latent = self._model.predict(positions, cell, types, in_double)
+        return EnergyPrediction(energies, forces, stress_of(virial, cell), latent, stress_of(virials, cell))
 
     def decode(self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any) -> tuple[Array, Array]:
         """The decoder's mean velocity (N, 3) over a step, and zeros (N, kinds), for latent vector z (L,).
