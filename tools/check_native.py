@@ -102,6 +102,7 @@ def compile_program(build: Build, folder: Path) -> str:
         "CMAKE_CXX_COMPILER": build.compiler,
         "CMAKE_CXX_FLAGS": build.flags,
         "CMAKE_BUILD_TYPE": "Check",  # a type without flags of its own
+        "VITRIFY_KERNELS": "-O1" if "-fsanitize" in build.flags else "-O3",
         "Python_EXECUTABLE": sys.executable,
     }
     configure = ["cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja"]

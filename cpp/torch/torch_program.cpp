@@ -2,6 +2,7 @@
 #include "torch/torch_program.h"
 
 #include "base/error.h"
+#include "base/threads.h"
 #include "modelfile/model_file.h"
 #include "modelfile/operators.h"
 
@@ -23,11 +24,7 @@ namespace {
 
 // One thread for each rank unless the user asks for more, as LAMMPS does.
 void set_threads()
-{
-  const char *variable = std::getenv("OMP_NUM_THREADS");
-  const int threads = variable ? std::atoi(variable) : 1;
-  at::set_num_threads(threads > 0 ? threads : 1);
-}
+{ at::set_num_threads(Threads::from_environment()); }
 
 // A prediction allocates the same large arrays at every step. By default glibc gives them back to the system each time,
 // and a quarter of the time goes into page faults; keep them instead.
