@@ -19,6 +19,9 @@ void bind_ogn_training(pybind11::module_ &module);
 /// The guard of an integrator, as fix ogn has it.
 void bind_guard(pybind11::module_ &module);
 
+/// The range of the training data: composition, density, temperature and closest pairs.
+void bind_validity(pybind11::module_ &module);
+
 /// Models of kind glassvae in the native engine.
 void bind_glassvae(pybind11::module_ &module);
 

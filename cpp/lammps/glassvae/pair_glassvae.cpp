@@ -26,12 +26,16 @@ PairGlassVAE::PairGlassVAE(LAMMPS *lmp) : Pair(lmp), latent_step(-1)
   manybody_flag = 1;
   no_virial_fdotr_compute = 1;
   centroidstressflag = CENTROID_NOTAVAIL;
+  nextra = 1;
+  pvector = new double[nextra];
+  pvector[0] = 0.0;
 }
 
 /* ---------------------------------------------------------------------- */
 
 PairGlassVAE::~PairGlassVAE()
 {
+  delete[] pvector;
   if (!allocated) return;
   memory->destroy(setflag);
   memory->destroy(cutsq);
@@ -69,7 +73,8 @@ void PairGlassVAE::coeff(int narg, char **arg)
 
   driver.reset();
   host.reset(new ModelHost(lmp, "pair_style glassvae", "glassvae"));
-  host->read_arguments(2, narg, arg, {}, true, [](int, int, char **) { return 0; });
+  host->read_arguments(2, narg, arg, {ModelHost::FORCE}, true,
+                       [this](int iarg, int n, char **words) { return host->read_force(iarg, n, words); });
   host->check_system();
   driver.reset(new EnergyDriver(lmp, *host));
   for (int i = 1; i <= atom->ntypes; i++)
@@ -94,7 +99,7 @@ void PairGlassVAE::init_style()
   host->check_neighbors();
   if (!atom->rmass_flag) host->check_masses();
   latent_step = -1;
-  if (driver) driver->forget_failure();
+  if (driver) driver->begin_run();
 }
 
 /* ---------------------------------------------------------------------- */
@@ -123,6 +128,7 @@ void PairGlassVAE::compute(int eflag, int vflag)
   else
     std::fill_n(virial, 6, 0.0);    // until all ranks stop, nobody may read values that are not numbers
   latent_step = update->ntimestep;
+  pvector[0] = comm->me == 0 ? static_cast<double>(driver->watch.outside()) : 0.0;    // compute pair adds up the ranks
 }
 
 /* ----------------------------------------------------------------------

@@ -32,7 +32,7 @@ static bool contains(const std::vector<std::string> &words, const std::string &w
 /* ---------------------------------------------------------------------- */
 
 ModelHost::ModelHost(LAMMPS *lmp, const std::string &_style, const std::string &_kind) :
-    Pointers(lmp), style(_style), kind(_kind), device("cpu"), check_flag(false), next(0), ifirst(0)
+    Pointers(lmp), style(_style), forced(false), kind(_kind), device("cpu"), check_flag(false), next(0), ifirst(0)
 {
 }
 
@@ -58,6 +58,9 @@ void ModelHost::begin_arguments(int iarg, int narg, char **arg, const std::vecto
   while (next < narg && !is_keyword(arg[next]) && static_cast<int>(elements.size()) < atom->ntypes)
     elements.emplace_back(arg[next++]);
   ifirst = next;
+  words_before = style.substr(0, style.find('_')) == "pair" ? "pair_coeff" : style.substr(0, style.find(' '));
+  for (int i = 0; i <= iarg; i++) words_before += std::string(" ") + arg[i];
+  for (int i = next; i < narg; i++) words_after += std::string(" ") + arg[i];
 }
 
 /* ---------------------------------------------------------------------- */
@@ -94,6 +97,25 @@ int ModelHost::read_shared(int narg, char **arg)
     check_flag = utils::logical(FLERR, value, false, lmp) == 1;
   }
   return 2;
+}
+
+/* ---------------------------------------------------------------------- */
+
+int ModelHost::read_force(int iarg, int narg, char **arg)
+{
+  if (iarg + 2 > narg) utils::missing_cmd_args(FLERR, style + " force", error);
+  forced = utils::logical(FLERR, arg[iarg + 1], false, lmp) == 1;
+  return 2;
+}
+
+/* ---------------------------------------------------------------------- */
+
+std::string ModelHost::line_with_species(const std::vector<int> &species) const
+{
+  std::string line = words_before;
+  for (int type = 1; type <= atom->ntypes; type++)
+    line += " " + (species_of_type[type] < 0 ? elements[type - 1] : model.species[species[species_of_type[type]]]);
+  return line + words_after;
 }
 
 /* ----------------------------------------------------------------------

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ase import Atoms
@@ -44,3 +44,14 @@ def types_of(symbols: list[str], metadata: Metadata, species: Mapping[str, str] 
     if missing:
         raise VitrifyError(f"species does not say what {', '.join(missing)} is: the model knows {known}")
     return np.array([metadata.species.index(names[symbol]) for symbol in symbols], dtype=np.int64)
+
+
+def exchange(species: Mapping[str, str] | None, metadata: Metadata, order: Sequence[int]) -> str:
+    """The words that say how to exchange elements, given the species `order[s]` that each species s seems to be."""
+    names = metadata.species
+    right = {name: names[to] for name, to in zip(names, order, strict=True)}
+    if species is None:
+        changes = ", ".join(f"{name} to {other}" for name, other in right.items() if name != other)
+        return f"change the symbols {changes}"
+    changes = ", ".join(f'"{symbol}": "{right.get(name, name)}"' for symbol, name in species.items())
+    return f"use species={{{changes}}}"

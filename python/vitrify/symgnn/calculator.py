@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrify import _core
 from vitrify.core.validation import require_finite
 from vitrify.symgnn.interface import PropertyPredictor
 from vitrify.symgnn.metadata import SymGNNMetadata
@@ -26,6 +28,22 @@ def results(
         "barriers_std": require_finite(deviations, name),
         "barriers_outside": deviations > (model.metadata.validity.max_deviation or np.inf),
     }
+
+
+def impossible(metadata: SymGNNMetadata, found: Mapping[str, Any]) -> str:
+    """Why the properties of `results` are impossible: negative barriers, most atoms unlike the training data; or ""."""
+    return refuse_property(metadata, found["barriers"], found["barriers_std"])
+
+
+def refuse_property(metadata: SymGNNMetadata, values: NDArray[np.float64], deviations: NDArray[np.float64]) -> str:
+    """The same for values and standard deviations (N,) of atoms, as compute symgnn/atom refuses them."""
+    limit = metadata.validity.max_deviation
+    return str(
+        _core.impossible_property(
+            metadata.property.name, metadata.property.unit, len(values), int((values < 0).sum()),
+            float(values.min(initial=np.inf)), int((deviations > limit).sum()) if limit else 0, limit or 0.0,
+        )  # fmt: skip
+    )
 
 
 def quantity(metadata: SymGNNMetadata) -> str:
