@@ -2,6 +2,7 @@
 #include "neighbours/overlaps.h"
 #include "python/binding_helpers.h"
 #include "python/bindings.h"
+#include "rules/elements.h"
 #include "rules/predictions.h"
 #include "rules/range_watch.h"
 #include "rules/validity.h"
@@ -70,12 +71,33 @@ void bind_range(py::module_ &module)
       .def("swapped", &TrainingRange::swapped, "observed"_a, "Whether the elements seem to be in the wrong order.");
 }
 
+void bind_elements(py::module_ &module)
+{
+  using namespace py::literals;
+  module.attr("MASS_TOLERANCE") = MASS_TOLERANCE;
+  py::class_<WrongMass>(module, "WrongMass", "A mass that a model was not trained with; false if all fit.")
+      .def("__bool__", [](const WrongMass &wrong) { return wrong.found; })
+      .def_readonly("index", &WrongMass::index)
+      .def_readonly("mass", &WrongMass::mass)
+      .def_readonly("wanted", &WrongMass::wanted)
+      .def_readonly("order", &WrongMass::order)
+      .def("describe", &describe, "what"_a, "names"_a, "remedy"_a, "The error, with a remedy.");
+  module.def("find_wrong_mass", &find_wrong_mass, "masses"_a, "species"_a, "wanted"_a,
+             "The first of the masses, of types or atoms of these species, that is not the model's.");
+  module.def("species_of_types", &species_of_types, "elements"_a, "n_types"_a, "species"_a, "allow_null"_a,
+             "The model's species of each atom type, -1 for NULL.");
+  module.def("unknown_element", &unknown_element, "element"_a, "where"_a, "species"_a,
+             "The error for an element that a model does not have.");
+  module.def("exchanged", &exchanged, "order"_a, "names"_a, "How species s become species order[s], in words.");
+}
+
 }    // namespace
 
 void bind_validity(py::module_ &module)
 {
   using namespace py::literals;
   bind_range(module);
+  bind_elements(module);
   py::class_<RangeWatch>(module, "RangeWatch", "Tells of each quantity once, and counts structures outside.")
       .def(py::init<TrainingRange>(), "range"_a)
       .def("observe", &RangeWatch::observe, "observed"_a, "Counts a structure; the warning that is due, or \"\".")

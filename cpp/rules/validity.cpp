@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/species_pair.h"
-#include "base/suggestion.h"
+#include "rules/elements.h"
 #include "rules/text.h"
 
 #include <algorithm>
@@ -223,15 +223,7 @@ std::string unlike_training(const std::vector<Finding> &findings)
 
 std::string swapped_elements(const Swap &swap, const std::vector<std::string> &species, const std::string &remedy)
 {
-  std::vector<std::string> names, changes;
-  for (std::size_t s = 0; s < species.size(); ++s) {
-    if (swap.species[s] == static_cast<int>(s)) continue;
-    names.push_back(species[s]);
-    changes.push_back(species[swap.species[s]] + " for " + species[s]);
-  }
-  const bool are_two = names.size() == 2;
-  return "the elements seem to be swapped: " + swap.reason + ", but with " +
-         (are_two ? joined(names, " and ") + " exchanged" : joined(changes, ", ")) +
+  return "the elements seem to be swapped: " + swap.reason + ", but " + exchanged(swap.species, species) +
          " the structure is like the training data: " + remedy;
 }
 

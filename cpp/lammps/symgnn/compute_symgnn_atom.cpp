@@ -326,7 +326,7 @@ void ComputeSymGNNAtom::warn_of_motion()
   warned_motion = true;
   if (comm->me == 0)
     error->warning(FLERR,
-                   fmt::format("compute symgnn/atom: the structure at step {} has {}, and is not at a minimum, where "
+                   fmt::format("compute symgnn/atom: at step {} the structure has {}, and is not at a minimum, where "
                                "the labels of the model belong: use minimize first{}",
                                update->ntimestep, what, has_forces ? "" : ", or velocity all set 0 0 0 if it is"));
 }

@@ -10,6 +10,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from vitrify import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.core.validation import check_cell
 from vitrify.modelfile.metadata import Metadata
@@ -36,9 +37,13 @@ def types_of(symbols: list[str], metadata: Metadata, species: Mapping[str, str] 
     names = {symbol: symbol for symbol in symbols} if species is None else dict(species)
     for symbol, name in names.items():
         if name not in metadata.species:
-            example = f'species={{"{symbol}": "{metadata.species[0]}"}}'
+            where = "" if name == symbol else f" for {symbol}"
+            error = _core.unknown_element(name, where, list(metadata.species))
+            raise VitrifyError(f'{error}: name it, as in species={{"{symbol}": "{metadata.species[0]}"}}')
+        if metadata.units == "metal" and symbol != name and symbol in metadata.species:
             raise VitrifyError(
-                f"the model has no species {name!r} for {symbol}, it knows {known}: name it, as in {example}"
+                f"species says that {symbol} is {name}, but the model has {symbol} itself, so that the elements seem "
+                f'to be swapped: use "{symbol}": "{symbol}", or leave species out'
             )
     missing = sorted(set(symbols) - set(names))
     if missing:

@@ -96,7 +96,9 @@ class GlassCalc(Calculator):
         self.barriers = _opened(barriers, "barriers", engine, device)
         self._models: list[Any] = [found for found in (self.model, self.barriers) if found is not None]
         self._species = species
-        self._watches = [Watch(found.metadata, force, partial(self._exchange, found.metadata)) for found in self._models]
+        self._watches = [
+            Watch(found.metadata, force, partial(self._exchange, found.metadata)) for found in self._models
+        ]
         # ASE reads the available properties here; in other calculators this is a class attribute.
         self.implemented_properties = [name for found in self._models for name in _kind(found).properties]
         super().__init__()

@@ -40,8 +40,13 @@ def refuse_property(metadata: SymGNNMetadata, values: NDArray[np.float64], devia
     limit = metadata.validity.max_deviation
     return str(
         _core.impossible_property(
-            metadata.property.name, metadata.property.unit, len(values), int((values < 0).sum()),
-            float(values.min(initial=np.inf)), int((deviations > limit).sum()) if limit else 0, limit or 0.0,
+            metadata.property.name,
+            metadata.property.unit,
+            len(values),
+            int((values < 0).sum()),
+            float(values.min(initial=np.inf)),
+            int((deviations > limit).sum()) if limit else 0,
+            limit or 0.0,
         )  # fmt: skip
     )
 

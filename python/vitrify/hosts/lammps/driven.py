@@ -72,7 +72,7 @@ def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any
         model: a model file or the name of a shipped model, of kind ogn or symgnn, or of a kind whose energies
             `GlassCalc` gives; a calculator of ASE; or a function from `ase.Atoms` to {"energy", "forces", "stress"}.
         elements: the model's species, or for a calculator the chemical symbol, of each atom type.
-        options: of `Mover` (engine, device, check, langevin, guard), of `BarrierField` (engine, device, check),
+        options: of `Mover` (engine, device, check, langevin, guard), of `BarrierField` (engine, device, check, force),
             or of `EnergyModel` (fix).
 
     Returns:
@@ -101,7 +101,7 @@ def attach_ogn(lmp: Any, model: str | Path, elements: tuple[str, ...], options: 
 
 def attach_barriers(lmp: Any, model: str | Path, elements: tuple[str, ...], options: dict[str, Any]) -> BarrierField:
     """`attach` for a model of a property of each atom."""
-    _known(options, ("engine", "device", "check"), "symgnn")
+    _known(options, ("engine", "device", "check", "force"), "symgnn")
     return BarrierField(lmp, model, elements, **options).create()
 
 

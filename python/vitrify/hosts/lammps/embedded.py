@@ -19,6 +19,7 @@ from vitrify.hosts.lammps.ranks import Ranks
 
 _ENERGY = "vitrify_energy"
 _OGN_KEYWORDS = {"energy": 1, "langevin": 3, "guard": 1}
+_BARRIER_KEYWORDS = {"force": 1}
 
 
 def python_path() -> str:
@@ -130,7 +131,7 @@ class Barriers:
         fix      1 all python/invoke 100 end_of_step barriers      # in every 100th step of a run
         dump     1 all custom 100 out.dump id type x y z d_barrier d_barrier_std
 
-    words: the arguments of `compute ID all symgnn/atom`: MODEL El1 El2 ... and the keywords engine, device and check.
+    words: the arguments of `compute ID all symgnn/atom`: MODEL El1 El2 ... and the keywords engine, device, force and check.
 
     A call raises VitrifyError as `BarrierField`.
     """
@@ -144,7 +145,7 @@ class Barriers:
     def __call__(self, lmp: Any, *_: Any) -> None:
         library = Library(lmp)
         if library.handle not in self._fields:
-            arguments = read_arguments(self.style, self.words, library.setting("ntypes"), {})
+            arguments = read_arguments(self.style, self.words, library.setting("ntypes"), _BARRIER_KEYWORDS)
             options = options_of(self.style, arguments)
             field = BarrierField(lmp, arguments.model, arguments.elements, style=self.style, **options)
             self._fields[library.handle] = field
