@@ -48,10 +48,8 @@ PARTS = {
     "adjust": "training.responses:adjust",
     # Function (metadata, properties of GlassCalc) -> why they are impossible, or "".
     "impossible": "calculator:impossible",
-    # Functions behind GlassCalc: (model, positions (N, 3), cell (3, 3), types (N,)) -> {property: value}; and metadata
-    # -> name of the predicted quantity, for warnings.
+    # Function behind GlassCalc: (model, positions (N, 3), cell (3, 3), types (N,)) -> {property: value}.
     "results": "calculator:results",
-    "quantity": "calculator:quantity",
 }
 _OPTIONAL = ("native", "evaluate", "explain", "generate", "adjust", "impossible")
 

@@ -223,7 +223,7 @@ def test_bad_atoms_are_one_clear_error(model: Path) -> None:
     other, lost = good.copy(), good.copy()
     other.symbols[5] = "Al"
     lost.positions[7, 1] = np.nan
-    refused("no species 'Al' for Al, it knows Cu, Zr: name it", other)
+    refused("element Al is not in the model, which has Cu Zr: name it", other)
     refused(r"the positions of atom 7 are .* \(1 such atoms\)", lost)
     refused(r"pbc is \[True, True, False\]: the model needs all three", changed(pbc=(True, True, False)))
     refused("there are no atoms", Atoms(cell=(5, 5, 5), pbc=True))
@@ -246,7 +246,7 @@ def test_overlapping_atoms_that_break_the_model_are_told(model: Path, monkeypatc
 
 def test_the_species_map_is_checked(model: Path) -> None:
     atoms = as_atoms(glass(), "lj")
-    with pytest.raises(VitrifyError, match="no species 'Ar' for Ar"):
+    with pytest.raises(VitrifyError, match="element Ar is not in the model"):
         GlassCalc(barriers=model).get_property("barriers", atoms)
     with pytest.raises(VitrifyError, match="species does not say what Kr is"):
         GlassCalc(barriers=model, species={"Ar": "Cu"}).get_property("barriers", atoms)

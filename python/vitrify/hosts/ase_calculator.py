@@ -21,8 +21,7 @@ from vitrify.engines.open import EngineName, open_model
 from vitrify.engines.replay import require_reference
 from vitrify.kinds import KINDS, Kind
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
-from vitrify.modelfile.metadata import Metadata
-from vitrify.modelfile.validity import Order, Watch, closest_of
+from vitrify.modelfile.validity import Watch, closest_of
 
 
 class GlassCalc(Calculator):
@@ -97,7 +96,7 @@ class GlassCalc(Calculator):
         self._models: list[Any] = [found for found in (self.model, self.barriers) if found is not None]
         self._species = species
         self._watches = [
-            Watch(found.metadata, force, partial(self._exchange, found.metadata)) for found in self._models
+            Watch(found.metadata, force, partial(exchange, species, found.metadata)) for found in self._models
         ]
         # ASE reads the available properties here; in other calculators this is a class attribute.
         self.implemented_properties = [name for found in self._models for name in _kind(found).properties]
@@ -148,10 +147,6 @@ class GlassCalc(Calculator):
     def outside(self) -> int:
         """The number of predictions so far whose structure lay outside of the training data of a model."""
         return sum(watch.outside for watch in self._watches)
-
-    def _exchange(self, metadata: Metadata, order: Order) -> str:
-        """How to exchange the elements of the atoms."""
-        return exchange(self._species, metadata, order)
 
 
 def _opened(model: str | Path | Engine | None, argument: str, engine: EngineName | None, device: str) -> Any:

@@ -35,8 +35,9 @@ def observed(
 ) -> Any:  # fmt: skip
     """What is known of a structure, as `_core.Observed`.
 
-    types: (N,) from 0. volume: of the cell, in the unit of length cubed; 0 if the model does not see all atoms. closest:
-    smallest distance of each pair of species a >= b, at a (a + 1) / 2 + b. temperature: of models that move atoms.
+    types: (N,) from 0. volume: of the cell, in the unit of length cubed; 0 if the model does not see all atoms.
+    closest: smallest distance of each pair of species a >= b, at a (a + 1) / 2 + b. temperature: of models that move
+    atoms.
     """
     counts = np.bincount(types, minlength=len(metadata.species)).astype(float).tolist()
     return _core.Observed(

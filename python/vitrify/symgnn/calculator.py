@@ -37,20 +37,14 @@ def impossible(metadata: SymGNNMetadata, found: Mapping[str, Any]) -> str:
 
 def refuse_property(metadata: SymGNNMetadata, values: NDArray[np.float64], deviations: NDArray[np.float64]) -> str:
     """The same for values and standard deviations (N,) of atoms, as compute symgnn/atom refuses them."""
-    limit = metadata.validity.max_deviation
-    return str(
-        _core.impossible_property(
-            metadata.property.name,
-            metadata.property.unit,
-            len(values),
-            int((values < 0).sum()),
-            float(values.min(initial=np.inf)),
-            int((deviations > limit).sum()) if limit else 0,
-            limit or 0.0,
-        )  # fmt: skip
+    limit = metadata.validity.max_deviation or 0.0
+    reason: str = _core.impossible_property(
+        metadata.property.name,
+        metadata.property.unit,
+        atoms=len(values),
+        negative=int((values < 0).sum()),
+        lowest=float(values.min(initial=np.inf)),
+        outside=int((deviations > limit).sum()) if limit else 0,
+        limit=limit,
     )
-
-
-def quantity(metadata: SymGNNMetadata) -> str:
-    """The name of the predicted quantity."""
-    return metadata.property.name
+    return reason

@@ -73,7 +73,7 @@ def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any
             `GlassCalc` gives; a calculator of ASE; or a function from `ase.Atoms` to {"energy", "forces", "stress"}.
         elements: the model's species, or for a calculator the chemical symbol, of each atom type.
         options: of `Mover` (engine, device, check, langevin, guard), of `BarrierField` (engine, device, check, force),
-            or of `EnergyModel` (fix).
+            or of `EnergyModel` (fix; force, of a model file).
 
     Returns:
         OGNRun, BarrierField or EnergyModel.
@@ -90,7 +90,7 @@ def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any
         raise VitrifyError(f"{model} makes structures: use vitrify.lammps.create_glass(lmp, {str(model)!r}, elements)")
     from vitrify.hosts.ase_calculator import GlassCalc
 
-    return _energies(lmp, GlassCalc(model), elements, options)
+    return _energies(lmp, GlassCalc(model, force=options.pop("force", False)), elements, options)
 
 
 def attach_ogn(lmp: Any, model: str | Path, elements: tuple[str, ...], options: dict[str, Any]) -> OGNRun:

@@ -131,7 +131,8 @@ class Barriers:
         fix      1 all python/invoke 100 end_of_step barriers      # in every 100th step of a run
         dump     1 all custom 100 out.dump id type x y z d_barrier d_barrier_std
 
-    words: the arguments of `compute ID all symgnn/atom`: MODEL El1 El2 ... and the keywords engine, device, force and check.
+    words: the arguments of `compute ID all symgnn/atom`: MODEL El1 El2 ... and the keywords engine, device, force
+    and check.
 
     A call raises VitrifyError as `BarrierField`.
     """
