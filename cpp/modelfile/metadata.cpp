@@ -2,6 +2,7 @@
 #include "modelfile/metadata.h"
 
 #include "base/error.h"
+#include "modelfile/metadata_bounds.h"
 #include "modelfile/metadata_format.h"
 
 #include <algorithm>
@@ -108,6 +109,7 @@ Metadata parse(const json &document)
   metadata.format->read(document, metadata);
   metadata.validity = parse_validity(document.at("validity"), metadata);
   metadata.reference = parse_reference(document.at("reference"), metadata);
+  check_bounds(document, metadata);
   return metadata;
 }
 
@@ -130,6 +132,13 @@ int GeneratorMetadata::property_index(const std::string &name) const
   for (std::size_t i = 0; i < properties.size(); ++i)
     if (properties[i].name == name) return static_cast<int>(i);
   return -1;
+}
+
+std::vector<std::string> known_kinds()
+{
+  std::vector<std::string> kinds;
+  for (const MetadataFormat *format : FORMATS) kinds.emplace_back(format->kind);
+  return kinds;
 }
 
 Metadata parse_metadata(const std::string &text, const std::string &path)

@@ -115,6 +115,9 @@ struct Metadata : IntegratorMetadata, PropertyMetadata, LatentMetadata {
   int species_index(const std::string &name) const;
 };
 
+/// The kinds of models that `parse_metadata` knows.
+std::vector<std::string> known_kinds();
+
 /// Parses and checks vitrify.json; throws Error that begins with `path`.
 Metadata parse_metadata(const std::string &text, const std::string &path);
 

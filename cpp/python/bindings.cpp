@@ -4,10 +4,12 @@
 #include "base/error.h"
 #include "modelfile/model_file.h"
 #include "modelfile/operators.h"
+#include "neighbours/images.h"
 #include "simd/instruction_set.h"
 
 #include <pybind11/stl.h>
 
+#include <array>
 #include <exception>
 #include <string>
 
@@ -32,6 +34,19 @@ PYBIND11_MODULE(_core, module)
       py::arg("path"),
       "The text of vitrify.json in a model file, after every check that the LAMMPS plugin makes before it loads a "
       "model.");
+  module.attr("kinds") = vitrify::known_kinds();
+  module.def(
+      "check_metadata", [](const std::string &text, const std::string &path) { vitrify::parse_metadata(text, path); },
+      py::arg("text"), py::arg("path"),
+      "Raises VitrifyError for a text of vitrify.json that the LAMMPS plugin refuses; path is for messages.");
+  module.def(
+      "check_images",
+      [](const std::array<vitrify::Vector3, 3> &cell, std::size_t n, double cutoff) {
+        vitrify::check_images(cell, {true, true, true}, n, cutoff);
+      },
+      py::arg("cell"), py::arg("n"), py::arg("cutoff"),
+      "Raises VitrifyError if n atoms in a periodic cell (3, 3) have more images or neighbours within the cutoff than "
+      "memory holds.");
   module.def(
       "has_native_weights", [](const std::string &path) { return vitrify::ModelFile(path).has_native_weights(); },
       py::arg("path"), "True if the native engine can run the model file.");

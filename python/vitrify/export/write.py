@@ -44,6 +44,11 @@ def save_model(module: nn.Module, metadata: Metadata, path: str | Path) -> None:
     TorchScript's debug records, which hold paths of the machine that exported it. A module that the native engine can
     run brings its weights a second time, as plain tensors.
     """
+    with atomic_path(path) as work:
+        _write_archive(module, metadata, work)
+
+
+def _write_archive(module: nn.Module, metadata: Metadata, path: Path) -> None:
     buffer = io.BytesIO()
     extra: dict[str, str | bytes] = {METADATA_NAME: metadata.to_json()}
     if metadata.hyperparameters:
@@ -52,7 +57,7 @@ def save_model(module: nn.Module, metadata: Metadata, path: str | Path) -> None:
     with quiet_torchscript():
         scripted = module if isinstance(module, torch.jit.ScriptModule) else torch.jit.script(module.eval())
         torch.jit.save(scripted, buffer, _extra_files=extra)
-    with atomic_path(path) as work, zipfile.ZipFile(buffer) as raw, zipfile.ZipFile(work, "w") as archive:
+    with zipfile.ZipFile(buffer) as raw, zipfile.ZipFile(path, "w") as archive:
         for name in raw.namelist():
             if not name.endswith(".debug_pkl"):
                 archive.writestr(zipfile.ZipInfo(name), raw.read(name))
@@ -100,7 +105,7 @@ def export_model(
     }
     metadata = make_metadata(described, path)
     with atomic_path(path) as work:
-        save_model(eager, metadata, work)
+        _write_archive(eager, metadata, work)
         require_reference(load_model(work))
     return load_model(path)
 

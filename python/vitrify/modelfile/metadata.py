@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.kinds import KINDS
 
@@ -220,7 +221,10 @@ def parse_metadata(text: str | bytes, path: Path) -> Metadata:
             f"{path} has schema {values.get('schema')!r}, this vitrify reads schema {SCHEMA}: "
             "update vitrify, or export the model with this version"
         )
-    return make_metadata(values, path)
+    found = make_metadata(values, path)
+    if found.kind in _core.kinds:  # a kind from outside may have no compiled part
+        _core.check_metadata(text, str(path))
+    return found
 
 
 def make_metadata(values: dict[str, Any], path: str | Path) -> Metadata:
