@@ -36,7 +36,7 @@ std::string RangeWatch::summary(const std::string &what) const
   for (std::size_t q = 0; q < QUANTITIES; ++q)
     if (counts_[q] > 0) parts += (parts.empty() ? "" : ", ") + std::string(NAMES[q]) + " " + std::to_string(counts_[q]);
   return std::to_string(outside_) + " of " + std::to_string(observed_) + " " + what +
-         " were unlike the training data (" + parts + ")";
+         (outside_ == 1 ? " was" : " were") + " unlike the training data (" + parts + ")";
 }
 
 void RangeWatch::restart_counts()

@@ -78,8 +78,7 @@ std::string ModelWatch::hint(const vitrify::Observed &observed) const
 {
   const vitrify::Swap swap = watch.range().swapped(observed);
   if (swap.species.empty()) return "";
-  return fmt::format(" (are the elements swapped? {} would fit the training data)",
-                     host.line_with_species(swap.species));
+  return fmt::format(" (are the elements swapped? use {})", host.line_with_species(swap.species));
 }
 
 /* ---------------------------------------------------------------------- */

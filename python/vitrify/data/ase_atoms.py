@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from vitrify import _core
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.core.validation import check_cell
 from vitrify.modelfile.metadata import Metadata

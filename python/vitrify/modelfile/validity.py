@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrify import _core
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.modelfile.metadata import Metadata
 
 Order = Sequence[int]  # the species that each species of a structure seems to be
-FORCE = "or force=True if that is meant"
 
 
 def training_range(metadata: Metadata) -> Any:
@@ -75,30 +74,35 @@ def outside(
     return [finding.sentence for finding in found]
 
 
+class Impossible(VitrifyError):
+    """A structure or prediction that no training covers."""
+
+
 class Watch:
     """Compares structures with the range of a model, tells of each quantity once, and counts structures outside.
 
-    force: warn of impossible structures (two atoms in one place, swapped elements) instead of refusing them.
-    remedy: the words that say how to exchange the elements, given the species that each species seems to be.
+    force: warn of impossible structures (two atoms in one place, swapped elements) instead of refusing them. word: the
+    option of the host that does so. remedy: the words that say how to exchange the elements, given the species that
+    each species seems to be.
     """
 
-    def __init__(self, metadata: Metadata, force: bool = False, remedy: Callable[[Order], str] | None = None) -> None:
-        self.metadata, self.force, self.remedy = metadata, force, remedy or self._exchange
+    def __init__(
+        self, metadata: Metadata, force: bool = False, remedy: Callable[[Order], str] | None = None,
+        word: str = "force=True",
+    ) -> None:  # fmt: skip
+        self.metadata, self.force, self.remedy, self.word = metadata, force, remedy or self._exchange, word
         self._watch = _core.RangeWatch(training_range(metadata))
         self._forced: set[str] = set()
+        self._before = 0  # structures outside in earlier runs
 
     def __reduce__(self) -> Any:
-        return Watch, (self.metadata, self.force, None if self.remedy == self._exchange else self.remedy)
-
-    @property
-    def seen(self) -> int:
-        """Structures so far."""
-        return int(self._watch.observed)
+        remedy = None if self.remedy == self._exchange else self.remedy
+        return Watch, (self.metadata, self.force, remedy, self.word)
 
     @property
     def outside(self) -> int:
-        """Of these, structures outside of the training data."""
-        return int(self._watch.outside)
+        """Structures so far that lay outside of the training data."""
+        return self._before + int(self._watch.outside)
 
     def look(
         self, types: NDArray[np.int64], volume: float, closest: Sequence[float] | None = None,
@@ -114,8 +118,22 @@ class Watch:
         text = self._watch.observe(found)
         return [*due, text] if text else due
 
+    def preview(self, types: NDArray[np.int64], volume: float, temperature: float | None = None) -> str:
+        """The warning that is due for a structure that the model has not seen yet, or ""."""
+        return str(self._watch.preview(observed(self.metadata, types, volume, None, temperature)))
+
+    def begin_run(self) -> None:
+        """Begins to count for another run."""
+        self._before = self.outside
+        self._watch.restart_counts()
+
+    def hint(self, types: NDArray[np.int64], closest: Sequence[float] | None) -> str:
+        """A hint at another order of the elements that would fit the training data better, for a refusal; or ""."""
+        swap = self._watch.range.swapped(observed(self.metadata, types, 0.0, closest))
+        return f" (are the elements swapped? {self.remedy(swap.species)})" if swap else ""
+
     def summary(self, what: str) -> str:
-        """How many structures were outside, as a sentence, or "". what: the structures, in the plural."""
+        """How many structures of this run were outside, as a sentence, or "". what: the structures, in the plural."""
         return str(self._watch.summary(what))
 
     def _refuse(self, found: Any, impossible: str) -> list[str]:
@@ -123,12 +141,11 @@ class Watch:
         reasons = {"place": rules.impossible(found)}
         swap = rules.swapped(found)
         if swap and swap.certain:
-            remedy = f"{self.remedy(swap.species)}, {FORCE}"
-            reasons["order"] = _core.swapped_elements(swap, list(self.metadata.species), remedy)
-        reasons["prediction"] = impossible and f"{impossible}, {FORCE}"
+            reasons["order"] = _core.swapped_elements(swap, list(self.metadata.species), self.remedy(swap.species))
+        reasons["prediction"] = impossible
         due = {what: reason for what, reason in reasons.items() if reason}
         if due and not self.force:
-            raise VitrifyError(next(iter(due.values())))
+            raise Impossible(f"{next(iter(due.values()))}, or {self.word} if that is meant")
         new = [reason for what, reason in due.items() if what not in self._forced]
         self._forced.update(due)
         return new

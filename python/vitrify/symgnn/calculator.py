@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrify import _core
+from vitrify.core.compiled import _core
 from vitrify.core.validation import require_finite
 from vitrify.symgnn.interface import PropertyPredictor
 from vitrify.symgnn.metadata import SymGNNMetadata

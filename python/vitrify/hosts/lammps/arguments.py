@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vitrify import _core
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.modelfile.metadata import Metadata
 from vitrify.ogn.step import Langevin

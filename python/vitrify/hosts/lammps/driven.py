@@ -55,9 +55,11 @@ class OGNRun(Mover):
             raise self.system.error(f"{strides} strides: give a number that is not negative")
         self.library.command("run 0 post no")
         self.ranks.together(self.start_run)
+        self.begin_run()
         for _ in range(strides):
             self.move(self.library.step + 1)
             self.library.command("run 1 pre no post no")
+        self.end_run()
 
 
 def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any:

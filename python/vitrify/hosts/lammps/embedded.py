@@ -93,6 +93,8 @@ class OGN:
         if self._watch is not None:
             self.ranks.together(self.mover.start_run)
             self._watch.compare()
+            self.mover.end_run()  # of the run before
+            self.mover.begin_run()
         if self.mover.needs_energy:
             self.mover.set_energy(self.library.scalar("thermo_pe"))
         self.mover.move(self.library.step)
@@ -114,6 +116,11 @@ class OGN:
 
     def final_integrate_respa(self, *_: Any) -> None:
         """LAMMPS requires this method, but never calls it."""
+
+    def __del__(self) -> None:
+        """Says how many strides of the last run were outside of the training data, which no callback is called for."""
+        if hasattr(self, "mover"):
+            self.mover.end_run()
 
     def reset_dt(self) -> None:
         """Does nothing, since the timestep is checked in every step."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vitrify import _core
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.hosts.lammps.system import System
 from vitrify.kinds import KINDS
