@@ -157,6 +157,7 @@ class OGNDynamics(MolecularDynamics):
         """Runs the dynamics as a generator, as in ASE; a run with refused strides ends with a count of them."""
         self._fallbacks_of_run = 0
         guard = self.stepper.guard
+        self._check_number()
         if text := guard.begin_run(self.atoms.cell.array, self._types, self._model_masses, self.velocities):
             _warn(f"at step {self.current_step} {text}")
         yield from super().irun(steps)
@@ -164,6 +165,10 @@ class OGNDynamics(MolecularDynamics):
             _warn(_core.describe_fallbacks(self._fallbacks_of_run))
         if text := guard.watch.summary("strides"):
             _warn(text)
+
+    def _check_number(self) -> None:
+        if len(self.atoms) != len(self._types):
+            raise VitrifyError(f"the number of atoms changed from {len(self._types)} to {len(self.atoms)}: start again")
 
     @property
     def strides_outside(self) -> int:
@@ -204,8 +209,7 @@ class OGNDynamics(MolecularDynamics):
     def step(self) -> None:
         """One stride, with energy control around it."""
         atoms = self.atoms
-        if len(atoms) != len(self._types):
-            raise VitrifyError(f"the number of atoms changed from {len(self._types)} to {len(atoms)}: start again")
+        self._check_number()
         if self._energy == "rescale" and self._total is None:
             self._total = self._energy_to_hold()
         velocities = self._thermalise(self.velocities, half=0)
