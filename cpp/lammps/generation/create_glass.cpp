@@ -66,7 +66,7 @@ void CreateGlass::generate()
   vitrify::GlassRequest request;
   request.cell = {{{domain->xprd, 0.0, 0.0}, {domain->xy, domain->yprd, 0.0}, {domain->xz, domain->yz, domain->zprd}}};
   request.steps = steps;
-  request.seed = static_cast<std::uint32_t>(seed);
+  request.seed = seed;
   request.churn = churn;
   const std::string request_words = generator.latents() ? set_latent(generator, request) : set_targets(model, request);
   set_counts(generator, types_by_species, request);

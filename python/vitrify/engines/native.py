@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -82,15 +81,6 @@ def make_generator(path: Path) -> Any:
     """The compiled sampler (`_core.Generator`) of a model file of a generator or a latent model."""
     with core_errors():
         return _core.Generator(str(path))
-
-
-def push_apart(cell: Any, positions: Any, types: Any, min_distance: Sequence[float]) -> Array:
-    """Wrapped positions (N, 3) after pairs closer than `min_distance` have been moved apart.
-
-    min_distance: of each pair of species a >= b, at a (a + 1) / 2 + b, in the unit of the positions.
-    """
-    moved, _ = _core.push_apart(cell, positions, types, list(min_distance))
-    return np.asarray(moved)
 
 
 def has_native_weights(name: str | Path) -> bool:

@@ -91,7 +91,7 @@ class LatentSampler:
             )
         self.metadata, self.request, self.path = metadata, request, path
         self.sampler = make_sampler(path, metadata, engine, device, decoder=True)
-        self.draw(0)  # raises an error at once if no z has an energy in the window
+        self.draw(1)  # raises an error at once if no z has an energy in the window
 
     def draw(self, seed: int) -> tuple[np.ndarray, float]:
         """The latent vector z (latent,) of a seed, and the energy for each atom that was drawn with it."""

@@ -15,6 +15,7 @@ from vitrify.amshortcut.evaluate.settings import Settings
 from vitrify.analysis.ensembles import mass_densities
 from vitrify.analysis.rings import mean_ring_size
 from vitrify.core.errors import VitrifyError, did_you_mean
+from vitrify.core.seeds import later_seed
 from vitrify.datagen.structures.elastic import elastic_constants, shear_modulus, youngs_modulus
 from vitrify.generation.relaxation import charges_of, correct, inherent_energy
 
@@ -86,13 +87,13 @@ def _one(
     Sequence[str], settings: Settings, steps: int, number: int,
 ) -> float:  # fmt: skip
     try:
-        atoms = generate(like, steps=steps, seed=settings.seed + number, target=asked, free=True)
+        atoms = generate(like, steps=steps, seed=later_seed(settings.seed, number), target=asked, free=True)
         if settings.potential:
             atoms = correct(
                 atoms, settings.potential, species=species, temperature=settings.temperature,
                 final_temperature=settings.final_temperature, timestep=settings.timestep,
                 steps=settings.corrector_steps if settings.temperature else 0,
-                iterations=max(100, settings.corrector_iterations), seed=settings.seed + number,
+                iterations=max(100, settings.corrector_iterations), seed=later_seed(settings.seed, number),
             )  # fmt: skip
         return of(atoms)
     except VitrifyError:

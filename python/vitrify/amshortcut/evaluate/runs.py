@@ -21,6 +21,7 @@ from vitrify.amshortcut.evaluate.settings import Settings
 from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path, writing
+from vitrify.core.seeds import later_seed
 from vitrify.generation.relaxation import correct
 
 Generate = Callable[..., Atoms]
@@ -141,7 +142,7 @@ class Runs:
             self.like,
             f"{steps} steps",
             lambda number, like: self.generate(
-                like, steps=steps, seed=seed + number, target=dict(self.settings.condition)
+                like, steps=steps, seed=later_seed(seed, number), target=dict(self.settings.condition)
             ),
         )
         return Run("generated", steps, samples, cpu, refused=len(self.like) - len(samples))
@@ -155,7 +156,7 @@ class Runs:
             return correct(
                 atoms, s.potential, species=self.species, temperature=s.temperature,
                 final_temperature=s.final_temperature, steps=steps, timestep=s.timestep,
-                iterations=s.corrector_iterations, seed=s.seed + number,
+                iterations=s.corrector_iterations, seed=later_seed(s.seed, number),
             )  # fmt: skip
 
         samples, cpu = self._each(run.samples, f"{run.steps} steps, corrector", relaxed)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.options import integers, option
+from vitrify.core.seeds import check_seed
 from vitrify.lammps_library.commands import potential_from_text
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises VitrifyError for numbers that make no sense."""
+        check_seed(self.seed)
         if self.samples < 2:
             raise VitrifyError(f"samples is {self.samples}, but must be at least 2")
         if not self.sampling_steps or min(self.sampling_steps) < 1:

@@ -23,6 +23,7 @@ import vitrify
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.core.files import append, atomic_path, writing
 from vitrify.core.locks import claim_file
+from vitrify.core.seeds import check_seed
 from vitrify.datagen.structures import recipes
 from vitrify.datagen.structures.recipes import Recipe
 from vitrify.datagen.structures.stepwise_quench import QUENCHES
@@ -71,8 +72,7 @@ def make_ensemble(
     recipe = make_recipe(system, settings)
     if count < 1:
         raise VitrifyError(f"count is {count}, but must be at least 1")
-    if seed < 0:
-        raise VitrifyError(f"seed is {seed}, but must be at least 0")
+    seed = check_seed(seed)
     if not path.name.endswith(_SUFFIXES):
         raise VitrifyError(f"the structures cannot be written to {path}: give a name that ends with .extxyz.gz")
     header = _header(recipe, seed)

@@ -15,7 +15,9 @@ from tqdm import tqdm
 
 import vitrify
 from vitrify.core.errors import VitrifyError
+from vitrify.core.files import require_file
 from vitrify.core.locks import claim_file
+from vitrify.core.seeds import check_seed
 from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta, TrajectoryWriter
 from vitrify.datagen.trajectories.systems import System, get_system
@@ -53,6 +55,7 @@ def generate(
     ):
         if value < 1:
             raise VitrifyError(f"{name} is {value}, but must be at least 1")
+    seed = check_seed(seed)
     chosen = get_system(system).with_settings(atoms, md_timestep, temperature, density)
     meta = TrajectoryMeta(
         system=chosen.name,
@@ -66,6 +69,7 @@ def generate(
         seed=seed,
         versions={"vitrify": vitrify.__version__, "lammps": lammps_version()},
     )
+    require_file(Path(out))
     writer = TrajectoryWriter(out, meta)
     if writer.finished.issuperset(range(trajectories)) and not writer.parts.exists():
         return Path(out)

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from vitrify.analysis.novelty import novelty
 from vitrify.core.errors import VitrifyError
+from vitrify.core.seeds import later_seed
 from vitrify.data.datasets import evenly_spread
 from vitrify.data.frames import Frame
 from vitrify.datagen.structures.elastic import relaxed
@@ -76,7 +77,7 @@ def decode_positions(
         return opened.decode(state.positions, state.cell, state.elements, time, step, z)
 
     state = sample(network, process, process.start(frame.cell, np.sort(frame.types), seed), Steps(steps), seed)
-    return repaired(state.positions, state.elements.argmax(1), frame.cell, opened.metadata)
+    return repaired(state.positions, state.elements.argmax(1), frame.cell, opened.metadata, gate=False)
 
 
 def as_atoms(opened: TorchGlassVAE, positions: np.ndarray, types: np.ndarray, cell: np.ndarray) -> Atoms:
@@ -136,7 +137,7 @@ def _generate(
         for low, high in pairwise(edges.tolist())
     ]
     for number in tqdm(range(settings.count), desc="generated", unit="structure", disable=not progress):
-        seed = settings.seed + number
+        seed = later_seed(settings.seed, number)
         atoms = free.make(seed)
         made.append(atoms)
         energies["random"].append(_at_rest(opened, atoms, settings))
