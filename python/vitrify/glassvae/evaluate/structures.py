@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from tqdm import tqdm
 
 from vitrify.analysis.novelty import novelty
 from vitrify.core.errors import VitrifyError, VitrifyWarning
+from vitrify.core.progress import counted
 from vitrify.core.seeds import later_seed
 from vitrify.data.datasets import evenly_spread
 from vitrify.data.frames import Frame
@@ -36,7 +36,7 @@ def decoded_structures(found: Predictions, settings: Settings, progress: bool) -
     thermal = np.flatnonzero(found.test.thermal)
     chosen = thermal[evenly_spread(len(thermal), settings.count)]
     decoded, energies = [], []
-    for number in tqdm(chosen, desc="decoded", unit="structure", disable=not progress):
+    for number in counted(chosen, "decoded", "structure", progress):
         frame, z = frames[number], found.predicted[number].latent
         positions, types = decode_positions(opened, frame, z, settings.steps, settings.seed)
         decoded.append(rdf.of(positions, frame.cell, types, len(opened.metadata.species)))
@@ -138,7 +138,7 @@ def _generate(
         )
         for low, high in pairwise(edges.tolist())
     ]
-    for number in tqdm(range(settings.count), desc="generated", unit="structure", disable=not progress):
+    for number in counted(range(settings.count), "generated", "structure", progress):
         seed = later_seed(settings.seed, number)
         atoms = free.make(seed)
         made.append(atoms)
