@@ -28,8 +28,8 @@ namespace LAMMPS_NS {
 class EnergyDriver : protected Pointers {
 public:
   EnergyDriver(LAMMPS *lmp, ModelHost &host) :
-      Pointers(lmp), atoms(lmp, host), watch(lmp, host, host.forced, "force yes"), host(host), npooled(0),
-      failed_step(0)
+      Pointers(lmp), atoms(lmp, host), watch(lmp, host, host.forced, "force yes"), ncollective(0.0), host(host),
+      npooled(0), failed_step(0)
   {
   }
 
@@ -49,9 +49,17 @@ public:
 
   bool add_forces(const vitrify::EnergyResult &result);
 
+  // this rank cannot compute this step, and all will stop together
+
+  void fail(const std::string &message);
+
   // before a run: what failed in an earlier one, which ended before it was reported, counts no longer
 
   void begin_run();
+
+  // number of sums and other collective calls so far
+
+  double ncollective;
 
   std::size_t bytes() const;
 
@@ -64,7 +72,6 @@ private:
   bigint failed_step;
 
   template <typename Action> void attempt(Action &&);
-  void fail(const std::string &);
   void sum_over_ranks();
   void stop_if_failed();
   void check_numbers(const double *, int, int, const std::string &);
