@@ -66,12 +66,25 @@ def orderly() -> Iterator[None]:
     """Lets Ctrl-C raise KeyboardInterrupt, and SIGTERM and SIGHUP `Stopped`, in the main thread."""
     mine = [n for n in (signal.SIGINT, *ENDING) if is_usual(n) and signal.getsignal(n) is not raise_stopped]
     before: dict[int, Any] = {number: signal.signal(number, raise_stopped) for number in mine}
+    hook = sys.unraisablehook
+    if mine:
+        sys.unraisablehook = lambda found: _again(found.exc_value) or hook(found)
     try:
         with _watched(bool(mine)):
             yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _again(error: BaseException | None) -> bool:
+    """Sends a signal again that came within a destructor, where Python drops what is raised; True if that was one."""
+    if not isinstance(error, KeyboardInterrupt | Stopped):
+        return False
+    number = error.number if isinstance(error, Stopped) else signal.SIGINT
+    threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+    return True
 
 
 @contextmanager
