@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -89,6 +92,26 @@ def has_native_weights(name: str | Path) -> bool:
     metadata = read_metadata(path)
     # Only this engine reads hyperparameters; a variant that it cannot run has none.
     return bool(metadata.hyperparameters) and bool(_core.has_native_weights(str(path)))
+
+
+def usable_instruction_sets() -> tuple[str, ...]:
+    """The instruction sets that the native engine can use on this machine, the widest last."""
+    return tuple(_core.usable_instruction_sets())
+
+
+@contextmanager
+def forced_instruction_set(name: str) -> Iterator[None]:
+    """Models that are opened inside use this instruction set; "" leaves the choice as it is."""
+    before = os.environ.get("VITRIFY_SIMD")
+    if name:
+        os.environ["VITRIFY_SIMD"] = name
+    try:
+        yield
+    finally:
+        if name and before is None:
+            del os.environ["VITRIFY_SIMD"]
+        elif name:
+            os.environ["VITRIFY_SIMD"] = str(before)
 
 
 def instruction_set() -> str:

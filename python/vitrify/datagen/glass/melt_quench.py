@@ -11,8 +11,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from vitrify.core.compositions import (
     count_atoms,
     default_potential,
@@ -25,6 +23,7 @@ from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path, make_folder, require_file, require_other, sha256, writing
 from vitrify.core.lmp_process import LOG, all_cores, follow_lmp, plain_error
 from vitrify.core.locks import claim_file
+from vitrify.core.progress import Meter
 from vitrify.core.seeds import check_seed
 from vitrify.datagen.glass.result import Result, publish, read_recipe
 from vitrify.datagen.glass.script import HISTORY, RESTARTS, GlassSettings, glass_script
@@ -246,7 +245,7 @@ def _run(settings: GlassSettings, script: Path, parts: Path, last: str, ranks: i
     """Runs the script from the restart file `last`, with a bar over the MD steps."""
     result: list[float] = []
     stage = ""
-    with tqdm(total=settings.ends[2], unit="step", unit_scale=True, disable=not progress) as bar:
+    with Meter(settings.ends[2], settings.formula, "step", progress, many=True) as bar:
 
         def hear(line: str) -> None:
             nonlocal stage
@@ -254,12 +253,12 @@ def _run(settings: GlassSettings, script: Path, parts: Path, last: str, ranks: i
                 result.extend(float(word) for word in line.split()[2:])
             elif found := re.match(r"--- ([a-z-]+)", line):
                 stage = found[1]
-                bar.set_description(f"{settings.formula}, {stage}")
+                bar.rename(f"{settings.formula}, {stage}")
             elif stage not in ("", "minimum") and (found := re.match(r"\s*(\d+)(\s+[-+\d.e]+){5}\s*$", line)):
                 step = int(found[1])
-                if bar.n == 0 and last != "start":  # the estimate counts what this run does
-                    bar.initial = bar.n = step
-                bar.update(max(0, step - bar.n))
+                if bar.done == 0 and last != "start":
+                    bar.resume(step)
+                bar.reach(step)
 
         reason = follow_lmp(script, parts, hear, {"from": last}, ranks)
     if reason or len(result) != 5:

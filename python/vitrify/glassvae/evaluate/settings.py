@@ -39,15 +39,15 @@ class Settings:
     they are not the usual ones. stress_unit: of the stress there; None: the energy per volume of the other numbers.
     """
 
-    count: int = option(
-        20, "glassvae: structures decoded from z, and with --potential generated, of each kind", name="decode"
+    count: int = option(20, "structures decoded from z, and with --potential generated, of each kind", name="decode")
+    steps: int = option(
+        _STEPS, "the first of them, default 10", name="sampling_steps", type=str, shown="10", parse=_first
     )
-    steps: int = option(_STEPS, "glassvae: sampling steps", name="sampling_steps", type=str, shown="10", parse=_first)
     potential: tuple[str, ...] = option(
-        (), "glassvae: LAMMPS commands with ';' between, or a file: energies", parse=potential_from_text
+        (), "LAMMPS commands with ';' between, or a file: energies", parse=potential_from_text
     )
-    training: tuple[Path, ...] = option((), "glassvae: training structures", type=list[Path], shown=None, parse=tuple)
-    seed: int = option(1, "glassvae: seed of all random numbers")
+    training: tuple[Path, ...] = option((), "training structures", type=list[Path], shown=None, parse=tuple)
+    seed: int = option(1, "seed of all random numbers")
     device: str = option("cpu", "cpu or cuda:N")
     names: tuple[tuple[str, str], ...] = option(
         (), "glassvae: names in the files, as in energy=E,forces=F (also stress, virial)", parse=_names, shown=None
