@@ -10,12 +10,15 @@ import numpy as np
 
 from vitrify.core.errors import VitrifyError
 from vitrify.data.readers.frame import PERIODIC, RawFrame, Wanted
+from vitrify.data.readers.lammps_styles import is_integer
 from vitrify.data.readers.source import Lines, excerpt
 from vitrify.data.readers.tables import INTEGER, NAME, REAL, read_table
 
 _POSITIONS = (("x", "y", "z"), ("xu", "yu", "zu"), ("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
 _KINDS = ("typelabel", "element", "type")
 _IMAGES = ("ix", "iy", "iz")
+_NO_FLAGS = "BOX BOUNDS says nothing of the boundaries, which are taken as periodic"
+_AGAIN = "timesteps do not rise: runs were appended to the dump, and all frames are used"
 
 
 @dataclass
@@ -127,10 +130,7 @@ def _atoms(
         pbc=boundaries or PERIODIC,
         units=units[0] if units else None,
         unused=tuple(f"the column {name}" for name in left),
-        remarks=(
-            *[] if boundaries else ["BOX BOUNDS says nothing of the boundaries, which are taken as periodic"],
-            *["timesteps do not rise: runs were appended to the dump, and all frames are used"] if again else [],
-        ),
+        remarks=tuple(text for text, holds in ((_NO_FLAGS, boundaries is None), (_AGAIN, again)) if holds),
     )
 
 
@@ -169,8 +169,9 @@ def _kinds(lines: Lines, kinds: np.ndarray, kind: str, first: int) -> np.ndarray
     except (ValueError, OverflowError):
         pass
     # No label begins like a number.
-    wrong = next((name for name in kinds.tolist() if name[:1].isdigit() or name[:1] in "+-"), None)
-    if wrong is not None:
+    like_numbers = [name for name in np.unique(kinds).tolist() if name[:1].isdigit() or name[:1] in "+-"]
+    if like_numbers:
+        wrong = max(like_numbers, key=lambda name: (not is_integer(name), len(name)))
         raise lines.error(f"the type {excerpt(wrong)} is neither an id from 1 nor a label: write the dump again", first)
     return kinds
 
