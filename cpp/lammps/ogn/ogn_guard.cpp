@@ -53,9 +53,7 @@ void OGNGuard::check_start(const Motion &start) const
 /* ---------------------------------------------------------------------- */
 
 double OGNGuard::temperature(const Motion &start) const
-{
-  return vitrify::kinetic_temperature(start.kinetic, static_cast<double>(atom->natoms), force->boltz);
-}
+{ return vitrify::kinetic_temperature(start.kinetic, static_cast<double>(atom->natoms), force->boltz); }
 
 /* ---------------------------------------------------------------------- */
 
