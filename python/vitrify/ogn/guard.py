@@ -46,6 +46,7 @@ class Guard:
         self, model: MotionPredictor, active: bool = True, warn: Callable[[str], None] = _warn,
         remedy: Callable[[Order], str] | None = None, word: str = "guard=False",
     ) -> None:  # fmt: skip
+        self._given = active, warn, remedy, word
         self.warn, self.watch = warn, Watch(model.metadata, not active, remedy, word)
         metadata, validity = model.metadata, model.metadata.validity
         self.model, self.active = model, active
@@ -58,7 +59,7 @@ class Guard:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.model, self.active)
+        return type(self), (self.model, *self._given)
 
     @property
     def has_all_limits(self) -> bool:
