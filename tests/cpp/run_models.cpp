@@ -20,6 +20,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <random>
 #include <string>
 #include <vector>
@@ -215,6 +216,8 @@ int main(int argc, char **argv)
       } catch (const Error &error) {
         ++refused;
         if (whole) ++failed, std::printf("%s: %s: refused: %s\n", name.c_str(), set_of, error.what());
+      } catch (const std::bad_alloc &) {
+        ++failed, std::printf("%s: %s: takes more memory than there is\n", name.c_str(), set_of);
       } catch (const Failure &failure) {
         if (whole) ++failed, std::printf("%s: %s: %s\n", name.c_str(), set_of, failure.what.c_str());
       }
