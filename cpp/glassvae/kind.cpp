@@ -3,6 +3,7 @@
 #include "amshortcut/flow_network_engine.h"
 #include "glassvae/glassvae_engine.h"
 #include "modelfile/metadata_format.h"
+#include "modelfile/strict_json.h"
 
 #include <limits>
 
@@ -27,8 +28,7 @@ void read_latent_space(const json &document, Metadata &metadata)
 
 void read(const json &document, Metadata &metadata)
 {
-  document.at("latent").get_to(metadata.latent);
-  require(metadata.latent > 0, "latent must be positive");
+  metadata.latent = whole_number(document.at("latent"), "latent", 1, 4096);
   read_latent_space(document, metadata);
 }
 

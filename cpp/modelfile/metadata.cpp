@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "modelfile/metadata_format.h"
+#include "modelfile/strict_json.h"
 
 #include <algorithm>
 #include <iterator>
@@ -12,6 +13,7 @@ namespace vitrify {
 namespace {
 
 constexpr int SCHEMA = 1;
+constexpr int MAX_COUNT = 1 << 20;    // of layers and of features: more is damage
 
 const MetadataFormat *const FORMATS[] = {
 #define VITRIFY_SYSTEM(name) &name##_metadata,
@@ -79,14 +81,12 @@ const MetadataFormat *read_format(const json &document)
 {
   std::vector<const char *> names;
   for (const MetadataFormat *format : FORMATS) names.push_back(format->kind);
-  const std::string kind = choice(document, "kind", names);
-  return *std::find_if(std::begin(FORMATS), std::end(FORMATS),
-                       [&](const MetadataFormat *format) { return format->kind == kind; });
+  return find_format(choice(document, "kind", names));
 }
 
 Metadata parse(const json &document)
 {
-  const int schema = document.at("schema").get<int>();
+  const int schema = whole_number(document.at("schema"), "schema", 0, MAX_COUNT);
   require(schema == SCHEMA, "schema is " + std::to_string(schema) + ", but this version of vitrify reads schema " +
                                 std::to_string(SCHEMA) +
                                 (schema > SCHEMA ? ": update vitrify" : ": export the model again"));
@@ -98,12 +98,12 @@ Metadata parse(const json &document)
   metadata.dtype = choice(document, "dtype", {"float32", "float64"});
   document.at("species").get_to(metadata.species);
   document.at("cutoff").get_to(metadata.cutoff);
-  document.at("layers").get_to(metadata.layers);
-  document.at("node_width").get_to(metadata.node_width);
+  metadata.layers = whole_number(document.at("layers"), "layers", 1, MAX_COUNT);
+  metadata.node_width = whole_number(document.at("node_width"), "node_width", 1, MAX_COUNT);
   document.at("reverse_edges").get_to(metadata.reverse_edges);
   require(!metadata.species.empty(), "there must be at least one species");
   require(metadata.cutoff > 0.0, "cutoff must be positive");
-  require(metadata.layers > 0 && metadata.node_width > 0, "layers and node_width must be positive");
+  metadata.has_hyperparameters = has_value(document, "hyperparameters") && !document.at("hyperparameters").empty();
   if (metadata.format->has_masses) parse_masses(document, metadata);
   metadata.format->read(document, metadata);
   metadata.validity = parse_validity(document.at("validity"), metadata);
@@ -112,6 +112,13 @@ Metadata parse(const json &document)
 }
 
 }    // namespace
+
+const MetadataFormat *find_format(const std::string &kind)
+{
+  const auto *const found = std::find_if(std::begin(FORMATS), std::end(FORMATS),
+                                         [&](const MetadataFormat *format) { return format->kind == kind; });
+  return found == std::end(FORMATS) ? nullptr : *found;
+}
 
 int Metadata::components() const
 { return format->components; }
@@ -135,7 +142,7 @@ int GeneratorMetadata::property_index(const std::string &name) const
 Metadata parse_metadata(const std::string &text, const std::string &path)
 {
   try {
-    return parse(json::parse(text));
+    return parse(parse_json(text));
   } catch (const Error &error) {
     throw Error("model file " + path + ": " + error.what());
   } catch (const json::exception &error) {

@@ -100,6 +100,7 @@ struct Metadata : IntegratorMetadata, PropertyMetadata, LatentMetadata {
   int layers = 0;
   int node_width = 0;
   bool reverse_edges = false;
+  bool has_hyperparameters = false;    // the sizes that the native engine needs beside the weights
   std::vector<double> masses;    // of each species; empty for kind symgnn
   GeneratorMetadata generator;
   Validity validity;

@@ -29,6 +29,9 @@ struct MetadataFormat {
 #include "base/systems.def"
 #undef VITRIFY_SYSTEM
 
+/// The format of a kind, null if there is none.
+const MetadataFormat *find_format(const std::string &kind);
+
 /// Throws Error unless the condition is met.
 void require(bool condition, const std::string &message);
 

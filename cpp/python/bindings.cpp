@@ -2,20 +2,15 @@
 #include "python/bindings.h"
 
 #include "base/error.h"
-#include "modelfile/model_file.h"
-#include "modelfile/operators.h"
 #include "simd/instruction_set.h"
 
-#include <pybind11/stl.h>
-
 #include <exception>
-#include <string>
 
 namespace py = pybind11;
 
 PYBIND11_MODULE(_core, module)
 {
-  module.doc() = "What Python and the LAMMPS plugin share: the model file and the list of allowed operators.";
+  module.doc() = "What Python and the LAMMPS plugin share.";
   module.attr("version") = VITRIFY_VERSION;
   vitrify::bind_engines(module);
   vitrify::bind_sampler(module);
@@ -23,17 +18,7 @@ PYBIND11_MODULE(_core, module)
   vitrify::bind_guard(module);
   vitrify::bind_flow_network(module);
   vitrify::bind_glassvae(module);
-  module.def(
-      "allowed_operators", [] { return vitrify::allowed_operators(); },
-      "Names of the operators that a model may use, sorted.");
-  module.def(
-      "read_metadata", [](const std::string &path) { return vitrify::ModelFile(path).metadata_text(); },
-      py::arg("path"),
-      "The text of vitrify.json in a model file, after every check that the LAMMPS plugin makes before it loads a "
-      "model.");
-  module.def(
-      "has_native_weights", [](const std::string &path) { return vitrify::ModelFile(path).has_native_weights(); },
-      py::arg("path"), "True if the native engine can run the model file.");
+  vitrify::bind_model_file(module);
   module.def("native_instruction_set", &vitrify::native_instruction_set,
              "The instruction set that the native engine uses: default, avx2 or avx512.");
   // The package's own error, so that callers meet one class only.
