@@ -139,16 +139,42 @@ int GeneratorMetadata::property_index(const std::string &name) const
   return -1;
 }
 
-Metadata parse_metadata(const std::string &text, const std::string &path)
+namespace {
+
+// Calls `read` with the values in the text; whatever it throws becomes an Error that begins with `path`.
+template <typename Read> auto read_text(const std::string &text, const std::string &path, Read &&read)
 {
   try {
-    return parse(parse_json(text));
+    return read(parse_json(text));
   } catch (const Error &error) {
-    throw Error("model file " + path + ": " + error.what());
+    throw Error("model file " + path + ": bad metadata: " + error.what());
   } catch (const json::exception &error) {
     throw Error("model file " + path + ": vitrify.json is damaged or incomplete (" + error.what() +
                 "): export the model again");
   }
+}
+
+}    // namespace
+
+Metadata parse_metadata(const std::string &text, const std::string &path)
+{ return read_text(text, path, parse); }
+
+void check_json(const std::string &text, const std::string &path)
+{
+  try {
+    parse_json(text);
+  } catch (const std::exception &error) {
+    throw Error("model file " + path + ": vitrify.json is not JSON as vitrify writes it (" + error.what() +
+                "): export the model again");
+  }
+}
+
+void check_metadata(const std::string &text, const std::string &path)
+{
+  read_text(text, path, [](const json &document) {
+    const std::string kind = document.value("kind", "");
+    if (kind.empty() || find_format(kind)) parse(document);
+  });
 }
 
 }    // namespace vitrify

@@ -101,7 +101,7 @@ struct Metadata : IntegratorMetadata, PropertyMetadata, LatentMetadata {
   int node_width = 0;
   bool reverse_edges = false;
   bool has_hyperparameters = false;    // the sizes that the native engine needs beside the weights
-  std::vector<double> masses;    // of each species; empty for kind symgnn
+  std::vector<double> masses;          // of each species; empty for kind symgnn
   GeneratorMetadata generator;
   Validity validity;
   ReferenceCase reference;
@@ -118,5 +118,11 @@ struct Metadata : IntegratorMetadata, PropertyMetadata, LatentMetadata {
 
 /// Parses and checks vitrify.json; throws Error that begins with `path`.
 Metadata parse_metadata(const std::string &text, const std::string &path);
+
+/// Throws Error unless the text is JSON that all readers take in the same way: see `parse_json`.
+void check_json(const std::string &text, const std::string &path);
+
+/// Throws Error as `parse_metadata` does; of kinds that have no format here, only the JSON is checked.
+void check_metadata(const std::string &text, const std::string &path);
 
 }    // namespace vitrify

@@ -16,9 +16,7 @@ namespace {
 constexpr std::size_t MAX_HEADER_SIZE = std::size_t(8) << 20;
 
 [[noreturn]] void fail(const std::string &what)
-{
-  throw Error("weights.safetensors " + what + ": export the model again");
-}
+{ throw Error("weights.safetensors " + what + ": export the model again"); }
 
 std::uint64_t little_endian(std::string_view bytes)
 {

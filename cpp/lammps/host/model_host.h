@@ -90,7 +90,7 @@ public:
 
 private:
   std::string kind, device;
-  bool check_flag;
+  bool trust_flag, check_flag;
   std::vector<std::string> keywords, elements;
   int next, ifirst;    // next word to read, and the first after the elements
 

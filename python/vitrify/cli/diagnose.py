@@ -128,7 +128,7 @@ def _core() -> str:
         core = importlib.import_module("vitrify._core")
     except ImportError as error:
         raise Broken(f"vitrify._core cannot be imported ({error})", _REINSTALL) from None
-    return f"version {core.version}, {len(core.allowed_operators())} operators allowed"
+    return f"version {core.version}"
 
 
 def _lammps() -> str:

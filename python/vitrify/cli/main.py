@@ -16,7 +16,8 @@ from vitrify.cli.export import export_command
 from vitrify.cli.generate import generate_command
 from vitrify.cli.info import info_command
 from vitrify.cli.train import train_command
-from vitrify.core.errors import VitrifyError
+from vitrify.cli.trust import trust_command
+from vitrify.core.errors import VitrifyError, printable
 
 
 class _Commands(typer.core.TyperGroup):
@@ -26,7 +27,7 @@ class _Commands(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except VitrifyError as error:
-            typer.echo(f"vitrify: {error}", err=True)
+            typer.echo(f"vitrify: {printable(str(error))}", err=True)
             raise typer.Exit(1) from None
 
 
@@ -61,6 +62,7 @@ app.command("train")(train_command)
 app.command("export")(export_command)
 app.command("info")(info_command)
 app.command("doctor")(doctor_command)
+app.command("trust")(trust_command)
 app.command("evaluate")(evaluate_command)
 app.command("artn")(artn_command)
 app.command("explain")(explain_command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from vitrify.engines.load import load_model
 from vitrify.engines.replay import require_reference
 from vitrify.engines.torchscript import DTYPES, TorchModel, quiet_torchscript
 from vitrify.kinds import KINDS
-from vitrify.modelfile.archive import WEIGHTS_NAME
+from vitrify.modelfile.archive import WEIGHTS_NAME, open_archive
 from vitrify.modelfile.metadata import METADATA_NAME, Metadata, Provenance, Validity, make_metadata
+from vitrify.modelfile.trust import remember
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,13 @@ def save_model(module: nn.Module, metadata: Metadata, path: str | Path) -> None:
     """Writes `module` (eager or scripted, already in the metadata's dtype) as the model file `path`.
 
     The archive is not compressed and has no timestamps, so that a model always gives the same bytes. It lacks
-    TorchScript's debug records, which hold paths of the machine that exported it. A module that the native engine can
-    run brings its weights a second time, as plain tensors.
+    TorchScript's debug records, which hold paths of the machine that exported it. It holds the weights a second time,
+    as plain tensors, from which the native engine runs the model, or torch without the program in the file.
     """
     buffer = io.BytesIO()
     extra: dict[str, str | bytes] = {METADATA_NAME: metadata.to_json()}
-    if metadata.hyperparameters:
-        tensors = {name: tensor.contiguous() for name, tensor in sorted(module.state_dict().items())}
+    tensors = {name: tensor.detach().clone().contiguous() for name, tensor in sorted(module.state_dict().items())}
+    if tensors:
         extra[WEIGHTS_NAME] = safetensors.torch.save(tensors)
     with quiet_torchscript():
         scripted = module if isinstance(module, torch.jit.ScriptModule) else torch.jit.script(module.eval())
@@ -73,7 +75,7 @@ def export_model(
     citation: str = "",
     **own: Any,
 ) -> TorchModel:
-    """Writes an eager `model` as a model file, loads it back, and replays its reference case.
+    """Writes an eager `model` as a model file, loads it back, replays its reference case, and remembers it as trusted.
 
     kind, variant: names of the model's class. species: in the order of the types. units: "lj" or "metal". validity: the
     range of the training data. dtype: precision of the file. own: arguments of the kind's own function `own_metadata`,
@@ -101,8 +103,10 @@ def export_model(
     metadata = make_metadata(described, path)
     with atomic_path(path) as work:
         save_model(eager, metadata, work)
-        require_reference(load_model(work))
-    return load_model(path)
+        require_reference(load_model(work, trust=True))
+    with suppress(VitrifyError):  # then the user says trust yes, or vitrify trust, where torch shall run the program
+        remember(open_archive(Path(path)))
+    return load_model(path, trust=True)
 
 
 def _common_metadata(eager: Any, common: Exported) -> dict[str, Any]:
@@ -113,8 +117,15 @@ def _common_metadata(eager: Any, common: Exported) -> dict[str, Any]:
         "dtype": common.dtype,
         "cutoff": eager.cutoff,
         "layers": eager.layers,
+        "network": _settings(eager),
         "hyperparameters": eager.hyperparameters(),
         "node_width": eager.node_width,
         "reverse_edges": eager.reverse_edges,
         "validity": common.validity.model_dump(exclude_none=True),
     }
+
+
+def _settings(eager: Any) -> dict[str, Any]:
+    """The section `model:` from which `vitrify.models.build_model` made the network; empty if something else did."""
+    config = getattr(eager, "built_from", None)
+    return dict(config.model_dump(mode="json")) if config is not None else {}

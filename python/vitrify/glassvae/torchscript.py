@@ -28,8 +28,11 @@ class TorchGlassVAE(TorchModel):
 
         positions: (N, 3). cell: (3, 3) rows, any. types: (N,) from 0.
         """
-        with optimized_execution(False):
-            return energy_prediction(self.module, cell, self.graph(positions, cell, types))
+        shapes = (len(types),), (self.metadata.latent,)
+        with self.explained(), optimized_execution(False):
+            return energy_prediction(
+                lambda *graph: self.checked(self.module(*graph), *shapes), cell, self.graph(positions, cell, types)
+            )
 
     def decode(
         self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any
@@ -45,8 +48,9 @@ class TorchGlassVAE(TorchModel):
         latent = self.tensor(z).unsqueeze(0)
         moment = self.tensor([time]), self.tensor([step])
         graph = self.tensor(elements), sample, index, self.tensor(edge_vectors), *moment
-        with torch.inference_mode(), optimized_execution(False):
-            moved, kinds = self.module.decoder(*graph, latent, torch.ones_like(latent))
+        shapes = (len(elements), 3), np.shape(elements)
+        with self.explained(), torch.inference_mode(), optimized_execution(False):
+            moved, kinds = self.checked(self.module.decoder(*graph, latent, torch.ones_like(latent)), *shapes)
         return moved.double().cpu().numpy(), kinds.double().cpu().numpy()
 
     def graph(self, positions: Any, cell: Any, types: Any) -> StructureGraph:

@@ -51,4 +51,7 @@ def build_model(kind: str, config: dict[str, Any] | ModelConfig, system: System)
     """An untrained model of `kind` for `system`, from its `model:` section; VitrifyError as `parse_model_config`."""
     parsed = config if isinstance(config, ModelConfig) else parse_model_config(kind, config)
     variant = str(parsed.model_dump()["variant"])
-    return variants_of(kind)[variant][1](parsed, system)
+    model = variants_of(kind)[variant][1](parsed, system)
+    # A model file keeps the configuration, so that the network can be built again without the program in the file.
+    model.built_from = parsed  # type: ignore[assignment]
+    return model

@@ -50,6 +50,7 @@ class OGNDynamics(MolecularDynamics):
         check: replay the model's reference case first.
         engine: "native" or "torch"; by default the native one where the file has weights for it and device is "cpu".
         device: "cpu" or "cuda:0".
+        trust: run the program in an unknown file in torch; see `vitrify.engines.load.load_model`.
         kwargs: further arguments of `ase.md.md.MolecularDynamics`, such as append_trajectory.
 
     Attributes:
@@ -73,9 +74,10 @@ class OGNDynamics(MolecularDynamics):
         check: bool = False,
         engine: Literal["native", "torch"] | None = None,
         device: str = "cpu",
+        trust: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.stepper = OGNStepper(open_checked(model, engine, device, "ogn", check))
+        self.stepper = OGNStepper(open_checked(model, engine, device, "ogn", check, trust))
         units = self.stepper.units
         self._types = _check_atoms(atoms, self.stepper.metadata, species)
         self._model_masses = self.stepper.masses_of(self._types)

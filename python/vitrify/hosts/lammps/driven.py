@@ -72,8 +72,8 @@ def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any
         model: a model file or the name of a shipped model, of kind ogn or symgnn, or of a kind whose energies
             `GlassCalc` gives; a calculator of ASE; or a function from `ase.Atoms` to {"energy", "forces", "stress"}.
         elements: the model's species, or for a calculator the chemical symbol, of each atom type.
-        options: of `Mover` (engine, device, check, langevin, guard), of `BarrierField` (engine, device, check),
-            or of `EnergyModel` (fix).
+        options: of `Mover` (engine, device, trust, check, langevin, guard), of `BarrierField` (engine, device,
+            trust, check), or of `EnergyModel` (fix).
 
     Returns:
         OGNRun, BarrierField or EnergyModel.
@@ -95,13 +95,13 @@ def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any
 
 def attach_ogn(lmp: Any, model: str | Path, elements: tuple[str, ...], options: dict[str, Any]) -> OGNRun:
     """`attach` for a model that moves atoms."""
-    _known(options, ("engine", "device", "check", "langevin", "guard"), "ogn")
+    _known(options, ("engine", "device", "trust", "check", "langevin", "guard"), "ogn")
     return OGNRun(lmp, model, elements, control=_control(options), **options)
 
 
 def attach_barriers(lmp: Any, model: str | Path, elements: tuple[str, ...], options: dict[str, Any]) -> BarrierField:
     """`attach` for a model of a property of each atom."""
-    _known(options, ("engine", "device", "check"), "symgnn")
+    _known(options, ("engine", "device", "trust", "check"), "symgnn")
     return BarrierField(lmp, model, elements, **options).create()
 
 
