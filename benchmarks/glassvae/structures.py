@@ -50,7 +50,6 @@ KINDS = {
 }
 STEPS, WINDOWS = 10, 5
 JOURNAL = "structures.jsonl"
-OWN = 0.002  # eV/atom: as near as `generate` anneals a structure to the energy that it was drawn with
 
 
 @cache
@@ -80,7 +79,7 @@ def one(kind: str, model: str, size: int, window: tuple[float, float], seed: int
     row: dict[str, Any] = {"kind": kind, "seed": seed}
     if kind.endswith("annealed"):
         drawn = atoms.info.get("latent_energy", 0.0)
-        aim = (drawn - OWN, drawn + OWN) if kind.startswith("random") else window
+        aim = (drawn - Anneal.drawn, drawn + Anneal.drawn) if kind.startswith("random") else window
         atoms = anneal(atoms, energy_prediction(model), aim, Anneal(time=longest), seed)
         row |= {"own": atoms.info["inherent_energy"], "ps": atoms.info["annealed"]}
     row["cpu"] = time.process_time() - begin

@@ -88,6 +88,15 @@ Refusal Guard::refuse_displacements(int n, const double *dr, const double *drift
           largest};
 }
 
+Refusal Guard::refuse_prediction(int n, const double *dr, const double *dv, const double *drift,
+                                 const std::vector<double> &closest) const
+{
+  Refusal worst = refuse_not_finite(n, dr, dv);
+  if (!worst) worst = refuse_displacements(n, dr, drift);
+  const Refusal distances = refuse_distances(closest);
+  return distances.severity > worst.severity ? distances : worst;
+}
+
 std::string Guard::describe(const Refusal &refusal, long long id, long long other_id) const
 {
   const std::string name = std::to_string(id);
@@ -118,6 +127,19 @@ Refusal refuse_not_finite(int n, const double *dr, const double *dv)
   }
   return {};
 }
+
+std::string describe_not_finite_before(long long id)
+{ return "position or velocity of atom " + std::to_string(id) + " is not a number before the prediction"; }
+
+std::string describe_fallback(const std::string &reason, long long step, int steps, long long count)
+{
+  if (count > REPORTED_FALLBACKS) return "";
+  return reason + " at step " + std::to_string(step) + ": stride taken in " + std::to_string(steps) +
+         " steps of velocity Verlet" + (count == REPORTED_FALLBACKS ? "; further ones are counted, not reported" : "");
+}
+
+std::string describe_fallbacks(long long count)
+{ return count > 0 ? std::to_string(count) + " strides of this run were taken by velocity Verlet" : ""; }
 
 std::pair<int, int> closest_atoms(int n_owned, int n, const int *species, const double *positions, int a, int b,
                                   double distance)

@@ -21,6 +21,14 @@ constexpr double FARTHEST_FACTOR = 1.5;
 /// standard deviations of the temperature of 67 atoms, and more for larger systems.
 constexpr double HOTTEST_FACTOR = 1.5;
 
+/// What is said of a model file without limits of distances and displacements.
+constexpr const char *MISSING_LIMITS =
+    "this model file has no limits of distances and displacements: the guard checks temperatures alone; export the "
+    "model again for the others";
+
+/// Refused strides of a run that are reported one by one where other steps take them; the rest are counted.
+constexpr int REPORTED_FALLBACKS = 10;
+
 /// Why a prediction is refused. The severity compares refusals: the highest one is the cause of the others.
 struct Refusal {
   enum class Reason { NONE, NOT_FINITE, TOO_FAR, TOO_CLOSE };
@@ -59,6 +67,12 @@ public:
   /// the centre of mass, which is subtracted.
   Refusal refuse_displacements(int n, const double *dr, const double *drift) const;
 
+  /// Refuses a prediction: for pairs too close in what it was made from, for changes that are not numbers, or for a
+  /// displacement too far; the one that is the cause of the others. n: atoms; dr, dv: changes of position and velocity
+  /// (n, 3); drift: displacement (3) of the centre of mass; closest: smallest distance of each `pair_of_species`.
+  Refusal refuse_prediction(int n, const double *dr, const double *dv, const double *drift,
+                            const std::vector<double> &closest) const;
+
   /// What is refused about the atoms of these IDs; one ID for NOT_FINITE and TOO_FAR, two for TOO_CLOSE.
   std::string describe(const Refusal &refusal, long long id, long long other_id = 0) const;
 
@@ -70,6 +84,15 @@ private:
 
 /// Refuses predictions that are not numbers, with or without a guard. dr, dv: changes of position and velocity (n, 3).
 Refusal refuse_not_finite(int n, const double *dr, const double *dv);
+
+/// What is wrong with an atom of this ID whose position or velocity is not a number before the prediction.
+std::string describe_not_finite_before(long long id);
+
+/// What is reported about the `count`-th stride of a run, from 1, that `steps` steps of velocity Verlet take in place
+/// of the prediction that was refused for a reason; empty for those that are only counted.
+std::string describe_fallback(const std::string &reason, long long step, int steps, long long count);
+/// What is reported at the end of a run with such strides; empty without.
+std::string describe_fallbacks(long long count);
 
 /// Indices of the closest pair of atoms of species a >= b, of which at least one is among the first n_owned of n, or
 /// (-1, -1) if no pair is as close as `distance`. species: (n); positions: (n, 3). Sweeps along x.

@@ -171,7 +171,7 @@ def test_an_interrupted_run_on_two_ranks_says_how_to_go_on(tmp_path: Path) -> No
     log = tmp_path / "stopped.data.parts" / "log.lammps"
     run = _start(out, 1e11, 2)
     wait_until(lambda: (log.exists() and "warm-up: to" in log.read_text()) or run.poll() is not None)
-    with pytest.raises(VitrifyError, match="another process makes this glass"):
+    with pytest.raises(VitrifyError, match=rf"stopped.data is in use by process {run.pid} on"):
         make_glass("Si", atoms=32, rate=1e11, melt_time=1.0, out=out, progress=False)
     run.send_signal(signal.SIGINT)
     errors = run.communicate()[1]

@@ -151,7 +151,7 @@ def test_a_killed_writer_loses_nothing_and_a_second_one_is_refused(tmp_path: Pat
     )
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(20)]
-    with pytest.raises(VitrifyError, match=r"another process writes .*labels.h5.part"):
+    with pytest.raises(VitrifyError, match=rf"labels.h5 is in use by process {process.pid} on .*artn"):
         writer(path)
     time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
@@ -202,7 +202,7 @@ def test_bad_searches_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(VitrifyError, match=r"not a label file \(it has no group /structure\)"):
         LabelFile(tmp_path / "other.h5")
     (tmp_path / "blocked").write_text("")
-    with pytest.raises(VitrifyError, match="cannot be written"):
+    with pytest.raises(VitrifyError, match=r"cannot write .*labels.h5: Not a directory"):
         writer(tmp_path / "blocked" / "labels.h5")
 
 

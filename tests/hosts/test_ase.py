@@ -249,7 +249,11 @@ def _empty(atoms: Atoms) -> None:
         (_frozen, {}, r"constraints \(FixAtoms\)"),
         (_flat, {}, "no volume"),
         (_heavy, {}, "trained with"),
-        (_nan, {}, "positions of atom 5"),
+        (
+            _nan,
+            {},
+            r"position or velocity of atom 6 is not a number before the prediction at step 1 \(atoms counted from 1",
+        ),
         (_foreign, {}, "no species 'Au' for Au, it knows Cu, Zr"),
         (_empty, {}, "no atoms"),
         (None, {"species": {"Cu": "Cu"}}, "does not say what Zr is"),

@@ -33,10 +33,6 @@ public:
 
 static constexpr int NVECTOR = 8;
 
-// refused strides of one run that are logged one by one
-
-static constexpr bigint NLOGGED = 10;
-
 static const std::string REMEDY =
     ": start from a state like those that the model was trained on, let guard yes fallback M with the real pair style "
     "take such strides, or go on with guard no";
@@ -99,9 +95,7 @@ void FixOGN::report_model()
   utils::logmesg(lmp, "fix ogn: engine {}, variant {}, {}, stride {}, timestep {}, cutoff {}; types {}\n",
                  host.engine_name, model.variant, model.dtype, model.stride, model.timestep, model.cutoff,
                  host.mapping);
-  if (settings.guard && !guard->has_all_limits())
-    utils::logmesg(lmp, "fix ogn: this model file has no limits of distances and displacements: the guard checks "
-                        "temperatures alone; export the model again for the others\n");
+  if (settings.guard && !guard->has_all_limits()) utils::logmesg(lmp, "fix ogn: {}\n", vitrify::MISSING_LIMITS);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -218,7 +212,7 @@ void FixOGN::move_atoms()
 ------------------------------------------------------------------------- */
 
 bool FixOGN::is_reported() const
-{ return !settings.fallback_steps || nfallbacks_of_run < NLOGGED; }
+{ return !settings.fallback_steps || nfallbacks_of_run < vitrify::REPORTED_FALLBACKS; }
 
 /* ----------------------------------------------------------------------
    the whole stride in steps of velocity Verlet, from where it began; no atom has moved yet
@@ -231,9 +225,9 @@ void FixOGN::fall_back(const std::string &reason)
   if (!settings.fallback_steps)
     error->all(FLERR, fmt::format("fix ogn: {} at step {}{}", reason, update->ntimestep, settings.guard ? REMEDY : ""));
   if (comm->me == 0 && is_reported())
-    utils::logmesg(lmp, "fix ogn: {} at step {}: stride taken in {} steps of velocity Verlet{}\n", reason,
-                   update->ntimestep, settings.fallback_steps,
-                   nfallbacks_of_run == NLOGGED - 1 ? "; further ones are counted, not reported" : "");
+    utils::logmesg(
+        lmp, "fix ogn: {}\n",
+        vitrify::describe_fallback(reason, update->ntimestep, settings.fallback_steps, nfallbacks_of_run + 1));
 
   const Motion before = total_motion(lmp);
   VerletStride(lmp).run(settings.fallback_steps, update->dt / settings.fallback_steps);
@@ -257,7 +251,7 @@ void FixOGN::final_integrate()
 void FixOGN::post_run()
 {
   if (comm->me == 0 && nfallbacks_of_run > 0)
-    utils::logmesg(lmp, "fix ogn: {} strides of this run were taken by velocity Verlet\n", nfallbacks_of_run);
+    utils::logmesg(lmp, "fix ogn: {}\n", vitrify::describe_fallbacks(nfallbacks_of_run));
   nfallbacks_of_run = 0;
 }
 

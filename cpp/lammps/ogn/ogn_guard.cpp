@@ -4,6 +4,7 @@
 
 #include "lammps/ogn/motion.h"
 #include "lammps/ogn/ogn_predictor.h"
+#include "rules/thermodynamics.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -42,9 +43,8 @@ void OGNGuard::check_start(const Motion &start) const
     if (!std::isfinite(sum)) mine = MIN(mine, atom->tag[i]);
   }
   MPI_Allreduce(&mine, &first, 1, MPI_LMP_TAGINT, MPI_MIN, world);
-  error->all(FLERR, fmt::format("fix ogn: position or velocity of atom {} is not a number before the prediction at "
-                                "step {}",
-                                first, update->ntimestep));
+  error->all(FLERR,
+             fmt::format("fix ogn: {} at step {}", vitrify::describe_not_finite_before(first), update->ntimestep));
 }
 
 /* ----------------------------------------------------------------------
@@ -54,8 +54,8 @@ void OGNGuard::check_start(const Motion &start) const
 std::string OGNGuard::refuse_start(const Motion &start) const
 {
   if (!active) return "";
-  const double dof = MAX(3.0, 3.0 * static_cast<double>(atom->natoms) - 3.0);
-  return limits.refuse_temperature(2.0 * start.kinetic / (dof * force->boltz));
+  return limits.refuse_temperature(
+      vitrify::kinetic_temperature(start.kinetic, static_cast<double>(atom->natoms), force->boltz));
 }
 
 /* ---------------------------------------------------------------------- */
@@ -85,16 +85,11 @@ std::string OGNGuard::refuse_prediction(const Motion &start, bool wants_reason) 
 
 vitrify::Refusal OGNGuard::refuse_on_this_rank(const Motion &start) const
 {
-  const double *dr = predictor.position_changes();
-  vitrify::Refusal worst = vitrify::refuse_not_finite(atom->nlocal, dr, predictor.velocity_changes());
-  if (!active) return worst;
-  if (!worst) {
-    double drift[3];
-    for (int k = 0; k < 3; k++) drift[k] = update->dt * start.momentum[k] / start.mass;
-    worst = limits.refuse_displacements(atom->nlocal, dr, drift);
-  }
-  const vitrify::Refusal distances = limits.refuse_distances(host.engine->closest());
-  return distances.severity > worst.severity ? distances : worst;
+  const double *dr = predictor.position_changes(), *dv = predictor.velocity_changes();
+  if (!active) return vitrify::refuse_not_finite(atom->nlocal, dr, dv);
+  double drift[3];
+  for (int k = 0; k < 3; k++) drift[k] = update->dt * start.momentum[k] / start.mass;
+  return limits.refuse_prediction(atom->nlocal, dr, dv, drift, host.engine->closest());
 }
 
 /* ---------------------------------------------------------------------- */

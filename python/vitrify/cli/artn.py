@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from vitrify.cli.interrupts import resumable
+from vitrify.cli.errors import resumable
 from vitrify.cli.options import Seed, Workers
+from vitrify.core.errors import VitrifyError
+from vitrify.core.files import require_other
 
 
 def artn_command(
@@ -47,12 +49,16 @@ def artn_command(
     from vitrify.datagen.barriers.campaign import find_barriers, parse_settings
     from vitrify.datagen.barriers.summary import draw, summary
 
+    picture = out.with_suffix(".png")
+    if out == picture:
+        raise VitrifyError(f"the labels cannot be written to {out}, where their picture goes: give a name such as x.h5")
+    require_other(picture, [structure])
     with resumable("searches"):
         path = find_barriers(
             structure, out, potential=potential, ids=ids, number=number, searches=searches, method=method,
             species=species.split(",") if species else None, units=units, radius=radius, minimize=minimize, seed=seed,
             workers=workers, scheduler=scheduler, **parse_settings(method, settings or []),
         )  # fmt: skip
-    draw(path, path.with_suffix(".png"))
+    draw(path, picture)
     typer.echo(f"{path}")
     typer.echo(summary(path))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vitrify.cli.interrupts import resumable
+from vitrify.cli.errors import resumable
 from vitrify.cli.options import Seed, Workers
 from vitrify.core.errors import VitrifyError
 
@@ -59,11 +59,12 @@ def data_trajectories(
         return
     if settings:
         raise VitrifyError(f"--set is for {', '.join(QUENCHES)}: {system} has the options that --help lists")
-    path = generate(
-        system, out, trajectories=trajectories, frames=1000 if frames is None else frames,
-        every=1 if every is None else every, atoms=atoms, md_timestep=md_timestep, temperature=temperature,
-        density=density, seed=seed, workers=workers,
-    )  # fmt: skip
+    with resumable("run"):
+        path = generate(
+            system, out, trajectories=trajectories, frames=1000 if frames is None else frames,
+            every=1 if every is None else every, atoms=atoms, md_timestep=md_timestep, temperature=temperature,
+            density=density, seed=seed, workers=workers,
+        )  # fmt: skip
     typer.echo(f"{path}")
 
 

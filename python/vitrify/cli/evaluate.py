@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from vitrify.cli.errors import resumable
 from vitrify.cli.kind_options import KindCommand
 from vitrify.core.options import from_options
 from vitrify.kinds import KINDS
@@ -30,7 +32,9 @@ def evaluate(
     from vitrify.modelfile.archive import read_metadata
 
     evaluation = KINDS.find(read_metadata(model).kind).load("evaluate")
-    typer.echo(f"{evaluation.run(model, data, out, from_options(evaluation.settings, given))}")
+    with resumable("evaluation") if evaluation.resumes else nullcontext():
+        report = evaluation.run(model, data, out, from_options(evaluation.settings, given))
+    typer.echo(f"{report}")
 
 
 evaluate_command = KindCommand(evaluate, "evaluate")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from vitrify.cli.errors import resumable
 from vitrify.cli.kind_options import KindCommand
 from vitrify.core.options import from_options
 from vitrify.kinds import KINDS
@@ -30,7 +32,9 @@ def explain(
     # Models of other kinds are refused by the first that explains any.
     kind = explained.get(read_metadata(model).kind) or next(iter(explained.values()))
     explanation = kind.load("explain")
-    typer.echo(f"{explanation.run(model, structure, out, from_options(explanation.settings, given))}")
+    with resumable("explanation") if explanation.resumes else nullcontext():
+        report = explanation.run(model, structure, out, from_options(explanation.settings, given))
+    typer.echo(f"{report}")
 
 
 explain_command = KindCommand(explain, "explain", after="seed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,15 +55,18 @@ def generate_command(
 ) -> None:
     """Make glasses with a generator: any number of atoms, any cell, any of the properties that the model knows."""
     _generate(
-        model, out, count, n_atoms=atoms, density=density, cell=_cell(cell), composition=_shares(elements),
-        target=_targets(target or []), energy=_window(energy), steps=steps, churn=churn, seed=seed, engine=engine,
-        device=device, corrector=_corrector(potential, minimize, md, temperature, final_temperature), anneal=anneal,
-        workers=workers,
+        model, out, count, [name for name in (model, potential) if name], n_atoms=atoms, density=density,
+        cell=_cell(cell), composition=_shares(elements), target=_targets(target or []), energy=_window(energy),
+        steps=steps, churn=churn, seed=seed, engine=engine, device=device, anneal=anneal, workers=workers,
+        corrector=_corrector(potential, minimize, md, temperature, final_temperature),
     )  # fmt: skip
 
 
-def _generate(model: str, out: Path, count: int, **options: Any) -> None:
-    """Makes `count` structures, options as of `generate_many`, writes them to `out`, and names the files."""
+def _generate(model: str, out: Path, count: int, inputs: Sequence[str], **options: Any) -> None:
+    """Makes `count` structures, options as of `generate_many`, writes them to `out`, and names the files.
+
+    inputs: files that `out` must not be.
+    """
     import warnings
 
     from tqdm import tqdm
@@ -70,17 +74,27 @@ def _generate(model: str, out: Path, count: int, **options: Any) -> None:
     from vitrify.data.structure_writer import StructureWriter
     from vitrify.generation.generate import generate_many
 
-    writer = StructureWriter(out, count)
-    with warnings.catch_warnings(record=True) as caught:
+    writer = StructureWriter(out, count, inputs)
+    missed = 0
+    with warnings.catch_warnings(record=True) as caught, writer:
         warnings.simplefilter("always")
         made = generate_many(model, count, **options)
-    for message in caught:
-        typer.echo(f"warning: {message.message}", err=True)
-    with writer:
+        _say(caught)
         for structure in tqdm(made, total=count, unit="glass", disable=None if count > 1 else True):
+            _say(caught)
+            missed += not structure.info.get("energy_reached", True)
             writer.write(structure)
     for path in writer.paths if count <= 5 else [*writer.paths[:1], *writer.paths[-1:]]:
         typer.echo(f"{path}")
+    if missed:
+        typer.echo(f"{missed} of {count} structures missed the energy that was asked for", err=True)
+
+
+def _say(caught: list[Any]) -> None:
+    """Prints the warnings that were caught since the last time, each once."""
+    for text in dict.fromkeys(str(message.message) for message in caught):
+        typer.echo(f"warning: {text}", err=True)
+    caught.clear()
 
 
 def _corrector(

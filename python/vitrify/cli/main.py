@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from vitrify import __version__
 from vitrify.cli.artn import artn_command
 from vitrify.cli.data import data
 from vitrify.cli.doctor import doctor_command
+from vitrify.cli.errors import one_line_errors, output_lost, prepare_streams
 from vitrify.cli.evaluate import evaluate_command
 from vitrify.cli.explain import explain_command
 from vitrify.cli.export import export_command
@@ -17,18 +19,32 @@ from vitrify.cli.generate import generate_command
 from vitrify.cli.info import info_command
 from vitrify.cli.train import train_command
 from vitrify.cli.trust import trust_command
-from vitrify.core.errors import VitrifyError, printable
 
 
 class _Commands(typer.core.TyperGroup):
-    """Commands whose errors that the user can mend are one line on stderr and exit status 1."""
+    """Commands that end with one line on stderr, whatever goes wrong."""
+
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        if not settings.get("standalone_mode", True):
+            return super().main(*arguments, **settings)
+        prepare_streams()
+        try:
+            with one_line_errors():
+                try:
+                    super().main(*arguments, **settings)
+                finally:
+                    if lost := output_lost():
+                        raise lost
+        except typer.Exit as error:
+            sys.exit(error.exit_code)
+
+    def make_context(self, *arguments: Any, **settings: Any) -> Any:
+        with one_line_errors():
+            return super().make_context(*arguments, **settings)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with one_line_errors():
             return super().invoke(ctx)
-        except VitrifyError as error:
-            typer.echo(f"vitrify: {printable(str(error))}", err=True)
-            raise typer.Exit(1) from None
 
 
 app = typer.Typer(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from vitrify.cli.errors import resumable
+from vitrify.core.signals import Stopped
 
 
 def train_command(
@@ -17,11 +21,11 @@ def train_command(
     ] = None,
 ) -> None:
     """Train a model. Started again, an interrupted run goes on where it stopped; torchrun starts many."""
+    from vitrify.training.loop import StopSignal
     from vitrify.training.run import train
 
-    folder = out or Path("runs") / config.stem
-    finished = train(config, folder, resume=not restart, overrides=overrides or [])
-    if not finished:
-        typer.echo("stopped; the same command continues the run", err=True)
-        raise typer.Exit(130)
+    folder, stop = out or Path("runs") / config.stem, StopSignal()
+    with resumable("run"):
+        if not train(config, folder, resume=not restart, overrides=overrides or [], stop=stop):
+            raise KeyboardInterrupt if stop.number in (None, signal.SIGINT) else Stopped(stop.number)
     typer.echo(f"{folder}")

@@ -8,13 +8,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.files import cannot_write, keeps_from_writing
 
 LOG = "log.lammps"
+_LOOK = 20.0  # seconds between two looks whether the disk is full
 
 
 def all_cores() -> int:
@@ -49,6 +52,9 @@ def follow_lmp(
     """Runs `lmp -in script` in `folder` on some MPI ranks; `hear` gets every line of its output.
 
     Returns LAMMPS's error line, or "". The run ends when this process does, however that ends.
+
+    Raises VitrifyError where the disk is full, or the folder cannot be written for another reason: LAMMPS itself goes
+    on, and leaves files that are cut.
     """
     settings = [part for name, value in (variables or {}).items() for part in ("-var", name, str(value))]
     start = [program("mpiexec"), "-n", str(ranks)] if ranks > 1 else []
@@ -64,11 +70,21 @@ def follow_lmp(
         _guard(process),
     ):  # fmt: skip
         assert process.stdout is not None
+        looked = time.monotonic()
         for line in process.stdout:
             if "ERROR" in line:
                 seen = seen or line.strip()
             hear(line)
+            if time.monotonic() - looked > _LOOK:
+                _require_room(folder)
+                looked = time.monotonic()
+    _require_room(folder)
     return (seen or f"it ended with status {process.returncode}") if process.returncode else ""
+
+
+def _require_room(folder: Path) -> None:
+    if problem := keeps_from_writing(folder):
+        raise cannot_write(folder, problem)
 
 
 def plain_error(text: str) -> str:

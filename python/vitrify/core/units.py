@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError, did_you_mean
 
 
@@ -31,11 +32,15 @@ class Units:
     ase_velocity: float
     ase_time: float
 
-    def temperature_of(self, masses: ArrayLike, velocities: ArrayLike, n_dof: int | None = None) -> float:
-        """Kinetic temperature of velocities (N, 3) with masses (N,); `n_dof` defaults to LAMMPS's 3N - 3."""
+    def kinetic_energy(self, masses: ArrayLike, velocities: ArrayLike) -> float:
+        """The kinetic energy sum m v^2 / 2, in the unit of energy; masses (N,), velocities (N, 3)."""
         m, v = np.asarray(masses, float), np.asarray(velocities, float)
-        dof = 3 * len(v) - 3 if n_dof is None else n_dof
-        return float(self.mvv2e * np.sum(m[:, None] * v**2) / (dof * self.boltz))
+        return 0.5 * self.mvv2e * float(np.sum(m[:, None] * v**2))
+
+    def temperature_of(self, masses: ArrayLike, velocities: ArrayLike, n_dof: int | None = None) -> float:
+        """Kinetic temperature of velocities (N, 3) with masses (N,); `n_dof` defaults to LAMMPS's 3N - 3, or 3."""
+        dof = _core.degrees_of_freedom(len(np.asarray(velocities))) if n_dof is None else n_dof
+        return 2.0 * self.kinetic_energy(masses, velocities) / (dof * self.boltz)
 
     def thermal_velocity(self, masses: ArrayLike, temperature: float) -> np.ndarray:
         """Standard deviation sqrt(kT/m) of a velocity component, for each of the masses: the shape of `masses`."""

@@ -27,15 +27,24 @@ def check_cell(cell: ArrayLike) -> NDArray[np.float64]:
     return rows
 
 
-def check_vectors(name: str, values: ArrayLike, n_atoms: int | None = None) -> NDArray[np.float64]:
-    """`values` as an (N, 3) float64 array; `name` names them in messages, `n_atoms` is the N that is required.
+def as_vectors(name: str, values: ArrayLike, n_atoms: int | None = None) -> NDArray[np.float64]:
+    """`values` as an (N, 3) float64 array, finite or not; `name` and `n_atoms` as in `check_vectors`.
 
-    Raises VitrifyError for another shape, and for NaN or infinity.
+    Raises VitrifyError for another shape.
     """
     vectors = np.asarray(values, dtype=np.float64)
     if vectors.ndim != 2 or vectors.shape[1] != 3 or (n_atoms is not None and len(vectors) != n_atoms):
         wanted = f"({'N' if n_atoms is None else n_atoms}, 3)"
         raise VitrifyError(f"the {name} have the shape {vectors.shape}: give one row for each atom, {wanted}")
+    return vectors
+
+
+def check_vectors(name: str, values: ArrayLike, n_atoms: int | None = None) -> NDArray[np.float64]:
+    """`values` as an (N, 3) float64 array; `name` names them in messages, `n_atoms` is the N that is required.
+
+    Raises VitrifyError for another shape, and for NaN or infinity.
+    """
+    vectors = as_vectors(name, values, n_atoms)
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         first = int(np.argmin(finite))
@@ -44,6 +53,13 @@ def check_vectors(name: str, values: ArrayLike, n_atoms: int | None = None) -> N
             "give finite numbers; if a run made them, it had left the range in which its model is valid"
         )
     return vectors
+
+
+def whole_number(value: object) -> int | None:
+    """`value` as an integer if it is a whole number of any type (3, 3.0, numpy's), else None; True is none."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        return None
+    return int(value) if np.isfinite(value) and value == int(value) else None
 
 
 def parse_values(name: str, texts: Sequence[str], example: str = "shear_modulus=30") -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from ase.data import atomic_masses, chemical_symbols
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path
+from vitrify.core.locks import claim_file
 
 
 class StructureWriter:
@@ -21,13 +23,13 @@ class StructureWriter:
 
     FILE.extxyz (or .xyz) holds all of them, and appears when the last one is written. FILE.data (or .lmp) is for
     LAMMPS, in metal or lj units, with type labels in the order of the elements; several files are numbered,
-    FILE-1.data. paths: the files written so far.
+    FILE-1.data. paths: the files written so far. inputs: files that `path` must not be.
 
-    Raises VitrifyError for another suffix.
+    Raises VitrifyError for another suffix, for a file that cannot be written, and if another process writes it.
     """
 
-    def __init__(self, path: str | Path, count: int) -> None:
-        self.path, self.count = Path(path), count
+    def __init__(self, path: str | Path, count: int, inputs: Sequence[str | Path] = ()) -> None:
+        self.path, self.count, self.inputs = Path(path), count, inputs
         self.paths: list[Path] = []
         self._lammps = self.path.suffix in (".data", ".lmp")
         if not self._lammps and self.path.suffix not in (".extxyz", ".xyz"):
@@ -36,7 +38,7 @@ class StructureWriter:
         self._work: Any = None
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._stack.enter_context(claim_file(self.path, "vitrify generate", self.inputs))
         if not self._lammps:
             self._work = self._stack.enter_context(atomic_path(self.path))
         return self

@@ -20,7 +20,7 @@ import numpy as np
 
 import vitrify
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import atomic_path
+from vitrify.core.files import atomic_path, writing
 
 Frames = slice | list[int] | np.ndarray
 _OBSERVABLES = ("potential_energy", "kinetic_energy", "temperature")
@@ -218,7 +218,8 @@ class TrajectoryWriter:
                     for name in old["particles"]:
                         for group in ("particles", "observables"):
                             old.copy(f"{group}/{name}", file.require_group(group), name)
-        shutil.rmtree(self.parts)
+        with writing(self.parts):
+            shutil.rmtree(self.parts)
 
     def __enter__(self) -> Self:
         return self

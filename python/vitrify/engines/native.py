@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrify.core.compiled import _core as _core
+from vitrify.core.compiled import core_errors as core_errors
 from vitrify.core.errors import VitrifyError
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
 from vitrify.modelfile.metadata import Metadata
 
-try:
-    from vitrify import _core as _core
-except ImportError as missing:
-    raise VitrifyError(f"vitrify's compiled part is missing ({missing}): build it with pip install .") from None
-
 Array = NDArray[np.float64]
-
-
-@contextmanager
-def core_errors() -> Iterator[None]:
-    """Turns errors of the compiled part into VitrifyError."""
-    try:
-        yield
-    except (RuntimeError, ValueError) as error:
-        if isinstance(error, VitrifyError):
-            raise
-        raise VitrifyError(str(error)) from None
 
 
 class NativeBase:

@@ -60,10 +60,11 @@ def rebuilt_network(path: Path, archive: Any, metadata: Metadata) -> torch.nn.Mo
     _check_numbers(path, settings)
     try:
         # Shapes first, which take no memory: those of the weights, which the file pays for, bound the real network.
-        with torch.device("meta"):
-            shapes = _build(metadata, settings, weights).state_dict()
-        _check_shapes(path, shapes, weights)
-        network = _build(metadata, settings, weights)
+        with torch.random.fork_rng(devices=[]):
+            with torch.device("meta"):
+                shapes = _build(metadata, settings, weights).state_dict()
+            _check_shapes(path, shapes, weights)
+            network = _build(metadata, settings, weights)
         network.load_state_dict(weights)
     except (RuntimeError, ValueError, TypeError, ArithmeticError, AttributeError, LookupError, MemoryError) as error:
         if isinstance(error, VitrifyError):

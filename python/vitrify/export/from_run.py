@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.locks import claim_file
 from vitrify.engines.torchscript import TorchModel
 from vitrify.export.write import export_model
 from vitrify.kinds import KINDS
 from vitrify.modelfile.metadata import Provenance
-from vitrify.training.run import load_run
+from vitrify.training.checkpoint import BEST, LAST, LOG
+from vitrify.training.run import LoadedRun, load_run
 
 
 def export_run(
@@ -22,10 +24,14 @@ def export_run(
     dtype: "float32" or "float64"; by default the run's precision. responses: how a generator's properties follow their
     targets, NAME=INTERCEPT,SLOPE as in "ring_size=3.1,0.5" (`vitrify.amshortcut.training.responses`).
 
-    Raises VitrifyError if the folder holds no run, for responses that do not fit the model, and if the file would not
-    reproduce the model.
+    Raises VitrifyError if the folder holds no run, for responses that do not fit the model, if the file cannot be
+    written or another process writes it, and if it would not reproduce the model.
     """
-    run = load_run(run_dir)
+    with claim_file(path, "vitrify export", [Path(run_dir) / name for name in (BEST, LAST, LOG)]):
+        return _export(load_run(run_dir), path, dtype, responses)
+
+
+def _export(run: LoadedRun, path: str | Path, dtype: str | None, responses: Sequence[str]) -> TorchModel:
     kind = KINDS[run.kind]
     if responses:
         if not kind.has("adjust"):

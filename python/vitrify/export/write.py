@@ -46,6 +46,11 @@ def save_model(module: nn.Module, metadata: Metadata, path: str | Path) -> None:
     TorchScript's debug records, which hold paths of the machine that exported it. It holds the weights a second time,
     as plain tensors, from which the native engine runs the model, or torch without the program in the file.
     """
+    with atomic_path(path) as work:
+        _write_archive(module, metadata, work)
+
+
+def _write_archive(module: nn.Module, metadata: Metadata, path: Path) -> None:
     buffer = io.BytesIO()
     extra: dict[str, str | bytes] = {METADATA_NAME: metadata.to_json()}
     tensors = {name: tensor.detach().clone().contiguous() for name, tensor in sorted(module.state_dict().items())}
@@ -54,7 +59,7 @@ def save_model(module: nn.Module, metadata: Metadata, path: str | Path) -> None:
     with quiet_torchscript():
         scripted = module if isinstance(module, torch.jit.ScriptModule) else torch.jit.script(module.eval())
         torch.jit.save(scripted, buffer, _extra_files=extra)
-    with atomic_path(path) as work, zipfile.ZipFile(buffer) as raw, zipfile.ZipFile(work, "w") as archive:
+    with zipfile.ZipFile(buffer) as raw, zipfile.ZipFile(path, "w") as archive:
         for name in raw.namelist():
             if not name.endswith(".debug_pkl"):
                 archive.writestr(zipfile.ZipInfo(name), raw.read(name))
@@ -102,7 +107,7 @@ def export_model(
     }
     metadata = make_metadata(described, path)
     with atomic_path(path) as work:
-        save_model(eager, metadata, work)
+        _write_archive(eager, metadata, work)
         require_reference(load_model(work, trust=True))
     with suppress(VitrifyError):  # then the user says trust yes, or vitrify trust, where torch shall run the program
         remember(open_archive(Path(path)))

@@ -11,8 +11,10 @@ atoms (first order of free energy perturbation). Inherent energies are corrected
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -23,30 +25,56 @@ from vitrify.core.units import get_units
 from vitrify.data.ase_atoms import types_of
 from vitrify.engines.interface import EnergyPredictor
 
-_DAMPING = 1.0  # ps, of the thermostat
+_SIGMA, _EPSILON, _MASS = 2.7, 0.15, 63.546  # A, eV, u: of reduced units, as in Cu-Zr
 _ITERATIONS = 1000  # of a minimisation at most
 _STARTS = 5  # of a minimisation: its line search may fail where atoms are close
 
 
 @dataclass(frozen=True)
 class Anneal:
-    """Times, temperatures and tolerances of an anneal, in the units of the model; the defaults are metal units."""
+    """Times, temperatures and tolerances of an anneal, in the units of the model.
+
+    These defaults are for metal units; `for_units` scales them. Raises VitrifyError for values out of range.
+    """
 
     time: float = 250.0  # ps, at most
     start: float = 950.0  # K, from which the temperature falls linearly
     end: float = 800.0  # K, at `time`
     look: float = 2.0  # ps between two minimisations
     timestep: float = 0.008  # ps
+    damping: float = 1.0  # ps, of the thermostat
     force: float = 0.02  # eV/A, largest component of a force at which a minimisation ends
+    drawn: float = 0.002  # eV/atom: largest difference from the energy that was drawn for a structure
     margin: float = 0.15  # share of the window left free at either side, for the error of the potential
 
     def __post_init__(self) -> None:
-        for name in ("time", "start", "end", "look", "timestep", "force"):
+        for name in ("time", "start", "end", "look", "timestep", "damping", "force", "drawn"):
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0):
                 raise VitrifyError(f"an anneal with {name} {value:g}: give a number above 0")
         if not 0 <= self.margin < 0.5:
             raise VitrifyError(f"an anneal with margin {self.margin:g}: give a share below 0.5")
+
+    @classmethod
+    def for_units(cls, units: str, **changes: Any) -> Anneal:
+        """The defaults in the LAMMPS units `metal` or `lj`.
+
+        Scaled as `vitrify.datagen.barriers.artn.ARTnSettings.for_units` does: a sigma of 2.7 A and an epsilon of 0.15
+        eV give a Kob-Andersen liquid the spacing and the glass temperature of Cu-Zr; the mass of
+        copper makes the unit of time 0.57 ps.
+        """
+        found = cls()
+        if units == "lj":
+            metal = get_units("metal")
+            time = _SIGMA * (_MASS * metal.mvv2e / _EPSILON) ** 0.5
+            powers = {
+                **dict.fromkeys(("time", "look", "timestep", "damping"), 1 / time),
+                **dict.fromkeys(("start", "end"), metal.boltz / _EPSILON),
+                "force": _SIGMA / _EPSILON,
+                "drawn": 1 / _EPSILON,
+            }
+            found = replace(found, **{name: getattr(found, name) * factor for name, factor in powers.items()})
+        return replace(found, **changes)
 
     def temperature(self, time: float) -> float:
         """K, at a time in ps."""
@@ -56,7 +84,8 @@ class Anneal:
 def anneal(atoms: Atoms, model: EnergyPredictor, window: tuple[float, float], settings: Anneal, seed: int) -> Atoms:
     """The first minimum whose energy for each atom lies in the window, else the one that comes nearest.
 
-    The cell stays. `info["inherent_energy"]` is that energy, corrected, `info["annealed"]` the time that it took.
+    The cell stays. `info["inherent_energy"]` is that energy, corrected, `info["annealed"]` the time that it took,
+    `info["energy_reached"]` whether that energy lies in the window; if it does not, there is a warning, too.
 
     Raises VitrifyError if the atoms fly apart.
     """
@@ -76,7 +105,22 @@ def anneal(atoms: Atoms, model: EnergyPredictor, window: tuple[float, float], se
         if miss == 0.0:
             break
     best.wrap()  # type: ignore[no-untyped-call]
+    _judge(best, window, settings, model.metadata.units)
     return best
+
+
+def _judge(atoms: Atoms, window: tuple[float, float], settings: Anneal, units: str) -> None:
+    """Sets `info["energy_reached"]`, and warns if the structure missed its window."""
+    energy, (low, high), unit = atoms.info.get("inherent_energy", np.nan), window, get_units(units)
+    atoms.info["energy_reached"] = bool(low <= energy <= high)
+    if atoms.info["energy_reached"]:
+        return
+    which = f"structure of seed {atoms.info['seed']}" if "seed" in atoms.info else "structure"
+    warnings.warn(
+        f"the {which} missed the energy {low:.6g} to {high:.6g} {unit.energy}/atom: its inherent energy is "
+        f"{energy:.6g} after {settings.time:g} {unit.time}, give a longer anneal or another energy",
+        stacklevel=4,
+    )
 
 
 def descent(
@@ -94,7 +138,7 @@ def descent(
     v -= (masses * v).sum(0) / masses.sum()
     dt, scale = settings.timestep, units.ftm2v / masses
     steps, looks = max(1, round(settings.look / dt)), max(1, round(settings.time / settings.look))
-    keep = np.exp(-dt / _DAMPING)
+    keep = np.exp(-dt / settings.damping)
     kick = dt * scale * model.predict(x, cell, types).forces
     for look in range(1, looks + 1):
         heat = np.sqrt(1.0 - keep**2) * units.thermal_velocity(masses, settings.temperature(look * steps * dt))

@@ -21,13 +21,16 @@ from vitrify.modelfile.metadata import Metadata
 
 IMPOSSIBLE = 0.2  # a density further outside the training data than this share of the limit is refused
 
+ROUNDED = 0.01  # a share of a species, or of the density, that whole atoms may miss without a word
+
 
 @dataclass(frozen=True)
 class Plan:
     """A validated request for one structure.
 
     cell: (3, 3) rows, in the unit of length. counts: atoms of each species. values: (P,) requested properties in their
-    units, NaN where none is requested. steps: number of steps. churn: share of noise that is put back.
+    units, NaN where none is requested. steps: number of steps. churn: share of noise that is put back. notes: one
+    sentence for each quantity that whole atoms cannot meet.
     """
 
     cell: np.ndarray
@@ -35,6 +38,7 @@ class Plan:
     values: np.ndarray
     steps: int
     churn: float
+    notes: tuple[str, ...] = ()
 
     @property
     def types(self) -> np.ndarray:
@@ -84,7 +88,33 @@ class StructureSampler:
         self._check_density(sum(counts) / abs(float(np.linalg.det(box))) if box is not None else per_volume, counts)
         if box is None:
             box = np.eye(3) * (sum(counts) / per_volume) ** (1 / 3)
-        return Plan(box, counts, values, steps, churn)
+        wanted = None if density is None else density / self._mass(np.array(counts) / sum(counts))
+        notes = self._rounded(counts, shares, wanted, sum(counts) / abs(float(np.linalg.det(box))))
+        return Plan(box, counts, values, steps, churn, notes)
+
+    def _rounded(
+        self, counts: tuple[int, ...], shares: np.ndarray | None, wanted: float | None, per_volume: float
+    ) -> tuple[str, ...]:
+        """A sentence for the composition and for the density where whole atoms are far from what was asked for.
+
+        shares: of the species; wanted, per_volume: number density asked for, and made. None is no wish.
+        """
+        found, n = [], sum(counts)
+        made = np.array(counts) / n
+        if shares is not None and np.abs(made - shares / shares.sum()).max() > ROUNDED:
+            names = self.metadata.species
+            asked, got = (
+                ", ".join(f"{100 * x:.3g}% {name}" for name, x in zip(names, part, strict=True) if x > 0)
+                for part in (shares / shares.sum(), made)
+            )
+            found.append(f"the composition asked for is {asked}; {n} atoms have {got}: ask for more atoms")
+        if wanted is not None and abs(per_volume / wanted - 1.0) > ROUNDED:
+            unit, mass = (" g/cm^3" if self.metadata.units == "metal" else ""), self._mass(made)
+            found.append(
+                f"the density asked for is {wanted * mass:.4g}{unit}; {n} atoms in this cell have "
+                f"{per_volume * mass:.4g}{unit}: ask for a larger cell"
+            )
+        return tuple(found)
 
     def _check_density(self, per_volume: float, counts: tuple[int, ...]) -> None:
         """Refuses a density (atoms per volume) far outside the training data; `warnings` reports smaller deviations."""
@@ -149,9 +179,8 @@ class StructureSampler:
         return GRAMS * float(fractions @ np.array(self.metadata.masses))
 
     def warnings(self, plan: Plan) -> list[str]:
-        """One sentence for each quantity of a plan that lies outside the training data."""
-        found: list[str] = self.core.warnings(plan.cell, list(plan.counts), *_requested(plan.values))
-        return found
+        """One sentence for each quantity of a plan that lies outside the training data, or that whole atoms miss."""
+        return [*self.core.warnings(plan.cell, list(plan.counts), *_requested(plan.values)), *plan.notes]
 
     def make(self, plan: Plan, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Wrapped positions (N, 3) and types (N,) of the structure of a seed; VitrifyError if pairs stay too close."""

@@ -21,8 +21,6 @@ from vitrify.generation.request import Request
 from vitrify.generation.samplers import Plan, make_sampler, numbers_of
 from vitrify.glassvae.metadata import GlassVAEMetadata
 
-_DRAWN = 0.002  # largest difference (eV/atom) of the energy of an annealed structure from the energy that was drawn
-
 
 def structures(path: Path, metadata: GlassVAEMetadata, request: Request) -> Iterator[Atoms]:
     """The glasses of a request; warns of quantities of the first one outside the training data.
@@ -31,14 +29,24 @@ def structures(path: Path, metadata: GlassVAEMetadata, request: Request) -> Iter
     """
     if request.target:
         raise VitrifyError(f"{path.name} is of kind glassvae, which knows no target: give energy instead")
+    if request.anneal and metadata.latent_energy == "energy":
+        raise VitrifyError(
+            f"{path.name} draws energies of moving atoms, which structures at rest never have: leave anneal out"
+        )
     r = request
     wanted = LatentRequest(r.n_atoms, r.density, r.cell, r.composition, r.energy, r.steps, r.churn)
     workers = min(r.workers, len(r.seeds))
     samplers = [LatentSampler(path, metadata, wanted, r.engine, r.device, r.trust) for _ in range(workers)]
     for message in samplers[0].warnings(r.seeds[0]):
         warnings.warn(message, stacklevel=3)
+    if r.energy is not None and not r.anneal:
+        warnings.warn(
+            "the energy that was asked for is drawn with the latent vector, and is not measured in the structures: "
+            "with anneal they are cooled until they have it, or say that they missed it",
+            stacklevel=3,
+        )
     made = in_order(lambda sampler, seed: sampler.make(seed), samplers, r.seeds)
-    return _annealed(made, path, r.device, Anneal(time=r.anneal)) if r.anneal else made
+    return _annealed(made, path, r.device, Anneal.for_units(metadata.units, time=r.anneal)) if r.anneal else made
 
 
 def _annealed(made: Iterator[Atoms], path: Path, device: str, settings: Anneal) -> Iterator[Atoms]:
@@ -46,7 +54,7 @@ def _annealed(made: Iterator[Atoms], path: Path, device: str, settings: Anneal) 
     model = open_model(path, device=device)
     for atoms in made:
         drawn = atoms.info["latent_energy"]
-        window = atoms.info.get("energy_window", (drawn - _DRAWN, drawn + _DRAWN))
+        window = atoms.info.get("energy_window", (drawn - settings.drawn, drawn + settings.drawn))
         yield anneal(atoms, model, window, settings, atoms.info["seed"])
 
 

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -15,10 +16,13 @@ from ase.parallel import world
 from ase.utils import IOContext
 from numpy.typing import NDArray
 
+from vitrify.core.compiled import _core
 from vitrify.core.counter_rng import normal3
 from vitrify.core.errors import VitrifyError
+from vitrify.core.validation import whole_number
 from vitrify.data.ase_atoms import check_periodic, types_of
 from vitrify.engines.open import open_checked
+from vitrify.ogn.guard import NotANumber, Refusal, not_finite
 from vitrify.ogn.interface import MotionPredictor
 from vitrify.ogn.metadata import OGNMetadata
 from vitrify.ogn.step import (
@@ -26,10 +30,16 @@ from vitrify.ogn.step import (
     Langevin,
     OGNStepper,
     as_langevin,
-    kinetic_energy,
     langevin_half_step,
     rescale_to_energy,
 )
+
+_REMEDY = (
+    ": start from a state like those that the model was trained on, let fallback=M with a calculator take such "
+    "strides, or go on with guard=False"
+)
+_COUNTED = " (atoms counted from 1)"
+_SAME_ENERGY = 1e-6  # of the kinetic energy: atoms that differ by less have the energy that a run before has held
 
 
 class OGNDynamics(MolecularDynamics):
@@ -50,15 +60,29 @@ class OGNDynamics(MolecularDynamics):
         check: replay the model's reference case first.
         engine: "native" or "torch"; by default the native one where the file has weights for it and device is "cpu".
         device: "cpu" or "cuda:0".
+        guard: refuse strides far outside of the training data, before anything moves: pairs that are much closer,
+            moves that are much longer, temperatures that are much higher. False refuses only what is no number.
+        fallback: number of steps of velocity Verlet, with the forces of a calculator, that take a refused stride; None:
+            a refusal is an error.
+        first_step: number of strides that the atoms have behind them; the noise of langevin depends on it. By default
+            that of `atoms.info`, where each stride leaves it, so that a run goes on after a restart from a trajectory
+            as if it had not stopped; 0 without. A number given starts the counts of `work` and strides anew.
         trust: run the program in an unknown file in torch; see `vitrify.engines.load.load_model`.
         kwargs: further arguments of `ase.md.md.MolecularDynamics`, such as append_trajectory.
 
     Attributes:
         work: energy that rescaling or the thermostat has removed so far, in the model's unit; the scalar of `fix ogn`.
             The sum of total energy and work shows whether the model itself conserves energy.
+        current_step: number of strides that the atoms have behind them, as LAMMPS's step.
+        predictions, fallbacks: number of strides that the model has predicted, and that velocity Verlet took in place
+            of refused predictions; elements 7 and 8 of the vector of `fix ogn`.
+
+    `atoms.info` has "ogn_step", "ogn_work", "ogn_predictions" and "ogn_fallbacks", and "ogn_energy", the total energy
+    that rescaling holds.
 
     Raises:
-        VitrifyError: atoms or settings that do not fit the model; NaN.
+        VitrifyError: atoms or settings that do not fit the model; NaN; a stride that the guard refuses, with the words
+            of `fix ogn`, which counts atoms from 1.
     """
 
     def __init__(
@@ -74,16 +98,21 @@ class OGNDynamics(MolecularDynamics):
         check: bool = False,
         engine: Literal["native", "torch"] | None = None,
         device: str = "cpu",
+        guard: bool = True,
+        fallback: int | None = None,
+        first_step: int | None = None,
         trust: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.stepper = OGNStepper(open_checked(model, engine, device, "ogn", check, trust))
+        self._fallback_steps = _check_guard(atoms, guard, fallback)
+        self.stepper = OGNStepper(open_checked(model, engine, device, "ogn", check, trust), guard)
         units = self.stepper.units
         self._types = _check_atoms(atoms, self.stepper.metadata, species)
         self._model_masses = self.stepper.masses_of(self._types)
         self._energy, self._thermostat = _check_control(atoms, energy, langevin)
-        self._total: float | None = None
-        self.work = 0.0
+        self._restore(atoms, first_step)
+        if guard and not self.stepper.guard.has_all_limits:
+            _warn(_core.MISSING_LIMITS)
         super().__init__(
             atoms,
             self.stepper.timestep * units.ase_time,
@@ -93,6 +122,42 @@ class OGNDynamics(MolecularDynamics):
         )
         if logfile:
             self.attach(self.closelater(_Logger(self, logfile)), loginterval)
+        self._store(self.current_step)
+
+    def _restore(self, atoms: Atoms, first_step: int | None) -> None:
+        """Sets the counts to those that the atoms bring, or to those of a new run from a step."""
+        held = atoms.info if first_step is None else {"ogn_step": first_step}
+        self._first_step = _count(held, "ogn_step")
+        self.predictions, self.fallbacks = _count(held, "ogn_predictions"), _count(held, "ogn_fallbacks")
+        self.work = _number(held, "ogn_work") or 0.0
+        self._total: float | None = None
+        self._held_total = _number(held, "ogn_energy")
+        self._fallbacks_of_run = 0
+
+    def _store(self, step: int) -> None:
+        """Leaves in the atoms, and so in trajectories, what a restart after a step needs."""
+        self.atoms.info.update(
+            ogn_step=step, ogn_work=float(self.work), ogn_predictions=self.predictions,
+            ogn_fallbacks=self.fallbacks,
+        )  # fmt: skip
+        if self._total is not None:
+            self.atoms.info["ogn_energy"] = self._total
+
+    @property
+    def current_step(self) -> int:
+        """Number of strides that the atoms have behind them."""
+        return self._first_step + self.nsteps
+
+    def get_time(self) -> float:
+        """The time that the atoms have behind them, in ASE's unit."""
+        return float(self.current_step * self.dt)
+
+    def irun(self, steps: int = 50) -> Iterator[bool]:
+        """Runs the dynamics as a generator, as in ASE; a run with refused strides ends with a count of them."""
+        self._fallbacks_of_run = 0
+        yield from super().irun(steps)
+        if self._fallbacks_of_run:
+            _warn(_core.describe_fallbacks(self._fallbacks_of_run))
 
     def todict(self) -> dict[str, Any]:
         """Description written into trajectory files."""
@@ -115,7 +180,7 @@ class OGNDynamics(MolecularDynamics):
     @property
     def kinetic_energy(self) -> float:
         """Kinetic energy in the model's unit."""
-        return kinetic_energy(self._model_masses, self.velocities, self.stepper.units)
+        return self.stepper.units.kinetic_energy(self._model_masses, self.velocities)
 
     @property
     def temperature(self) -> float:
@@ -123,31 +188,71 @@ class OGNDynamics(MolecularDynamics):
         return self.stepper.units.temperature_of(self._model_masses, self.velocities)
 
     def step(self) -> None:
-        """One prediction, with energy control around it."""
-        atoms, stepper = self.atoms, self.stepper
+        """One stride, with energy control around it."""
+        atoms = self.atoms
         if len(atoms) != len(self._types):
             raise VitrifyError(f"the number of atoms changed from {len(self._types)} to {len(atoms)}: start again")
-        velocities = self.velocities
         if self._energy == "rescale" and self._total is None:
-            self._total = atoms.get_potential_energy() + self.kinetic_energy
-        velocities = self._thermalise(velocities, half=0)
-        positions, velocities = stepper.step(atoms.positions, velocities, atoms.cell.array, self._types)
+            self._total = self._energy_to_hold()
+        velocities = self._thermalise(self.velocities, half=0)
+        positions, velocities = self._stride(velocities)
         velocities = self._thermalise(velocities, half=1)
         atoms.set_positions(positions)
         if self._total is not None:
             potential = atoms.get_potential_energy()
             velocities = self._control(
                 velocities,
-                rescale_to_energy(velocities, self._model_masses, potential, self._total, stepper.units),
+                rescale_to_energy(velocities, self._model_masses, potential, self._total, self.stepper.units),
             )
-        atoms.set_velocities(velocities * stepper.units.ase_velocity)
+        atoms.set_velocities(velocities * self.stepper.units.ase_velocity)
+        self._store(self.current_step + 1)
+
+    def _energy_to_hold(self) -> float:
+        """The total energy of the atoms; after a restart that of the first run, if the atoms still have it."""
+        kinetic = self.kinetic_energy
+        present = float(self.atoms.get_potential_energy() + kinetic)
+        held = self._held_total
+        return held if held is not None and abs(held - present) <= _SAME_ENERGY * kinetic else present
+
+    def _stride(self, velocities: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Positions and velocities (N, 3) one stride later, in the model's units; the atoms have not moved yet."""
+        atoms, number = self.atoms, self.current_step + 1
+        try:
+            found = self.stepper.step(atoms.positions, velocities, atoms.cell.array, self._types)
+        except NotANumber as error:
+            raise VitrifyError(f"{error} at step {number}{_COUNTED}") from None
+        except Refusal as refusal:
+            if not self._fallback_steps:
+                counted = _COUNTED if "atom" in str(refusal) else ""
+                remedy = _REMEDY if self.stepper.guard.active else ""
+                raise VitrifyError(f"{refusal} at step {number}{counted}{remedy}") from None
+            return self._fall_back(str(refusal), velocities)
+        self.predictions += 1
+        return found
+
+    def _fall_back(
+        self, reason: str, velocities: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Positions and velocities (N, 3) after the stride in steps of velocity Verlet with the calculator's forces."""
+        number, steps = self.current_step + 1, self._fallback_steps
+        self._fallbacks_of_run += 1
+        if words := _core.describe_fallback(reason, number, steps, self._fallbacks_of_run):
+            _warn(words)
+        found = verlet_stride(self.atoms, velocities, self._model_masses, self.stepper, steps)
+        if bad := not_finite(*found, ids=np.arange(1, len(velocities) + 1)):
+            raise VitrifyError(
+                f"velocity Verlet leaves atom {bad} without a finite position or velocity at step {number}{_COUNTED}: "
+                "atoms overlap, start from a state without such pairs"
+            )
+        self.fallbacks += 1
+        return found
 
     def _thermalise(self, velocities: NDArray[np.float64], half: int) -> NDArray[np.float64]:
         if self._thermostat is None:
             return velocities
         stepper = self.stepper
         ids = np.arange(1, len(velocities) + 1)
-        noise = normal3(ids, self.nsteps + 1, self._thermostat.seed, half)
+        noise = normal3(ids, self.current_step + 1, self._thermostat.seed, half)
         return self._control(
             velocities,
             langevin_half_step(
@@ -158,8 +263,65 @@ class OGNDynamics(MolecularDynamics):
     def _control(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
         """Velocities `after` (N, 3); the kinetic energy that `before` (N, 3) had beyond them is counted as work."""
         units, masses = self.stepper.units, self._model_masses
-        self.work += kinetic_energy(masses, before, units) - kinetic_energy(masses, after, units)
+        self.work += units.kinetic_energy(masses, before) - units.kinetic_energy(masses, after)
         return after
+
+
+def verlet_stride(
+    atoms: Atoms, velocities: NDArray[np.float64], masses: NDArray[np.float64], stepper: OGNStepper, steps: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Positions and velocities (N, 3) of the atoms after one stride in `steps` steps of velocity Verlet.
+
+    velocities: (N, 3) at the start; masses: (N,); all in the model's units. The calculator of the atoms gives the
+    forces; the atoms do not move.
+    """
+    moved, dt = atoms.copy(), stepper.timestep / steps
+    moved.calc = atoms.calc
+    half_kick = 0.5 * dt * stepper.units.ftm2v / masses[:, None]
+    v = velocities.copy()
+    forces = moved.get_forces()
+    for _ in range(steps):
+        v += half_kick * forces
+        moved.positions += dt * v
+        forces = moved.get_forces()
+        v += half_kick * forces
+    return moved.positions, v
+
+
+def _check_guard(atoms: Atoms, guard: bool, fallback: int | None) -> int:
+    """The number of steps of the fallback, 0 for none; VitrifyError for settings that make no sense."""
+    if not isinstance(guard, bool | np.bool_):
+        raise VitrifyError(f"guard is {guard!r}: give True or False")
+    if fallback is None:
+        return 0
+    steps = whole_number(fallback)
+    if not guard or steps is None or steps < 1:
+        raise VitrifyError(
+            f"fallback wants guard=True and a number of steps >= 1, got guard={guard} and fallback={fallback!r}"
+        )
+    if atoms.calc is None:
+        raise VitrifyError("fallback needs forces: attach a calculator, atoms.calc = ...")
+    return steps
+
+
+def _count(held: Mapping[str, Any], name: str) -> int:
+    """A number of strides among what atoms hold, 0 without; VitrifyError for what is none."""
+    value = whole_number(held.get(name, 0))
+    if value is None or not 0 <= value < 2**62:
+        raise VitrifyError(f"{name} is {held[name]!r}: give first_step, a number of strides from 0 on")
+    return value
+
+
+def _number(held: Mapping[str, Any], name: str) -> float | None:
+    """A number among what atoms hold, None without; VitrifyError for what is none."""
+    value = held.get(name)
+    if value is not None and not (isinstance(value, int | float | np.number) and np.isfinite(value)):
+        raise VitrifyError(f"atoms.info has {name} {value!r}, which is no number: give first_step to start anew")
+    return None if value is None else float(value)
+
+
+def _warn(words: str) -> None:
+    warnings.warn(f"OGNDynamics: {words}", stacklevel=3)
 
 
 def _check_atoms(atoms: Atoms, metadata: OGNMetadata, species: Mapping[str, str] | None) -> NDArray[np.int64]:

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import Units, get_units
-from vitrify.core.validation import check_cell, check_vectors
+from vitrify.core.validation import as_vectors, check_cell
+from vitrify.ogn.guard import Guard
 from vitrify.ogn.interface import MotionPredictor
 
 Array = NDArray[np.float64]
@@ -19,10 +20,14 @@ MASS_TOLERANCE = 1e-3
 
 
 class OGNStepper:
-    """Advances configurations by one stride of an OGN: r += dr, v += dv."""
+    """Advances configurations by one stride of an OGN: r += dr, v += dv.
 
-    def __init__(self, model: MotionPredictor) -> None:
+    guard: refuse strides far outside of the training data, as `fix ogn` does; False refuses only what is no number.
+    """
+
+    def __init__(self, model: MotionPredictor, guard: bool = True) -> None:
         self.model = model
+        self.guard = Guard(model, guard)
         self.metadata = model.metadata
         self.units: Units = get_units(model.metadata.units)
         self.timestep = model.metadata.timestep
@@ -33,7 +38,12 @@ class OGNStepper:
         return masses
 
     def step(
-        self, positions: ArrayLike, velocities: ArrayLike, cell: ArrayLike, types: ArrayLike
+        self,
+        positions: ArrayLike,
+        velocities: ArrayLike,
+        cell: ArrayLike,
+        types: ArrayLike,
+        ids: NDArray[np.integer] | None = None,
     ) -> tuple[Array, Array]:
         """Positions and velocities (N, 3) float64 one stride later.
 
@@ -41,16 +51,20 @@ class OGNStepper:
             positions, velocities: (N, 3) in the model's units, wrapped or not; the result is not wrapped.
             cell: (3, 3) rows, periodic.
             types: (N,) index into the model's species.
+            ids: (N,) numbers of the atoms, for messages; by default from 1, as LAMMPS counts.
 
         Raises:
-            VitrifyError: NaN in the input or the output, wrong shapes or types, a cell without volume.
+            vitrify.ogn.guard.Refusal: strides that the guard refuses.
+            vitrify.ogn.guard.NotANumber: positions or velocities that are not finite.
+            VitrifyError: wrong shapes or types, a cell without volume.
         """
-        r, v = check_vectors("positions", positions), check_vectors("velocities", velocities)
+        r, v = as_vectors("positions", positions), as_vectors("velocities", velocities)
         if len(v) != len(r):
             raise VitrifyError(f"got {len(r)} positions and {len(v)} velocities: give one of each for every atom")
         kinds = self._check_types(types, len(r))
-        dr, dv = self.model.predict(r, v, check_cell(cell), kinds)
-        return check_vectors("predicted positions", r + dr), check_vectors("predicted velocities", v + dv)
+        numbers = np.arange(1, len(r) + 1) if ids is None else ids
+        dr, dv = self.guard.predict(r, v, check_cell(cell), kinds, self.masses_of(kinds), numbers)
+        return r + dr, v + dv
 
     def _check_types(self, types: ArrayLike, n_atoms: int) -> NDArray[np.int64]:
         kinds, n_species = np.asarray(types), len(self.metadata.species)
@@ -62,11 +76,6 @@ class OGNStepper:
                 f"({', '.join(self.metadata.species)}), counted from 0"
             )
         return kinds.astype(np.int64)
-
-
-def kinetic_energy(masses: Array, velocities: Array, units: Units) -> float:
-    """The kinetic energy sum m v^2 / 2, in the unit of energy; masses (N,), velocities (N, 3)."""
-    return 0.5 * units.mvv2e * float(np.sum(masses[:, None] * velocities**2))
 
 
 def rescale_to_energy(velocities: Array, masses: Array, potential: float, total: float, units: Units) -> Array:
@@ -81,8 +90,8 @@ def rescale_to_energy(velocities: Array, masses: Array, potential: float, total:
     """
     mean = masses @ velocities / masses.sum()
     thermal = velocities - mean
-    wanted = total - potential - 0.5 * units.mvv2e * float(masses.sum() * (mean @ mean))
-    present = kinetic_energy(masses, thermal, units)
+    wanted = total - potential - units.kinetic_energy(masses.sum(keepdims=True), mean[None])
+    present = units.kinetic_energy(masses, thermal)
     if not (wanted > 0.0 and present > 0.0):
         raise VitrifyError(
             f"energy rescale cannot hold the total energy {total:.8g}: it leaves {wanted:.8g} "

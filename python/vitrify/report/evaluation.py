@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
+from vitrify.core.locks import claim_folder
 from vitrify.kinds import load
 from vitrify.report.metrics_file import ModelFile, write_metrics
 
@@ -48,11 +49,12 @@ class Evaluation(Generic[S]):
     the options of the command.
     open: (model file or name, settings) -> opened model, with path and metadata.
     measure: (opened model, EvaluationData, settings, folder, progress) -> EvaluationResults. `folder` is where
-    intermediate files may go; it need not be there.
+    intermediate files may go.
     report: (results, folder) -> Report; its figures go to `folder`.
     remedy: the end of the error for data that the model was trained on, which says what to do: text, or a function of
     the file. None: such data are accepted.
     command: of vitrify that runs it, in the name of the default folder, out/MODEL.COMMAND.
+    resumes: whether it goes on where it was stopped, if it is run again with the same folder.
     """
 
     settings: type[S]
@@ -61,6 +63,7 @@ class Evaluation(Generic[S]):
     report: str
     remedy: str | Callable[[Path], str] | None = None
     command: str = "evaluate"
+    resumes: bool = False
 
     def run(
         self,
@@ -78,15 +81,17 @@ class Evaluation(Generic[S]):
             out: folder; default: out/MODEL.COMMAND.
 
         Raises:
-            VitrifyError: a model of another kind, data that it was trained on, and errors of `measure`.
+            VitrifyError: a model of another kind, data that it was trained on, a folder that cannot be written or
+                that another process writes, and errors of `measure`.
         """
         settings = settings or self.settings()
         opened = load(self.open)(model, settings) if isinstance(model, str | Path) else model
         files = EvaluationData([data] if isinstance(data, str | Path) else data)
         self.refuse_seen(files, opened)
         folder = Path(out) if out else Path("out") / f"{opened.path.name.removesuffix('.pt')}.{self.command}"
-        results = load(self.measure)(opened, files, settings, folder, progress)
-        return self.write(results, folder)
+        with claim_folder(folder, f"vitrify {self.command}"):
+            results = load(self.measure)(opened, files, settings, folder, progress)
+            return self.write(results, folder)
 
     def refuse_seen(self, data: EvaluationData, model: ModelFile) -> None:
         """VitrifyError for files that the model was trained on, unless they are accepted."""

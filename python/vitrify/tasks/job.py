@@ -18,12 +18,13 @@ from types import FrameType
 from typing import Any
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.signals import ENDING, Stopped, is_usual
 
 Outcome = tuple[Any, Exception | None]  # the result of a task, or the exception that it raised
 
 
 class Interrupts:
-    """Makes SIGTERM as orderly as Ctrl-C, and keeps both until `allowed`, so that they break into nothing else."""
+    """Makes SIGTERM and SIGHUP as orderly as Ctrl-C, and keeps all until `allowed`: they break into nothing else."""
 
     def __init__(self) -> None:
         self._allowed = False
@@ -31,9 +32,8 @@ class Interrupts:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        # Signals that the caller ignores, or handles in its own way, are left to it.
-        for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
-            if threading.current_thread() is threading.main_thread() and signal.getsignal(number) == usual:
+        for number in (signal.SIGINT, *ENDING):
+            if is_usual(number):
                 self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -61,7 +61,7 @@ class Interrupts:
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         if number is not None:
-            raise SystemExit(128 + number)
+            raise Stopped(number)
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ def _portable(error: Exception) -> Exception:
 def end_with_parent() -> None:
     """Lets this worker process end with the run that started it, and on Ctrl-C without a traceback of its own."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     threading.Thread(target=_follow_parent, daemon=True).start()
 
 

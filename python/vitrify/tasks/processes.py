@@ -80,7 +80,12 @@ class _Processes:
         context = get_context("spawn")  # a forked child would inherit the state of MPI
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self.job.make, self.job.setup), daemon=True)
-        process.start()
+        # Ctrl-C reaches the worker, too: not before `end_with_parent`, as Python would print a traceback.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()  # so that the end of the process is the end of the pipe
         self.workers[ours] = _Worker(process, ours, deaths=deaths)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import atomic_path
+from vitrify.core.files import append, atomic_path, writing
 
 _FILED = "stale"  # what checkpoints call `validations_without_improvement`
 LAST, BEST, LOG = "last.ckpt", "best.ckpt", "log.csv"
@@ -35,8 +36,11 @@ def save_checkpoint(path: Path, progress: Progress, tensors: dict[str, Any], inf
     """Writes a checkpoint of plain tensors, numbers and strings. info: JSON, from which the model is rebuilt."""
     fields = asdict(progress)
     fields[_FILED] = fields.pop("validations_without_improvement")
+    # Torch's own writer of files does not say why it fails.
+    content = io.BytesIO()
+    torch.save({"progress": fields, "info": info, **tensors}, content)
     with atomic_path(path) as work:
-        torch.save({"progress": fields, "info": info, **tensors}, work)
+        work.write_bytes(content.getbuffer())
 
 
 def load_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
@@ -77,6 +81,6 @@ class Log:
         """Adds a row, `step` first; the names in the first row become the header. Returns the row as a line of text."""
         texts = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items()}
         header = "" if self.path.stat().st_size else ",".join(texts) + "\n"
-        with self.path.open("a") as file:
-            file.write(header + ",".join(texts.values()) + "\n")
+        with writing(self.path), self.path.open("ab") as file:
+            append(file.fileno(), (header + ",".join(texts.values()) + "\n").encode(), self.path)
         return "  ".join(f"{name} {text}" for name, text in texts.items())

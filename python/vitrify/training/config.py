@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from vitrify.core.errors import VitrifyError, did_you_mean
+from vitrify.core.errors import VitrifyError, did_you_mean, shown
 from vitrify.kinds import KINDS
+from vitrify.training.yaml_text import parse_yaml, read_yaml
 
 
 class Section(BaseModel):
@@ -85,11 +85,11 @@ class TrainingConfig(Section):
         the mean kinetic energy is right after a stride (`vitrify.ogn.training.kinetic_energy_correction`).
     """
 
-    seed: int = Field(1, ge=0)
+    seed: int = Field(1, ge=0, lt=2**63)
     precision: Literal[32, 64] = 32
-    max_steps: int | None = Field(None, ge=1)
+    max_steps: int | None = Field(None, ge=1, le=10**15)
     max_time: Duration | None = None
-    batch_size: int = Field(4, ge=1)
+    batch_size: int = Field(4, ge=1, le=10**6)
     optimizer: Literal["adam", "adamw"] = "adam"
     amsgrad: bool = False
     learning_rate: float = Field(1e-3, gt=0)
@@ -99,12 +99,12 @@ class TrainingConfig(Section):
     clip: float | None = Field(1.0, gt=0)
     ema: float = Field(0.999, ge=0, lt=1)
     noise: float = Field(0.0, ge=0)
-    validate_every: int = Field(500, ge=1)
-    patience: int | None = Field(None, ge=1)
+    validate_every: int = Field(500, ge=1, le=10**15)
+    patience: int | None = Field(None, ge=1, le=10**15)
     save_every: Duration = 120.0
     device: Literal["cpu", "cuda", "auto"] = "auto"
-    threads: int = Field(1, ge=1)
-    workers: int = Field(0, ge=0)
+    threads: int = Field(1, ge=1, le=1024)
+    workers: int = Field(0, ge=0, le=256)
     compile: bool = False
     balance: bool = True
 
@@ -143,7 +143,7 @@ def parse(section: type[Parsed], values: Any, place: str) -> Parsed:
         VitrifyError: a wrong key or value; the message names the first one, its value, and the values allowed.
     """
     if not isinstance(values, Mapping):
-        raise VitrifyError(f"{place}: got {values!r}, wanted keys and values")
+        raise VitrifyError(f"{place}: got {shown(values)}, wanted keys and values")
     try:
         return section.model_validate(dict(values))
     except ValidationError as error:
@@ -159,23 +159,14 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
         VitrifyError: no such file, not YAML, an unknown key, a wrong value.
     """
     path = Path(path)
-    if not path.is_file():
-        raise VitrifyError(f"{path}: no such file; give the path of a training configuration (YAML)")
-    try:
-        text = path.read_text()
-        values, repeated = yaml.safe_load(text), _repeated_key(yaml.compose(text, yaml.SafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise VitrifyError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
-    if repeated:
-        raise VitrifyError(f"{path}: {repeated}; keep one of the two")
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise VitrifyError(f"{path}: wanted the keys {', '.join(Config.model_fields)}, got no keys at all")
-    for override in overrides:
-        _override(values, override)
+    _override_all(values, overrides)
     kind = str(values.get("kind", next(iter(KINDS))))
     if kind not in KINDS:
         raise VitrifyError(
-            f"{path}: kind {kind!r} is unknown{did_you_mean(kind, KINDS)}: use one of {', '.join(KINDS)}"
+            f"{path}: kind {shown(kind)} is unknown{did_you_mean(kind, KINDS)}: use one of {', '.join(KINDS)}"
         )
     config_class: type[Config] = KINDS[kind].load("config")
     config = parse(config_class, config_class.completed(values, path), str(path))
@@ -194,28 +185,29 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], place: str = "")
     return found
 
 
-def _override(values: dict[str, Any], override: str) -> None:
-    name, separator, text = override.partition("=")
-    if not separator or not name:
-        raise VitrifyError(f"--set {override!r}: wanted KEY=VALUE, as in training.max_steps=1000")
-    *sections, key = name.split(".")
+def _override_all(values: dict[str, Any], overrides: Iterable[str]) -> None:
+    """Applies texts such as "training.max_steps=1000" to the values."""
+    given: set[str] = set()
+    for override in overrides:
+        name, separator, text = override.partition("=")
+        place = f"--set {shown(override)}"
+        if not separator or not all(name.split(".")):
+            raise VitrifyError(f"{place}: wanted KEY=VALUE, as in training.max_steps=1000")
+        if name in given:
+            raise VitrifyError(f"{place}: {name} is given twice; keep one of the two")
+        given.add(name)
+        _override(values, name.split("."), parse_yaml(text, place), place)
+
+
+def _override(values: dict[str, Any], keys: list[str], value: Any, place: str) -> None:
+    *sections, key = keys
     for section in sections:
-        values = values.setdefault(section, {})
+        if values.get(section) is None:
+            values[section] = {}
+        values = values[section]
         if not isinstance(values, dict):
-            raise VitrifyError(f"--set {override!r}: {section!r} is a value, not a section")
-    values[key] = yaml.safe_load(text)
-
-
-def _repeated_key(node: Any) -> str | None:
-    """A message about a key that a mapping holds twice, or None. YAML forbids such keys; PyYAML accepts them."""
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                return f"the key {key.value!r} is given twice, again in line {key.start_mark.line + 1}"
-            seen.add(key.value)
-        return next(filter(None, (_repeated_key(value) for _, value in node.value)), None)
-    return None
+            raise VitrifyError(f"{place}: {section!r} is a value, not a section")
+    values[key] = value
 
 
 def _explain(section: type[BaseModel], error: ValidationError) -> str:
@@ -226,13 +218,13 @@ def _explain(section: type[BaseModel], error: ValidationError) -> str:
         known = _keys(section, location[:-1])
         key = str(location[-1])
         hint = did_you_mean(key, known)
-        message = f"unknown key {name!r}{hint}" if hint else f"unknown key {name!r}; known: {', '.join(known)}"
+        message = f"unknown key {shown(name)}{hint or '; known: ' + ', '.join(known)}"
     elif first["type"] == "missing":
         message = f"the key {name!r} is missing"
     elif first["type"] == "value_error":
         message = f"{name}: {first['ctx']['error']}" if name else str(first["ctx"]["error"])
     else:
-        message = f"{name}: got {first['input']!r}; {first['msg'][0].lower()}{first['msg'][1:]}"
+        message = f"{name}: got {shown(first['input'])}; {first['msg'][0].lower()}{first['msg'][1:]}"
     return message + (f" (and {len(others)} more)" if others else "")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import math
 import signal
-import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -23,6 +22,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.signals import ENDING, is_usual
 from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
 from vitrify.training.config import TrainingConfig
 from vitrify.training.schedule import StepBatches, fraction_done, learning_rate
@@ -48,15 +48,18 @@ class Averaged:
 
 
 class StopSignal:
-    """Turns the first SIGTERM or Ctrl-C into a flag, so that the current step ends; a second one interrupts it."""
+    """Turns the first Ctrl-C, SIGTERM or SIGHUP into a flag, so that the current step ends; a second one interrupts it.
+
+    number: of the signal that came; None before.
+    """
 
     def __init__(self) -> None:
-        self.received = False
-        self._previous: dict[signal.Signals, Any] = {}
+        self.number: int | None = None
+        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():  # Python allows handlers nowhere else
-            self._previous = {s: signal.signal(s, self._receive) for s in (signal.SIGTERM, signal.SIGINT)}
+        wanted = [number for number in (signal.SIGINT, *ENDING) if is_usual(number)]
+        self._previous = {number: signal.signal(number, self._receive) for number in wanted}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,19 +67,22 @@ class StopSignal:
             signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.received:
+        if self.number is not None:
             raise KeyboardInterrupt
-        self.received = True
+        self.number = number
 
 
 class Fit:
     """One run in one folder, new or continued; `run` trains until the end, early stopping or a signal.
 
-    prepared: the task, its data, and the info that checkpoints hold.
+    prepared: the task, its data, and the info that checkpoints hold. stop: what listens to signals.
     """
 
-    def __init__(self, fabric: Fabric, prepared: Prepared, config: TrainingConfig, folder: Path) -> None:
+    def __init__(
+        self, fabric: Fabric, prepared: Prepared, config: TrainingConfig, folder: Path, stop: StopSignal | None = None
+    ) -> None:
         self.fabric, self.config, self.folder, self.info = fabric, config, folder, prepared.info
+        self.stop = stop or StopSignal()
         task = prepared.task
         self.progress = Progress()
         self.mark = (0, 0.0)  # step and time of the last validation
@@ -101,9 +107,9 @@ class Fit:
         start, saved = time.monotonic() - progress.seconds, time.monotonic()
         self.mark = (progress.step, time.monotonic())
         batches = iter(self.train_batches)
-        with StopSignal() as stop, self._bar() as bar:
+        with self.stop, self._bar() as bar:
             while True:
-                seconds, stopped = self._agreed(time.monotonic() - start, stop.received)
+                seconds, stopped = self._agreed(time.monotonic() - start, self.stop.number is not None)
                 progress.seconds = seconds
                 fraction = fraction_done(progress, config)
                 over = fraction >= 1.0 or (

@@ -8,6 +8,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ from lightning.fabric import Fabric
 from tqdm import tqdm
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.files import writing
+from vitrify.core.locks import claim_folder
 from vitrify.kinds import KINDS
 from vitrify.models import System, build_model, parse_model_config
 from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
 from vitrify.training.config import Config, differences, load_config
-from vitrify.training.loop import Fit
+from vitrify.training.loop import Fit, StopSignal
 from vitrify.training.task import Prepared
 
 
@@ -41,16 +44,22 @@ class LoadedRun:
     metrics: dict[str, float]
 
 
-def train(config_path: str | Path, run_dir: str | Path, resume: bool = True, overrides: Iterable[str] = ()) -> bool:
+def train(
+    config_path: str | Path,
+    run_dir: str | Path,
+    resume: bool = True,
+    overrides: Iterable[str] = (),
+    stop: StopSignal | None = None,
+) -> bool:
     """Trains the model of a configuration file in the folder `run_dir`; an interrupted run continues.
 
     The folder gets last.ckpt (to continue from), best.ckpt (to export) and log.csv. Under torchrun, each process is a
-    rank. resume: False starts again. overrides: as for `vitrify.training.config.load_config`. Returns True if the run
-    is finished, False if a signal stopped it.
+    rank. resume: False starts again. overrides: as for `vitrify.training.config.load_config`. stop: tells afterwards
+    which signal has stopped the run. Returns True if the run is finished, False if a signal stopped it.
 
     Raises:
-        VitrifyError: wrong configuration or data, a folder that holds a run of another configuration, or a loss that
-            is not finite.
+        VitrifyError: wrong configuration or data, a folder that cannot be written, that another process trains in or
+            that holds a run of another configuration, or a loss that is not finite.
     """
     config = load_config(config_path, overrides)
     model_config = parse_model_config(config.kind, config.model)
@@ -58,19 +67,20 @@ def train(config_path: str | Path, run_dir: str | Path, resume: bool = True, ove
     torch.set_num_threads(config.training.threads)
     fabric = _fabric(config)
     folder = Path(run_dir)
-    if fabric.is_global_zero:
-        _prepare(folder, config, resume)
-    fabric.barrier()
-    torch.manual_seed(config.training.seed)
-    prepared: Prepared = KINDS[config.kind].load("prepare")(config, model_config)
-    if any(parameter.requires_grad for parameter in prepared.task.parameters()):
-        finished = Fit(fabric, prepared, config.training, folder).run()
-    else:  # solved in closed form
-        finished = True
+    with claim_folder(folder, "vitrify train") if fabric.is_global_zero else nullcontext():
         if fabric.is_global_zero:
-            _keep_solved(folder, prepared)
-    if finished and prepared.finish and fabric.is_global_zero:
-        prepared.finish(folder)
+            _prepare(folder, config, resume)
+        fabric.barrier()
+        torch.manual_seed(config.training.seed)
+        prepared: Prepared = KINDS[config.kind].load("prepare")(config, model_config)
+        if any(parameter.requires_grad for parameter in prepared.task.parameters()):
+            finished = Fit(fabric, prepared, config.training, folder, stop).run()
+        else:  # solved in closed form
+            finished = True
+            if fabric.is_global_zero:
+                _keep_solved(folder, prepared)
+        if finished and prepared.finish and fabric.is_global_zero:
+            prepared.finish(folder)
     if fabric.world_size > 1:
         # A rank that leaves while another still works can abort as its connection goes down: leave together.
         fabric.barrier()
@@ -135,11 +145,11 @@ def _fabric(config: Config) -> Fabric:
 
 
 def _prepare(folder: Path, config: Config, resume: bool) -> None:
-    """Makes the folder. A run in it must have the same configuration; without `resume`, it is removed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """A run in the folder must have the same configuration; without `resume`, it is removed."""
     if not resume:
         for name in (LAST, BEST, LOG):
-            (folder / name).unlink(missing_ok=True)
+            with writing(folder):
+                (folder / name).unlink(missing_ok=True)
     if (folder / LAST).is_file():
         old = json.loads(load_checkpoint(folder / LAST)[1]["info"])["config"]
         changed = differences(_identity(old), _identity(json.loads(config.model_dump_json())))

@@ -9,4 +9,5 @@ EVALUATION = Evaluation(
     open="vitrify.amshortcut.evaluate.measure:open_model",
     measure="vitrify.amshortcut.evaluate.measure:measure",
     report="vitrify.amshortcut.evaluate.report:make_report",
+    resumes=True,
 )

@@ -20,7 +20,7 @@ from vitrify.amshortcut.evaluate.baselines import Made, md_from_random, steps_fo
 from vitrify.amshortcut.evaluate.settings import Settings
 from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import atomic_path
+from vitrify.core.files import atomic_path, writing
 from vitrify.generation.relaxation import correct
 
 Generate = Callable[..., Atoms]
@@ -97,7 +97,8 @@ class Store:
             samples = list(read(path, index=":", format="extxyz"))
             return Run(samples=samples, **{key: known[key] for key in _RECORDED})
         run = make()
-        record.unlink(missing_ok=True)
+        with writing(record):
+            record.unlink(missing_ok=True)
         with atomic_path(path) as work:
             write(work, run.samples, format="extxyz")
         with atomic_path(record) as work:

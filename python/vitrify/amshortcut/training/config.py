@@ -25,9 +25,9 @@ class SamplesConfig(FilesConfig):
     units: Literal["lj", "metal"] = "metal"
     masses: dict[str, Annotated[float, Field(gt=0)]] | None = None
     charges: dict[str, float] | None = None
-    times: int = Field(1, ge=1)
+    times: int = Field(1, ge=1, le=10_000)
     held_out: float = Field(0.1, gt=0, lt=1)
-    validation_samples: int = Field(32, ge=1)
+    validation_samples: int = Field(32, ge=1, le=10**6)
 
     @model_validator(mode="after")
     def _of_all_species(self) -> Self:

@@ -170,7 +170,8 @@ def find_barriers(
         "ids": [atom + 1 for atom in atoms], "searches": searches,
         "versions": {"vitrify": vitrify.__version__, "lammps": lammps_version()},
     }  # fmt: skip
-    with LabelWriter(out, header, glass.positions, glass.cell, glass.types, names) as writer:
+    inputs = [structure, *(word for command in commands for word in command.split() if Path(word).is_file())]
+    with LabelWriter(out, header, glass.positions, glass.cell, glass.types, names, inputs) as writer:
         tasks = [(atom, k) for atom in atoms for k in range(searches) if (atom, k) not in writer.finished]
         if tasks:
             # One clear error before any process starts.

@@ -8,19 +8,19 @@ written so that reading gives the same bits, NaN as null.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import heapq
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import atomic_path
+from vitrify.core.files import append, atomic_path, writing
+from vitrify.core.locks import claim_file
 from vitrify.data.label_files import ACCEPTED, NUMBERS, LabelFile, Search, Structure, write_label_file
 
 __all__ = ["ACCEPTED", "FREE", "LabelFile", "LabelWriter", "Search", "Structure"]
@@ -37,11 +37,12 @@ class LabelWriter:
 
     header: the settings, as JSON has them. Those that `FREE` names, at the top level, may differ from what is found.
     positions (N,3), cell (3,3), types (N,) from 0 and species are the structure that is searched.
+    inputs: files that `path` must not be.
     finished: (atom, number) of the searches that are already on disk; read it, do not change it.
 
     Raises:
-        VitrifyError: `path` or its journal has other settings or another structure, is damaged, or another process
-            writes it.
+        VitrifyError: `path` or its journal has other settings or another structure, is damaged, cannot be written, or
+            another process writes it.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class LabelWriter:
         cell: np.ndarray,
         types: np.ndarray,
         species: tuple[str, ...],
+        inputs: Sequence[str | Path] = (),
     ) -> None:
         self.path = Path(path)
         self.journal = self.path.with_name(self.path.name + ".part")
@@ -61,14 +63,17 @@ class LabelWriter:
         self.header = json.loads(json.dumps({**header, "structure_sha256": structure_hash(self.structure)}))
         self.finished: set[tuple[int, int]] = set()  # (atom, number) of the searches that are on disk
         self._places: dict[tuple[int, int], int] = {}  # where in the journal each search begins
-        self._file = _lock(self.journal)
-        try:
-            self._take_over()
-        except BaseException:
-            if os.fstat(self._file.fileno()).st_size == 0:
-                self.journal.unlink(missing_ok=True)
-            self._file.close()
-            raise
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(claim_file(self.path, "vitrify artn", inputs))
+            with writing(self.path):
+                self._file: BinaryIO = stack.enter_context(open(self.journal, "a+b"))
+            try:
+                self._take_over()
+            except BaseException:
+                if os.fstat(self._file.fileno()).st_size == 0:
+                    self.journal.unlink(missing_ok=True)
+                raise
+            self._open = stack.pop_all()
 
     def append(self, search: Search) -> None:
         """Stores a finished search, which is on disk when this returns; one that is there already stays as it is."""
@@ -84,6 +89,10 @@ class LabelWriter:
         """Joins everything into the label file and removes the journal."""
         if self._file.closed:
             return
+        with self._open:
+            self._publish()
+
+    def _publish(self) -> None:
         if self._places or not self.path.exists():
             with atomic_path(self.path) as work:
                 with contextlib.ExitStack() as stack:
@@ -91,15 +100,15 @@ class LabelWriter:
                     write_label_file(work, self.header, self.structure, self._joined(old))
                 with open(work, "rb") as file:
                     os.fsync(file.fileno())  # the journal goes next
-        self.journal.unlink()
-        self._file.close()
+        with writing(self.journal):
+            self.journal.unlink()
 
     def abandon(self) -> None:
         """Closes the journal, and leaves it to the next writer."""
         if not self._file.closed:
-            if not self._places:
-                self.journal.unlink(missing_ok=True)
-            self._file.close()
+            with self._open, contextlib.suppress(OSError):
+                if not self._places:
+                    self.journal.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -122,14 +131,7 @@ class LabelWriter:
 
     def _write(self, content: dict[str, Any]) -> None:
         line = (json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n").encode()
-        try:
-            self._file.write(line)
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise VitrifyError(
-                f"{self.journal} cannot be written ({error.strerror}): make room, and run the same command again"
-            ) from None
+        append(self._file.fileno(), line, self.journal)
 
     def _take_over(self) -> None:
         """Reads the journal, drops a line that a kill has cut, and begins the journal if there is none."""
@@ -181,30 +183,6 @@ def structure_hash(structure: Structure) -> str:
         digest.update(np.ascontiguousarray(values, kind).tobytes())
     digest.update(json.dumps(structure.species).encode())
     return digest.hexdigest()
-
-
-def _lock(path: Path) -> BinaryIO:
-    """Opens the journal for this process alone."""
-    while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = open(path, "a+b")  # noqa: SIM115 (stays open)
-        except OSError as error:
-            raise VitrifyError(f"{path} cannot be written ({error.strerror}): write to another folder") from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise VitrifyError(
-                f"another process writes {path}: wait until it has finished, or write to another file"
-            ) from None
-        except OSError:
-            return file  # a file system without locks
-        # The one that held the lock may have removed the file in between.
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
-        file.close()
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

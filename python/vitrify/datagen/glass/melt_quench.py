@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -24,8 +22,9 @@ from vitrify.core.compositions import (
     start_density,
 )
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import atomic_path, sha256
+from vitrify.core.files import atomic_path, make_folder, require_other, sha256, writing
 from vitrify.core.lmp_process import LOG, all_cores, follow_lmp, plain_error
+from vitrify.core.locks import claim_file
 from vitrify.datagen.glass.result import Result, publish, read_recipe
 from vitrify.datagen.glass.script import HISTORY, RESTARTS, GlassSettings, glass_script
 
@@ -82,19 +81,32 @@ def make_glass(
     path = Path(out) if out is not None else default_path(settings)
     if path.suffix != ".data":
         raise VitrifyError(f"the glass cannot be written to {path}: give a name that ends with .data")
-    if path.exists():
-        _check_same(settings, read_recipe(path)["settings"], path)
+    if _is_made(settings, path):
         return path
     parts = path.with_name(path.name + ".parts")
-    with _claimed(parts):
+    files = potential_files(settings.potential)
+    for beside in (".in", ".extxyz", ".history.csv", ".png"):
+        require_other(path.with_suffix(beside), files.values())
+    with claim_file(path, "vitrify data glass", files.values()):
+        if _is_made(settings, path):  # by another process, just now
+            return path
+        make_folder(parts, path)
         last = _prepare(settings, parts)
         script = path.with_suffix(".in")
         with atomic_path(script) as work:
-            work.write_text(glass_script(settings, path.stem, potential_files(settings.potential)))
+            work.write_text(glass_script(settings, path.stem, files))
         result = _run(settings, script, parts, last, ranks or _good_ranks(atoms), progress)
         publish(settings, parts, path, result)
-    shutil.rmtree(parts)
+        with writing(parts):
+            shutil.rmtree(parts)
     return path
+
+
+def _is_made(settings: GlassSettings, path: Path) -> bool:
+    """Whether the glass is there; VitrifyError if it is another."""
+    if path.exists():
+        _check_same(settings, read_recipe(path)["settings"], path)
+    return path.exists()
 
 
 def make_glasses(
@@ -197,18 +209,6 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-@contextmanager
-def _claimed(parts: Path) -> Iterator[None]:
-    """Holds the folder of an unfinished glass, which only one process may fill."""
-    parts.mkdir(parents=True, exist_ok=True)
-    with (parts / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise VitrifyError(f"{parts} is in use: another process makes this glass") from None
-        yield
-
-
 def _prepare(settings: GlassSettings, parts: Path) -> str:
     """The restart file to go on from, "a" or "b"; "start" where there is none, in a folder without older files."""
     record = parts / "settings.json"
@@ -217,10 +217,12 @@ def _prepare(settings: GlassSettings, parts: Path) -> str:
         _check_same(settings, json.loads(record.read_text()), parts)
         history = parts / HISTORY
         if history.exists():  # a kill may have cut its last line
-            history.write_text(history.read_text().rpartition("\n")[0] + "\n")
+            whole_lines = history.read_text().rpartition("\n")[0] + "\n"
+            with atomic_path(history) as work:
+                work.write_text(whole_lines)
         return max(whole, key=lambda name: (parts / f"{name}.restart").stat().st_mtime_ns)
-    for old in parts.iterdir():
-        if old.name != "lock":
+    with writing(parts):
+        for old in parts.iterdir():
             old.unlink()
     with atomic_path(record) as work:
         work.write_text(json.dumps(asdict(settings)))

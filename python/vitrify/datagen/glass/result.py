@@ -12,7 +12,7 @@ import numpy as np
 
 import vitrify
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import atomic_path
+from vitrify.core.files import atomic_path, writing
 from vitrify.datagen.glass.script import COLUMNS, HISTORY, GlassSettings
 from vitrify.lammps_library.session import lammps_version
 
@@ -34,7 +34,8 @@ def publish(settings: GlassSettings, parts: Path, path: Path, result: Result) ->
     _write_history(parts / HISTORY, path.with_suffix(".history.csv"))
     draw_quench(settings, path.with_suffix(".history.csv"), path.with_suffix(".png"))
     _write_extxyz(settings, parts / path.name, path.with_suffix(".extxyz"), result)
-    os.replace(parts / path.name, path)
+    with writing(path):
+        os.replace(parts / path.name, path)
 
 
 def _write_history(found: Path, path: Path) -> None:

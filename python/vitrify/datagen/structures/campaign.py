@@ -6,13 +6,12 @@ next one is recorded. It holds the sample's frames as they will stand in the fil
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import io
 import json
-import os
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -22,7 +21,8 @@ import numpy as np
 
 import vitrify
 from vitrify.core.errors import VitrifyError, did_you_mean
-from vitrify.core.files import atomic_path
+from vitrify.core.files import append, atomic_path, writing
+from vitrify.core.locks import claim_file
 from vitrify.datagen.structures import recipes
 from vitrify.datagen.structures.recipes import Recipe
 from vitrify.datagen.structures.stepwise_quench import QUENCHES
@@ -165,16 +165,20 @@ class _Journal:
         self.record = path.with_name(path.name + ".json")
         self.journal = path.with_name(path.name + ".part")
         self.samples: dict[int, Sample] = {}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            self._take_over(header)
-        self._file = self._open(header)
+        with ExitStack() as stack:
+            stack.enter_context(claim_file(path, "vitrify data"))
+            if path.exists():
+                self._take_over(header)
+            with writing(path):
+                self._file: BinaryIO = stack.enter_context(open(self.journal, "a+b"))
+            self._read(header)
+            self._open = stack.pop_all()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._open.close()
 
     def append(self, sample: Sample) -> None:
         """Stores a sample, which is on disk when this returns."""
@@ -202,7 +206,8 @@ class _Journal:
         with atomic_path(self.path) as work:
             # No name and no time in the file: the same samples give the same bytes.
             work.write_bytes(gzip.compress(text, mtime=0) if self.path.suffix == ".gz" else text)
-        self.journal.unlink()
+        with writing(self.journal):
+            self.journal.unlink()
 
     def _take_over(self, header: dict[str, Any]) -> None:
         """The samples of the file that is there, if it is one of the same settings."""
@@ -218,36 +223,22 @@ class _Journal:
         for content in found["samples"]:
             self.samples[content["index"]] = Sample(text=texts.get(content["index"], ""), **content)
 
-    def _open(self, header: dict[str, Any]) -> BinaryIO:
-        """The journal, locked and read, without the line that a kill may have cut."""
-        file = open(self.journal, "a+b")  # noqa: SIM115
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            raise VitrifyError(f"{self.journal} is in use: another process makes these samples") from None
-        file.seek(0)
-        whole = file.read().rpartition(b"\n")[0]
-        file.truncate(len(whole) + 1 if whole else 0)
+    def _read(self, header: dict[str, Any]) -> None:
+        """The samples of the journal, without the line that a kill may have cut; a new journal gets the header."""
+        self._file.seek(0)
+        whole = self._file.read().rpartition(b"\n")[0]
+        self._file.truncate(len(whole) + 1 if whole else 0)
         lines = whole.splitlines()
-        self._file = file
         if not lines:
             self._write(header)
-            return file
-        try:
-            _check_same(json.loads(lines[0]), header, self.journal)
-            for line in lines[1:]:
-                sample = Sample(**json.loads(line))
-                self.samples[sample.index] = sample
-        except VitrifyError:
-            file.close()
-            raise
-        return file
+            return
+        _check_same(json.loads(lines[0]), header, self.journal)
+        for line in lines[1:]:
+            sample = Sample(**json.loads(line))
+            self.samples[sample.index] = sample
 
     def _write(self, content: dict[str, Any]) -> None:
-        self._file.write(json.dumps(content).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        append(self._file.fileno(), json.dumps(content).encode() + b"\n", self.journal)
 
 
 def _check_same(found: dict[str, Any], wanted: dict[str, Any], where: Path) -> None:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 import vitrify
 from vitrify.core.errors import VitrifyError
+from vitrify.core.locks import claim_file
 from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta, TrajectoryWriter
 from vitrify.datagen.trajectories.systems import System, get_system
@@ -65,7 +66,10 @@ def generate(
         seed=seed,
         versions={"vitrify": vitrify.__version__, "lammps": lammps_version()},
     )
-    with TrajectoryWriter(out, meta) as writer:
+    writer = TrajectoryWriter(out, meta)
+    if writer.finished.issuperset(range(trajectories)) and not writer.parts.exists():
+        return Path(out)
+    with claim_file(out, "vitrify data trajectories"), writer:
         missing = [index for index in range(trajectories) if index not in writer.finished]
         if missing:
             done: Synchronized[int] = get_context("spawn").Value("q", 0)

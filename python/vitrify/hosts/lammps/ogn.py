@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vitrify.core.counter_rng import normal3
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
 from vitrify.engines.open import EngineName
-from vitrify.hosts.lammps import guard
 from vitrify.hosts.lammps.arguments import map_elements
 from vitrify.hosts.lammps.library import Array
 from vitrify.hosts.lammps.system import Atoms, System
+from vitrify.ogn.guard import NotANumber, Refusal
 from vitrify.ogn.interface import MotionPredictor
-from vitrify.ogn.step import MASS_TOLERANCE, Langevin, kinetic_energy, langevin_half_step, rescale_to_energy
+from vitrify.ogn.step import MASS_TOLERANCE, Langevin, OGNStepper, langevin_half_step, rescale_to_energy
 
+_REMEDY = "start from a state like those that the model was trained on, or go on with guard no"
 _TIMESTEP_TOLERANCE = 1e-6
 _SAME_PLACE = 1e-9  # in units of the box edges: smaller displacements are rounding, after LAMMPS has wrapped atoms
 
@@ -82,7 +82,7 @@ class Mover:
         self.system.check(self.metadata)
         if self.library.setting("molecule_flag") == 1:
             raise self.system.error("bonds are not supported: use an atom style without them, such as atomic or charge")
-        self._guard = guard.Guard(self.metadata)
+        self._stepper = OGNStepper(self.model, self.control.guard)
         self._masses_of_types = np.array([0.0, *np.array(self.metadata.masses)[self.species[1:]]])
         self._target: float | None = None
         self._box: tuple[Array, Array] | None = None
@@ -127,30 +127,17 @@ class Mover:
         """Positions and velocities (N, 3) one stride later."""
         types = self.species[atoms.types]
         masses = self._masses_of_types[atoms.types]
+        v = self._thermalise(atoms, atoms.velocities, masses, step, 0)
         try:
-            guard.check_finite(atoms.ids, "before the prediction", atoms.positions, atoms.velocities)
-            v = self._thermalise(atoms, atoms.velocities, masses, step, 0)
-            if self.control.guard:
-                self._guard.check_start(masses, v)
-            dr, dv = self._predict(atoms, v, cell, types, step)
-            if self.control.guard:
-                closest = getattr(self.model, "closest", None)
-                found = None if closest is None else closest()
-                self._guard.check_distances(atoms.positions, cell, types, atoms.ids, found)
-                drift = self.metadata.timestep * (masses @ v) / masses.sum()
-                self._guard.check_moves(dr, drift, atoms.ids)
-        except guard.Refusal as refusal:
-            remedy = f": {guard.REMEDY}" if self.control.guard else ""
+            x, v = self._stepper.step(atoms.positions, v, cell, types, atoms.ids)
+        except NotANumber as error:
+            raise self.system.error(f"{error} at step {step}") from None
+        except Refusal as refusal:
+            remedy = f": {_REMEDY}" if self.control.guard else ""
             raise self.system.error(f"{refusal} at step {step}{remedy}") from None
-        return atoms.positions + dr, self._thermalise(atoms, v + dv, masses, step, 1)
-
-    def _predict(self, atoms: Atoms, v: Array, cell: Array, types: NDArray[Any], step: int) -> tuple[Array, Array]:
-        try:
-            dr, dv = self.model.predict(atoms.positions, v, cell, types)
         except VitrifyError as error:
             raise self.system.error(f"the prediction of step {step} failed: {error}") from None
-        guard.check_finite(atoms.ids, "after the prediction", dr, dv)
-        return dr, dv
+        return x, self._thermalise(atoms, v, masses, step, 1)
 
     def _thermalise(self, atoms: Atoms, v: Array, masses: Array, step: int, half: int) -> Array:
         bath = self.control.langevin
@@ -158,7 +145,7 @@ class Mover:
             return v
         noise = normal3(atoms.ids, step, bath.seed, half)
         after = langevin_half_step(v, masses, self.metadata.timestep, bath, self.units, noise)
-        self.work += kinetic_energy(masses, v, self.units) - kinetic_energy(masses, after, self.units)
+        self.work += self.units.kinetic_energy(masses, v) - self.units.kinetic_energy(masses, after)
         return after
 
     @property
@@ -173,7 +160,7 @@ class Mover:
         """
         atoms = self.system.atoms()
         masses = self._masses_of_types[atoms.types]
-        self._target = potential + kinetic_energy(masses, atoms.velocities, self.units)
+        self._target = potential + self.units.kinetic_energy(masses, atoms.velocities)
 
     def hold_energy(self, potential: float) -> None:
         """Scales velocities to the total energy of `set_energy`; every rank must call this.
@@ -188,7 +175,7 @@ class Mover:
             v = rescale_to_energy(atoms.velocities, masses, potential, self._target, self.units)
         except VitrifyError as error:
             raise self.system.error(str(error)) from None
-        before, after = (kinetic_energy(masses, each, self.units) for each in (atoms.velocities, v))
+        before, after = (self.units.kinetic_energy(masses, each) for each in (atoms.velocities, v))
         self.work += before - after
         self.library.rows("v")[...] = v[atoms.owned]
 

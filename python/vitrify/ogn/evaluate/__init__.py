@@ -22,5 +22,6 @@ EVALUATION = Evaluation(
     open="vitrify.ogn.evaluate.measure:open_model",
     measure="vitrify.ogn.evaluate.measure:measure",
     report="vitrify.ogn.evaluate.report:make_report",
+    resumes=True,
     remedy=other_trajectories,
 )

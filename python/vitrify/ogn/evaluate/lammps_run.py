@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import atomic_path, sha256
+from vitrify.core.files import atomic_path, make_folder, sha256, writing
 from vitrify.core.lmp_process import LOG, follow_lmp
 from vitrify.core.lmp_process import available_cores as available_cores
 from vitrify.core.lmp_process import program as program
@@ -69,7 +69,8 @@ def run_lmp_once(
     if done.exists() and (found := json.loads(done.read_text()))["run"] == wanted:
         return float(found["seconds"]), False
     for old in (done, folder / WINDOW):
-        old.unlink(missing_ok=True)
+        with writing(old):
+            old.unlink(missing_ok=True)
     start = time.perf_counter()
     run_lmp(script, folder, variables, ranks, tick)
     seconds = time.perf_counter() - start
@@ -100,7 +101,7 @@ def write_input(
     timestep: in the unit of time of the data. window: (frames, interval in time steps) of a second dump, which ends
     with the run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with open_session(meta, start.cell, start.types) as session:
         session.set_state(start.positions, start.velocities)
         session.run_commands(f'write_data "{(folder / DATA).resolve()}" nocoeff')
@@ -123,7 +124,8 @@ def write_input(
         commands += _dump(2, interval, WINDOW, 9)
         commands.append(f"dump_modify     2 delay {(steps // interval - frames + 1) * interval}")
     script = folder / "in.lammps"
-    script.write_text("\n".join([*commands, f"run             {steps}"]) + "\n")
+    with atomic_path(script) as work:
+        work.write_text("\n".join([*commands, f"run             {steps}"]) + "\n")
     return script
 
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 import vitrify
 from vitrify.core.errors import VitrifyError
+from vitrify.core.files import make_folder
 from vitrify.data.trajectories import TrajectoryFile, TrajectoryMeta
 from vitrify.engines.open import ENGINES
 from vitrify.engines.open import open_model as open_engine
@@ -48,7 +49,7 @@ def measure(
         raise VitrifyError(
             f"--data was given {len(data.files)} times: an ogn model is evaluated on one file of trajectories"
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with TrajectoryFile(data.files[0]) as file:
         check_system(opened, file)
         check_lengths(settings, opened.metadata.stride)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from vitrify.core.files import atomic_path
+from vitrify.core.locks import claim_folder
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
 from vitrify.ogn.evaluate.lammps_run import read_run, run_lmp_once, write_input
 from vitrify.ogn.evaluate.runs import Record, Start, Tick, prepare
@@ -43,7 +44,7 @@ def starts(
     if not path.exists():
         made = prepare(meta, trajectory, atoms, seeds, relax, tick)
         columns = {key: np.array([vars(one)[key] for one in made]) for key in vars(made[0])}
-        with atomic_path(path) as work:
+        with claim_folder(place, "vitrify evaluate"), atomic_path(path) as work:
             np.savez(work, allow_pickle=False, **columns)
     else:
         tick(relax * len(seeds))
@@ -72,14 +73,15 @@ def reference_run(
     settings = json.dumps([steps, every, substeps, window, *([bath] if bath else [])]).encode()
     place = folder / f"{name}_{_digest(settings)}"
     timestep = substeps * meta.base_timestep
-    script = write_input(
-        place, meta, start, fixes, timestep, steps // substeps, every // substeps,
-        (window[0], window[1] // substeps),
-    )  # fmt: skip
-    _, ran = run_lmp_once(script, place, [script.with_name("start.data")], ranks=ranks,
-                          tick=lambda done: tick(done * substeps), any_ranks=True)  # fmt: skip
-    tick(0 if ran else steps)
-    return read_run(place, timestep)
+    with claim_folder(place, "vitrify evaluate"):  # evaluations may share it
+        script = write_input(
+            place, meta, start, fixes, timestep, steps // substeps, every // substeps,
+            (window[0], window[1] // substeps),
+        )  # fmt: skip
+        _, ran = run_lmp_once(script, place, [script.with_name("start.data")], ranks=ranks,
+                              tick=lambda done: tick(done * substeps), any_ranks=True)  # fmt: skip
+        tick(0 if ran else steps)
+        return read_run(place, timestep)
 
 
 def _digest(*parts: bytes) -> str:

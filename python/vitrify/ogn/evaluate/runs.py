@@ -13,7 +13,7 @@ from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
 from vitrify.lammps_library.session import State
 from vitrify.ogn.evaluate.steppers import Stepper, open_session
-from vitrify.ogn.step import kinetic_energy, rescale_to_energy
+from vitrify.ogn.step import rescale_to_energy
 
 Tick = Callable[[int], None]
 _CHUNK = 20  # base steps between two samples of the energy of a relaxation
@@ -74,14 +74,13 @@ class Record:
 
     def kinetic_energy(self, substance: Substance) -> np.ndarray:
         """(T,) kinetic energy of the cell."""
-        m = np.asarray(substance.masses)[self.types]
-        twice = get_units(substance.units).mvv2e * np.einsum("tnd,tnd,n->t", self.velocities, self.velocities, m)
-        return np.asarray(0.5 * twice)
+        units, masses = get_units(substance.units), np.asarray(substance.masses)[self.types]
+        return np.array([units.kinetic_energy(masses, v) for v in self.velocities])
 
     def temperature(self, substance: Substance) -> np.ndarray:
         """(T,) kinetic temperature, with 3N - 3 degrees of freedom."""
-        freedom = (3 * len(self.types) - 3) * get_units(substance.units).boltz
-        return np.asarray(2 * self.kinetic_energy(substance) / freedom)
+        units, masses = get_units(substance.units), np.asarray(substance.masses)[self.types]
+        return np.array([units.temperature_of(masses, v) for v in self.velocities])
 
     def momentum(self, substance: Substance) -> np.ndarray:
         """(T,) total momentum over the thermal one, (sum of m^2 v^2)^(1/2): about 1 for independent atoms."""
@@ -184,7 +183,7 @@ def python_run(
             return session.state().potential_energy
 
         seen = [(0.0, x, v, potential())]
-        total = seen[0][3] + kinetic_energy(masses, v, units)
+        total = seen[0][3] + units.kinetic_energy(masses, v)
         for number in range(1, last + 1):
             x, v = stepper.step(x, v, start.cell, start.types)
             if not (np.isfinite(x).all() and np.isfinite(v).all()):

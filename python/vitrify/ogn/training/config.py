@@ -20,10 +20,10 @@ class DataConfig(FilesConfig):
     """
 
     validation: tuple[Path, ...] = Field(min_length=1)
-    stride: int = Field(ge=1)
+    stride: int = Field(ge=1, le=10**6)
     time_reversal: bool = True
     augmentation: Literal["none", "cube"] = "none"
-    validation_pairs: int = Field(64, ge=1)
+    validation_pairs: int = Field(64, ge=1, le=10**6)
 
     @staticmethod
     def _remedy() -> str:

@@ -8,5 +8,6 @@ EXPLANATION = Evaluation(
     open="vitrify.symgnn.explain.measure:open_model",
     measure="vitrify.symgnn.explain.measure:measure",
     report="vitrify.symgnn.explain.report:make_report",
+    resumes=True,
     command="explain",
 )

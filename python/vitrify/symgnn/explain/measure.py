@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 import vitrify
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import sha256
+from vitrify.core.files import make_folder, sha256
 from vitrify.data.structures import LabelledStructure, load_structures
 from vitrify.report.evaluation import EvaluationData
 from vitrify.symgnn.explain import store
@@ -46,7 +46,7 @@ def measure(
     path, species = data.files[0], model.metadata.species
     glass = _read(path, species)
     chosen = settings.choose(len(glass))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     glasses = [_in_order(glass, species, each) for each in models]
     with one_thread():
         explanations = [

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, shown
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
 from vitrify.symgnn.metadata import SymGNNMetadata
 from vitrify.training.config import Config, FilesConfig, Section, parse
@@ -34,7 +34,7 @@ class StructuresConfig(FilesConfig):
     units: Literal["lj", "metal"] = "metal"
     label_species: tuple[str, ...] | None = None
     potential: Path | None = None
-    pieces: int = Field(0, ge=0)
+    pieces: int = Field(0, ge=0, le=100)
 
     def located(self, base: Path) -> Self:
         """The section with its files relative to the folder `base`."""
@@ -91,7 +91,7 @@ def _with_start(values: dict[str, Any], path: Path) -> dict[str, Any]:
     given = {section: values.get(section, {}) for section in ("model", "data", "training")}
     for section, found in given.items():
         if not isinstance(found, Mapping):
-            raise VitrifyError(f"{path}: {section}: got {found!r}, wanted keys and values")
+            raise VitrifyError(f"{path}: {section}: got {shown(found)}, wanted keys and values")
     if given["data"].get("potential"):
         raise VitrifyError(f"{path}: {file.name} holds its potential, or needs none: leave data.potential out")
     fixed = {"model": {"variant": metadata.variant, **model}, "data": data}
