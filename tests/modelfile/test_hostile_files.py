@@ -77,7 +77,7 @@ def in_lmp(files: Files, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple
     paths = [files.good, unknown, *files.all]
     done = subprocess.run(
         [sys.executable, in_lammps.__file__, *map(str, paths)],
-        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600,
+        cwd=folder, text=True, capture_output=True, timeout=600,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]

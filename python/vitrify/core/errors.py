@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
-
-# What moves the cursor, ends a line or turns the direction of a text: it could forge what a terminal shows. Half a
-# surrogate pair stands for a byte of a file name that is no UTF-8. The same set is in cpp/base/error.cpp.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
 class VitrifyError(ValueError):
     """Bad input: the message says what was given, what was wanted, and the remedy."""
-
-
-def printable(text: str) -> str:
-    """The text on one line: control characters, and bytes that are no UTF-8, become escapes such as \\x1b."""
-    return _CONTROL.sub(_escaped, text)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    point = ord(found[0])
-    if 0xDC80 <= point <= 0xDCFF:  # as os.fsdecode writes such a byte
-        return f"\\x{point - 0xDC00:02x}"
-    return "".join(f"\\x{byte:02x}" for byte in found[0].encode("utf-8", "surrogatepass"))
 
 
 def did_you_mean(given: str, choices: Iterable[str]) -> str:

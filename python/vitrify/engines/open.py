@@ -63,7 +63,8 @@ def open_checked(
 ) -> Any:  # fmt: skip
     """A model in an engine: `model` itself, or opened by `open_model` if it is a path or the name of a shipped model.
 
-    check: replay its reference case first. trust: as in `open_model`. Raises VitrifyError as `open_model` and `require_reference`.
+    check: replay its reference case first. trust: as in `open_model`. Raises VitrifyError as `open_model` and
+    `require_reference`.
     """
     found = open_model(model, engine, device, kind, trust) if isinstance(model, str | Path) else model
     if check:

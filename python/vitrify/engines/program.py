@@ -50,7 +50,7 @@ def _compare(one: Entries, other: Entries) -> None:
             if len(one.get(name, b"")) > 64:
                 raise _Differs(f"{name} is too long")
         elif name in _NOTES:
-            if name in one and one[name] != other.get(name) or name == "version" and name not in one:
+            if (name in one and one[name] != other.get(name)) or (name == "version" and name not in one):
                 raise _Differs(f"{name} is another")
         elif not name.startswith("code/"):
             if name not in one or name not in other:

@@ -233,7 +233,8 @@ def make_metadata(values: dict[str, Any], path: str | Path) -> Metadata:
     """The metadata with these values, as the class of their kind; VitrifyError names the first wrong value."""
     if values.get("kind") not in KINDS:
         raise VitrifyError(
-            f"{path} holds a model of kind {str(values.get('kind'))[:40]!r}, this vitrify runs {', '.join(KINDS)}: update vitrify"
+            f"{path} holds a model of kind {str(values.get('kind'))[:40]!r}, this vitrify runs {', '.join(KINDS)}: "
+            "update vitrify"
         )
     try:
         found: Metadata = KINDS[values["kind"]].load("metadata").model_validate(values)

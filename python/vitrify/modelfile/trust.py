@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from vitrify.core.errors import VitrifyError, printable
+from vitrify.core.errors import VitrifyError, one_line
 from vitrify.modelfile.compiled import compiled
 
 
@@ -35,7 +35,7 @@ def remember(archive: Any) -> None:
     path = trusted_list()
     if path is None:
         raise VitrifyError("there is no folder for the list of trusted files: set HOME or XDG_CONFIG_HOME")
-    name = printable(os.path.basename(os.fsdecode(archive.path)))[:200]
+    name = one_line(os.path.basename(os.fsdecode(archive.path)))[:200]
     line = f"{archive.sha256} {name}\n".encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

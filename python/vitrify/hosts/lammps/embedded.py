@@ -40,7 +40,8 @@ class OGN:
         fix      1 all python/move vitrify.lammps.OGN
 
     The variable holds the arguments of `fix 1 all ogn`: MODEL El1 El2 ... and the keywords engine, device, trust,
-    energy, langevin, guard and check (fallback needs the plugin). A subclass may hold them in the attribute `words` instead:
+    energy, langevin, guard and check (fallback needs the plugin). A subclass may hold them in the attribute `words`
+    instead:
 
         python   Liquid here \"\"\"
         from vitrify.lammps import OGN
