@@ -55,7 +55,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
         return path
 
     containers = {name: write(name, make(entries)) for name, make in CONTAINERS.items()}
-    programs = {name: write(name, packed(entries_of(make(entries)))) for name, make in PROGRAMS.items()}
+    changed = {name: make(entries) for name, make in PROGRAMS.items()}
+    assert all(found != entries for found in changed.values())
+    programs = {name: write(name, packed(entries_of(found))) for name, found in changed.items()}
     return Files(good, entries, containers, programs)
 
 

@@ -14,15 +14,15 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, shown
 from vitrify.engines.program import difference
 from vitrify.engines.torchscript import DTYPES, quiet_torchscript
 from vitrify.modelfile.archive import WEIGHTS_NAME
 from vitrify.modelfile.metadata import Metadata
 from vitrify.models import System, build_model
 
-MAX_NUMBER = 4096
-"""Of any whole number in the section of the network; with it, the sizes of the weights bound the memory."""
+MAX_NUMBER = 256
+"""Of a whole number in the section of the network that is no length and no count of the weights."""
 _WEIGHT_TYPES = {torch.float32, torch.float64, torch.int64, torch.bool}
 
 
@@ -57,7 +57,7 @@ def rebuilt_network(path: Path, archive: Any, metadata: Metadata) -> torch.nn.Mo
             "as older files do: not loaded; export the model again, or give trust=True (in LAMMPS: trust yes) if you "
             "know who made the file"
         )
-    _check_numbers(path, settings)
+    _check_numbers(path, settings, max([MAX_NUMBER, len(weights), *(n for t in weights.values() for n in t.shape)]))
     try:
         # Shapes first, which take no memory: those of the weights, which the file pays for, bound the real network.
         with torch.random.fork_rng(devices=[]):
@@ -67,7 +67,7 @@ def rebuilt_network(path: Path, archive: Any, metadata: Metadata) -> torch.nn.Mo
             network = _build(metadata, settings, weights)
         network.load_state_dict(weights)
     except (RuntimeError, ValueError, TypeError, ArithmeticError, AttributeError, LookupError, MemoryError) as error:
-        if isinstance(error, VitrifyError):
+        if isinstance(error, VitrifyError) and str(path) in str(error):
             raise
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise VitrifyError(f"{path}: its network cannot be built again ({reason}): export the model again") from None
@@ -84,7 +84,7 @@ def _build(metadata: Metadata, settings: dict[str, Any], weights: dict[str, torc
         timestep=float(getattr(known, "timestep", 0.0)),
         properties=tuple(target.name for target in getattr(known, "properties", ())),
     )
-    network = build_model(metadata.kind, {"variant": metadata.variant, **settings}, system).to(DTYPES[metadata.dtype])
+    network = build_model(metadata.kind, {**settings, "variant": metadata.variant}, system).to(DTYPES[metadata.dtype])
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
     if hasattr(network, "take_file_form") and any(t.shape != shapes.get(name) for name, t in weights.items()):
         network.take_file_form()
@@ -107,15 +107,15 @@ def _weights(path: Path, content: bytes) -> dict[str, torch.Tensor]:
     return weights
 
 
-def _check_numbers(path: Path, value: Any) -> None:
-    """Refuses settings that would make Python build without end before any weights are compared."""
+def _check_numbers(path: Path, value: Any, most: int) -> None:
+    """Refuses settings that would make Python build without end before any shapes are compared."""
     if isinstance(value, dict | list):
-        if len(value) > MAX_NUMBER:
+        if len(value) > most:
             raise VitrifyError(f"{path}: the settings of its network have {len(value)} values: export the model again")
         for item in value.values() if isinstance(value, dict) else value:
-            _check_numbers(path, item)
-    elif isinstance(value, int) and abs(value) > MAX_NUMBER:
-        raise VitrifyError(f"{path}: the settings of its network have {value}, at most {MAX_NUMBER} makes sense")
+            _check_numbers(path, item, most)
+    elif isinstance(value, int) and abs(value) > most:
+        raise VitrifyError(f"{path}: the settings of its network have {shown(value)}, its weights have at most {most}")
 
 
 def _check_shapes(path: Path, built: dict[str, torch.Tensor], weights: dict[str, torch.Tensor]) -> None:

@@ -166,7 +166,7 @@ PROGRAMS: dict[str, Callable[[Entries], Entries]] = {
     },
     "code outside of classes": lambda good: {**good, CODE: f"a = {FILE}\n".encode() + good[CODE]},
     "code that is no text": lambda good: {**good, CODE: good[CODE] + b"\xff\x00"},
-    "a constant that differs": lambda good: {**good, CODE: good[CODE].replace(b"1.0", b"1.1", 1)},
+    "another operator": lambda good: {**good, CODE: good[CODE].replace(b"torch.mul(", b"torch.add(", 1)},
     "200,000 parentheses": lambda good: method(
         good, f"  def extra({SELF},\n    x: Tensor) -> Tensor:\n    y = {'(' * 200000}1{')' * 200000}\n    return x\n"
     ),
