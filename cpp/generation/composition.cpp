@@ -103,13 +103,14 @@ public:
   {
     if (charges_[high_] == charges_[low_]) return {};
     const auto free = static_cast<double>(centre_.size()) - 2.0;
-    for (int reach = 1;; ++reach) {
+    for (int reach = 0;; ++reach) {
+      const double box = std::pow(2.0 * reach + 1.0, free);
+      const double most = reach > 2 && best_.empty() ? MAX_EMPTY : MAX_COMPOSITIONS;
+      if (reach > 0 && box > most) return best_;
       reach_ = reach;
       visit(0, 0, 0.0, 0.0);
       // Whatever lies outside the box is farther from its middle than its reach.
       if ((!best_.empty() && least_ <= static_cast<double>(reach) * reach) || free == 0.0) return best_;
-      if (reach >= 2 && std::pow(2.0 * reach + 3.0, free) > (best_.empty() ? MAX_EMPTY : MAX_COMPOSITIONS))
-        return best_;
     }
   }
 
@@ -175,6 +176,24 @@ private:
 };
 
 }    // namespace
+
+Counts neutral_counts(std::int64_t n, const std::vector<double> &fractions, const std::vector<double> &charges)
+{
+  std::vector<std::size_t> present;
+  std::vector<double> shares, ions;
+  for (std::size_t s = 0; s < fractions.size(); ++s) {
+    if (fractions[s] <= ABSENT) continue;
+    present.push_back(s);
+    shares.push_back(fractions[s]);
+    ions.push_back(charges[s]);
+  }
+  if (present.empty()) return {};
+  const Counts found = NeutralSearch(n, shares, ions).run();
+  if (found.empty()) return {};
+  Counts counts(fractions.size(), 0);
+  for (std::size_t k = 0; k < present.size(); ++k) counts[present[k]] = found[k];
+  return counts;
+}
 
 std::size_t Composition::statistic(const std::string &name) const
 {
@@ -285,19 +304,7 @@ bool Composition::is_charged(const std::vector<double> &fractions) const
 Counts Composition::attempt(std::int64_t n, const std::vector<double> &fractions) const
 {
   if (!is_charged(fractions)) return largest_remainder(n, fractions);
-  std::vector<std::size_t> present;
-  std::vector<double> shares, charges;
-  for (std::size_t s = 0; s < fractions.size(); ++s) {
-    if (fractions[s] <= ABSENT) continue;
-    present.push_back(s);
-    shares.push_back(fractions[s]);
-    charges.push_back(metadata_.generator.charges[s]);
-  }
-  const Counts found = NeutralSearch(n, shares, charges).run();
-  if (found.empty()) return {};
-  Counts counts(fractions.size(), 0);
-  for (std::size_t k = 0; k < present.size(); ++k) counts[present[k]] = found[k];
-  return counts;
+  return neutral_counts(n, fractions, metadata_.generator.charges);
 }
 
 Counts Composition::counts(std::int64_t n, const std::vector<double> &fractions) const

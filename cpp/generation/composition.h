@@ -41,4 +41,9 @@ private:
   const Metadata &metadata_;
 };
 
+/// Atoms of each species, n in all, that are neutral and nearest to the fractions (adding up to 1), as far as a search
+/// that ends finds them; empty if it finds none. charges: of each species.
+std::vector<std::int64_t> neutral_counts(std::int64_t n, const std::vector<double> &fractions,
+                                         const std::vector<double> &charges);
+
 }    // namespace vitrify

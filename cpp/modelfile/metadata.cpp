@@ -2,6 +2,7 @@
 #include "modelfile/metadata.h"
 
 #include "base/error.h"
+#include "modelfile/metadata_bounds.h"
 #include "modelfile/metadata_format.h"
 #include "modelfile/strict_json.h"
 
@@ -108,6 +109,7 @@ Metadata parse(const json &document)
   metadata.format->read(document, metadata);
   metadata.validity = parse_validity(document.at("validity"), metadata);
   metadata.reference = parse_reference(document.at("reference"), metadata);
+  check_bounds(document, metadata);
   return metadata;
 }
 

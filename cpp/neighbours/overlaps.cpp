@@ -4,6 +4,7 @@
 #include "base/counter_rng.h"
 #include "base/error.h"
 #include "base/species_pair.h"
+#include "neighbours/images.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,9 +15,8 @@ namespace vitrify {
 
 namespace {
 
-constexpr double BEYOND = 1.001;       // how far a pair is moved apart, in its distance
-constexpr double SKIN = 0.15;          // of the largest distance: how far atoms move before pairs are listed anew
-constexpr double MAX_EXTENT = 30.0;    // of a distance, in cells
+constexpr double BEYOND = 1.001;    // how far a pair is moved apart, in its distance
+constexpr double SKIN = 0.15;       // of the largest distance: how far atoms move before pairs are listed anew
 
 struct Pair {
   int i, j;
@@ -52,6 +52,7 @@ public:
   {
     const std::size_t n = structure.types.size();
     const auto rows = reciprocal(structure.cell);
+    check_images(structure.cell, {true, true, true}, n, reach);
     double heights[3];
     for (int d = 0; d < 3; ++d) {
       heights[d] = cell_height(structure.cell, d);
@@ -62,11 +63,7 @@ public:
       int &largest = *std::max_element(size_, size_ + 3);
       largest = (largest + 1) / 2;
     }
-    for (int d = 0; d < 3; ++d) {
-      const double extent = std::ceil(reach * size_[d] / heights[d]);
-      if (!(extent < MAX_EXTENT)) throw Error("the cell is much thinner than an atom: check the cell and its units");
-      extent_[d] = static_cast<int>(extent);
-    }
+    for (int d = 0; d < 3; ++d) { extent_[d] = static_cast<int>(std::ceil(reach * size_[d] / heights[d])); }
     first_.assign(static_cast<std::size_t>(bins()) + 1, 0);
     places_.resize(3 * n);
     order_.resize(n);

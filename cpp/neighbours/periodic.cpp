@@ -1,39 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "neighbours/periodic.h"
 
-#include "base/error.h"
+#include "neighbours/images.h"
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
-#include <string>
 
 namespace vitrify {
-
-namespace {
-
-// More images of one atom than this are a mistake in the cell or in its units.
-constexpr double MAX_IMAGES = 1e5;
-
-}    // namespace
 
 void PeriodicSystem::build(const std::array<Vector3, 3> &cell, std::size_t n, const double *positions,
                            const double *velocities, const int *types, double cutoff)
 {
+  check_images(cell, {true, true, true}, n, cutoff);
   cell_ = cell;
-  const double volume = signed_volume(cell);
-  if (!(std::fabs(volume) > 0.0)) throw Error("the cell has no volume: give three independent cell vectors");
   reciprocal_ = reciprocal_cell(cell);
-  double images = 1.0;
-  for (int d = 0; d < 3; ++d) {
-    // The fractional coordinate along cell vector d changes by at most |reciprocal vector d| times the distance.
-    reach_[d] = cutoff * std::sqrt(dot(reciprocal_[d], reciprocal_[d]));
-    images *= 1.0 + 2.0 * reach_[d];
-  }
-  const double nodes = images * static_cast<double>(n);
-  if (!(images < MAX_IMAGES && nodes < std::numeric_limits<int>::max()))
-    throw Error("each of the " + std::to_string(n) + " atoms has " + std::to_string(images) +
-                " images within the cutoff: check the cell and its units, or use a larger cell");
+  // The fractional coordinate along cell vector d changes by at most |reciprocal vector d| times the distance.
+  for (int d = 0; d < 3; ++d) reach_[d] = cutoff * std::sqrt(dot(reciprocal_[d], reciprocal_[d]));
   add_atoms(n, positions, velocities, types);
   add_ghosts();
   cutoff_ = cutoff;

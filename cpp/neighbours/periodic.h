@@ -16,7 +16,7 @@ class PeriodicSystem {
 public:
   /// Reads a structure: cell vectors as rows, n positions and velocities (n, 3), n types. Velocities may be null, for
   /// models of structures at rest. Keeps no pointer.
-  /// Throws Error if the cell has no volume, or has so many images within the cutoff that memory would not hold them.
+  /// Throws Error as `check_images`.
   void build(const std::array<Vector3, 3> &cell, std::size_t n, const double *positions, const double *velocities,
              const int *types, double cutoff);
 

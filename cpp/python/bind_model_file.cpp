@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "base/error.h"
 #include "modelfile/model_file.h"
 #include "modelfile/sha256.h"
 #include "modelfile/trust.h"
@@ -63,7 +62,6 @@ void bind_model_file(py::module_ &module)
   module.def("is_trusted", &is_trusted, py::arg("sha256"),
              "True if a file of this SHA-256 comes with vitrify, or is on the user's list.");
   module.def("trusted_list", &trusted_list, "Path of the user's list of trusted files; empty if there is no folder.");
-  module.def("printable", &printable, py::arg("text"), "The text on one line, with escapes for control characters.");
 }
 
 }    // namespace vitrify

@@ -169,6 +169,14 @@ py::tuple apart(const Reals &cell, const Reals &positions, const Integers &types
 void bind_sampler(py::module_ &module)
 {
   using namespace py::literals;
+  module.def(
+      "neutral_counts",
+      [](std::int64_t n, const Values &fractions, const Values &charges) {
+        if (fractions.size() != charges.size()) throw Error("give a charge for each fraction");
+        return neutral_counts(n, fractions, charges);
+      },
+      "n"_a, "fractions"_a, "charges"_a,
+      "Atoms of each species, n in all, that are neutral and nearest to the fractions; empty if none are found.");
   module.def("push_apart", &apart, "cell"_a, "positions"_a, "types"_a, "min_distance"_a,
              "Wrapped positions (N, 3) after pairs closer than the min_distance of their species a >= b, at "
              "a (a + 1) / 2 + b, were moved apart, and the number of these pairs; releases the GIL.");

@@ -2,8 +2,12 @@
 #include "python/bindings.h"
 
 #include "base/error.h"
+#include "neighbours/images.h"
 #include "simd/instruction_set.h"
 
+#include <pybind11/stl.h>
+
+#include <array>
 #include <exception>
 
 namespace py = pybind11;
@@ -19,6 +23,14 @@ PYBIND11_MODULE(_core, module)
   vitrify::bind_flow_network(module);
   vitrify::bind_glassvae(module);
   vitrify::bind_model_file(module);
+  module.def(
+      "check_images",
+      [](const std::array<vitrify::Vector3, 3> &cell, std::size_t n, double cutoff) {
+        vitrify::check_images(cell, {true, true, true}, n, cutoff);
+      },
+      py::arg("cell"), py::arg("n"), py::arg("cutoff"),
+      "Raises VitrifyError if n atoms in a periodic cell (3, 3) have more images or neighbours within the cutoff than "
+      "memory holds.");
   module.def("native_instruction_set", &vitrify::native_instruction_set,
              "The instruction set that the native engine uses: default, avx2 or avx512.");
   // The package's own error, so that callers meet one class only.

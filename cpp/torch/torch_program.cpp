@@ -145,7 +145,7 @@ at::Tensor TorchProgram::checked(const at::Tensor &tensor, const char *name, con
     fits = expected.shape[k] == ANY ? tensor.size(static_cast<std::int64_t>(k)) <= MAX_WIDTH
                                     : tensor.size(static_cast<std::int64_t>(k)) == expected.shape[k];
   if (!fits) fail_result(name, what + " of the wrong shape");
-  return tensor.contiguous();
+  return tensor;
 }
 
 std::vector<at::Tensor> TorchProgram::gradients(const std::vector<at::Tensor> &of, const std::vector<at::Tensor> &by,

@@ -6,6 +6,7 @@
 #include "engines/kind.h"
 #include "engines/reference_error.h"
 #include "lammps/host/engine_loader.h"
+#include "neighbours/images.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -216,6 +217,23 @@ void ModelHost::check_neighbors()
                                   style));
   if (comm->mode != Comm::SINGLE)
     error->all(FLERR, fmt::format("{}: comm_modify mode multi is not supported: use comm_modify mode single", style));
+  check_box();
+}
+
+/* ----------------------------------------------------------------------
+   a box that is far smaller than the cutoff would be filled with ghosts, until memory ends
+------------------------------------------------------------------------- */
+
+void ModelHost::check_box()
+{
+  const std::array<vitrify::Vector3, 3> cell{
+      {{domain->xprd, 0.0, 0.0}, {domain->xy, domain->yprd, 0.0}, {domain->xz, domain->yz, domain->zprd}}};
+  std::string message;
+  attempt(message, [&] {
+    vitrify::check_images(cell, {domain->xperiodic != 0, domain->yperiodic != 0, domain->zperiodic != 0},
+                          static_cast<std::size_t>(atom->natoms), model.cutoff + neighbor->skin);
+  });
+  if (!message.empty()) error->all(FLERR, style + ": " + message);
 }
 
 /* ----------------------------------------------------------------------

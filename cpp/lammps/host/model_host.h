@@ -100,6 +100,7 @@ private:
   static bool is_shared(const std::string &);
   int read_shared(int, char **);
   void open_model(const std::string &);
+  void check_box();
   std::string refuse_kind() const;
   void make_engine(const vitrify::ModelFile &, int);
   std::string check_reference();

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import combinations_with_replacement
 
 import numpy as np
-from vesin import NeighborList
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.pairs import find_pairs
 
 
 def angle_counts(
@@ -21,8 +21,7 @@ def angle_counts(
     if not cutoff > 0 or bins < 1:
         raise VitrifyError(f"cutoff {cutoff:g} and bins {bins} must be positive")
     types = np.asarray(types)
-    finder = NeighborList(cutoff=float(cutoff), full_list=True, sorted=True)
-    i, j, vectors = finder.compute(points=positions, box=cell, periodic=True, quantities="ijD")
+    i, j, vectors = find_pairs(positions, cell, cutoff, "ijD", full_list=True, sorted=True)
     i, j = i.astype(int), j.astype(int)
     names = [(c, a, b) for c in range(n_types) for a, b in combinations_with_replacement(range(n_types), 2)]
     if not len(i):

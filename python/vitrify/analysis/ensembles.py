@@ -8,11 +8,11 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 from ase import Atoms
-from vesin import NeighborList
 
 from vitrify.analysis.angles import angle_counts
 from vitrify.analysis.structure import first_structure_peak, partial_rdf, structure_factor
 from vitrify.core.errors import VitrifyError
+from vitrify.core.pairs import find_pairs
 from vitrify.core.units import GRAMS
 
 TOTAL = "total"
@@ -188,8 +188,7 @@ def short_pairs(samples: Sequence[Atoms], species: Sequence[str], least: Mapping
 def _pairs(atoms: Atoms, species: Sequence[str], cutoff: float) -> tuple[np.ndarray, np.ndarray]:
     """Each pair within `cutoff` once: the number a n + b of its types a <= b, and its distance."""
     types = _types(atoms, species)
-    finder = NeighborList(cutoff=float(cutoff), full_list=False)
-    i, j, distance = finder.compute(points=atoms.positions, box=atoms.cell[:], periodic=True, quantities="ijd")
+    i, j, distance = find_pairs(atoms.positions, atoms.cell[:], cutoff, "ijd")
     low, high = np.sort([types[i.astype(int)], types[j.astype(int)]], axis=0)
     return low * len(species) + high, distance
 
@@ -206,10 +205,9 @@ def coordination(
     for (a, b), name in names.items():
         limits[a, b] = limits[b, a] = cutoffs[name]
     counts = np.zeros((n, n, most + 1))
-    finder = NeighborList(cutoff=float(limits.max()), full_list=True)
     for atoms in samples:
         types = _types(atoms, species)
-        i, j, distance = finder.compute(points=atoms.positions, box=atoms.cell[:], periodic=True, quantities="ijd")
+        i, j, distance = find_pairs(atoms.positions, atoms.cell[:], float(limits.max()), "ijd", full_list=True)
         i, j = i.astype(int), j.astype(int)
         near = distance < limits[types[i], types[j]]
         numbers = np.bincount(i[near] * n + types[j[near]], minlength=n * len(atoms)).reshape(-1, n)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from ase import Atoms
 from scipy.spatial.distance import cdist
-from vesin import NeighborList
 
 from vitrify.analysis.ensembles import volume
+from vitrify.core.pairs import find_pairs
 
 NEIGHBOURS = 16
 _OTHER_SPECIES = 100.0  # A: how far apart environments of different centres are
@@ -26,8 +26,7 @@ def environments(atoms: Atoms, species: Sequence[str], count: int = NEIGHBOURS) 
     density = np.bincount(types, minlength=len(species)) / volume(atoms)
     cutoff = (3 * (each + 4) / (4 * np.pi * density[density > 0].min())) ** (1 / 3)
     found = np.full((len(atoms), len(species), each), cutoff)
-    finder = NeighborList(cutoff=float(cutoff), full_list=True)
-    i, j, distance = finder.compute(points=atoms.positions, box=atoms.cell[:], periodic=True, quantities="ijd")
+    i, j, distance = find_pairs(atoms.positions, atoms.cell[:], cutoff, "ijd", full_list=True)
     group = i.astype(int) * len(species) + types[j.astype(int)]
     order = np.lexsort([distance, group])
     group, distance = group[order], distance[order]

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
-from vesin import NeighborList
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.pairs import find_pairs
 
 _Node = tuple[int, int, int, int]  # an atom, and the cell that its image is in
 
@@ -53,9 +53,7 @@ def mean_ring_size(
 
 def _bonds(atoms: Atoms, symbols: np.ndarray, ends: tuple[str, str], cutoff: float) -> list[list[_Node]]:
     """The bonded atoms of each atom, as images."""
-    i, j, shifts = NeighborList(cutoff=cutoff, full_list=True).compute(
-        points=atoms.positions, box=np.asarray(atoms.cell[:]), periodic=True, quantities="ijS"
-    )
+    i, j, shifts = find_pairs(atoms.positions, atoms.cell[:], cutoff, "ijS", full_list=True)
     first, second = symbols[i.astype(int)], symbols[j.astype(int)]
     bonded = ((first == ends[0]) & (second == ends[1])) | ((first == ends[1]) & (second == ends[0]))
     found: list[list[_Node]] = [[] for _ in symbols]

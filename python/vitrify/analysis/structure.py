@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
-from vesin import NeighborList
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.pairs import find_pairs
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,8 @@ def partial_rdf(frames: np.ndarray, cell: np.ndarray, types: np.ndarray, n_types
         raise VitrifyError(f"r_max {r_max:g} and bins {bins} must be positive")
     types, cell = np.asarray(types), np.asarray(cell, float)
     half = np.zeros((n_types, n_types, bins))
-    neighbours = NeighborList(cutoff=r_max, full_list=False)
     for positions in frames:
-        i, j, distance = neighbours.compute(points=positions, box=cell, periodic=True, quantities="ijd")
+        i, j, distance = find_pairs(positions, cell, r_max, "ijd")
         shell = np.minimum((distance * (bins / r_max)).astype(int), bins - 1)
         flat = (types[i.astype(int)] * n_types + types[j.astype(int)]) * bins + shell
         half += np.bincount(flat, minlength=half.size).reshape(half.shape)

@@ -74,7 +74,7 @@ def _generate(model: str, out: Path, count: int, inputs: Sequence[str], **option
     from vitrify.data.structure_writer import StructureWriter
     from vitrify.generation.generate import generate_many
 
-    writer = StructureWriter(out, count, inputs)
+    writer = StructureWriter(out, count, inputs, *_species(model))
     missed = 0
     with warnings.catch_warnings(record=True) as caught, writer:
         warnings.simplefilter("always")
@@ -95,6 +95,17 @@ def _say(caught: list[Any]) -> None:
     for text in dict.fromkeys(str(message.message) for message in caught):
         typer.echo(f"warning: {text}", err=True)
     caught.clear()
+
+
+def _species(model: str) -> tuple[dict[int, str], dict[str, float] | None]:
+    """Names of the model's species by the atomic numbers that stand for them, and the masses that the model has."""
+    from vitrify.generation.samplers import numbers_of
+    from vitrify.modelfile.archive import read_metadata
+
+    metadata = read_metadata(model)
+    given: tuple[float, ...] = getattr(metadata, "masses", ())  # which not all kinds have
+    masses = dict(zip(metadata.species, given, strict=True)) if given else None
+    return dict(zip(numbers_of(metadata.species), metadata.species, strict=True)), masses
 
 
 def _corrector(

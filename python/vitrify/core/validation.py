@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError
 
 
@@ -25,6 +26,17 @@ def check_cell(cell: ArrayLike) -> NDArray[np.float64]:
     if abs(np.linalg.det(rows)) <= 1e-10 * float(np.prod(lengths)):
         raise VitrifyError(f"the cell {rows.tolist()} has no volume: give three independent cell vectors")
     return rows
+
+
+def check_cutoff(cell: NDArray[np.float64] | None, n_atoms: int, cutoff: float) -> None:
+    """Raises VitrifyError unless a cutoff is a length that fits `n_atoms` in a periodic cell (3, 3).
+
+    A cell that is far smaller than the cutoff has more images, or more neighbours for each atom, than memory holds.
+    """
+    if not (np.isfinite(cutoff) and cutoff > 0):
+        raise VitrifyError(f"the cutoff is {cutoff}: give a positive length")
+    if cell is not None:
+        _core.check_images(cell, n_atoms, float(cutoff))
 
 
 def as_vectors(name: str, values: ArrayLike, n_atoms: int | None = None) -> NDArray[np.float64]:

@@ -14,10 +14,10 @@ from itertools import combinations_with_replacement
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
-from vesin import NeighborList
 
 from vitrify.core.compositions import masses
 from vitrify.core.errors import VitrifyError
+from vitrify.core.pairs import find_pairs
 from vitrify.core.units import get_units
 from vitrify.core.validation import check_cell, check_vectors
 from vitrify.lammps_library.session import LammpsSession
@@ -221,8 +221,7 @@ def _push_apart(session: LammpsSession, frame: Frame, reach: float | None, rng: 
 
 def _overlaps(frame: Frame, least: np.ndarray) -> bool:
     """Whether a pair is closer than `least[type, type]`."""
-    finder = NeighborList(cutoff=float(least.max()), full_list=False)
-    i, j, distance = finder.compute(points=frame.positions, box=frame.cell, periodic=True, quantities="ijd")
+    i, j, distance = find_pairs(frame.positions, frame.cell, float(least.max()), "ijd")
     return bool((distance < least[frame.types[i.astype(int)], frame.types[j.astype(int)]]).any())
 
 

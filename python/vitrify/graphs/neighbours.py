@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vitrify.core.errors import VitrifyError
-from vitrify.core.validation import check_cell, check_vectors
+from vitrify.core.pairs import find_pairs
+from vitrify.core.validation import check_vectors
 
 if TYPE_CHECKING:
     import torch
@@ -29,18 +29,10 @@ def neighbour_list(
         edge_index (2, E): centres i and neighbours j, sorted by i; edge_vectors (E, 3): r_j - r_i of the image of j.
 
     Raises:
-        VitrifyError: positions or cell that are not finite, a cell without volume, a cutoff that is not positive.
+        VitrifyError: positions that are not finite, and what `find_pairs` refuses.
     """
-    import vesin
-
     points = check_vectors("positions", positions)
-    box = check_cell(cell) if pbc else np.zeros((3, 3))
-    if not (np.isfinite(cutoff) and cutoff > 0):
-        raise VitrifyError(f"the cutoff is {cutoff}: give a positive length")
-    if len(points) == 0:
-        return np.zeros((2, 0), np.int64), np.zeros((0, 3))
-    finder = vesin.NeighborList(cutoff=float(cutoff), full_list=True, sorted=True)
-    pairs, vectors = finder.compute(points=points, box=box, periodic=pbc, quantities="PD")
+    pairs, vectors = find_pairs(points, cell if pbc else None, cutoff, "PD", full_list=True, sorted=True)
     return np.ascontiguousarray(pairs.T, dtype=np.int64), vectors
 
 

@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.kinds import KINDS
-from vitrify.modelfile.compiled import compiled
 from vitrify.modelfile.metadata import Metadata, parse_metadata
 
 WEIGHTS_NAME = "weights.safetensors"
@@ -69,7 +69,7 @@ def open_archive(path: Path) -> Any:
 
     Raises VitrifyError for any other file: missing, empty, truncated, a pickle, a torch.save file, foreign TorchScript.
     """
-    return compiled().Archive(os.fsencode(path))
+    return _core.Archive(os.fsencode(path))
 
 
 def read_metadata(name: str | Path) -> Metadata:

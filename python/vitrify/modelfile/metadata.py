@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.kinds import KINDS
-from vitrify.modelfile.compiled import compiled
 
 SCHEMA = 1
 METADATA_NAME = "vitrify.json"
@@ -215,7 +215,7 @@ def parse_metadata(text: bytes, path: Path) -> Metadata:
     for a newer file says that it is newer. What LAMMPS refuses is refused at last. Raises VitrifyError for text that is
     no metadata of this schema.
     """
-    compiled().check_json(text, os.fsencode(path))
+    _core.check_json(text, os.fsencode(path))
     values = json.loads(text)
     if not isinstance(values, dict):
         raise VitrifyError(f"{path}: {METADATA_NAME} holds {type(values).__name__}, not an object: export it again")
@@ -225,7 +225,7 @@ def parse_metadata(text: bytes, path: Path) -> Metadata:
             "update vitrify, or export the model with this version"
         )
     found = make_metadata(values, path)
-    compiled().check_metadata(text, os.fsencode(path))
+    _core.check_metadata(text, os.fsencode(path))
     return found
 
 

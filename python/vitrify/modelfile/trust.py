@@ -10,18 +10,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError, one_line
-from vitrify.modelfile.compiled import compiled
 
 
 def is_trusted(archive: Any) -> bool:
     """Whether the program of a file may be run; archive: as `vitrify.modelfile.archive.open_archive` returns it."""
-    return bool(compiled().is_trusted(archive.sha256))
+    return bool(_core.is_trusted(archive.sha256))
 
 
 def trusted_list() -> Path | None:
     """The user's list; None if there is no folder for it."""
-    name = compiled().trusted_list()
+    name = _core.trusted_list()
     return Path(name) if name else None
 
 

@@ -105,10 +105,9 @@ class Guard:
 
     def _near(self, positions: Array, cell: Array, types: NDArray[Any]) -> tuple[NDArray[Any], Array, NDArray[Any]]:
         """Pairs (P, 2) of atoms that a limit may refuse, their distances (P,), and the index (P,) of their species."""
-        from vesin import NeighborList
+        from vitrify.core.pairs import find_pairs
 
-        finder = NeighborList(cutoff=_core.CLOSEST_FACTOR * max(self._least or (0.0,)), full_list=False)
-        i, j, distances = finder.compute(points=positions, box=cell, periodic=True, quantities="ijd")
+        i, j, distances = find_pairs(positions, cell, _core.CLOSEST_FACTOR * max(self._least or (0.0,)), "ijd")
         pairs = np.stack([i, j], axis=1).astype(int)
         low, high = np.sort(types[pairs], axis=1).T
         return pairs, np.asarray(distances), high * (high + 1) // 2 + low

@@ -47,10 +47,12 @@ def measure(
     Raises VitrifyError as `load_frames`.
     """
     metadata = opened.metadata
-    parts = [load_frames([path], metadata.species, forces=False) for path in data.files]
+    of_files: dict[str, Any] = {"names": dict(settings.names), "stress_unit": settings.stress_unit}
+    of_files |= {"units": metadata.units, "forces": False}
+    parts = [load_frames([path], metadata.species, **of_files) for path in data.files]
     rdf = _bins(metadata)
     test = _frame_set([frame for part in parts for frame in part], rdf, metadata)
-    known = load_frames(list(settings.training), metadata.species, forces=False) if settings.training else []
+    known = load_frames(list(settings.training), metadata.species, **of_files) if settings.training else []
     training = _frame_set(known, rdf, metadata)
 
     start = time.process_time()

@@ -20,6 +20,13 @@ def _first(text: str) -> int:
     return _STEPS if steps == _EACH else [*wrong, *steps][0]
 
 
+def _names(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(quantity and name for quantity, _, name in pairs):
+        raise VitrifyError(f"names {text!r}: wanted QUANTITY=NAME, as in energy=my_energy,forces=my_forces")
+    return tuple((quantity.strip(), name.strip()) for quantity, _, name in pairs)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Reference data of an evaluation, and the number of structures to make.
@@ -27,7 +34,8 @@ class Settings:
     count: structures of each kind, decoded or generated (0: none). steps: of the sampler. potential: LAMMPS commands
     in metal units, which give the energies of structures at rest; without them nothing is generated. training: files
     of frames that the baselines are fitted to: means of each temperature, a linear model on g(r), a linear code.
-    seed: of all random numbers. device: cpu or cuda:N.
+    seed: of all random numbers. device: cpu or cuda:N. names: of energy, forces, stress and virial in the files, where
+    they are not the usual ones. stress_unit: of the stress there; None: the energy per volume of the other numbers.
     """
 
     count: int = option(
@@ -40,6 +48,10 @@ class Settings:
     training: tuple[Path, ...] = option((), "glassvae: training structures", type=list[Path], shown=None, parse=tuple)
     seed: int = option(1, "glassvae: seed of all random numbers")
     device: str = option("cpu", "cpu or cuda:N")
+    names: tuple[tuple[str, str], ...] = option(
+        (), "glassvae: names in the files, as in energy=E,forces=F (also stress, virial)", parse=_names, shown=None
+    )
+    stress_unit: str | None = option(None, "glassvae: unit of stress in the files: eV/A^3, GPa, kbar or bar")
 
     def __post_init__(self) -> None:
         """Raises VitrifyError for numbers that make no sense."""

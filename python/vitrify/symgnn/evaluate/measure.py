@@ -43,8 +43,9 @@ def measure(
     model = opened.metadata
     label, names = settings.label or model.property.name, tuple(settings.species or model.species)
     found = load_structures(
-        data.files, names, label, label_species=settings.label_species, allow_missing=settings.allow_missing
-    )
+        data.files, names, label, label_species=settings.label_species, allow_missing=settings.allow_missing,
+        units=model.units, atom_style=settings.atom_style,
+    )  # fmt: skip
     glasses = [_as_model(glass, names, model.species) for glass in found]
     predicted = [predict(opened, glass) for glass in tqdm(glasses, desc="glasses", unit="glass", disable=not progress)]
     metrics = {

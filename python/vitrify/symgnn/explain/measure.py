@@ -13,7 +13,7 @@ from tqdm import tqdm
 import vitrify
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import make_folder, sha256
-from vitrify.data.structures import LabelledStructure, load_structures
+from vitrify.data.structures import LabelledStructure, load_last_structure
 from vitrify.report.evaluation import EvaluationData
 from vitrify.symgnn.explain import store
 from vitrify.symgnn.explain.explainer import Explanation, explain_atom, reach_of
@@ -43,8 +43,10 @@ def measure(
     """
     models = [model, *([open_model(settings.baseline)] if settings.baseline is not None else [])]
     _check_pair(models)
+    if len(data.files) > 1:
+        raise VitrifyError(f"one structure is explained, but {len(data.files)} files were given: give one of them")
     path, species = data.files[0], model.metadata.species
-    glass = _read(path, species)
+    glass = load_last_structure(path, species, units=model.metadata.units, atom_style=settings.atom_style)
     chosen = settings.choose(len(glass))
     make_folder(folder)
     glasses = [_in_order(glass, species, each) for each in models]
@@ -80,11 +82,6 @@ def _check_pair(models: Sequence[MaskedModel]) -> None:
                 raise VitrifyError(
                     f"the baseline {other.path} has the {name} {its}, {first.path} {mine}: compare models of one system"
                 )
-
-
-def _read(path: str | Path, species: Sequence[str]) -> LabelledStructure:
-    """The last structure of a file, without labels."""
-    return load_structures(path, species)[-1]
 
 
 def _in_order(structure: LabelledStructure, species: Sequence[str], model: MaskedModel) -> LabelledStructure:

@@ -28,7 +28,8 @@ class Settings:
     For masks, epochs: optimiser steps for one atom, with Adam at `rate`. start: standard deviation of the logits that a
     mask starts from, drawn with `seed`. size, entropy: weights of the two regularisers of GNNExplainer, both means
     over the bonds; the squared error beside them is in units of the variance of the predictions over the structure.
-    top: bonds of one atom that count as important. permutations: of each null. topology: persistent homology or not.
+    top: bonds of one atom that count as important. atom_style: of a
+    LAMMPS data file that does not name its own. permutations: of each null. topology: persistent homology or not.
     """
 
     atoms: tuple[int, ...] = option((), "atoms to explain, counted from 1, as in 1,5,9", parse=_atoms)
@@ -47,6 +48,7 @@ class Settings:
     entropy: float = 0.02
     top: int = option(50, "bonds of one atom that count as important")
     permutations: int = option(1000, "permutations of each null")
+    atom_style: str | None = option(None, "of a LAMMPS data file whose section Atoms does not name its own")
     topology: bool = option(True, "persistent homology, which needs homcloud")
 
     def __post_init__(self) -> None:

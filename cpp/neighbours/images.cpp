@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "neighbours/images.h"
+
+#include "base/error.h"
+
+#include <cmath>
+#include <limits>
+#include <sstream>
+#include <string>
+
+namespace vitrify {
+
+namespace {
+
+// The nodes of a structure are counted by an int.
+constexpr double MAX_NODES = std::numeric_limits<int>::max();
+
+[[noreturn]] void refuse(std::size_t n, double found, const char *what, double cutoff)
+{
+  std::ostringstream text;
+  text.precision(3);
+  text << "each of the " << n << " atoms has " << found << ' ' << what << " within the cutoff of " << cutoff
+       << ": check the cell and its units, or use a larger cell";
+  throw Error(text.str());
+}
+
+}    // namespace
+
+double even_neighbours(double density, double distance)
+{
+  constexpr double SPHERE = 4.18879020478639098;    // 4 pi / 3
+  return SPHERE * density * distance * distance * distance;
+}
+
+void check_images(const std::array<Vector3, 3> &cell, const std::array<bool, 3> &periodic, std::size_t n, double cutoff)
+{
+  const double volume = std::fabs(signed_volume(cell));
+  if (!(volume > 0.0 && std::isfinite(volume)))
+    throw Error("the cell has no volume: give three independent cell vectors");
+  // The fractional coordinate along a cell vector changes by at most the distance over the height of the cell.
+  double images = 1.0;
+  for (int d = 0; d < 3; ++d)
+    if (periodic[static_cast<std::size_t>(d)]) images *= 1.0 + 2.0 * cutoff / cell_height(cell, d);
+  const auto atoms = static_cast<double>(n);
+  if (!(images < MAX_IMAGES && images * atoms < MAX_NODES)) refuse(n, images, "images", cutoff);
+  if (!(periodic[0] && periodic[1] && periodic[2])) return;    // atoms may fill any part of the box
+  const double neighbours = even_neighbours(atoms / volume, cutoff);
+  if (!(neighbours < MAX_NEIGHBOURS)) refuse(n, neighbours, "neighbours", cutoff);
+}
+
+}    // namespace vitrify

@@ -1,0 +1,123 @@
+"""Numbers that would make a host run for ever or take all memory: each is refused in one line, by every reader."""
+
+from __future__ import annotations
+
+import json
+import resource
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from changed_files import with_entry
+from vitrify import VitrifyError, open_model
+from vitrify.core.compiled import _core
+from vitrify.core.pairs import find_pairs
+from vitrify.modelfile.archive import read_metadata
+
+POTENTIALS = Path(__file__).resolve().parents[2] / "potentials"
+
+
+def _set(*keys: Any, to: Any) -> Callable[[dict[str, Any]], None]:
+    def change(document: dict[str, Any]) -> None:
+        place: Any = document
+        for key in keys[:-1]:
+            place = place[key]
+        place[keys[-1]] = to
+
+    return change
+
+
+# file, change of its metadata, what the message must name
+DAMAGED = [
+    ("Si.amshortcut.pt", _set("validity", "min_distance", to=[150.0]), "min_distance"),
+    ("Si.amshortcut.pt", _set("validity", "min_distance", to=[4.0]), "min_distance"),
+    ("SiO2.amshortcut.pt", _set("validity", "min_distance", to=[2.2, 60.0, 1.4]), "min_distance"),
+    ("cuzr.ogn.pt", _set("validity", "min_distance", to=[1e300, 1e300, 1e300]), "min_distance"),
+    ("cuzr.ogn.pt", _set("cutoff", to=150.0), "cutoff"),
+    ("Cu64Zr36.symgnn.pt", _set("cutoff", to=1e9), "cutoff"),
+    ("Cu50Zr50.glassvae.pt", _set("validity", "number_density", to=[0.05, 1e9]), "cutoff"),
+    ("Cu50Zr50.glassvae.pt", _set("validity", "number_density", to=[0.06, 0.05]), "number_density"),
+    ("kalj.ogn.pt", _set("validity", "number_density", to=[0.0, 1.2]), "number_density"),
+    ("kalj.ogn.pt", _set("validity", "temperature", to=[4.0, 2.0]), "temperature"),
+    ("kalj.ogn.pt", _set("validity", "composition", "A", to=[0.8, 7.0]), "composition"),
+    ("kalj.ogn.pt", _set("stride", to=2_000_000_000), "stride"),
+    ("kalj.ogn.pt", _set("timestep", to=1e300), "timestep"),
+    ("kalj.ogn.pt", _set("layers", to=2_000_000_000), "layers"),
+    ("kalj.ogn.pt", _set("node_width", to=2_000_000_000), "node_width"),
+    ("kalj.ogn.pt", _set("masses", to=[1e300, 1.0]), "mass"),
+    ("kalj.ogn.pt", _set("reference", "tolerance", to=1e9), "tolerance"),
+    ("kalj.ogn.pt", _set("reference", "cell", to=[[1e-3, 0, 0], [0, 1e-3, 0], [0, 0, 1e-3]]), "images"),
+    ("kalj.ogn.pt", _set("reference", "cell", to=[[1, 0, 0], [1, 0, 0], [0, 0, 1]]), "volume"),
+    ("SiO2.amshortcut.pt", _set("charges", to=[1e300, -1e300]), "charge"),
+    ("LiAlSiO.amshortcut.pt", _set("charges", to=[4.0, 3.0, 1e5, -2.0]), "charge"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "change", "what"), DAMAGED)
+def test_metadata_that_would_run_for_ever_are_refused_by_both_readers(
+    name: str, change: Callable[[dict[str, Any]], None], what: str, tmp_path: Path
+) -> None:
+    def changed(text: bytes) -> bytes:
+        document = json.loads(text)
+        change(document)
+        return json.dumps(document).encode()
+
+    path = with_entry(POTENTIALS / name, tmp_path / name, "vitrify.json", changed)
+    with pytest.raises(VitrifyError, match=what) as of_python:
+        read_metadata(path)
+    assert "\n" not in str(of_python.value)
+    with pytest.raises(VitrifyError, match=what):
+        _core.read_metadata(str(path))
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in POTENTIALS.glob("*.pt")))
+def test_shipped_metadata_are_within_the_bounds(name: str) -> None:
+    with zipfile.ZipFile(POTENTIALS / name) as archive:
+        _core.check_metadata(archive.read("archive/extra/vitrify.json").decode(), name)
+
+
+TINY_CELLS = [
+    (0.05, 0.05, 0.05),
+    (1e-5, 100.0, 100.0),
+    (1e-20, 1e-20, 1e-20),
+    (1e-120, 1e-120, 1e-120),
+    (1e-9, 1.0, 1.0),
+]
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+@pytest.mark.parametrize("edges", TINY_CELLS)
+@pytest.mark.parametrize("name", ["kalj.ogn.pt", "Cu64Zr36.symgnn.pt", "Cu50Zr50.glassvae.pt"])
+def test_a_cell_far_smaller_than_the_cutoff_is_refused(name: str, edges: tuple[float, ...], engine: str) -> None:
+    model: Any = open_model(POTENTIALS / name, engine)  # type: ignore[arg-type]
+    moving = [np.zeros((1, 3))] if name.endswith("ogn.pt") else []
+    with pytest.raises(VitrifyError, match=r"the cell|cell vectors"):
+        model.predict(np.zeros((1, 3)), *moving, np.diag(edges), np.zeros(1, int))
+
+
+@pytest.mark.parametrize("n", [1, 100, 4000])
+def test_pairs_of_a_dense_cell_are_refused_before_memory_is_taken(n: int) -> None:
+    positions = np.random.default_rng(1).random((n, 3))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(VitrifyError, match="within the cutoff"):
+        find_pairs(positions, np.eye(3) * n ** (1 / 3), 60.0, "ijd")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
+
+
+def test_distances_far_beyond_the_density_move_nothing() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(VitrifyError, match="within the cutoff"):
+        _core.push_apart(np.eye(3) * 12.0, rng.random((100, 3)) * 12.0, np.zeros(100, np.int32), [150.0])
+
+
+def test_a_composition_of_many_ions_is_found_at_once() -> None:
+    """Forty species: a search over all of their numbers would never end."""
+    charges = [4.0, 3.0, 2.0, 1.0] * 9 + [-2.0] * 4
+    shares = np.array([1.0] * 36 + [11.25] * 4)
+    counts = _core.neutral_counts(810, (shares / shares.sum()).tolist(), charges)
+    assert sum(counts) == 810
+    assert np.dot(counts, charges) == 0.0
