@@ -4,10 +4,12 @@
 #include "base/error.h"
 #include "modelfile/metadata_bounds.h"
 #include "modelfile/metadata_format.h"
+#include "modelfile/metadata_types.h"
 #include "modelfile/strict_json.h"
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 namespace vitrify {
 
@@ -91,6 +93,7 @@ Metadata parse(const json &document)
   require(schema == SCHEMA, "schema is " + std::to_string(schema) + ", but this version of vitrify reads schema " +
                                 std::to_string(SCHEMA) +
                                 (schema > SCHEMA ? ": update vitrify" : ": export the model again"));
+  check_types(document);
   Metadata metadata;
   metadata.format = read_format(document);
   metadata.kind = metadata.format->kind;
@@ -103,6 +106,8 @@ Metadata parse(const json &document)
   metadata.node_width = whole_number(document.at("node_width"), "node_width", 1, MAX_COUNT);
   document.at("reverse_edges").get_to(metadata.reverse_edges);
   require(!metadata.species.empty(), "there must be at least one species");
+  require(std::set<std::string>(metadata.species.begin(), metadata.species.end()).size() == metadata.species.size(),
+          "species repeat");
   require(metadata.cutoff > 0.0, "cutoff must be positive");
   metadata.has_hyperparameters = has_value(document, "hyperparameters") && !document.at("hyperparameters").empty();
   if (metadata.format->has_masses) parse_masses(document, metadata);

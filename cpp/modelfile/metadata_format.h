@@ -47,6 +47,12 @@ bool has_value(const json &document, const char *key);
 /// Statistics of the training data; throws Error if their sizes do not fit together.
 Statistics read_statistics(const json &document);
 
+/// A number from 0 to 1, under `key`; throws Error for any other.
+double read_share(const json &document, const char *key);
+
+/// Throws Error unless the statistics are of number density, of the fraction of each species, and of the properties.
+void require_names(const Metadata &metadata);
+
 /// Number density, composition and deviation of models of structures at rest.
 void read_validity_at_rest(const json &document, const Metadata &metadata, Validity &validity);
 

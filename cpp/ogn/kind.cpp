@@ -4,6 +4,8 @@
 #include "modelfile/strict_json.h"
 #include "ogn/ogn_engine.h"
 
+#include <cmath>
+
 namespace vitrify {
 
 namespace {
@@ -13,6 +15,9 @@ void read(const json &document, Metadata &metadata)
   metadata.stride = whole_number(document.at("stride"), "stride", 1, 1000000);
   document.at("timestep").get_to(metadata.timestep);
   require(metadata.timestep > 0.0, "timestep must be positive");
+  const double step = document.at("base_timestep").get<double>();
+  require(step > 0.0 && std::fabs(metadata.timestep - metadata.stride * step) <= 1e-9 * metadata.timestep,
+          "timestep must be stride times base_timestep");
 }
 
 void read_validity(const json &document, const Metadata &, Validity &validity)

@@ -73,7 +73,7 @@ KINDS = {
         open=NativeOGN,
         use=lambda native: native.predict(*native_models.ogn.liquid(2)),
         weights=[
-            (lambda h, v: h.pop("times"), "has no times"),
+            (lambda h, v: h.pop("times"), "has no times|leave values out"),
             (lambda h, v: h["times"].update(dtype="I64"), "times as I64"),
             (lambda h, v: h["times"].update(dtype="F32"), "another size of times"),
             (lambda h, v: h["times"].update(shape=[2, 2]), "another size of times"),
@@ -102,8 +102,8 @@ KINDS = {
         open=NativeSymGNN,
         use=lambda native: native.predict(*native_models.symgnn.glass(2)),
         weights=[
-            (lambda h, v: h.pop("centre"), "has no centre"),
-            (lambda h, v: h.pop("label_scale"), "has no label_scale"),
+            (lambda h, v: h.pop("centre"), "has no centre|leave values out"),
+            (lambda h, v: h.pop("label_scale"), "has no label_scale|leave values out"),
             (lambda h, v: h["field_bias"].update(shape=[2, 5, 4]), r"shape \(2, 5, 4\) of field_bias, not \(2, 4, 5\)"),
             (lambda h, v: h["first_weight"].update(dtype="F32"), "another size of first_weight"),
             (lambda h, v: h["whiten"].update(shape=[1, 0]), r"shape \(1, 0\) of whiten"),

@@ -202,7 +202,7 @@ def test_old_files_without_weights_need_trust_and_say_so(own: Path, tmp_path: Pa
         for name in old.namelist():
             if not name.endswith(".safetensors"):
                 new.writestr(name, old.read(name))
-    with pytest.raises(VitrifyError, match="as older files do: not loaded; .* give trust=True"):
+    with pytest.raises(VitrifyError, match=r"as older files do: not loaded; .* give trust=True"):
         load_model(path)
 
 

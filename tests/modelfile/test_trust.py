@@ -120,11 +120,11 @@ def test_the_folder_is_found_as_others_find_it(file: Path, monkeypatch: pytest.M
 
 def test_lists_that_cannot_be_kept(file: Path, config: Path, tmp_path: Path) -> None:
     config.parent.parent.write_text("a file where the folder should be")
-    with pytest.raises(VitrifyError, match="cannot write .*: Not a directory"):
+    with pytest.raises(VitrifyError, match=r"cannot write .*: Not a directory"):
         remember(open_archive(file))
     config.parent.parent.unlink()
     config.mkdir(parents=True)
-    with pytest.raises(VitrifyError, match="cannot write .*: Is a directory"):
+    with pytest.raises(VitrifyError, match=r"cannot write .*: Is a directory"):
         remember(open_archive(file))
     assert not is_trusted(open_archive(file))
     config.rmdir()
@@ -183,7 +183,9 @@ def test_the_command_checks_and_remembers(config: Path, tmp_path: Path) -> None:
 
 def test_the_command_refuses_other_programs(config: Path, tmp_path: Path) -> None:
     path = _unknown(tmp_path / "mine.ogn.pt")
-    other = with_entry(path, tmp_path / "other.ogn.pt", "pair.py", lambda text: text.replace(b"torch.mul(", b"torch.add(", 1))
+    other = with_entry(
+        path, tmp_path / "other.ogn.pt", "pair.py", lambda text: text.replace(b"torch.mul(", b"torch.add(", 1)
+    )
     done = CliRunner().invoke(app, ["trust", str(other)])
     assert done.exit_code == 1 and "is not the one that this version of vitrify makes" in done.output
     assert not is_trusted(open_archive(other))
