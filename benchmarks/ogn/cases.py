@@ -10,8 +10,8 @@ from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path
 from vitrify.datagen.trajectories.campaign import simulate
 from vitrify.datagen.trajectories.systems import System, get_system
-from vitrify.lammps_library.session import expand
 from vitrify.engines.open import engines_of
+from vitrify.lammps_library.session import expand
 from vitrify.modelfile.archive import find_model, read_metadata
 
 # Multiples of the base step that Verlet is tried at.

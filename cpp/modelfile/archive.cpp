@@ -2,7 +2,7 @@
 #include "modelfile/archive.h"
 
 #include "base/error.h"
-#include "modelfile/sha256.h"
+#include "base/sha256.h"
 
 #include <algorithm>
 #include <array>

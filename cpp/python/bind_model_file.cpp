@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/sha256.h"
 #include "modelfile/model_file.h"
-#include "modelfile/sha256.h"
 #include "modelfile/trust.h"
 #include "python/bindings.h"
 

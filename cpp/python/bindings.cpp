@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "neighbours/images.h"
 #include "simd/instruction_set.h"
+#include "simd/usable_sets.h"
 
 #include <pybind11/stl.h>
 
@@ -20,6 +21,7 @@ PYBIND11_MODULE(_core, module)
   vitrify::bind_sampler(module);
   vitrify::bind_ogn_training(module);
   vitrify::bind_guard(module);
+  vitrify::bind_random(module);
   vitrify::bind_flow_network(module);
   vitrify::bind_glassvae(module);
   vitrify::bind_model_file(module);
@@ -33,6 +35,8 @@ PYBIND11_MODULE(_core, module)
       "memory holds.");
   module.def("native_instruction_set", &vitrify::native_instruction_set,
              "The instruction set that the native engine uses: default, avx2 or avx512.");
+  module.def("usable_instruction_sets", &vitrify::usable_instruction_sets,
+             "The instruction sets that this processor has, the widest last; VITRIFY_SIMD chooses one.");
   // The package's own error, so that callers meet one class only.
   py::register_exception_translator([](std::exception_ptr pointer) {
     try {

@@ -22,6 +22,9 @@ void bind_ogn_training(pybind11::module_ &module);
 /// The guard of an integrator, as fix ogn has it.
 void bind_guard(pybind11::module_ &module);
 
+/// Random numbers, their streams, and the rule for seeds.
+void bind_random(pybind11::module_ &module);
+
 /// Models of kind glassvae in the native engine.
 void bind_glassvae(pybind11::module_ &module);
 

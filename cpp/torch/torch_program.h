@@ -36,6 +36,8 @@ public:
   const c10::Device &device() const { return device_; }
   at::ScalarType dtype() const { return dtype_; }
 
+  /// Whether to compute in double precision, whatever the precision of the model.
+  void use_double(bool yes);
   /// The tensors that a method of the program returns: defined, on the device, in float or double, and of
   /// the expected number and shapes; throws Error with one line if they are not, or if the program fails.
   std::vector<at::Tensor> run(const char *name, std::vector<c10::IValue> arguments,

@@ -127,7 +127,7 @@ def test_target_out_of_range_warns_once(sio2):
         ({"n_atoms": 60, "composition": {"Ge": 1.0}}, "no Ge"),
         ({"n_atoms": 60, "steps": 0}, "steps is 0"),
         ({"n_atoms": 60, "churn": -1.0}, "churn"),
-        ({"n_atoms": 60, "seed": -1}, "seed is -1"),
+        ({"n_atoms": 60, "seed": -1}, "seed -1 is not allowed"),
         ({"n_atoms": 60, "engine": "jax"}, "engine 'jax'"),
         ({"cell": 0.0}, "cell"),
         ({"n_atoms": 1_999_999_998}, "memory"),

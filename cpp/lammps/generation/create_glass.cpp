@@ -2,6 +2,8 @@
 
 #include "lammps/generation/create_glass.h"
 
+#include "generation/gates.h"
+
 #include "base/error.h"
 #include "base/suggestion.h"
 #include "engines/engine.h"
@@ -65,7 +67,7 @@ void CreateGlass::generate()
   vitrify::GlassRequest request;
   request.cell = {{{domain->xprd, 0.0, 0.0}, {domain->xy, domain->yprd, 0.0}, {domain->xz, domain->yz, domain->zprd}}};
   request.steps = steps;
-  request.seed = static_cast<std::uint32_t>(seed);
+  request.seed = seed;
   request.churn = churn;
   const std::string request_words = generator.latents() ? set_latent(generator, request) : set_targets(model, request);
   set_counts(generator, types_by_species, request);
@@ -74,6 +76,9 @@ void CreateGlass::generate()
   const double start = platform::walltime();
   const vitrify::Glass glass = generator.generate(request);
   for (const auto &warning : generator.warnings(request)) error->warning(FLERR, "create_glass: " + warning);
+  if (!energies.empty())
+    error->warning(FLERR, fmt::format("create_glass: {}; `vitrify generate --anneal` cools until it is reached",
+                                      vitrify::ENERGY_NOT_MEASURED));
   report(model, request, glass, request_words, platform::walltime() - start);
 
   positions = glass.structure.positions;

@@ -21,6 +21,7 @@ void EnergyDriver::encode()
   const vitrify::Configuration configuration = atoms.find();
   check_numbers(atoms.positions.data(), atoms.nowned, 3, "the position");
   attempt([&] {
+    engine.use_double(update->whichflag == 2);    // 2: a minimizer, which compares energies
     engine.begin(configuration);
     mine = engine.pooled_features();
   });
@@ -91,6 +92,7 @@ void EnergyDriver::sum_over_ranks()
 {
   mine.push_back(trouble.empty() ? 0.0 : 1.0);
   sums.resize(mine.size());
+  ncollective += 1.0;
   MPI_Allreduce(mine.data(), sums.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_SUM, world);
   if (sums.back() > 0.0) stop_if_failed();
 }
@@ -101,6 +103,7 @@ void EnergyDriver::sum_over_ranks()
 
 void EnergyDriver::stop_if_failed()
 {
+  ncollective += 1.0;
   std::string message;
   if (!trouble.empty()) message = fmt::format("the prediction of step {} failed: {}", failed_step, trouble);
   trouble.clear();
@@ -152,6 +155,7 @@ void EnergyDriver::check_results()
   mine.resize(npairs);
   mine.push_back(trouble.empty() ? 1.0 : 0.0);
   std::vector<double> smallest(mine.size());
+  ncollective += 1.0;
   MPI_Allreduce(mine.data(), smallest.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_MIN, world);
   if (smallest.back() == 0.0) stop_if_failed();
 

@@ -27,7 +27,8 @@ namespace LAMMPS_NS {
 class EnergyDriver : protected Pointers {
 public:
   EnergyDriver(LAMMPS *lmp, ModelHost &host) :
-      Pointers(lmp), atoms(lmp, host), host(host), npooled(0), warned_range(false), warned_close(false), failed_step(0)
+      Pointers(lmp), atoms(lmp, host), ncollective(0.0), host(host), npooled(0), warned_range(false),
+      warned_close(false), failed_step(0)
   {
   }
 
@@ -46,9 +47,17 @@ public:
 
   bool add_forces(const vitrify::EnergyResult &result);
 
+  // this rank cannot compute this step, and all will stop together
+
+  void fail(const std::string &message);
+
   // before a run: what failed in an earlier one, which ended before it was reported, counts no longer
 
   void forget_failure() { trouble.clear(); }
+
+  // number of sums and other collective calls so far
+
+  double ncollective;
 
   std::size_t bytes() const;
 
@@ -61,7 +70,6 @@ private:
   bigint failed_step;
 
   template <typename Action> void attempt(Action &&);
-  void fail(const std::string &);
   void sum_over_ranks();
   void stop_if_failed();
   void check_numbers(const double *, int, int, const std::string &);

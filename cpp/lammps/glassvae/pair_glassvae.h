@@ -6,7 +6,11 @@
    Energy and forces of a latent model of a glass: a sum over atoms of functions of their neighborhood and of the latent
    vector z of the whole structure.
 
-   atoms of a type that is mapped to NULL, for hybrid and hybrid/overlay, are invisible to the model
+   atoms of a type that is mapped to NULL, for hybrid and hybrid/overlay, are invisible to the model, and so are those
+of a group that neigh_modify exclude keeps from group all, as fix gcmc does with atoms that it takes out; what else
+hides pairs is refused
+
+   while a minimizer runs, the model computes in double precision, because minimizers compare energies
 ------------------------------------------------------------------------- */
 
 #ifndef LMP_PAIR_GLASSVAE_H
@@ -32,6 +36,9 @@ public:
   void coeff(int, char **) override;
   void init_style() override;
   double init_one(int, int) override;
+  void *extract(const char *, int &) override;
+  int pack_forward_comm(int, int *, double *, int, int *) override;
+  void unpack_forward_comm(int, int, double *) override;
   double memory_usage() override;
 
   // z of this step as the same model sees it in the same engine, if it is known; otherwise a null pointer
@@ -41,11 +48,18 @@ public:
 private:
   std::unique_ptr<ModelHost> host;    // since pair_coeff
   std::unique_ptr<EnergyDriver> driver;
-  bigint latent_step;    // step that the engine's z belongs to; -1: no step
+  bigint latent_step;         // step that the engine's z belongs to; -1: no step
+  bool checked_pairs;         // in this run, that all pairs are the model's
+  std::vector<bool> given;    // (types, types): pairs that hybrid has left to this style
 
   std::vector<double> energies, forces, virials;    // of the model's nodes
 
   void allocate();
+  void forget_model();
+  [[noreturn]] void fail_without_model();
+  void check_pairs();
+  int hidden_groups();
+  void check_bonds();
   void store();
 };
 

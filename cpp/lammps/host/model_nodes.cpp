@@ -29,7 +29,7 @@ vitrify::Configuration ModelNodes::find()
   positions.clear();
   for (int i = 0; i < nall; i++) {
     if (i == atom->nlocal) nowned = static_cast<int>(species.size());
-    const int s = host.species_of_type[atom->type[i]];
+    const int s = atom->mask[i] & hidden ? -1 : host.species_of_type[atom->type[i]];
     nodes[i] = s < 0 ? -1 : static_cast<int>(species.size());
     if (s < 0) continue;
     species.push_back(s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* ----------------------------------------------------------------------
-   The atoms that a model sees: owned atoms, then ghosts, without those of types that are mapped to NULL
+   The atoms that a model sees: owned atoms, then ghosts, without those of types that are mapped to NULL and those of
+   hidden groups
 ------------------------------------------------------------------------- */
 
 #ifndef VITRIFY_MODEL_NODES_H
@@ -20,8 +21,9 @@ class ModelHost;
 
 class ModelNodes : protected Pointers {
 public:
-  ModelNodes(LAMMPS *lmp, const ModelHost &host) : Pointers(lmp), nowned(0), host(host) {}
+  ModelNodes(LAMMPS *lmp, const ModelHost &host) : Pointers(lmp), hidden(0), nowned(0), host(host) {}
 
+  int hidden;    // bits of groups
   int nowned;
   std::vector<int> nodes;    // node of each owned atom and ghost, -1 for none
   std::vector<int> species;

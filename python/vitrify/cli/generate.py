@@ -69,8 +69,7 @@ def _generate(model: str, out: Path, count: int, inputs: Sequence[str], **option
     """
     import warnings
 
-    from tqdm import tqdm
-
+    from vitrify.core.progress import counted
     from vitrify.data.structure_writer import StructureWriter
     from vitrify.generation.generate import generate_many
 
@@ -80,7 +79,7 @@ def _generate(model: str, out: Path, count: int, inputs: Sequence[str], **option
         warnings.simplefilter("always")
         made = generate_many(model, count, **options)
         _say(caught)
-        for structure in tqdm(made, total=count, unit="glass", disable=None if count > 1 else True):
+        for structure in counted(made, "glasses", "glass", count > 1, count):
             _say(caught)
             missed += not structure.info.get("energy_reached", True)
             writer.write(structure)

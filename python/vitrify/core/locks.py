@@ -21,6 +21,7 @@ from typing import Any
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import is_running, make_folder, require_file, require_other, writing
+from vitrify.core.signals import undone
 
 _FOLDER_LOCK = ".vitrify.lock"
 _UNSAID = 60.0  # seconds after which a lock that names nobody is a left-over, on file systems without locks
@@ -69,7 +70,8 @@ def _claimed(lock: Path, output: Path, command: str) -> Iterator[None]:
         try:
             with writing(output):
                 _sign(descriptor, command)
-            yield
+            with undone(lock.unlink):
+                yield
         finally:
             if os.getpid() == holder:  # and not a forked child
                 _held.discard(descriptor)

@@ -37,6 +37,7 @@ import h5py
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
+from vitrify.data.hdf5_writer import new_hdf5
 
 ACCEPTED = "accepted"
 NUMBERS = {
@@ -192,7 +193,7 @@ def write_label_file(path: Path, header: dict[str, Any], structure: Structure, s
 
     The numbers of all searches are held in memory, but the moved atoms of only a few searches at a time.
     """
-    with h5py.File(path, "w") as file:
+    with new_hdf5(path) as file:
         file.attrs["vitrify"] = json.dumps(header)
         group = file.create_group("structure")
         group["positions"] = np.asarray(structure.positions, np.float64)

@@ -21,6 +21,7 @@ import numpy as np
 import vitrify
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path, writing
+from vitrify.data.hdf5_writer import new_hdf5
 
 Frames = slice | list[int] | np.ndarray
 _OBSERVABLES = ("potential_energy", "kinetic_energy", "temperature")
@@ -203,7 +204,8 @@ class TrajectoryWriter:
         """Stores one finished trajectory, by default as the next one."""
         number = max(self.finished, default=-1) + 1 if index is None else index
         part = self.parts / f"traj_{number:04d}.h5"
-        with atomic_path(part) as work, _create(work, self.meta) as file:
+        with atomic_path(part) as work, new_hdf5(work) as file:
+            _describe(file, self.meta)
             _write(file, part.stem, trajectory, self.meta)
 
     def close(self) -> None:
@@ -212,7 +214,8 @@ class TrajectoryWriter:
         if not parts:
             return
         sources = [self.path] * self.path.exists() + parts
-        with atomic_path(self.path) as work, _create(work, self.meta) as file:
+        with atomic_path(self.path) as work, new_hdf5(work) as file:
+            _describe(file, self.meta)
             for source in sources:
                 with h5py.File(source, "r") as old:
                     for name in old["particles"]:
@@ -231,16 +234,14 @@ class TrajectoryWriter:
             self.close()
 
 
-def _create(path: Path, meta: TrajectoryMeta) -> h5py.File:
-    """A new file with the groups that H5MD 1.1 requires."""
-    file = h5py.File(path, "w")
+def _describe(file: h5py.File, meta: TrajectoryMeta) -> None:
+    """Adds the groups that H5MD 1.1 requires."""
     file.attrs["vitrify"] = meta.to_json()
     h5md = file.create_group("h5md")
     h5md.attrs["version"] = np.array([1, 1])
     h5md.create_group("author").attrs["name"] = "vitrify"
     creator = h5md.create_group("creator")
     creator.attrs["name"], creator.attrs["version"] = "vitrify", vitrify.__version__
-    return file
 
 
 def _write(file: h5py.File, name: str, trajectory: Trajectory, meta: TrajectoryMeta) -> None:

@@ -11,6 +11,7 @@ from ase import Atoms
 from numpy.typing import ArrayLike
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.seeds import check_seed
 from vitrify.generation.request import Request
 from vitrify.kinds import KINDS
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
@@ -76,7 +77,7 @@ def generate_many(
             the file says if it is another energy); default: any, as in the training data.
         steps: number of steps from noise to structure, with one evaluation of the network each.
         churn: share of the noise that is put back before each step but the first.
-        seed: of the first structure; 0 to 2^32 - count.
+        seed: of the first structure; 1 to 2^31 - count. LAMMPS's create_glass makes the same structure of it.
         engine: "native" is compiled and fast; "torch" also runs models without native weights, and on GPUs.
         device: of the engine torch, "cpu" or "cuda:0".
         corrector: a short relaxation with a pair style, after generation.
@@ -102,7 +103,8 @@ def generate_many(
     kind = KINDS[metadata.kind]
     if not kind.has("generate"):
         raise not_a_generator(path, metadata.kind)
-    _check_numbers(count, seed, workers)
+    _check_numbers(count, workers)
+    seed = check_seed(seed, count=count)
     request = Request(
         range(seed, seed + count), n_atoms, density, cell, composition, target, energy, steps, churn, engine, device,
         anneal, workers, trust,
@@ -111,11 +113,9 @@ def generate_many(
     return (_relaxed(atoms, corrector, metadata) for atoms in made) if corrector else made
 
 
-def _check_numbers(count: int, seed: int, workers: int) -> None:
+def _check_numbers(count: int, workers: int) -> None:
     if count < 1:
         raise VitrifyError(f"count is {count}, but must be at least 1")
-    if not 0 <= seed <= 2**32 - count:
-        raise VitrifyError(f"seed is {seed}, but must lie between 0 and {2**32 - count}")
     if workers < 1:
         raise VitrifyError(f"workers is {workers}, but must be at least 1")
 
@@ -138,7 +138,7 @@ def _relaxed(atoms: Atoms, relaxation: Relaxation, metadata: Metadata) -> Atoms:
     relaxed = correct(
         atoms, commands, species=metadata.species, temperature=relaxation.temperature,
         final_temperature=relaxation.final_temperature, steps=relaxation.steps,
-        iterations=relaxation.iterations, seed=int(atoms.info["seed"]) or 1,
+        iterations=relaxation.iterations, seed=int(atoms.info["seed"]),
     )  # fmt: skip
     relaxed.info = {**info, **relaxed.info}
     return relaxed

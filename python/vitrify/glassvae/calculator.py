@@ -21,7 +21,8 @@ def results(
 
     positions: (N, 3). cell: (3, 3) rows. types: (N,) from 0. Raises VitrifyError for results that are not finite.
     """
-    found = model.predict(positions, cell, types)
+    # Optimisers compare energies, whose differences near a minimum are far below what single precision holds.
+    found = model.predict(positions, cell, types, in_double=True)
     require_finite(found.energies, "energy")
     require_finite(found.forces.sum(1), "force")
     return {

@@ -17,7 +17,7 @@ from ase.utils import IOContext
 from numpy.typing import NDArray
 
 from vitrify.core.compiled import _core
-from vitrify.core.counter_rng import normal3
+from vitrify.core.counter_rng import Stream, normal3
 from vitrify.core.errors import VitrifyError
 from vitrify.core.validation import whole_number
 from vitrify.data.ase_atoms import check_periodic, types_of
@@ -194,9 +194,9 @@ class OGNDynamics(MolecularDynamics):
             raise VitrifyError(f"the number of atoms changed from {len(self._types)} to {len(atoms)}: start again")
         if self._energy == "rescale" and self._total is None:
             self._total = self._energy_to_hold()
-        velocities = self._thermalise(self.velocities, half=0)
+        velocities = self._thermalise(self.velocities, Stream.LANGEVIN_BEFORE)
         positions, velocities = self._stride(velocities)
-        velocities = self._thermalise(velocities, half=1)
+        velocities = self._thermalise(velocities, Stream.LANGEVIN_AFTER)
         atoms.set_positions(positions)
         if self._total is not None:
             potential = atoms.get_potential_energy()
@@ -247,12 +247,12 @@ class OGNDynamics(MolecularDynamics):
         self.fallbacks += 1
         return found
 
-    def _thermalise(self, velocities: NDArray[np.float64], half: int) -> NDArray[np.float64]:
+    def _thermalise(self, velocities: NDArray[np.float64], stream: int) -> NDArray[np.float64]:
         if self._thermostat is None:
             return velocities
         stepper = self.stepper
         ids = np.arange(1, len(velocities) + 1)
-        noise = normal3(ids, self.current_step + 1, self._thermostat.seed, half)
+        noise = normal3(ids, self.current_step + 1, self._thermostat.seed, stream)
         return self._control(
             velocities,
             langevin_half_step(

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from vitrify.core.errors import VitrifyError, did_you_mean, shown
+from vitrify.core.seeds import Seed
 from vitrify.data.readers.formats import files_of
 from vitrify.kinds import KINDS
 from vitrify.training.yaml_text import parse_yaml, read_yaml
@@ -93,7 +94,7 @@ class TrainingConfig(Section):
         the mean kinetic energy is right after a stride (`vitrify.ogn.training.kinetic_energy_correction`).
     """
 
-    seed: int = Field(1, ge=0, lt=2**63)
+    seed: Seed = 1
     precision: Literal[32, 64] = 32
     max_steps: int | None = Field(None, ge=1, le=10**15)
     max_time: Duration | None = None

@@ -15,6 +15,7 @@ from ase.data import atomic_masses, atomic_numbers
 import vitrify
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.core.files import sha256
+from vitrify.core.seeds import check_seed
 from vitrify.core.units import get_units
 from vitrify.data.label_files import Search
 from vitrify.data.structures import load_last_structure
@@ -156,6 +157,7 @@ def find_barriers(
     """
     if method not in METHODS:
         raise VitrifyError(f"method {method!r} is unknown{did_you_mean(method, METHODS)}: use {' or '.join(METHODS)}")
+    seed = check_seed(seed)
     if searches < 1:
         raise VitrifyError(f"searches is {searches}, but must be at least 1")
     get_units(units)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 import vitrify
+from vitrify.core.progress import counted
 from vitrify.data.frames import Frame, load_frames
 from vitrify.engines.open import open_model as open_engine
 from vitrify.glassvae.evaluate.latent import latent_scores, reconstruction
@@ -56,7 +56,7 @@ def measure(
     training = _frame_set(known, rdf, metadata)
 
     start = time.process_time()
-    bar = tqdm(test.frames, desc="structures", unit="structure", disable=not progress)
+    bar = counted(test.frames, "structures", "structure", progress)
     predicted = [opened.predict(frame.positions, frame.cell, frame.types) for frame in bar]
     seconds = time.process_time() - start
     file = np.repeat(np.arange(len(parts)), [len(part) for part in parts])

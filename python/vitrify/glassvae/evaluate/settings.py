@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.options import integers, option
+from vitrify.core.seeds import check_seed
 from vitrify.lammps_library.commands import potential_from_text
 
 _STEPS = 10
@@ -38,15 +39,15 @@ class Settings:
     they are not the usual ones. stress_unit: of the stress there; None: the energy per volume of the other numbers.
     """
 
-    count: int = option(
-        20, "glassvae: structures decoded from z, and with --potential generated, of each kind", name="decode"
+    count: int = option(20, "structures decoded from z, and with --potential generated, of each kind", name="decode")
+    steps: int = option(
+        _STEPS, "the first of them, default 10", name="sampling_steps", type=str, shown="10", parse=_first
     )
-    steps: int = option(_STEPS, "glassvae: sampling steps", name="sampling_steps", type=str, shown="10", parse=_first)
     potential: tuple[str, ...] = option(
-        (), "glassvae: LAMMPS commands with ';' between, or a file: energies", parse=potential_from_text
+        (), "LAMMPS commands with ';' between, or a file: energies", parse=potential_from_text
     )
-    training: tuple[Path, ...] = option((), "glassvae: training structures", type=list[Path], shown=None, parse=tuple)
-    seed: int = option(1, "glassvae: seed of all random numbers")
+    training: tuple[Path, ...] = option((), "training structures", type=list[Path], shown=None, parse=tuple)
+    seed: int = option(1, "seed of all random numbers")
     device: str = option("cpu", "cpu or cuda:N")
     names: tuple[tuple[str, str], ...] = option(
         (), "glassvae: names in the files, as in energy=E,forces=F (also stress, virial)", parse=_names, shown=None
@@ -55,6 +56,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises VitrifyError for numbers that make no sense."""
+        check_seed(self.seed)
         if self.count < 0:
             raise VitrifyError(f"{self.count} structures were asked for: give 0 or more")
         if self.steps < 1:

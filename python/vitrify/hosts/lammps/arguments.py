@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.seeds import read_seed
 from vitrify.modelfile.metadata import Metadata
 from vitrify.ogn.step import Langevin
 
@@ -80,11 +81,15 @@ def _logical(style: str, keyword: str, value: str) -> bool:
 
 def _langevin(style: str, values: Sequence[str]) -> Langevin:
     try:
-        return Langevin(float(values[0]), float(values[1]), int(values[2]))
+        temperature, damp = (float(value) for value in values[:2])
+        good = temperature >= 0 and damp > 0
     except ValueError:
+        good = False
+    if not good:
         raise VitrifyError(
-            f"{style}: langevin wants a temperature >= 0, a damping time > 0 and a seed > 0, got {' '.join(values)}"
-        ) from None
+            f"{style}: langevin wants a temperature >= 0, a damping time > 0 and a seed, got {' '.join(values)}"
+        )
+    return Langevin(temperature, damp, read_seed(values[2], f"{style}: langevin seed"))
 
 
 def map_elements(style: str, elements: Sequence[str], n_types: int, model: Metadata, allow_null: bool) -> list[int]:

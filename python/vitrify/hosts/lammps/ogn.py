@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vitrify.core.counter_rng import normal3
+from vitrify.core.counter_rng import Stream, normal3
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
 from vitrify.engines.open import EngineName
@@ -127,7 +127,7 @@ class Mover:
         """Positions and velocities (N, 3) one stride later."""
         types = self.species[atoms.types]
         masses = self._masses_of_types[atoms.types]
-        v = self._thermalise(atoms, atoms.velocities, masses, step, 0)
+        v = self._thermalise(atoms, atoms.velocities, masses, step, Stream.LANGEVIN_BEFORE)
         try:
             x, v = self._stepper.step(atoms.positions, v, cell, types, atoms.ids)
         except NotANumber as error:
@@ -137,13 +137,13 @@ class Mover:
             raise self.system.error(f"{refusal} at step {step}{remedy}") from None
         except VitrifyError as error:
             raise self.system.error(f"the prediction of step {step} failed: {error}") from None
-        return x, self._thermalise(atoms, v, masses, step, 1)
+        return x, self._thermalise(atoms, v, masses, step, Stream.LANGEVIN_AFTER)
 
-    def _thermalise(self, atoms: Atoms, v: Array, masses: Array, step: int, half: int) -> Array:
+    def _thermalise(self, atoms: Atoms, v: Array, masses: Array, step: int, stream: int) -> Array:
         bath = self.control.langevin
         if bath is None:
             return v
-        noise = normal3(atoms.ids, step, bath.seed, half)
+        noise = normal3(atoms.ids, step, bath.seed, stream)
         after = langevin_half_step(v, masses, self.metadata.timestep, bath, self.units, noise)
         self.work += self.units.kinetic_energy(masses, v) - self.units.kinetic_energy(masses, after)
         return after

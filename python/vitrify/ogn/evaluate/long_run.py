@@ -9,6 +9,7 @@ import numpy as np
 
 from vitrify.analysis import energy_drift, rdf_difference, spectrum_difference
 from vitrify.core.errors import VitrifyError
+from vitrify.core.seeds import later_seed
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
 from vitrify.ogn.evaluate.lammps_run import DATA, read_run, run_lmp_once, write_input
 from vitrify.ogn.evaluate.observe import SETTLED, observe
@@ -67,7 +68,7 @@ def long_run(
             f"md_{number}",
             settings.ranks,
             tick,
-            2 * seed + number + 1 if settings.md_bath else 0,
+            later_seed(2 * seed, number + 1) if settings.md_bath else 0,
         )
         found[name] = observe(record, meta, found[REFERENCE].k_star if found else None)
     for control in settings.controls:
@@ -101,10 +102,10 @@ def _lammps_run(
         words += ["engine", settings.engine]
     bath = f"{start.temperature!r} {start.temperature!r}"
     if control == "langevin":  # weak enough to leave diffusion alone
-        words += ["langevin", f"{start.temperature!r} {1000 * meta.base_timestep!r} {seed + 1}"]
+        words += ["langevin", f"{start.temperature!r} {1000 * meta.base_timestep!r} {later_seed(seed)}"]
     fixes = [f"fix             ogn all ogn {' '.join(words)}"]
     if control == "csvr":  # takes back the error of each stride at once, from all atoms together
-        fixes.append(f"fix             bath all temp/csvr {bath} {model.timestep!r} {seed + 1}")
+        fixes.append(f"fix             bath all temp/csvr {bath} {model.timestep!r} {later_seed(seed)}")
     count, failure = settings.steps // model.stride, ""
     every = frame_interval(settings.steps, model.stride) // model.stride
     script = write_input(

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.seeds import later_seed
 from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
 from vitrify.lammps_library.session import State
@@ -127,7 +128,7 @@ def _relax(
         session.run_commands(
             "fix nve all nve",
             f"timestep {meta.base_timestep!r}",
-            f"fix bath all temp/csvr {temperature!r} {temperature!r} {100 * meta.base_timestep!r} {seed + 1}",
+            f"fix bath all temp/csvr {temperature!r} {temperature!r} {100 * meta.base_timestep!r} {later_seed(seed)}",
         )
         session.set_state(positions, velocities)
         session.run(0)

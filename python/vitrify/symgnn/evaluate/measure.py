@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 import vitrify
 from vitrify.analysis import scores
 from vitrify.core.errors import VitrifyError
+from vitrify.core.progress import counted
 from vitrify.data.splits import duplicate_groups
 from vitrify.data.structures import LabelledStructure, load_structures
 from vitrify.engines.open import open_model as open_engine
@@ -47,7 +47,7 @@ def measure(
         units=model.units, atom_style=settings.atom_style,
     )  # fmt: skip
     glasses = [_as_model(glass, names, model.species) for glass in found]
-    predicted = [predict(opened, glass) for glass in tqdm(glasses, desc="glasses", unit="glass", disable=not progress)]
+    predicted = [predict(opened, glass) for glass in counted(glasses, "glasses", "glass", progress)]
     metrics = {
         "model": model_card(opened),
         "label": label,

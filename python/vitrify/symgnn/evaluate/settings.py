@@ -22,11 +22,11 @@ class Settings:
     see `vitrify.data.structures.load_structures`.
     """
 
-    label: str | None = option(None, "symgnn: name of the labels; default: the model's property")
+    label: str | None = option(None, "name of the labels; default: the model's property")
     label_species: tuple[str, ...] | None = option(
-        None, "symgnn: species whose labels count, as in A,B; default: all", parse=_names
+        None, "species whose labels count, as in A,B; default: all", parse=_names
     )
-    ceiling: float | None = option(None, "symgnn: correlation that a perfect model would reach, as labels are noisy")
+    ceiling: float | None = option(None, "correlation that a perfect model would reach, as labels are noisy")
     engine: str = option("auto", "what runs the model: auto, native or torch")
     device: str = option("cpu", "cpu or cuda:N")
     atom_style: str | None = option(None, "symgnn: of LAMMPS data files whose section Atoms does not name its own")

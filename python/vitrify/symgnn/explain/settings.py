@@ -7,6 +7,7 @@ from typing import Any
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.options import integers, option
+from vitrify.core.seeds import check_seed
 
 # The medium range (A; sigma): 5 to 10 A of the paper (section 6.1), which is 2 to 4 diameters of an atom.
 MEDIUM_RANGE = {"metal": (5.0, 10.0), "lj": (2.0, 4.0)}
@@ -41,7 +42,7 @@ class Settings:
         "what makes a bond important: effect (how far the prediction moves without it, to first order: "
         "seconds an atom) or mask (GNNExplainer's, as the paper has it: --epochs times as long)",
     )
-    epochs: int = option(100, "with --importance mask: optimiser steps for one atom")
+    epochs: int = option(100, "with --importance mask: optimiser steps for one atom", needs="importance")
     rate: float = 0.1
     start: float = 0.0
     size: float = 0.1
@@ -53,6 +54,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises VitrifyError for numbers that make no sense."""
+        check_seed(self.seed)
         for name in ("number", "epochs", "top", "permutations"):
             if getattr(self, name) < 1:
                 raise VitrifyError(f"{name} is {getattr(self, name)}, but must be at least 1")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "modelfile/sha256.h"
+#include "base/sha256.h"
 
 #include <array>
 #include <cstddef>
