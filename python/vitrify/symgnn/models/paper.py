@@ -152,10 +152,9 @@ class Symmetrised(nn.Module):
         """The transformations of inference (T, 3, 3), float64."""
         sampling = self.config.sampling
         if sampling == "von_mises":
-            mean, kappa = self.angle_mean, self.angle_log_kappa.exp()
-            if mean.is_meta:
-                mean, kappa = torch.zeros(2, 3), torch.ones(2, 3)
-            return von_mises_nodes(mean, kappa, self.config.quantiles)
+            if self.angle_mean.is_meta:
+                return von_mises_nodes(torch.zeros(2, 3), torch.ones(2, 3), self.config.quantiles)
+            return von_mises_nodes(self.angle_mean, self.angle_log_kappa.exp(), self.config.quantiles)
         if sampling in ("haar", "icosahedral"):
             return icosahedral_group()
         return fixed_matrices() if sampling == "fixed3" else torch.eye(3, dtype=torch.float64).view(1, 3, 3)
