@@ -16,7 +16,7 @@ void read(const json &document, Metadata &metadata)
   document.at("process").get_to(generator.process);
   constexpr std::array<const char *, 4> PROCESSES = {"flow", "ode", "sde", "shortcut"};
   require(std::count(PROCESSES.begin(), PROCESSES.end(), generator.process) == 1,
-          "process is " + quoted(generator.process) + ", but this version knows flow, ode, sde and shortcut");
+          "process is " + vitrify::quoted(generator.process) + ", but this version knows flow, ode, sde and shortcut");
   require(!metadata.reverse_edges, "reverse_edges must be false");
   if (has_value(document, "ghost_density"))
     require(document.at("ghost_density").get<double>() > 0.0, "ghost_density must be positive");

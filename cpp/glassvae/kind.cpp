@@ -34,7 +34,7 @@ void read(const json &document, Metadata &metadata)
   if (has_value(document, "latent_energy")) {
     const auto name = document.at("latent_energy").get<std::string>();
     require(name == "inherent_energy" || name == "energy",
-            "latent_energy is " + quoted(name) + ", but this version knows inherent_energy and energy");
+            "latent_energy is " + vitrify::quoted(name) + ", but this version knows inherent_energy and energy");
   }
   read_latent_space(document, metadata);
 }
