@@ -53,7 +53,10 @@ double read_share(const json &document, const char *key);
 /// Throws Error unless the statistics are of number density, of the fraction of each species, and of the properties.
 void require_names(const Metadata &metadata);
 
-/// Number density, composition and deviation of models of structures at rest.
+/// Number density and composition, which all kinds have.
+void read_validity_of_structures(const json &document, const Metadata &metadata, Validity &validity);
+
+/// The same, and the deviation, of models of structures at rest.
 void read_validity_at_rest(const json &document, const Metadata &metadata, Validity &validity);
 
 }    // namespace vitrify
