@@ -111,7 +111,8 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 GONE = object()
 VALUES: list[Any] = [
-    GONE, None, True, "", "x", "3", -1, 0, 2.5, 7, 1e300, -1e300, 10**25, [], [1], [1, 2, 3, 4], [[1]], {}, {"a": 1}, [None],
+    GONE, None, True, "", "x", "3", -1, 0, 2.5, 7, 1e300, -1e300, 10**25,
+    [], [1], [1, 2, 3, 4], [[1]], [None], {}, {"a": 1},
 ]  # fmt: skip
 
 
