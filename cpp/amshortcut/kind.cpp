@@ -25,6 +25,7 @@ void read(const json &document, Metadata &metadata)
     entry.at("range").get_to(property.range);
     const std::string &name = property.name;
     require(!name.empty(), "a property has no name");
+    require(entry.at("range").size() == 2, "the range of property " + vitrify::quoted(name) + " is not two numbers");
     require(property.range[0] <= property.range[1], "the range of property " + quoted(name) + " is empty");
     generator.properties.push_back(property);
   }

@@ -23,7 +23,12 @@ bool is_number(const json &value)
 { return value.is_number(); }
 
 bool is_whole(const json &value)
-{ return value.is_number_integer() || (value.is_number() && value.get<double>() == std::floor(value.get<double>())); }
+{
+  constexpr double MOST = 9e15;    // doubles beyond leave out whole numbers
+  if (!value.is_number_float()) return value.is_number_integer();
+  const auto number = value.get<double>();
+  return std::fabs(number) < MOST && number == std::floor(number);
+}
 
 bool is_range(const json &value)
 { return value.is_array() && value.size() == 2 && std::all_of(value.begin(), value.end(), is_number); }

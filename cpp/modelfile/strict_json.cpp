@@ -18,6 +18,7 @@ constexpr int MAX_DEPTH = 64;
 
 json parse_json(std::string_view text)
 {
+  if (text.find('\0') != std::string_view::npos) throw Error("it holds a NUL, where some readers stop");
   std::vector<std::set<std::string>> keys;    // of each object that is open
   const auto check = [&keys](int depth, json::parse_event_t event, json &value) {
     if (depth > MAX_DEPTH) throw Error("values are nested deeper than " + std::to_string(MAX_DEPTH));

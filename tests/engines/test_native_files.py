@@ -126,7 +126,7 @@ KINDS = {
         open=open_flow_network,
         use=use_flow_network,
         weights=[
-            (lambda h, v: h.pop("blocks.1.mix"), "has no blocks.1.mix"),
+            (lambda h, v: h.pop("blocks.1.mix"), "has no blocks.1.mix|leave values out"),
             (lambda h, v: h["gate.weight"].update(shape=[4, 16]), r"shape \(4, 16\) of gate.weight, not \(8, 8\)"),
             (lambda h, v: h["embedding"].update(dtype="I64"), "embedding as I64"),
             (lambda h, v: h["blocks.0.filters.weight"].update(shape=[2**40, 2**40]), "too large"),
@@ -147,7 +147,7 @@ KINDS = {
         open=NativeGlassVAE,
         use=lambda native: native.predict(*native_models.glassvae.glass(1)),
         weights=[
-            (lambda h, v: h.pop("energy.species"), "has no energy.species"),
+            (lambda h, v: h.pop("energy.species"), "has no energy.species|leave values out"),
             (lambda h, v: h["least"].update(dtype="I64"), "least as I64"),
             (lambda h, v: h["least"].update(shape=[4]), r"shape \(4\) of least, not \(2, 2\)"),
             (lambda h, v: h["invariants.mix"].update(shape=[16, 16]), "of invariants.mix, not"),
