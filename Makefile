@@ -7,6 +7,7 @@
 #   make sanitize   the native engines under the sanitizers of the compiler, with damaged model files
 #   make compilers  the native engines by each compiler and with flags that builders give, which must agree
 #   make bench   benchmarks
+#   make sums    the list of the shipped models, whose programs are trusted; after a change in potentials/
 #   make wheel   a wheel in dist/ that brings lmp the plugin
 #   make clean   removes what was built, but not .venv
 
@@ -26,7 +27,7 @@ TESTERS ?= 2
 # In this order: tables of the README last, from what the others found.
 BENCHMARKS := startup md_systems native_engine ogn_vs_md readme_tables
 
-.PHONY: all demo test test-slow test-all lint sanitize compilers bench wheel clean
+.PHONY: all demo test test-slow test-all lint sanitize compilers bench sums wheel clean
 all: $(STAMPS)/vitrify
 
 # What the build needs comes first, torch above all: an isolated build would fetch it a second time.
@@ -71,6 +72,9 @@ compilers: $(STAMPS)/vitrify
 
 bench: $(STAMPS)/vitrify
 	set -e; for script in $(BENCHMARKS); do python -m benchmarks.$$script; done
+
+sums:
+	cd potentials && LC_ALL=C sha256sum *.pt > SHA256SUMS
 
 wheel: $(STAMPS)/vitrify
 	$(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.jit._fuser import optimized_execution
 
+from vitrify.core.errors import VitrifyError
 from vitrify.engines.forks import predicting
 from vitrify.kinds import load
 from vitrify.modelfile.metadata import Metadata
@@ -36,7 +37,7 @@ class TorchModel:
     It never changes, so that it is a copy of itself. A pickled model holds the path and the hash of its file, and opens
     it again.
 
-    sha256: of the file, in hexadecimal digits. place: its absolute path.
+    sha256: of the file, in hexadecimal digits. place: its absolute path. trust: its program runs on the user's word.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class TorchModel:
     device: torch.device
     sha256: str
     place: str
+    trust: bool = False
 
     def __copy__(self) -> Self:
         return self
@@ -53,7 +55,7 @@ class TorchModel:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return load("vitrify.engines.reopen:reopen"), (self.place, "torch", str(self.device), self.sha256)
+        return load("vitrify.engines.reopen:reopen"), (self.place, "torch", str(self.device), self.sha256, self.trust)
 
     @property
     def runs_on(self) -> str:
@@ -73,17 +75,52 @@ class TorchModel:
         """Whether the program has a method of this name."""
         return name in self.module._c._method_names()
 
+    def run(self, graph: tuple[torch.Tensor, ...], *rows: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        """The outputs of the program for the tensors of a graph, as float64 arrays.
+
+        rows: for each output, the shape of the row of an atom.
+        """
+        shapes = [(len(graph[0]), *row) for row in rows]
+        with self.running(), torch.inference_mode():
+            return tuple(tensor.double().cpu().numpy() for tensor in self.checked(self.module(*graph), *shapes))
+
+    def checked(self, results: Any, *shapes: tuple[int, ...]) -> tuple[torch.Tensor, ...]:
+        """The results of the program; VitrifyError unless they are tensors of real numbers in these shapes."""
+        found = results if isinstance(results, tuple) else (results,)
+        good = len(found) == len(shapes) and all(map(self._is_good, found, shapes))
+        if not good:
+            got = ", ".join(str(tuple(getattr(tensor, "shape", (type(tensor).__name__,)))) for tensor in found)
+            wanted = ", ".join(map(str, shapes))
+            raise VitrifyError(f"{self.path}: its program returns {got}, not numbers {wanted}: export the model again")
+        return found
+
+    def _is_good(self, tensor: Any, shape: tuple[int, ...]) -> bool:
+        return (
+            isinstance(tensor, torch.Tensor)
+            and tensor.layout == torch.strided
+            and tensor.dtype in DTYPES.values()
+            and tensor.device.type == self.device.type
+            and tuple(tensor.shape) == shape
+        )
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """Goes around each call of the program: as a whole, since forks wait for it, and as it stands.
 
-        The profiling executor would specialise on shapes, and the number of edges changes at every step.
+        The profiling executor would specialise on shapes, and the number of edges changes at every step. Turns errors
+        of torch into VitrifyError with one line.
         """
-        with predicting(self.device), optimized_execution(False):
-            yield
+        try:
+            with predicting(self.device), optimized_execution(False):
+                yield
+        except VitrifyError:
+            raise
+        # RuntimeError, torch.jit.Error and whatever else a program may raise
+        except Exception as error:
+            raise VitrifyError(f"{self.path}: its program failed in torch: {first_line(error)}") from None
 
-    def run(self, graph: tuple[torch.Tensor, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """The two outputs of the program for the tensors of a graph, as float64 arrays."""
-        with self.running(), torch.inference_mode():
-            first, second = self.module(*graph)
-        return first.double().cpu().numpy(), second.double().cpu().numpy()
+
+def first_line(error: Exception) -> str:
+    """What an error of torch says, without the source and the stack that follow or precede it."""
+    text = str(error).rpartition("RuntimeError: ")[2].strip()
+    return text.partition("\n")[0] or type(error).__name__
