@@ -8,6 +8,7 @@
 #include "base/suggestion.h"
 #include "engines/engine.h"
 #include "lammps/host/engine_loader.h"
+#include "rules/elements.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -113,8 +114,7 @@ std::vector<int> CreateGlass::types_of_species(const vitrify::Metadata &model) c
     if (elements[i] == "NULL") continue;
     const int species = model.species_index(elements[i]);
     if (species < 0)
-      throw vitrify::Error(fmt::format("element {} of type {} is not in the model{}, which has {}", elements[i], i + 1,
-                                       vitrify::did_you_mean(elements[i], model.species), known));
+      throw vitrify::Error(vitrify::unknown_element(elements[i], fmt::format(" of type {}", i + 1), model.species));
     if (found[species])
       throw vitrify::Error(
           fmt::format("types {} and {} are both {}: use NULL for one of them", found[species], i + 1, elements[i]));

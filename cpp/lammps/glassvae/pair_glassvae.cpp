@@ -28,6 +28,9 @@ PairGlassVAE::PairGlassVAE(LAMMPS *lmp) : Pair(lmp), latent_step(-1), checked_pa
   manybody_flag = 1;
   no_virial_fdotr_compute = 1;
   centroidstressflag = CENTROID_NOTAVAIL;
+  nextra = 1;
+  pvector = new double[nextra];
+  pvector[0] = 0.0;
   comm_forward = 1;
 }
 
@@ -35,6 +38,7 @@ PairGlassVAE::PairGlassVAE(LAMMPS *lmp) : Pair(lmp), latent_step(-1), checked_pa
 
 PairGlassVAE::~PairGlassVAE()
 {
+  delete[] pvector;
   if (!allocated) return;
   memory->destroy(setflag);
   memory->destroy(cutsq);
@@ -95,7 +99,8 @@ void PairGlassVAE::coeff(int narg, char **arg)
   forget_model();    // if the new one fails, and somebody catches that, neither is left
 
   std::unique_ptr<ModelHost> opened(new ModelHost(lmp, "pair_style glassvae", "glassvae"));
-  opened->read_arguments(2, narg, arg, {}, true, [](int, int, char **) { return 0; });
+  opened->read_arguments(2, narg, arg, {ModelHost::FORCE}, true,
+                         [&opened](int iarg, int n, char **words) { return opened->read_force(iarg, n, words); });
   opened->check_system();
   host = std::move(opened);
   driver.reset(new EnergyDriver(lmp, *host));
@@ -121,7 +126,7 @@ void PairGlassVAE::init_style()
   host->check_neighbors();
   if (!atom->rmass_flag) host->check_masses();
   latent_step = -1;
-  driver->forget_failure();
+  driver->begin_run();
   given.assign((atom->ntypes + 1) * (atom->ntypes + 1), false);
   checked_pairs = false;
 }
@@ -232,6 +237,7 @@ void PairGlassVAE::compute(int eflag, int vflag)
   else
     std::fill_n(virial, 6, 0.0);    // until all ranks stop, nobody may read values that are not numbers
   latent_step = update->ntimestep;
+  pvector[0] = comm->me == 0 ? static_cast<double>(driver->watch.outside()) : 0.0;    // compute pair adds up the ranks
 }
 
 /* ----------------------------------------------------------------------

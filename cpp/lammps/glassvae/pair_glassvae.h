@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* ----------------------------------------------------------------------
    pair_style glassvae
-   pair_coeff * * MODEL El1 El2 ... [engine native|torch] [device cpu|cuda|cuda:n] [check yes|no]
+   pair_coeff * * MODEL El1 El2 ... [engine native|torch] [device cpu|cuda|cuda:n] [force yes|no] [check yes|no]
 
    Energy and forces of a latent model of a glass: a sum over atoms of functions of their neighborhood and of the latent
    vector z of the whole structure.
 
+   compute pair: 1 number of steps so far whose structure was outside of the training data
+
    atoms of a type that is mapped to NULL, for hybrid and hybrid/overlay, are invisible to the model, and so are those
-of a group that neigh_modify exclude keeps from group all, as fix gcmc does with atoms that it takes out; what else
-hides pairs is refused
+   of a group that neigh_modify exclude keeps from group all, as fix gcmc does with atoms that it takes out; what else
+   hides pairs is refused
 
    while a minimizer runs, the model computes in double precision, because minimizers compare energies
 ------------------------------------------------------------------------- */
@@ -44,6 +46,10 @@ public:
   // z of this step as the same model sees it in the same engine, if it is known; otherwise a null pointer
 
   const std::vector<double> *latent(const ModelHost &) const;
+
+  // whether the last structure was outside of the training data
+
+  bool was_outside() const { return driver && driver->watch.was_outside(); }
 
 private:
   std::unique_ptr<ModelHost> host;    // since pair_coeff

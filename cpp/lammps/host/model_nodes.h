@@ -12,7 +12,6 @@
 #include "neighbours/configuration.h"
 
 #include <cstddef>
-#include <string>
 #include <vector>
 
 namespace LAMMPS_NS {
@@ -37,16 +36,10 @@ public:
 
   std::vector<double> count() const;
 
-  // true, after a warning, if a structure with so many atoms of each species, on all ranks, is unlike the training data
-
-  bool warn_if_outside(const std::vector<double> &counts) const;
-
   std::size_t bytes() const;
 
 private:
   const ModelHost &host;
-
-  std::string outside(const std::vector<double> &) const;
 };
 
 }    // namespace LAMMPS_NS

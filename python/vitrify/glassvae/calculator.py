@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from vitrify.core.validation import require_finite
 from vitrify.engines.interface import EnergyPredictor
-from vitrify.modelfile.metadata import Metadata
 
 _VOIGT = (np.array([0, 1, 2, 1, 0, 0]), np.array([0, 1, 2, 2, 2, 1]))  # xx, yy, zz, yz, xz, xy
 
@@ -33,8 +32,3 @@ def results(
         "stress": found.stress[_VOIGT],
         "latent": found.latent,
     }
-
-
-def quantity(metadata: Metadata) -> str:
-    """The name of the predicted quantity."""
-    return "energy"

@@ -22,7 +22,7 @@ import numpy as np
 
 import vitrify
 from vitrify.core.errors import VitrifyError, VitrifyWarning, did_you_mean
-from vitrify.core.files import append, atomic_path, writing
+from vitrify.core.files import append, atomic_path, require_file, writing
 from vitrify.core.locks import claim_file
 from vitrify.core.seeds import check_seed
 from vitrify.datagen.structures import recipes
@@ -170,7 +170,8 @@ class _Journal:
             stack.enter_context(claim_file(path, "vitrify data"))
             if path.exists():
                 self._take_over(header)
-            with writing(path):
+            require_file(self.record)
+            with writing(self.journal):
                 self._file: BinaryIO = stack.enter_context(open(self.journal, "a+b"))
             self._read(header)
             self._open = stack.pop_all()
