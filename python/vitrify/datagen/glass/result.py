@@ -43,13 +43,19 @@ def publish(settings: GlassSettings, parts: Path, path: Path, result: Result) ->
 
 def _write_history(found: Path, path: Path) -> None:
     """One line for each step; lines after a restart replace earlier ones of the same step."""
-    lines = {}
-    for line in found.read_text().splitlines():
-        values = line.split(",")
-        if values[0].isdigit() and len(values) == len(COLUMNS.split(",")):
-            lines[int(values[0])] = line
+    lines = history_lines(found)
     with atomic_path(path) as work:
         work.write_text("\n".join([COLUMNS, *(lines[step] for step in sorted(lines))]) + "\n")
+
+
+def history_lines(path: Path) -> dict[int, str]:
+    """The whole lines of a history by step; of several for a step the last one."""
+    found = {}
+    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
+        values = line.split(",")
+        if values[0].isdigit() and len(values) == len(COLUMNS.split(",")):
+            found[int(values[0])] = line
+    return found
 
 
 def read_history(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
