@@ -87,7 +87,7 @@ PAIR = "pair_style glassvae\npair_coeff * * "
         ("toy.pt Cu Au speed fast", "unknown keyword speed: use engine device trust force check"),
         (
             "toy.pt Au Cu",
-            "type 1 has mass 63.546, but the model was trained with 196.967, and with Cu and Au exchanged all masses fit.*: use pair_coeff",
+            "type 1 has mass 63.546, .*with Cu and Au exchanged all masses fit.*: use pair_coeff",
         ),
         ("toy.pt Cu Au engine native device cuda", "engine native has no device cuda: use device cpu, or engine torch"),
         ("toy.pt Cu Au device tpu", "device tpu is unknown: use cpu, cuda or cuda:n"),
