@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "base/random_streams.h"
+
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -35,11 +37,19 @@ inline std::array<double, 3> normal3(std::array<std::uint32_t, 4> counter, std::
   return {radius0 * std::cos(angle0), radius0 * std::sin(angle0), radius1 * std::cos(angle1)};
 }
 
+/// The same for an atom, by its ID as LAMMPS counts, in a step: equal in every host.
+inline std::array<double, 3> normal3(std::uint64_t id, std::uint64_t step, std::uint32_t seed, Stream stream)
+{
+  return normal3({static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(id >> 32),
+                  static_cast<std::uint32_t>(step), static_cast<std::uint32_t>(step >> 32)},
+                 {seed, static_cast<std::uint32_t>(stream)});
+}
+
 /// A number between 0 and 1, exclusively: the `counter`-th of one stream of one seed.
-inline double uniform(std::uint32_t counter, std::uint32_t seed, std::uint32_t stream)
+inline double uniform(std::uint32_t counter, std::uint32_t seed, Stream stream)
 {
   constexpr double SCALE = 1.0 / 4294967296.0;
-  return (philox({counter, 0, 0, 0}, {seed, stream})[0] + 0.5) * SCALE;
+  return (philox({counter, 0, 0, 0}, {seed, static_cast<std::uint32_t>(stream)})[0] + 0.5) * SCALE;
 }
 
 }    // namespace vitrify

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "generation/generator.h"
 
-#include "base/counter_rng.h"
 #include "base/error.h"
-#include "base/species_pair.h"
 #include "base/suggestion.h"
 #include "engines/kind.h"
 #include "engines/reference_error.h"
+#include "generation/flow_start.h"
+#include "generation/gates.h"
+#include "rules/text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,52 +15,23 @@
 #include <limits>
 #include <new>
 #include <numeric>
-#include <sstream>
 
 namespace vitrify {
 
 namespace {
 
-// Streams of random numbers of one seed; 0 and 1 belong to fix ogn, 3 and 7 to latent_density.cpp
-// (python/vitrify/generation/processes.py).
-enum Stream : std::uint32_t { SITES = 2, START = 4, CHURN = 5 };
-constexpr std::uint32_t EACH_SPECIES = 8;    // between the streams of the sites of one species and of the next
-
-constexpr double MAX_STRETCH = 0.2;    // how far a density may lie outside that of the training data
-constexpr double GATE = 0.98;          // of the closest distance in the training data
-constexpr double LOOK = 1.5;           // of the largest of these distances: how far the closest pairs are looked for
-constexpr double MARGIN = 0.01;        // a range may be a single point, which no request meets to the last digit
-constexpr double FARTHEST = 1e6;       // where atoms may go before they are wrapped, in cutoffs: precision ends there
-constexpr double RESERVE = 0.9;        // of the free memory
+constexpr double LOOK = 1.5;        // of the largest of these distances: how far the closest pairs are looked for
+constexpr double FARTHEST = 1e6;    // where atoms may go before they are wrapped, in cutoffs: precision ends there
+constexpr double RESERVE = 0.9;     // of the free memory
 
 double volume_of(const std::array<Vector3, 3> &cell)
 { return std::fabs(signed_volume(cell)); }
 
-std::string text(double value)
-{
-  std::ostringstream stream;
-  stream.precision(4);
-  stream << value;
-  return stream.str();
-}
-
 std::string gigabytes(double bytes)
-{ return text(bytes / 1e9) + " GB"; }
+{ return number(bytes / 1e9) + " GB"; }
 
 std::size_t total(const std::vector<std::int64_t> &counts)
 { return static_cast<std::size_t>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0})); }
-
-// Adds normal noise of a size to all positions.
-void add_noise(Structure &structure, double size, int step, std::uint32_t seed, Stream stream)
-{
-  for (std::size_t i = 0; i < structure.types.size(); ++i) {
-    const std::uint64_t id = i + 1;    // as LAMMPS counts atoms
-    const auto noise = normal3(
-        {static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(id >> 32), static_cast<std::uint32_t>(step), 0},
-        {seed, stream});
-    for (std::size_t k = 0; k < 3; ++k) structure.positions[3 * i + k] += size * noise[k];
-  }
-}
 
 // A number after `key` in a file of the system; infinity if there is none.
 double system_number(const char *path, const std::string &key)
@@ -92,35 +64,6 @@ const ModelFile &checked_model(const ModelFile &file)
 }
 
 }    // namespace
-
-std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, std::uint32_t seed,
-                            std::uint32_t species)
-{
-  const double spacing = std::cbrt(volume_of(cell) / static_cast<double>(n));
-  const auto number = [&](int d) {
-    const double wanted = std::max(1.0, std::floor(cell_height(cell, d) / spacing + 0.5));
-    return static_cast<std::size_t>(std::min(wanted, static_cast<double>(n)));
-  };
-  const std::size_t layers = number(2), rows = number(1);
-  const std::uint32_t stream = SITES + EACH_SPECIES * species;
-  const auto phase = [&](std::size_t index) { return uniform(static_cast<std::uint32_t>(index), seed, stream); };
-  std::vector<double> sites;
-  sites.reserve(3 * n);
-  for (std::size_t layer = 0; layer < layers; ++layer) {
-    const std::size_t of_layer = (layer + 1) * n / layers - layer * n / layers;
-    const double z = (static_cast<double>(layer) + phase(0)) / static_cast<double>(layers);
-    for (std::size_t row = 0; row < rows; ++row) {
-      const std::size_t in_row = (row + 1) * of_layer / rows - row * of_layer / rows;
-      const double y = (static_cast<double>(row) + phase(1 + layer)) / static_cast<double>(rows);
-      const double shift = phase(1 + layers + layer * rows + row);
-      for (std::size_t k = 0; k < in_row; ++k) {
-        const double x = (static_cast<double>(k) + shift) / static_cast<double>(in_row);
-        for (std::size_t c = 0; c < 3; ++c) sites.push_back(x * cell[0][c] + y * cell[1][c] + z * cell[2][c]);
-      }
-    }
-  }
-  return sites;
-}
 
 double free_memory()
 {
@@ -161,14 +104,14 @@ void Generator::check(const GlassRequest &request) const
       throw Error("the target of " + metadata_.generator.properties[p].name + " is not finite: give a number");
   if (request.steps < 1) throw Error("steps is " + std::to_string(request.steps) + ": give at least one step");
   if (!(request.churn >= 0.0 && std::isfinite(request.churn)))
-    throw Error("churn is " + text(request.churn) + ": give a number from 0 on");
+    throw Error("churn is " + number(request.churn) + ": give a number from 0 on");
   const double density = static_cast<double>(n) / volume_of(request.cell);
   const double *range = metadata_.validity.number_density;
   if (!(density >= range[0] * (1.0 - MAX_STRETCH) && density <= range[1] * (1.0 + MAX_STRETCH)))
-    throw Error("the density of " + text(density) +
+    throw Error("the density of " + number(density) +
                 " atoms per volume is impossible for this model, whose training "
                 "data have " +
-                text(range[0]) + " to " + text(range[1]) + ": ask for one in this range");
+                number(range[0]) + " to " + number(range[1]) + ": ask for one in this range");
   check_memory(request, n);
 }
 
@@ -188,26 +131,21 @@ void Generator::check_memory(const GlassRequest &request, std::size_t n) const
 std::vector<std::string> Generator::warnings(const GlassRequest &request) const
 {
   std::vector<std::string> found;
-  const auto outside = [&](const std::string &name, double value, double low, double high, double margin,
-                           const std::string &unit) {
-    if (value >= low - margin && value <= high + margin) return;
-    found.push_back(name + " " + text(value) + unit + " is outside the training data's range of " + text(low) + " to " +
-                    text(high) + unit + ": the glass may not have it");
-  };
   for (std::size_t p = 0; p < metadata_.generator.properties.size(); ++p) {
     const GlassProperty &property = metadata_.generator.properties[p];
-    if (request.known[p] == 0.0) continue;
-    outside("target " + property.name, request.properties[p], property.range[0], property.range[1], 0.0,
-            property.unit.empty() ? "" : " " + property.unit);
+    const auto [low, high] = property.range;
+    const double value = request.properties[p];
+    if (request.known[p] == 0.0 || (value >= low && value <= high)) continue;
+    const std::string unit = property.unit.empty() ? "" : " " + property.unit;
+    found.push_back("target " + property.name + " " + number_beside(value, low, high) + unit +
+                    " is outside the training data's range of " + number(low) + " to " + number(high) + unit +
+                    ": the glass may not have it");
   }
-  const auto n = static_cast<double>(total(request.counts));
-  const double *range = metadata_.validity.number_density;
-  outside("number density", n / volume_of(request.cell), range[0], range[1], MARGIN * range[1], "");
-  for (std::size_t s = 0; s < request.counts.size(); ++s) {
-    const auto &fractions = metadata_.validity.composition[s];
-    outside("fraction of " + metadata_.species[s], static_cast<double>(request.counts[s]) / n, fractions[0],
-            fractions[1], MARGIN, "");
-  }
+  Observed observed;
+  for (const std::int64_t count : request.counts) observed.counts.push_back(static_cast<double>(count));
+  observed.volume = volume_of(request.cell);
+  const std::vector<Finding> findings = TrainingRange(metadata_).outside(observed);
+  if (!findings.empty()) found.push_back(unlike_training(findings));
   return found;
 }
 
@@ -215,31 +153,18 @@ Structure Generator::start(const GlassRequest &request) const
 {
   Structure structure;
   structure.cell = request.cell;
-  for (std::size_t s = 0; s < request.counts.size(); ++s) {
-    const auto n = static_cast<std::size_t>(request.counts[s]);
-    if (n == 0) continue;
-    structure.types.insert(structure.types.end(), n, static_cast<int>(s));
-    const auto sites = lattice(request.cell, n, request.seed, static_cast<std::uint32_t>(s));
-    structure.positions.insert(structure.positions.end(), sites.begin(), sites.end());
-  }
-  add_noise(structure, sizes_.spread, 0, request.seed, START);
+  for (std::size_t s = 0; s < request.counts.size(); ++s)
+    structure.types.insert(structure.types.end(), static_cast<std::size_t>(request.counts[s]), static_cast<int>(s));
+  structure.positions = flow_start(request.cell, structure.types, sizes_.spread, request.seed);
   return structure;
-}
-
-// Returns the time at which a structure has as much noise as after this.
-double Generator::put_back_noise(Structure &structure, const GlassRequest &request, int index) const
-{
-  const double time = 1.0 - static_cast<double>(index) / request.steps;
-  if (index == 0 || request.churn == 0.0) return time;
-  const double earlier = std::min(1.0, time * (1.0 + request.churn));
-  add_noise(structure, sizes_.churn_spread * std::sqrt(earlier * earlier - time * time), index, request.seed, CHURN);
-  return earlier;
 }
 
 void Generator::step(Structure &structure, const GlassRequest &request, int index)
 {
   const std::size_t n = structure.types.size();
-  const double time = put_back_noise(structure, request, index);
+  double time = 1.0 - static_cast<double>(index) / request.steps;
+  if (index > 0 && request.churn > 0.0)
+    time = put_back_noise(structure.positions, time, request.churn, sizes_.churn_spread, index, request.seed);
   const double length = time - (1.0 - static_cast<double>(index + 1) / request.steps);
   velocity_.resize(3 * n);
   network_->velocity(structure.cell, n, structure.positions.data(), structure.types.data(), time, length,
@@ -247,7 +172,7 @@ void Generator::step(Structure &structure, const GlassRequest &request, int inde
   for (std::size_t k = 0; k < 3 * n; ++k) {
     structure.positions[k] -= length * velocity_[k];
     if (!(std::fabs(structure.positions[k]) < FARTHEST * sizes_.cutoff))    // nor is it a number
-      throw Error("the network moves atom " + std::to_string(k / 3 + 1) + " to " + text(structure.positions[k]) +
+      throw Error("the network moves atom " + std::to_string(k / 3 + 1) + " to " + number(structure.positions[k]) +
                   " in step " + std::to_string(index + 1) + ": ask for targets and a density in the range of the " +
                   "training data, or export the model again");
   }
@@ -275,26 +200,10 @@ Glass Generator::generate(const GlassRequest &request)
 void Generator::check_gates(Glass &glass) const
 {
   const auto &limits = metadata_.validity.min_distance;
-  const std::size_t n_species = metadata_.species.size();
   const double largest = limits.empty() ? sizes_.cutoff / LOOK : *std::max_element(limits.begin(), limits.end());
-  glass.closest = closest_distances(glass.structure, n_species, LOOK * largest);
-  if (limits.empty()) return;
-  const std::size_t overlaps = count_overlaps(glass.structure, limits, GATE);
-  if (overlaps == 0) return;
-  std::string worst;
-  double least = GATE;
-  for (std::size_t a = 0; a < n_species; ++a)
-    for (std::size_t b = 0; b <= a; ++b) {
-      const std::size_t pair = pair_of_species(static_cast<int>(a), static_cast<int>(b));
-      if (!(glass.closest[pair] < least * limits[pair])) continue;
-      least = glass.closest[pair] / limits[pair];
-      worst = metadata_.species[a] + "-" + metadata_.species[b] + " at " + text(glass.closest[pair]) +
-              ", where the data have " + text(limits[pair]);
-    }
-  const double *range = metadata_.validity.number_density;
-  throw Error(std::to_string(overlaps) + (overlaps == 1 ? " pair of atoms is" : " pairs of atoms are") +
-              " closer than in the training data after the atoms were pushed apart (" + worst +
-              "): use more steps, a density from " + text(range[0]) + " to " + text(range[1]) + ", or a larger cell");
+  glass.closest = closest_distances(glass.structure, metadata_.species.size(), LOOK * largest);
+  if (!limits.empty())
+    refuse_close_pairs(glass.structure, metadata_.species, limits, metadata_.validity.number_density);
 }
 
 double Generator::reference_error()

@@ -6,6 +6,7 @@
 #include "glassvae/latent_density.h"
 #include "modelfile/model_file.h"
 #include "neighbours/overlaps.h"
+#include "rules/validity.h"
 
 #include <array>
 #include <cstdint>
@@ -15,11 +16,6 @@
 #include <vector>
 
 namespace vitrify {
-
-/// n sites (n, 3) of a species, spread evenly over a cell (vectors as rows), as
-/// `lattice` in python/vitrify/generation/processes.py says.
-std::vector<double> lattice(const std::array<Vector3, 3> &cell, std::size_t n, std::uint32_t seed,
-                            std::uint32_t species);
 
 /// Bytes of memory that this process may still take; infinity where the system does not tell.
 double free_memory();
@@ -70,7 +66,6 @@ private:
   void check_memory(const GlassRequest &request, std::size_t n) const;
   Structure start(const GlassRequest &request) const;
   void step(Structure &structure, const GlassRequest &request, int index);
-  double put_back_noise(Structure &structure, const GlassRequest &request, int index) const;
   void check_gates(Glass &glass) const;
 
   Metadata metadata_;

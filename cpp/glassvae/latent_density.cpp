@@ -17,9 +17,6 @@ namespace vitrify {
 
 namespace {
 
-// Streams of random numbers of one seed (python/vitrify/generation/processes.py).
-enum Stream : std::uint32_t { CHOICES = 3, NOISE = 7 };
-
 constexpr double FEW = 1e-3;         // a window with less of the data than this share of them is not known well enough
 constexpr double FARTHEST = 40.0;    // standard deviations, where a normal distribution ends in double precision
 constexpr int HALVES = 100;          // of an interval, until nothing is left of it
@@ -131,14 +128,15 @@ LatentWindow LatentDensity::window(double low, double high) const
 
 LatentDraw LatentDensity::draw(const LatentWindow &window, std::uint32_t seed, std::uint32_t index) const
 {
-  double rank = uniform(2 * index, seed, CHOICES);
+  double rank = uniform(2 * index, seed, Stream::LATENT_CHOICES);
   std::size_t g = 0;
   for (; g + 1 < gaussians_.size() && !(rank < window.shares[g]); ++g) rank -= window.shares[g];
   while (g > 0 && !(window.shares[g] > 0.0)) --g;    // where rounding leaves a little
   const Gaussian &gaussian = gaussians_[g];
-  std::vector<double> standard{truncated_normal(window.from[g], window.to[g], uniform(2 * index + 1, seed, CHOICES))};
+  std::vector<double> standard{
+      truncated_normal(window.from[g], window.to[g], uniform(2 * index + 1, seed, Stream::LATENT_CHOICES))};
   for (std::uint32_t block = 0; standard.size() < size_; ++block)
-    for (const double value : normal3({index, 0, block, 0}, {seed, NOISE}))
+    for (const double value : normal3(index, block, seed, Stream::LATENT_NOISE))
       if (standard.size() < size_) standard.push_back(value);
   std::vector<double> drawn = gaussian.mean;
   for (std::size_t i = 0; i < size_; ++i)

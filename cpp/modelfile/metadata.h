@@ -78,7 +78,7 @@ struct IntegratorValidity {
   double max_displacement = 0.0;         // largest |dr| of an atom over one stride; 0 in older files
 };
 
-/// The range of the training data of models of structures at rest, all other kinds.
+/// The range of the training data of the structures of all kinds.
 struct StructureValidity {
   double number_density[2] = {0.0, 0.0};             // lowest and highest
   std::vector<std::array<double, 2>> composition;    // of each species, its lowest and highest fraction
@@ -100,7 +100,8 @@ struct Metadata : IntegratorMetadata, PropertyMetadata, LatentMetadata {
   int layers = 0;
   int node_width = 0;
   bool reverse_edges = false;
-  std::vector<double> masses;    // of each species; empty for kind symgnn
+  bool has_hyperparameters = false;    // the sizes that the native engine needs beside the weights
+  std::vector<double> masses;          // of each species; empty for kind symgnn
   GeneratorMetadata generator;
   Validity validity;
   ReferenceCase reference;
@@ -115,10 +116,13 @@ struct Metadata : IntegratorMetadata, PropertyMetadata, LatentMetadata {
   int species_index(const std::string &name) const;
 };
 
-/// The kinds of models that `parse_metadata` knows.
-std::vector<std::string> known_kinds();
-
 /// Parses and checks vitrify.json; throws Error that begins with `path`.
 Metadata parse_metadata(const std::string &text, const std::string &path);
+
+/// Throws Error unless the text is JSON that all readers take in the same way: see `parse_json`.
+void check_json(const std::string &text, const std::string &path);
+
+/// Throws Error as `parse_metadata` does; of kinds that have no format here, only the JSON is checked.
+void check_metadata(const std::string &text, const std::string &path);
 
 }    // namespace vitrify

@@ -130,6 +130,7 @@ private:
 Vector3 direction(const Pair &pair, const Vector3 &v, double distance)
 {
   if (distance > 1e-6) return {v[0] / distance, v[1] / distance, v[2] / distance};
+  // Seeds of users begin at 1: seed 0 is free for what no seed decides.
   const auto random = normal3({static_cast<std::uint32_t>(pair.i), static_cast<std::uint32_t>(pair.j), 0, 0}, {0, 0});
   const double length = std::sqrt(dot(random, random));
   return {random[0] / length, random[1] / length, random[2] / length};

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "generation/flow_start.h"
+#include "generation/gates.h"
 #include "generation/generator.h"
 #include "python/binding_helpers.h"
 #include "python/bindings.h"
@@ -16,6 +18,25 @@ Reals sites(const Reals &cell, std::int64_t n, std::uint32_t seed, std::uint32_t
 {
   if (n < 1) throw Error("zero atoms were asked for: give at least one");
   return matrix_of(lattice(cell_of(cell), static_cast<std::size_t>(n), seed, species), 3);
+}
+
+std::vector<int> types_of(const Integers &types)
+{
+  if (types.ndim() != 1) throw Error("give types (N,)");
+  for (py::ssize_t i = 0; i < types.size(); ++i)
+    if (types.data()[i] < 0) throw Error("types are counted from 0");
+  return std::vector<int>(types.data(), types.data() + types.size());
+}
+
+Reals start(const Reals &cell, const Integers &types, double spread, std::uint32_t seed)
+{ return matrix_of(flow_start(cell_of(cell), types_of(types), spread, seed), 3); }
+
+py::tuple churned(const Reals &positions, double time, double churn, double spread, int step, std::uint32_t seed)
+{
+  if (positions.ndim() != 2 || positions.shape(1) != 3) throw Error("give positions (N, 3)");
+  Values moved(positions.data(), positions.data() + positions.size());
+  const double earlier = put_back_noise(moved, time, churn, spread, step, seed);
+  return py::make_tuple(matrix_of(moved, 3), earlier);
 }
 
 /// The density of latent vectors, for tests and for Python's own fit.
@@ -144,7 +165,8 @@ private:
   std::size_t pushed_ = 0;
 };
 
-py::tuple apart(const Reals &cell, const Reals &positions, const Integers &types, const Values &min_distance)
+py::tuple apart(const Reals &cell, const Reals &positions, const Integers &types, const Values &min_distance,
+                const std::vector<std::string> &species, const Values &number_density)
 {
   const py::ssize_t n = types.size();
   if (types.ndim() != 1 || !has_shape(positions, {n, 3})) throw Error("give positions (N, 3) and types (N,)");
@@ -153,13 +175,15 @@ py::tuple apart(const Reals &cell, const Reals &positions, const Integers &types
   while (n_species * (n_species + 1) / 2 < min_distance.size()) ++n_species;
   if (n_species == 0 || n_species * (n_species + 1) / 2 != min_distance.size())
     throw Error("give a least distance for each pair of species");
+  if (!number_density.empty() && (number_density.size() != 2 || species.size() != n_species))
+    throw Error("give the lowest and the highest number density, and the name of each species");
   check_types(types, n_species, "there are");
-  Structure structure{cell_of(cell), Values(positions.data(), positions.data() + positions.size()),
-                      std::vector<int>(types.data(), types.data() + n)};
+  Structure structure{cell_of(cell), Values(positions.data(), positions.data() + positions.size()), types_of(types)};
   std::size_t pushed = 0;
   {
     const py::gil_scoped_release release;
     pushed = push_apart(structure, min_distance);
+    if (!number_density.empty()) refuse_close_pairs(structure, species, min_distance, number_density.data());
   }
   return py::make_tuple(matrix_of(structure.positions, 3), pushed);
 }
@@ -178,8 +202,18 @@ void bind_sampler(py::module_ &module)
       "n"_a, "fractions"_a, "charges"_a,
       "Atoms of each species, n in all, that are neutral and nearest to the fractions; empty if none are found.");
   module.def("push_apart", &apart, "cell"_a, "positions"_a, "types"_a, "min_distance"_a,
+             "species"_a = std::vector<std::string>(), "number_density"_a = Values(),
              "Wrapped positions (N, 3) after pairs closer than the min_distance of their species a >= b, at "
-             "a (a + 1) / 2 + b, were moved apart, and the number of these pairs; releases the GIL.");
+             "a (a + 1) / 2 + b, were moved apart, and the number of these pairs; releases the GIL. With a range of "
+             "number densities of the data, pairs that stay too close are an error.");
+  module.attr("MAX_STRETCH") = MAX_STRETCH;
+  module.attr("ENERGY_NOT_MEASURED") = ENERGY_NOT_MEASURED;
+  module.def("lattice", &sites, "cell"_a, "n"_a, "seed"_a, "species"_a = 0,
+             "The sites (n, 3) of a species that a flow starts from, spread evenly over the cell.");
+  module.def("flow_start", &start, "cell"_a, "types"_a, "spread"_a, "seed"_a,
+             "The positions (N, 3) that a flow starts from at time 1, for types (N,).");
+  module.def("put_back_noise", &churned, "positions"_a, "time"_a, "churn"_a, "spread"_a, "step"_a, "seed"_a,
+             "Positions (N, 3) with a share of the noise put back, and the time at which they have as much.");
   constexpr double ENDLESS = std::numeric_limits<double>::infinity();
   py::class_<Latents>(module, "LatentDensity",
                       "Gaussians of (z, energy): see python/vitrify/glassvae/models/latent_density.py.")
@@ -210,8 +244,6 @@ void bind_sampler(py::module_ &module)
            "Kind glassvae: z (D,) of a seed and its energy for each atom, which lies between low and high.")
       .def("reference_error", &Sampler::reference_error,
            "Replays the reference case: the largest deviation relative to the rms of the output.")
-      .def_static("lattice", &sites, "cell"_a, "n"_a, "seed"_a, "species"_a = 0,
-                  "The sites (n, 3) of a species that the flow starts from.")
       .def_property_readonly(
           "closest", &Sampler::closest,
           "Smallest distance in the last glass for each pair of species a >= b, at a (a + 1) / 2 + b.")

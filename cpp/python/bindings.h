@@ -7,6 +7,9 @@ namespace vitrify {
 
 // Each of these functions adds one part of the module.
 
+/// The archive of a model file, its metadata, and the trust in its program.
+void bind_model_file(pybind11::module_ &module);
+
 /// Models of kind ogn and symgnn in the native engine.
 void bind_engines(pybind11::module_ &module);
 
@@ -18,6 +21,12 @@ void bind_ogn_training(pybind11::module_ &module);
 
 /// The guard of an integrator, as fix ogn has it.
 void bind_guard(pybind11::module_ &module);
+
+/// The range of the training data: composition, density, temperature and closest pairs.
+void bind_validity(pybind11::module_ &module);
+
+/// Random numbers, their streams, and the rule for seeds.
+void bind_random(pybind11::module_ &module);
 
 /// Models of kind glassvae in the native engine.
 void bind_glassvae(pybind11::module_ &module);

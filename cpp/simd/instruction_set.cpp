@@ -2,10 +2,9 @@
 #include "simd/instruction_set.h"
 
 #include "base/error.h"
+#include "simd/usable_sets.h"
 
 #include <cstdlib>
-#include <string>
-#include <vector>
 
 namespace vitrify {
 
@@ -47,6 +46,13 @@ Choice choose()
 
 InstructionSet choose_instruction_set()
 { return choose().set; }
+
+std::vector<std::string> usable_instruction_sets()
+{
+  std::vector<std::string> names;
+  for (const Choice &choice : usable_sets()) names.emplace_back(choice.name);
+  return names;
+}
 
 const char *native_instruction_set()
 { return choose().name; }

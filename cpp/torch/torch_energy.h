@@ -14,9 +14,11 @@ namespace vitrify {
 /// each edge exist for one chunk at a time. Edges are found anew for each pass.
 class TorchGlassVAE : public EnergyEngine {
 public:
-  /// Loads and checks the model; throws Error if the file, its variant, its operators or the device are not usable.
+  /// Loads and checks the model; throws Error if the file is not trusted, or it, its variant or the device are not
+  /// usable.
   explicit TorchGlassVAE(const EngineOptions &options);
 
+  void use_double(bool yes) override { program_.use_double(yes); }
   void begin(const Configuration &configuration) override;
   const std::vector<double> &pooled_features() override;
   void set_pooled(const double *pooled_features) override;
@@ -26,6 +28,8 @@ public:
   std::size_t bytes() const override;
 
 private:
+  explicit TorchGlassVAE(TorchProgram program);
+
   // Some owned atoms and their neighbours: first, first + 1, ... are nodes 0 ... n - 1 of the graph, and each edge has
   // a node of its own for its neighbour.
   struct Chunk {
@@ -36,10 +40,11 @@ private:
   void for_chunks(bool with_edges, const std::function<void(Chunk &)> &action);
   void find_edges(Chunk &chunk);
   std::vector<at::Tensor> atoms(const Chunk &chunk) const;
+  std::vector<at::Tensor> head(const at::Tensor &pooled) const;
   void add_forces(const Chunk &chunk, const std::vector<double> &by_edge, const EnergyResult &result) const;
 
   TorchProgram program_;
-  std::int64_t n_pooled_ = 0;    // without the number of atoms
+  std::int64_t n_pooled_ = ANY;    // without the number of atoms
   Configuration configuration_;
   NodeGrid grid_;
   Edges edges_;                        // of the chunk; neighbours are nodes of its graph

@@ -287,7 +287,11 @@ def test_data_of_other_elements_or_too_few(folder: Path, tmp_path: Path) -> None
     write(tmp_path / "other.extxyz", [bulk("Ge", cubic=True)] * 5)
     write(tmp_path / "few.extxyz", [solid(1)] * 3)
     (tmp_path / "broken.extxyz").write_text("5\nnothing\n")
-    for name, message in (("other", "have Ge"), ("few", "at least 4"), ("broken", "no extended XYZ file")):
+    for name, message in (
+        ("other", "have Ge"),
+        ("few", "at least 4"),
+        ("broken", "the file ends after 0 of the 5 atoms"),
+    ):
         with pytest.raises(VitrifyError, match=message):
             EVALUATION.run(replaced(folder / "toy.amshortcut.pt", Stand()), tmp_path / f"{name}.extxyz", tmp_path)
 

@@ -56,14 +56,14 @@ def test_a_users_file_needs_energy_and_forces_alone(tmp_path):
     with pytest.raises(VitrifyError, match=r"bare.extxyz, frame 1 has no energy: write it as energy=\.\.\."):
         load_frames([tmp_path / "bare.extxyz"], SPECIES)
     without = toy_glassvae.write_frames(tmp_path / "without.extxyz", 1, 1, forces=False)
-    with pytest.raises(VitrifyError, match="frame 1 has no forces: write them as columns"):
+    with pytest.raises(VitrifyError, match="frame 1 has no forces: write it as columns"):
         load_frames([without], SPECIES)
     assert np.isnan(load_frames([without], SPECIES, forces=False)[0].forces).all()
     text = (tmp_path / "mine.extxyz").read_text().replace("energy=", "energy=word ignored=")
     (tmp_path / "word.extxyz").write_text(text)
     with pytest.raises(VitrifyError, match=r"word\.extxyz"):
         load_frames([tmp_path / "word.extxyz"], SPECIES)
-    with pytest.raises(VitrifyError, match="holds Au, which is not among the species Cu"):
+    with pytest.raises(VitrifyError, match="has atoms of Au, which is none of the species Cu"):
         load_frames([tmp_path / "mine.extxyz"], ["Cu"])
     with pytest.raises(VitrifyError, match="there is no file"):
         load_frames([tmp_path / "no.extxyz"], SPECIES)

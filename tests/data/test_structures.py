@@ -215,23 +215,26 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
     xyz = '1\nLattice="5 0 0 0 5 0 0 0 5" Properties=species:S:1:pos:R:3:barrier:R:1 pbc="{}"\n{} 0 0 0 1\n'
     files: dict[str, tuple[str | bytes, str]] = {
         "cut.npz": (good.read_bytes()[:200], "damaged one"),
-        "empty.npz": (b"", "damaged one"),
-        "glass.cif": ("data_x", "format of .* is unknown"),
-        "cut.lammpstrj": (head + atoms, "1 of the 2 atoms"),
+        "empty.npz": (b"", "is empty: it holds no structure"),
+        "glass.cif": ("data_x\nloop_\n", "glass.cif (is in no format|holds no structure)"),
+        "cut.lammpstrj": (head + atoms, "line 10: frame 1 has 1 of its 2 atoms"),
         "headless.dump": (head, "ends within a frame"),
         "empty.dump": ("", "holds no structure"),
         "prose.dump": ("once upon a time\n", "no LAMMPS text dump"),
-        "binary.dump": (b"\xff\xfe\x00", "no text"),
-        "twice.dump": (head + atoms + "1 1 1 1 1 0.5\n", "id twice"),
-        "words.dump": (head + atoms + "2 1 1 one 1 0.5\n", "cannot be read"),
-        "noid.dump": (head + "ITEM: ATOMS type x y z barrier\n1 0 0 0 1\n1 1 1 1 1\n", "lacks id"),
-        "open.dump": (head.replace("pp pp pp", "pp pp ff") + atoms + "2 1 1 1 1 1\n", "boundaries pp pp ff"),
+        "binary.dump": (b"\xff\xfe\x00", "no text that can be read here, it is UTF-16"),
+        "twice.dump": (head + atoms + "1 1 1 1 1 0.5\n", "the atom id 1 is there twice"),
+        "words.dump": (head + atoms + "2 1 1 one 1 0.5\n", "line 11: y is 'one', but must be a number"),
+        "noid.dump": (head + "ITEM: ATOMS type x y z barrier\n1 0 0 0 1\n1 1 1 1 1\n", "lack id"),
+        "open.dump": (
+            head.replace("pp pp pp", "pp pp ff") + atoms + "2 1 1 1 1 1\n",
+            r"not periodic in three directions \(pbc T T F\)",
+        ),
         "nolabel.dump": (head + "ITEM: ATOMS id type x y z\n1 1 0 0 0\n2 1 1 1 1\n", "no label 'barrier'"),
         "open.extxyz": (xyz.format("T T F", "Cu"), "not periodic"),
-        "strange.extxyz": (xyz.format("T T T", "Qq"), "cannot be read"),
+        "strange.extxyz": (xyz.format("T T T", "Qq"), "atoms of Qq"),
         "zinc.extxyz": (xyz.format("T T T", "Zn"), "atoms of Zn"),
-        "prose.extxyz": ("once\nupon\n", "cannot be read"),
-        "prose.data": ("once upon a time\n", "cannot be read"),
+        "prose.extxyz": ("once\nupon\n", "line 1: found 'once' where the number of atoms"),
+        "prose.data": ("once upon a time\n", "no section Atoms"),
     }
     for name, (content, message) in files.items():
         path = tmp_path / name
@@ -240,8 +243,9 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
             load_structures(path, SPECIES, "barrier")
     with pytest.raises(VitrifyError, match="no file"):
         load_structures([good, tmp_path / "absent.npz"], SPECIES, "barrier")
-    with pytest.raises(VitrifyError, match="a folder"):
-        load_structures(tmp_path, SPECIES, "barrier")
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(VitrifyError, match="a folder without a file that can be read"):
+        load_structures(tmp_path / "nothing", SPECIES, "barrier")
     with pytest.raises(VitrifyError, match="no files"):
         load_structures([], SPECIES, "barrier")
     with pytest.raises(VitrifyError, match="repeat"):

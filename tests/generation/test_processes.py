@@ -12,6 +12,7 @@ from scipy.stats import ks_2samp
 
 from toy_samples import jittered
 from vitrify.amshortcut.training.task import AMShortcutTask, Draw
+from vitrify.core.compiled import _core
 from vitrify.generation.processes import (
     Flow,
     MaterialODE,
@@ -19,7 +20,6 @@ from vitrify.generation.processes import (
     Noise,
     PaperShortcut,
     State,
-    lattice,
     matched,
     minimum_image,
 )
@@ -58,13 +58,13 @@ def nearest(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("n", [1, 2, 7, 997, 1000])
 def test_the_lattice_fills_any_cell_evenly(shape, n):
     cell = scaled(shape, n)
-    sites = lattice(cell, n, seed=3)
+    sites = _core.lattice(cell, n, seed=3)
     fractional = sites @ np.linalg.inv(cell)
     assert sites.shape == (n, 3)
     assert fractional.min() > -1e-9
     assert fractional.max() < 1 + 1e-9
-    assert not np.array_equal(sites, lattice(cell, n, seed=4))
-    np.testing.assert_array_equal(sites, lattice(cell, n, seed=3))
+    assert not np.array_equal(sites, _core.lattice(cell, n, seed=4))
+    np.testing.assert_array_equal(sites, _core.lattice(cell, n, seed=3))
     if n < 100:
         return
     random = np.random.default_rng(0).random((n, 3))
@@ -89,7 +89,7 @@ def test_each_species_starts_evenly_wherever_its_atoms_stand_in_the_list():
     np.testing.assert_array_equal(state.elements.argmax(1), types)
     for kind in (0, 2):
         assert structure_factor(state.positions[types == kind], cell) < 0.02
-    one, other = lattice(cell, 300, 1, species=0), lattice(cell, 300, 1, species=2)
+    one, other = _core.lattice(cell, 300, 1, species=0), _core.lattice(cell, 300, 1, species=2)
     assert np.abs(minimum_image(one - other, cell)).mean() > 0.1
 
 
@@ -120,7 +120,7 @@ def test_matching_is_the_best_of_all_pairings():
 
 def test_matching_uses_each_site_once_and_keeps_types():
     positions, cell, types = jittered(4)
-    sites = lattice(cell, len(types), 1)
+    sites = _core.lattice(cell, len(types), 1)
     found = matched(sites, positions, types, cell)
     random = minimum_image(sites - positions, cell)
     assert (found**2).sum() < 0.3 * (random**2).sum()

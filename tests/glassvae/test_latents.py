@@ -5,11 +5,11 @@ import pytest
 from scipy.special import ndtr, ndtri
 from scipy.stats import kstest, truncnorm
 
-from vitrify.core.counter_rng import normal3, uniform
+from vitrify.core.counter_rng import Stream, normal3, uniform
 from vitrify.core.errors import VitrifyError
 from vitrify.glassvae.models.latent_density import Density, fit_density
 
-CHOICES, NOISE = 3, 7  # streams of random numbers
+CHOICES, NOISE = Stream.LATENT_CHOICES, Stream.LATENT_NOISE
 
 
 @pytest.fixture(scope="module")

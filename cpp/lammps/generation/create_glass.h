@@ -46,7 +46,8 @@ private:
   std::string model_name;
   bigint number;     // of atoms in the whole box; 0: not given
   double density;    // g/cm^3 in metal units, atoms per sigma^3 in lj units; 0: not given
-  int seed, steps;
+  uint32_t seed;
+  int steps;
   double churn;
   std::vector<std::string> elements;
   std::vector<std::pair<std::string, double>> targets;

@@ -6,6 +6,7 @@
 #include "lammps/generation/create_glass.h"
 
 #include "base/suggestion.h"
+#include "lammps/host/seed_argument.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -64,8 +65,7 @@ int CreateGlass::read_keyword(int iarg, int narg, char **arg)
     if (!(density > 0.0) || !std::isfinite(density))
       error->all(FLERR, fmt::format("create_glass: density {} is impossible: give one above zero", value));
   } else if (keyword == "seed") {
-    seed = utils::inumeric(FLERR, value, false, lmp);
-    if (seed < 1) error->all(FLERR, fmt::format("create_glass: seed {} is not allowed: give one above zero", value));
+    seed = read_seed(lmp, "create_glass: seed", value);
   } else if (keyword == "steps") {
     steps = utils::inumeric(FLERR, value, false, lmp);
     if (steps < 1) error->all(FLERR, fmt::format("create_glass: steps {} is too few: give at least one", value));

@@ -60,15 +60,13 @@ void OGNEnergyControl::langevin_half_step(int half)
   double **v = atom->v;
   const double decay = exp(-0.5 * update->dt / settings.damp);
   const auto step = static_cast<uint64_t>(update->ntimestep);
+  const auto stream = half == 0 ? vitrify::Stream::LANGEVIN_BEFORE : vitrify::Stream::LANGEVIN_AFTER;
 
   double kinetic = 0.0;
   for (int i = 0; i < atom->nlocal; i++) {
     const double mass = atom->mass[atom->type[i]];
     const double noise = sqrt((1.0 - decay * decay) * force->boltz * settings.temperature / (mass * force->mvv2e));
-    const auto id = static_cast<uint64_t>(atom->tag[i]);
-    const auto xi = vitrify::normal3({static_cast<uint32_t>(id), static_cast<uint32_t>(id >> 32),
-                                      static_cast<uint32_t>(step), static_cast<uint32_t>(step >> 32)},
-                                     {static_cast<uint32_t>(settings.seed), static_cast<uint32_t>(half)});
+    const auto xi = vitrify::normal3(static_cast<uint64_t>(atom->tag[i]), step, settings.seed, stream);
     for (int k = 0; k < 3; k++) {
       const double before = v[i][k];
       v[i][k] = decay * before + noise * xi[k];

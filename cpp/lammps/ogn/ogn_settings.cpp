@@ -2,6 +2,8 @@
 
 #include "lammps/ogn/ogn_settings.h"
 
+#include "lammps/host/seed_argument.h"
+
 #include "error.h"
 
 #include <cstring>
@@ -57,11 +59,12 @@ int OGNSettings::read_langevin(int iarg, char **arg)
   langevin = true;
   temperature = utils::numeric(FLERR, arg[iarg + 1], false, lmp);
   damp = utils::numeric(FLERR, arg[iarg + 2], false, lmp);
-  seed = utils::inumeric(FLERR, arg[iarg + 3], false, lmp);
-  if (!(temperature >= 0.0) || !(damp > 0.0) || seed <= 0)
-    error->all(FLERR, fmt::format(
-                          "fix ogn: langevin wants a temperature >= 0, a damping time > 0 and a seed > 0, got {} {} {}",
-                          arg[iarg + 1], arg[iarg + 2], arg[iarg + 3]));
+  if (!(temperature >= 0.0) || !(damp > 0.0))
+    error->all(FLERR,
+               fmt::format("fix ogn: langevin wants a temperature >= 0, a damping time > 0 and a seed, got {} {} "
+                           "{}",
+                           arg[iarg + 1], arg[iarg + 2], arg[iarg + 3]));
+  seed = read_seed(lmp, "fix ogn: langevin seed", arg[iarg + 3]);
   return 4;
 }
 

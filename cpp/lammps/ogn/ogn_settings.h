@@ -9,6 +9,7 @@
 
 #include "pointers.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,7 @@ public:
   bool langevin = false;       // couple all atoms to a heat bath
   double temperature = 0.0;    // of the heat bath, in temperature units
   double damp = 0.0;           // damping time of the heat bath, in time units
-  int seed = 0;                // of the heat bath
+  uint32_t seed = 0;           // of the heat bath
   bool guard = true;           // refuse strides far outside of the training data
   int fallback_steps = 0;      // steps of velocity Verlet in place of a refused stride; 0: a refusal is an error
 

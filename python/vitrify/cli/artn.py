@@ -28,6 +28,9 @@ def artn_command(
         str | None, typer.Option(help="species in the order of the types, as in Cu,Zr; default: those of pair_coeff")
     ] = None,
     units: Annotated[str, typer.Option(help="LAMMPS units: metal or lj")] = "metal",
+    atom_style: Annotated[
+        str | None, typer.Option(help="of a LAMMPS data file whose section Atoms does not name its own, as in charge")
+    ] = None,
     radius: Annotated[
         float | None,
         typer.Option(help="atoms as near as this to the chosen one move; default: 12 A or 4.8 sigma; inf: all"),
@@ -57,7 +60,7 @@ def artn_command(
         path = find_barriers(
             structure, out, potential=potential, ids=ids, number=number, searches=searches, method=method,
             species=species.split(",") if species else None, units=units, radius=radius, minimize=minimize, seed=seed,
-            workers=workers, scheduler=scheduler, **parse_settings(method, settings or []),
+            workers=workers, scheduler=scheduler, atom_style=atom_style, **parse_settings(method, settings or []),
         )  # fmt: skip
     draw(path, picture)
     typer.echo(f"{path}")

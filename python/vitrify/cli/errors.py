@@ -14,7 +14,7 @@ import typer
 
 from vitrify.core.errors import VitrifyError, one_line
 from vitrify.core.files import cannot_write, is_of_writing
-from vitrify.core.signals import Stopped, orderly
+from vitrify.core.signals import Stopped, name_of, orderly
 
 TRACEBACK = "VITRIFY_TRACEBACK"  # environment variable: show where an error came from
 _MEMORY = ("can't allocate memory", "out of memory", "unable to allocate")
@@ -60,15 +60,23 @@ def resumable(work: str) -> Iterator[None]:
 def stopped(error: BaseException) -> tuple[str, int]:
     """What to say of a signal that has ended a command, and the exit status."""
     if isinstance(error, Stopped):
-        return f"stopped by {signal.Signals(error.number).name}", 128 + error.number
-    return "stopped", 128 + signal.SIGINT
+        return name_of(error.number), 128 + error.number
+    return name_of(signal.SIGINT), 128 + signal.SIGINT
 
 
 def leave(message: str, status: int) -> typer.Exit:
     """The exception that ends the command, after one line on stderr."""
     with suppress(OSError, ValueError):  # nobody reads that
+        _end_bars()
         typer.echo(f"vitrify: {one_line(message)}", err=True)
     return typer.Exit(status)
+
+
+def _end_bars() -> None:
+    """Ends the lines of progress bars that are still open."""
+    bars = sys.modules.get("tqdm")
+    for bar in list(getattr(getattr(bars, "tqdm", None), "_instances", ())):
+        bar.close()
 
 
 def explain(error: Exception) -> str:

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from vitrify.cli.errors import resumable
-from vitrify.cli.kind_options import KindCommand
-from vitrify.core.options import from_options
+from vitrify.cli.kind_options import KindCommand, settings_of
 from vitrify.kinds import KINDS
 
 
@@ -25,15 +24,15 @@ def evaluate(
     """Compare a model with what is true: an integrator (ogn) with Verlet and MD, barriers (symgnn) with their labels,
     generated structures (amshortcut) with simulated ones, a latent model (glassvae) with its potential.
 
-    Writes metrics.json, figures and one report.html. Options that name no kind are those of ogn, but for engine,
-    which all have, and device, which symgnn and glassvae have too. glassvae takes --data several times (the test, then
-    external ones), --training for baselines, --potential for energies at rest, and the first of --sampling-steps.
+    Writes metrics.json, figures and one report.html. An option is for the kinds that its help names, and models of
+    other kinds refuse it. glassvae takes --data several times: the test, then external ones.
     """
     from vitrify.modelfile.archive import read_metadata
 
-    evaluation = KINDS.find(read_metadata(model).kind).load("evaluate")
+    kind = KINDS.find(read_metadata(model).kind)
+    evaluation, settings = kind.load("evaluate"), settings_of(kind, "evaluate", given)
     with resumable("evaluation") if evaluation.resumes else nullcontext():
-        report = evaluation.run(model, data, out, from_options(evaluation.settings, given))
+        report = evaluation.run(model, data, out, settings)
     typer.echo(f"{report}")
 
 

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from vitrify.cli.errors import resumable
-from vitrify.cli.kind_options import KindCommand
-from vitrify.core.options import from_options
+from vitrify.cli.kind_options import KindCommand, settings_of
 from vitrify.kinds import KINDS
 
 
@@ -33,7 +32,7 @@ def explain(
     kind = explained.get(read_metadata(model).kind) or next(iter(explained.values()))
     explanation = kind.load("explain")
     with resumable("explanation") if explanation.resumes else nullcontext():
-        report = explanation.run(model, structure, out, from_options(explanation.settings, given))
+        report = explanation.run(model, structure, out, settings_of(kind, "explain", given))
     typer.echo(f"{report}")
 
 

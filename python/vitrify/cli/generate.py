@@ -69,18 +69,17 @@ def _generate(model: str, out: Path, count: int, inputs: Sequence[str], **option
     """
     import warnings
 
-    from tqdm import tqdm
-
+    from vitrify.core.progress import counted
     from vitrify.data.structure_writer import StructureWriter
     from vitrify.generation.generate import generate_many
 
-    writer = StructureWriter(out, count, inputs)
+    writer = StructureWriter(out, count, inputs, *_species(model))
     missed = 0
     with warnings.catch_warnings(record=True) as caught, writer:
         warnings.simplefilter("always")
         made = generate_many(model, count, **options)
         _say(caught)
-        for structure in tqdm(made, total=count, unit="glass", disable=None if count > 1 else True):
+        for structure in counted(made, "glasses", "glass", count > 1, count):
             _say(caught)
             missed += not structure.info.get("energy_reached", True)
             writer.write(structure)
@@ -95,6 +94,17 @@ def _say(caught: list[Any]) -> None:
     for text in dict.fromkeys(str(message.message) for message in caught):
         typer.echo(f"warning: {text}", err=True)
     caught.clear()
+
+
+def _species(model: str) -> tuple[dict[int, str], dict[str, float] | None]:
+    """Names of the model's species by the atomic numbers that stand for them, and the masses that the model has."""
+    from vitrify.generation.samplers import numbers_of
+    from vitrify.modelfile.archive import read_metadata
+
+    metadata = read_metadata(model)
+    given: tuple[float, ...] = getattr(metadata, "masses", ())  # which not all kinds have
+    masses = dict(zip(metadata.species, given, strict=True)) if given else None
+    return dict(zip(numbers_of(metadata.species), metadata.species, strict=True)), masses
 
 
 def _corrector(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
-from vitrify.core.options import Option, options_of
-from vitrify.kinds import KINDS
+from vitrify.core.options import Option, options_of, strictly_from_options
+from vitrify.kinds import KINDS, Kind
 
 
 class KindCommand:
@@ -17,9 +18,10 @@ class KindCommand:
 
     field: part of a `vitrify.kinds.Kind`, "evaluate" or "explain"; its object has a settings class with the options.
     The function gets, as `given`, the options that were typed; the others have the defaults of the kind's settings.
-    An option that several kinds declare is shown as the first of them declares it. after: the option of kinds behind
-    which the function's own optional ones are shown; by default they come first. Typer reads the signature when the
-    command line is parsed, so that kinds registered by then count.
+    An option that several kinds declare has the type and the default that the first of them declares; its help names
+    the kinds that take it, unless all do. `settings_of` refuses the options that a kind does not take. after: the
+    option of kinds behind which the function's own optional ones are shown; by default they come first. Typer reads the
+    signature when the command line is parsed, so that kinds registered by then count.
     """
 
     def __init__(self, run: Callable[..., None], field: str, after: str = "") -> None:
@@ -28,12 +30,15 @@ class KindCommand:
 
     def options(self) -> dict[str, Option]:
         """The options of all kinds, by name."""
-        found: dict[str, Option] = {}
-        for kind in KINDS.values():
-            if kind.has(self.field):
-                for option in options_of(kind.load(self.field).settings):
-                    found.setdefault(option.name, option)
-        return found
+        declared: dict[str, dict[str, Option]] = {}
+        kinds = [kind for kind in KINDS.values() if kind.has(self.field)]
+        for kind in kinds:
+            for option in options_of(kind.load(self.field).settings):
+                declared.setdefault(option.name, {})[kind.name] = option
+        return {
+            name: replace(next(iter(options.values())), help=_help(options, len(kinds)))
+            for name, options in declared.items()
+        }
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -57,6 +62,21 @@ class KindCommand:
         options = self.options()
         own = {name: value for name, value in values.items() if name not in options}
         self.run(**own, given={name: values[name] for name in options if _typed(context, name)})
+
+
+def settings_of(kind: Kind, field: str, given: Mapping[str, Any]) -> Any:
+    """The settings of a kind for its part `field`, from what was typed; VitrifyError for options of other kinds."""
+    return strictly_from_options(kind.load(field).settings, given, f"{field} for models of kind {kind.name}")
+
+
+def _help(options: Mapping[str, Option], of: int) -> str:
+    """The help of an option that some of so many kinds declare: "ogn, symgnn: what it is; glassvae: what else"."""
+    kinds: dict[str, list[str]] = {}
+    for kind, option in options.items():
+        kinds.setdefault(option.help, []).append(kind)
+    if len(kinds) == 1 and len(options) == of:
+        return next(iter(kinds))
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in kinds.items())
 
 
 def _typed(context: typer.Context, name: str) -> bool:

@@ -31,3 +31,7 @@ def one_line(text: str) -> str:
     """The text in one line of characters that any terminal shows; control characters and wrong bytes are escaped."""
     words = " ".join(text.split())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in words)
+
+
+class VitrifyWarning(UserWarning):
+    """What a user should know although the work goes on; the command line shows it as one line."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.signals import undone
 
 _PROBE = 1 << 16  # bytes that must fit into a folder where a program writes
 _LONGEST = 100  # bytes of a file's name that the name of its unfinished copy has; file systems take 255
@@ -35,7 +36,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         _remove_left_over(place)
     work = _unfinished(place, os.getpid())
     try:
-        with writing(final):
+        with writing(final), undone(work.unlink):
             yield work
             os.replace(work, place)
     finally:
@@ -51,8 +52,6 @@ def writing(path: str | Path) -> Iterator[None]:
     """
     try:
         yield
-    except BrokenPipeError:
-        raise
     except OSError as error:
         if _is_of_another(error, Path(path)):
             raise
@@ -93,11 +92,13 @@ def require_file(path: Path) -> None:
     """VitrifyError if `path` is there and no file, or a link to where none can be made."""
     try:
         mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         reason = _dangling(path)
         if reason and not Path(os.path.realpath(path)).parent.is_dir():
             raise cannot_write(path, reason) from None
         return
+    except OSError as error:
+        raise cannot_write(path, error) from None
     if stat.S_ISDIR(mode):
         raise cannot_write(path, errno.EISDIR)
     if not stat.S_ISREG(mode):
@@ -209,6 +210,8 @@ def _number(error: BaseException) -> int | None:
 
 def _is_of_another(error: OSError, path: Path) -> bool:
     """Whether the error is of a file that has nothing to do with the output `path`."""
+    if isinstance(error, BrokenPipeError):
+        return True
     if error.filename is None or isinstance(error.filename, int) or is_of_writing(error):
         return False
     named, output = (Path(os.path.realpath(os.fsdecode(name))) for name in (error.filename, path))

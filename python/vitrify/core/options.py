@@ -25,7 +25,8 @@ class Option:
     """An option of the command line.
 
     name: as Python has it, for --a-name a_name. type, default: of the value on the command line. field: the field of
-    the settings that it fills. parse: turns the value on the command line into that of the field.
+    the settings that it fills. parse: turns the value on the command line into that of the field. needs: the name of
+    an option without which this one does nothing.
     """
 
     name: str
@@ -34,17 +35,22 @@ class Option:
     help: str
     field: str
     parse: Callable[[Any], Any] | None = None
+    needs: str = ""
+
+    @property
+    def flag(self) -> str:
+        """The flag on the command line: --a-name."""
+        return f"--{self.name.replace('_', '-')}"
 
     @property
     def flags(self) -> str:
         """The flags on the command line: --a-name; also --no-a-name for an option that is on by default."""
-        flag = f"--{self.name.replace('_', '-')}"
-        return f"{flag}/--no-{flag[2:]}" if self.default is True else flag
+        return f"{self.flag}/--no-{self.flag[2:]}" if self.default is True else self.flag
 
 
 def option(
     default: Any = MISSING, help: str = "", *, name: str = "", factory: Callable[[], Any] | None = None,
-    type: Any = None, shown: Any = MISSING, parse: Callable[[Any], Any] | None = None,
+    type: Any = None, shown: Any = MISSING, parse: Callable[[Any], Any] | None = None, needs: str = "",
 ) -> Any:  # fmt: skip
     """A field of a settings class that is an option of the command line, too.
 
@@ -54,8 +60,9 @@ def option(
         type: of the value on the command line; by default the field's, or text where it is parsed.
         shown: default on the command line; by default the field's, as text where it is parsed.
         parse: turns the value on the command line into that of the field.
+        needs: name of an option without which this one does nothing, and is refused.
     """
-    details = {"name": name, "help": help, "type": type, "shown": shown, "parse": parse}
+    details = {"name": name, "help": help, "type": type, "shown": shown, "parse": parse, "needs": needs}
     if factory is not None:
         return field(default_factory=factory, metadata={_KEY: details})
     return field(default=default, metadata={_KEY: details})
@@ -83,6 +90,7 @@ def _option(declared: Field[Any], hint: Any) -> Option:
         help=details["help"],
         field=declared.name,
         parse=parse,
+        needs=details["needs"],
     )
 
 
@@ -99,6 +107,24 @@ def from_options(settings: type[_S], given: Mapping[str, Any]) -> _S:
         if value is not None:
             values[each.field] = value if each.parse is None else each.parse(value)
     return settings(**values)
+
+
+def strictly_from_options(settings: type[_S], given: Mapping[str, Any], owner: str) -> _S:
+    """Settings from the options that were given; owner: what has the settings, for messages.
+
+    Raises VitrifyError for options that the settings do not have, and for those that do nothing without another one.
+    """
+    known = {each.name: each for each in options_of(settings)}
+    others = [f"--{name.replace('_', '-')}" for name in given if name not in known]
+    if others:
+        flags = ", ".join(each.flag for each in known.values())
+        verb = "is no option" if len(others) == 1 else "are no options"
+        raise VitrifyError(f"{', '.join(others)} {verb} of {owner}: leave out, or use {flags}")
+    found = from_options(settings, given)
+    for each in known.values():
+        if each.name in given and each.needs and each.needs not in given:
+            raise VitrifyError(f"{each.flag} does nothing without {known[each.needs].flag}: give both, or none")
+    return found
 
 
 def integers(error: str) -> Callable[[str], tuple[int, ...]]:

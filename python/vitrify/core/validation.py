@@ -69,9 +69,11 @@ def check_vectors(name: str, values: ArrayLike, n_atoms: int | None = None) -> N
 
 def whole_number(value: object) -> int | None:
     """`value` as an integer if it is a whole number of any type (3, 3.0, numpy's), else None; True is none."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        return None
-    return int(value) if np.isfinite(value) and value == int(value) else None
+    if isinstance(value, int | np.integer):
+        return None if isinstance(value, bool) else int(value)
+    if isinstance(value, float | np.floating) and np.isfinite(value) and value == int(value):
+        return int(value)
+    return None
 
 
 def parse_values(name: str, texts: Sequence[str], example: str = "shear_modulus=30") -> dict[str, float]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,8 +12,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from vitrify.core.errors import VitrifyError, did_you_mean
-from vitrify.core.validation import check_cell, check_vectors
-from vitrify.data.structures import load_structures
+from vitrify.data.readers.checked import check_frame
+from vitrify.data.readers.energies import number as number_of
+from vitrify.data.readers.formats import files_of
+from vitrify.data.readers.frame import RawFrame, Wanted
+from vitrify.data.readers.notes import Notes
+from vitrify.data.readers.read import read_frames
 
 
 @dataclass(frozen=True)
@@ -48,103 +50,109 @@ class Sample:
 Kind = TypeVar("Kind", bound=Sample)
 
 
-def load_samples(paths: Sequence[str | Path], species: Sequence[str], properties: Sequence[str] = ()) -> list[Sample]:
-    """All structures of some files, every frame of each.
+def load_samples(
+    paths: str | Path | Sequence[str | Path],
+    species: Sequence[str],
+    properties: Sequence[str] = (),
+    *,
+    units: str | None = None,
+    atom_style: str | None = None,
+) -> list[Sample]:
+    """All structures of some files, every frame of each, in any format that `vitrify.data.load_structures` reads.
 
-    Extended XYZ (.extxyz, .xyz, also with .gz) has properties in the second line, and there the number `sample`, equal
-    for frames of one simulation; without it, each frame is a simulation of its own. LAMMPS data and dump files and npz
-    have no properties, and all structures of a file are of one simulation.
+    Extended XYZ has properties in the second line, and there the number `sample`, equal for frames of one simulation;
+    without it, each frame is a simulation of its own. Frames of other formats are of one simulation, and what ASE
+    reads and H5MD may have properties, too. paths, units, atom_style: as in `load_structures`.
 
     Raises:
         VitrifyError: as `load_structures`; an unknown element; a property that no structure of a file has, or that is
             no number.
     """
     found: list[Sample] = []
-    for path in map(Path, paths):
-        name = path.name.removesuffix(".gz").lower()
-        if name.endswith((".extxyz", ".xyz")):
-            found += _from_extxyz(path, species, properties)
-            continue
-        if properties:
-            raise VitrifyError(f"{path} cannot say {properties[0]} of its structures: only extended XYZ files can")
-        # The frames of a dump are of one simulation.
-        for structure in load_structures(path, species):
-            nothing = np.empty(0)
-            found.append(Sample(structure.cell, structure.positions, structure.types, nothing, (path.name, 0)))
+    files, notes = files_of(paths), Notes()
+    for path, name in zip(files, group_names(files), strict=True):
+        frames = list(frames_of(path, Wanted(tuple(species), (), atom_style)))
+        _check_properties(path, [frame.info for frame in frames], properties)
+        for number, frame in enumerate(frames):
+            notes.add(path, frame, tuple(properties))
+            found.append(as_sample(frame, f"{path}, frame {number + 1}", (name, number), species, properties, units))
     if not found:
         raise VitrifyError("no files with structures were given: give at least one")
+    notes.say()
     return found
 
 
-def _from_extxyz(path: Path, species: Sequence[str], properties: Sequence[str]) -> list[Sample]:
-    frames = read_extxyz(path)
-    _check_properties(path, [frame.info for frame in frames], properties)
-    return [as_sample(frame, path, number, species, properties) for number, frame in enumerate(frames)]
-
-
-def read_extxyz(path: Path) -> list[Any]:
-    """All frames of an extended XYZ file (also .gz) as ASE atoms; VitrifyError if it is damaged, missing or empty."""
-    from ase.io import iread
-
-    if not path.is_file():
-        raise VitrifyError(f"there is no file {path}: give a file with structures")
-    try:
-        # ASE seeks back and forth in a file; a compressed one would be decompressed from its start each time.
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        frames: list[Any] = list(iread(io.StringIO(content.decode()), index=":", format="extxyz"))
-    # ASE raises many kinds on damaged text
-    except Exception as error:
-        raise VitrifyError(f"{path} is no extended XYZ file, or a damaged one ({error}): write it again") from None
-    if not frames:
+def frames_of(path: Path, wanted: Wanted) -> Iterator[RawFrame]:
+    """The frames of a file; VitrifyError if it has none."""
+    empty = True
+    for frame in read_frames(path, wanted):
+        empty = False
+        yield frame
+    if empty:
         raise VitrifyError(f"{path} holds no structure: give a file with at least one frame")
-    return frames
 
 
-def as_sample(frame: Any, path: Path, number: int, species: Sequence[str], properties: Sequence[str]) -> Sample:
-    """ASE atoms, frame `number` (from 0) of a file, as a sample.
+def group_names(files: Sequence[Path]) -> list[str]:
+    """Names of files that tell their simulations apart: whole paths where a name repeats."""
+    names = [path.name for path in files]
+    return [str(path) if names.count(path.name) > 1 else path.name for path in files]
+
+
+def as_sample(
+    frame: RawFrame,
+    where: str,
+    place: tuple[str, int],
+    species: Sequence[str],
+    properties: Sequence[str] = (),
+    units: str | None = None,
+) -> Sample:
+    """A frame of a file as a sample. where: for messages. place: the name of the file, and the frame from 0.
 
     Raises VitrifyError for an unknown species, a property that is no number, and a wrong cell or wrong positions.
     """
-    where = f"{path}, frame {number + 1}"
-    index = {name: place for place, name in enumerate(species)}
-    unknown = sorted(set(frame.get_chemical_symbols()) - set(species))
-    if unknown:
-        known = ", ".join(species)
-        raise VitrifyError(f"{where} holds {unknown[0]}, which is not among the species {known}: add it")
-    values = np.array([_number(frame.info.get(name, math.nan), name, where) for name in properties])
-    types = np.array([index[symbol] for symbol in frame.get_chemical_symbols()], dtype=np.int64)
-    group = (path.name, round(_number(frame.info.get("sample", number), "sample", where)))
-    try:
-        cell, positions = check_cell(np.asarray(frame.cell)), check_vectors("positions", frame.positions)
-    except VitrifyError as error:
-        raise VitrifyError(f"{where}: {error}") from None
-    return Sample(cell, positions, types, values, group)
+    positions, cell, types = check_frame(frame, where, species, units)
+    values = np.array([number_of(frame.info.get(name, math.nan), name, where) for name in properties])
+    simulation = number_of(frame.info.get("sample", place[1] if frame.independent else 0), "sample", where)
+    if not abs(simulation) < 2**53:
+        raise VitrifyError(f"{where}: sample is {simulation}, but must be the number of a simulation")
+    return Sample(cell, positions, types, values, (place[0], round(simulation)))
 
 
-def _check_properties(path: Path, infos: Sequence[dict[str, Any]], properties: Sequence[str]) -> None:
+def load_atoms(path: Path, species: Sequence[str] = ()) -> list[Any]:
+    """All frames of a file as ASE atoms, with what the file says of each structure in `info`.
+
+    species: names of the types of files that have type ids. Raises VitrifyError as `load_samples`, and for species
+    that are no elements.
+    """
+    from ase import Atoms
+    from ase.data import atomic_numbers
+
+    found = []
+    for number, frame in enumerate(frames_of(path, Wanted(tuple(species))), 1):
+        where = f"{path}, frame {number}"
+        names = tuple(species)
+        if frame.kinds.dtype.kind in "US":
+            names = tuple(dict.fromkeys(frame.kinds.astype(str).tolist()))
+        positions, cell, types = check_frame(frame, where, names)
+        strange = [name for name in names if name not in atomic_numbers]
+        if strange:
+            raise VitrifyError(f"{where} has atoms of {strange[0]}, which is no element: ASE needs elements")
+        symbols = np.array(names)[types]
+        info = {"sample": 0, **frame.info} if not frame.independent else dict(frame.info)
+        found.append(Atoms(list(symbols), positions=positions, cell=cell, pbc=True, info=info))
+    return found
+
+
+def _check_properties(path: Path, infos: Sequence[Mapping[str, Any]], properties: Sequence[str]) -> None:
     known = sorted({name for info in infos for name in info if name != "sample"})
     for name in properties:
+        if not any(infos):
+            raise VitrifyError(f"{path} cannot say {name} of its structures: files of its format have no such values")
         if name not in known:
             raise VitrifyError(
                 f"no structure of {path} has the property {name!r}{did_you_mean(name, known)}: "
                 f"it has {', '.join(known) if known else 'none'}"
             )
-
-
-def as_number(value: Any) -> float | None:
-    """A number, which may be NaN; None for infinity and for a value that is no number."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return None if math.isinf(number) else number
-
-
-def _number(value: Any, name: str, where: str) -> float:
-    number = as_number(value)
-    if number is None:
-        raise VitrifyError(f"{where}: {name} is {str(value)!r}, but must be a number")
-    return number
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
@@ -153,7 +161,7 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     for name in (path.with_name(path.name + ".json"), path.with_name(path.name.split(".")[0] + ".json")):
         try:
             record = json.loads(name.read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         if isinstance(record, dict):
             return record

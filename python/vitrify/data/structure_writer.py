@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -23,13 +23,22 @@ class StructureWriter:
 
     FILE.extxyz (or .xyz) holds all of them, and appears when the last one is written. FILE.data (or .lmp) is for
     LAMMPS, in metal or lj units, with type labels in the order of the elements; several files are numbered,
-    FILE-1.data. paths: the files written so far. inputs: files that `path` must not be.
+    FILE-1.data. paths: the files written so far. inputs: files that `path` must not be. names, masses: as for
+    `lammps_data`.
 
     Raises VitrifyError for another suffix, for a file that cannot be written, and if another process writes it.
     """
 
-    def __init__(self, path: str | Path, count: int, inputs: Sequence[str | Path] = ()) -> None:
-        self.path, self.count, self.inputs = Path(path), count, inputs
+    def __init__(
+        self,
+        path: str | Path,
+        count: int,
+        inputs: Sequence[str | Path] = (),
+        names: Mapping[int, str] | None = None,
+        masses: Mapping[str, float] | None = None,
+    ) -> None:
+        self.path, self.count, self.inputs = Path(path).expanduser(), count, inputs
+        self._names, self._masses = names, masses
         self.paths: list[Path] = []
         self._lammps = self.path.suffix in (".data", ".lmp")
         if not self._lammps and self.path.suffix not in (".extxyz", ".xyz"):
@@ -55,7 +64,7 @@ class StructureWriter:
             if self.count > 1:
                 place = place.with_name(f"{place.stem}-{len(self.paths) + 1}{place.suffix}")
             with atomic_path(place) as work:
-                work.write_text(lammps_data(atoms))
+                work.write_text(lammps_data(atoms, self._names, self._masses))
             self.paths.append(place)
             return
         from ase.io import write
@@ -64,8 +73,11 @@ class StructureWriter:
         self.paths = [self.path]
 
 
-def lammps_data(atoms: Atoms) -> str:
-    """The text of a LAMMPS data file of atom style atomic, with masses and type labels of the elements, sorted by name.
+def lammps_data(atoms: Atoms, names: Mapping[int, str] | None = None, masses: Mapping[str, float] | None = None) -> str:
+    """The text of a LAMMPS data file of atom style atomic, with masses and type labels of the species, sorted by name.
+
+    names: of the species that atomic numbers stand for, where they are no elements, as in reduced units; the file has
+    a type for each of them. masses: of the species by name; default: of the elements (g/mol).
 
     ASE's own writer has no type labels, and may take types from an array of a file that was read earlier. The cell is
     rotated to LAMMPS's orientation, and the atoms with it.
@@ -75,7 +87,10 @@ def lammps_data(atoms: Atoms) -> str:
     prism = Prism(atoms.cell.array, pbc=True)
     xx, yy, zz, xy, xz, yz = prism.get_lammps_prism()
     places = prism.vector_to_lammps(atoms.positions, wrap=True)
-    kinds = sorted(set(atoms.numbers.tolist()), key=lambda number: chemical_symbols[number])
+    here = set(atoms.numbers.tolist())
+    called = {number: chemical_symbols[number] for number in here} if names is None else names
+    kinds = sorted(called, key=lambda number: called[number])
+    weights = {n: float(atomic_masses[n]) if masses is None else masses[called[n]] for n in kinds}
     types = {number: kind for kind, number in enumerate(kinds, 1)}
     lines = [
         f"{len(atoms)} atoms, made by vitrify",
@@ -88,8 +103,8 @@ def lammps_data(atoms: Atoms) -> str:
     ]
     if any(abs(tilt) > 1e-12 for tilt in (xy, xz, yz)):
         lines.append(f"{float(xy)!r} {float(xz)!r} {float(yz)!r} xy xz yz")
-    lines += ["", "Atom Type Labels", "", *(f"{types[n]} {chemical_symbols[n]}" for n in kinds)]
-    lines += ["", "Masses", "", *(f"{types[n]} {atomic_masses[n]:.10g}" for n in kinds)]
+    lines += ["", "Atom Type Labels", "", *(f"{types[n]} {called[n]}" for n in kinds)]
+    lines += ["", "Masses", "", *(f"{types[n]} {weights[n]:.10g}" for n in kinds)]
     rows = np.column_stack([np.arange(1, len(atoms) + 1), [types[n] for n in atoms.numbers]])
     lines += ["", "Atoms # atomic", ""]
     lines += [f"{i} {t} {x:.8f} {y:.8f} {z:.8f}" for (i, t), (x, y, z) in zip(rows, places, strict=True)]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from vitrify.core.errors import VitrifyError, did_you_mean
-from vitrify.core.validation import check_cell, check_vectors
-from vitrify.data.structure_files import Frame, read_frames
+from vitrify.core.errors import VitrifyError, VitrifyWarning, did_you_mean
+from vitrify.data.readers.checked import check_frame
+from vitrify.data.readers.companion import labels_beside
+from vitrify.data.readers.formats import files_of, plain_name
+from vitrify.data.readers.frame import RawFrame, Wanted
+from vitrify.data.readers.notes import Notes
+from vitrify.data.readers.read import read_frames
 
 
 @dataclass(frozen=True)
@@ -49,46 +54,78 @@ def load_structures(
     *,
     label_species: str | Sequence[str] | None = None,
     allow_missing: bool = False,
+    units: str | None = None,
+    atom_style: str | None = None,
 ) -> list[LabelledStructure]:
     """All structures of some files, every frame of each, in the order given.
 
     npz: positions (N, 3), box (3,) or cell (3, 3), types (N,) (ids from 1 in the order of `species`, or names), and an
-    array with the name of the label. Extended XYZ and LAMMPS text dumps: a column with this name. LAMMPS data files:
-    glass.data, with glass.LABEL.csv beside it (id,value). Label files (.h5, `vitrify.data.label_files`): an array of
-    /labels.
+    array with the name of the label. Extended XYZ and LAMMPS text dumps: a column with this name. LAMMPS data files
+    and what ASE reads (POSCAR, CIF): glass.data, with glass.LABEL.csv beside it (id,value). Label files (.h5,
+    `vitrify.data.label_files`): an array of /labels. H5MD has no labels. Text may be packed by gzip.
 
     Args:
-        paths: one file, or several.
+        paths: files, patterns such as run*.dump, or folders.
         species: names in the order of the types; they need not be elements where the file has type ids.
         label: name of the label; None reads structures alone, with NaN for labels.
         label_species: species whose labels count; those of other atoms become NaN. Default: all.
         allow_missing: whether labels may be NaN; in label files they always may.
+        units: "metal" or "lj", that files must have if they say their units.
+        atom_style: of LAMMPS data files whose section Atoms does not name its own.
 
     Raises:
         VitrifyError: a file that is missing, damaged, a pickle or of unknown format; an unknown species or type id;
             a label that is missing, of another length, infinite, or NaN; positions or cells that are no numbers.
     """
-    files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    files = files_of(paths)
     if not files:
         raise VitrifyError("no files with structures were given: give at least one")
     if len(set(species)) != len(species) or not species:
         raise VitrifyError(f"the species {list(species)} are empty or repeat: name each type once")
     counted = _label_types(species, label_species)
-    found = []
-    for path, stem in zip(files, _names(files), strict=True):
-        frames = list(read_frames(path, label, species))
+    wanted = Wanted(tuple(species), () if label is None else (label,), atom_style)
+    found, notes = [], Notes()
+    for path, stem in zip(files, short_names(files), strict=True):
+        frames = list(read_frames(path, wanted))
         if not frames:
             raise VitrifyError(f"{path} holds no structure: give a file with at least one frame")
         for number, frame in enumerate(frames):
+            notes.add(path, frame)
             name = stem if len(frames) == 1 else f"{stem}:{number}"
-            where = str(path) if len(frames) == 1 else f"{path}, frame {number}"
-            found.append(_structure(frame, name, where, species, label, counted, allow_missing))
+            where = str(path) if len(frames) == 1 else f"{path}, frame {number + 1}"
+            positions, cell, types = check_frame(frame, where, species, units)
+            labels = np.full(len(positions), np.nan)
+            if label is not None:
+                labels = _labels(path, frame, len(positions), where, label)
+                labels[~np.isin(types, counted)] = np.nan
+                names = ", ".join(species[t] for t in counted)
+                of_counted = labels[np.isin(types, counted)]
+                _check_missing(of_counted, where, label, names, allow_missing or frame.partial)
+            found.append(LabelledStructure(name, positions, cell, types, labels))
+    notes.say()
     return found
 
 
-def _names(files: Sequence[Path]) -> list[str]:
+def load_last_structure(
+    path: str | Path, species: Sequence[str], *, units: str | None = None, atom_style: str | None = None
+) -> LabelledStructure:
+    """The last structure of one file, without labels; a warning says so if there are others.
+
+    Raises VitrifyError as `load_structures`, and for several files.
+    """
+    files = files_of(path)
+    if len(files) != 1:
+        raise VitrifyError(f"{path} are {len(files)} files, but one structure is wanted: give one of {files[0]} ...")
+    found = load_structures(files, species, units=units, atom_style=atom_style)
+    if len(found) > 1:
+        warnings.warn(f"{files[0]} has {len(found)} structures: the last one is used", VitrifyWarning, stacklevel=2)
+    return found[-1]
+
+
+def short_names(files: Sequence[Path]) -> list[str]:
     """Short, different names of files: without their suffix, or whole paths where that would repeat."""
-    stems = [path.stem if path.stem not in ("data", "dump") else path.name for path in files]
+    plain = [Path(plain_name(path)) for path in files]
+    stems = [path.stem if path.stem not in ("data", "dump") else path.name for path in plain]
     return [str(path) if stems.count(stem) > 1 else stem for path, stem in zip(files, stems, strict=True)]
 
 
@@ -107,65 +144,17 @@ def _label_types(species: Sequence[str], label_species: str | Sequence[str] | No
     return [species.index(name) for name in names]
 
 
-def _structure(
-    frame: Frame,
-    name: str,
-    where: str,
-    species: Sequence[str],
-    label: str | None,
-    counted: list[int],
-    allow_missing: bool,
-) -> LabelledStructure:
-    try:
-        positions = check_vectors("positions", frame.positions)
-        cell = check_cell(frame.cell)
-    except (VitrifyError, TypeError, ValueError) as error:
-        raise VitrifyError(f"{where}: {error}") from None
-    if len(positions) == 0:
-        raise VitrifyError(f"{where} has no atoms: give a structure")
-    types = _types(frame.kinds, len(positions), where, species)
-    labels = np.full(len(positions), np.nan)
-    if label is not None:
-        labels = _labels(frame, len(positions), where, label)
-        labels[~np.isin(types, counted)] = np.nan
-        names = ", ".join(species[t] for t in counted)
-        _check_missing(labels[np.isin(types, counted)], where, label, names, allow_missing or frame.partial)
-    return LabelledStructure(name, positions, cell, types, labels)
-
-
-def _types(kinds: np.ndarray, n: int, where: str, species: Sequence[str]) -> np.ndarray:
-    """Types (N,) from 0 for type ids from 1, or for names."""
-    kinds = np.asarray(kinds)
-    if kinds.shape != (n,):
-        raise VitrifyError(f"{where}: types have the shape {kinds.shape}: give one for each of the {n} atoms")
-    if kinds.dtype.kind in "US":
-        names = kinds.astype(str)
-        unknown = sorted(set(names.tolist()) - set(species))
-        if unknown:
-            raise VitrifyError(
-                f"{where} has atoms of {unknown[0]}, which is none of the species {', '.join(species)}"
-                f"{did_you_mean(unknown[0], species)}: name all species of the file"
-            )
-        return np.array([species.index(name) for name in names.tolist()], dtype=np.int64)
-    if kinds.dtype.kind not in "iu":
-        raise VitrifyError(f"{where}: types are {kinds.dtype}: give integers from 1, or names of species")
-    low, high = int(kinds.min()), int(kinds.max())
-    if low < 1 or high > len(species):
-        raise VitrifyError(
-            f"{where} has the type {low if low < 1 else high}, but {len(species)} species are named "
-            f"({', '.join(species)}): types count from 1 in the order of the species"
-        )
-    return kinds.astype(np.int64) - 1
-
-
-def _labels(frame: Frame, n: int, where: str, label: str) -> np.ndarray:
+def _labels(path: Path, frame: RawFrame, n: int, where: str, label: str) -> np.ndarray:
     """The labels (N,) as float64: real numbers or NaN."""
-    if frame.label is None:
+    found = frame.columns.get(label)
+    if found is None and not frame.has_columns:
+        found = labels_beside(path, label, frame.columns.get("id", np.arange(1, n + 1)))
+    if found is None:
         known = f"only {', '.join(frame.known)}" if frame.known else "nor any other"
         raise VitrifyError(
             f"{where} has no label {label!r}{did_you_mean(label, frame.known)}, {known}: name the column of the labels"
         )
-    values = np.asarray(frame.label)
+    values = np.asarray(found)
     if values.shape != (n,):
         raise VitrifyError(
             f"{where}: the label {label!r} has the shape {values.shape}: give one number for each of the {n} atoms"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -84,21 +86,32 @@ def make_generator(path: Path) -> Any:
         return _core.Generator(str(path))
 
 
-def push_apart(cell: Any, positions: Any, types: Any, min_distance: Sequence[float]) -> Array:
-    """Wrapped positions (N, 3) after pairs closer than `min_distance` have been moved apart.
-
-    min_distance: of each pair of species a >= b, at a (a + 1) / 2 + b, in the unit of the positions.
-    """
-    moved, _ = _core.push_apart(cell, positions, types, list(min_distance))
-    return np.asarray(moved)
-
-
 def has_native_weights(name: str | Path) -> bool:
     """True if the native engine can run the model file, found as `find_model` does."""
     path = find_model(name)
     metadata = read_metadata(path)
     # Only this engine reads hyperparameters; a variant that it cannot run has none.
     return bool(metadata.hyperparameters) and bool(_core.has_native_weights(str(path)))
+
+
+def usable_instruction_sets() -> tuple[str, ...]:
+    """The instruction sets that the native engine can use on this machine, the widest last."""
+    return tuple(_core.usable_instruction_sets())
+
+
+@contextmanager
+def forced_instruction_set(name: str) -> Iterator[None]:
+    """Models that are opened inside use this instruction set; "" leaves the choice as it is."""
+    before = os.environ.get("VITRIFY_SIMD")
+    if name:
+        os.environ["VITRIFY_SIMD"] = name
+    try:
+        yield
+    finally:
+        if name and before is None:
+            del os.environ["VITRIFY_SIMD"]
+        elif name:
+            os.environ["VITRIFY_SIMD"] = str(before)
 
 
 def instruction_set() -> str:

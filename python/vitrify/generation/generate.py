@@ -11,6 +11,7 @@ from ase import Atoms
 from numpy.typing import ArrayLike
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.seeds import check_seed
 from vitrify.generation.request import Request
 from vitrify.kinds import KINDS
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
@@ -59,6 +60,7 @@ def generate_many(
     corrector: Relaxation | None = None,
     anneal: float = 0.0,
     workers: int = 1,
+    trust: bool = False,
 ) -> Iterator[Atoms]:
     """`count` independent glasses, of the seeds seed, seed + 1, ...; a seed always gives the same structure.
 
@@ -75,7 +77,7 @@ def generate_many(
             the file says if it is another energy); default: any, as in the training data.
         steps: number of steps from noise to structure, with one evaluation of the network each.
         churn: share of the noise that is put back before each step but the first.
-        seed: of the first structure; 0 to 2^32 - count.
+        seed: of the first structure; 1 to 2^31 - count. LAMMPS's create_glass makes the same structure of it.
         engine: "native" is compiled and fast; "torch" also runs models without native weights, and on GPUs.
         device: of the engine torch, "cpu" or "cuda:0".
         corrector: a short relaxation with a pair style, after generation.
@@ -83,6 +85,7 @@ def generate_many(
             its energy at rest lies in the window, or within 2 meV of the energy that was drawn for it
             (`vitrify.generation.anneal`). It ends at rest.
         workers: number of threads that make structures at the same time; the structures still come in order.
+        trust: run the program in an unknown file in torch; see `vitrify.engines.load.load_model`.
 
     Returns:
         An iterator over atoms with periodic boundaries. Their `info` has "seed", "model", "steps" and the targets; for
@@ -100,20 +103,19 @@ def generate_many(
     kind = KINDS[metadata.kind]
     if not kind.has("generate"):
         raise not_a_generator(path, metadata.kind)
-    _check_numbers(count, seed, workers)
+    _check_numbers(count, workers)
+    seed = check_seed(seed, count=count)
     request = Request(
         range(seed, seed + count), n_atoms, density, cell, composition, target, energy, steps, churn, engine, device,
-        anneal, workers,
+        anneal, workers, trust,
     )  # fmt: skip
     made: Iterator[Atoms] = kind.load("generate")(path, metadata, request)
     return (_relaxed(atoms, corrector, metadata) for atoms in made) if corrector else made
 
 
-def _check_numbers(count: int, seed: int, workers: int) -> None:
+def _check_numbers(count: int, workers: int) -> None:
     if count < 1:
         raise VitrifyError(f"count is {count}, but must be at least 1")
-    if not 0 <= seed <= 2**32 - count:
-        raise VitrifyError(f"seed is {seed}, but must lie between 0 and {2**32 - count}")
     if workers < 1:
         raise VitrifyError(f"workers is {workers}, but must be at least 1")
 
@@ -136,7 +138,7 @@ def _relaxed(atoms: Atoms, relaxation: Relaxation, metadata: Metadata) -> Atoms:
     relaxed = correct(
         atoms, commands, species=metadata.species, temperature=relaxation.temperature,
         final_temperature=relaxation.final_temperature, steps=relaxation.steps,
-        iterations=relaxation.iterations, seed=int(atoms.info["seed"]) or 1,
+        iterations=relaxation.iterations, seed=int(atoms.info["seed"]),
     )  # fmt: skip
     relaxed.info = {**info, **relaxed.info}
     return relaxed

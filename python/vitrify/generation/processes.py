@@ -12,13 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitrify.core.counter_rng import normal3, uniform
+from vitrify.core.compiled import _core
+from vitrify.core.counter_rng import Stream, normal3, uniform
 from vitrify.core.errors import VitrifyError, did_you_mean
-
-# Streams of random numbers of one seed (`vitrify.core.counter_rng`); 0 and 1 belong to fix ogn, 3 and 7 to latent
-# vectors.
-SITES, START, CHURN, ELEMENTS = 2, 4, 5, 6
-_EACH_SPECIES = 8  # between the streams of the sites of one species and of the next
 
 
 @dataclass
@@ -31,33 +27,6 @@ class State:
     cell: np.ndarray
     positions: np.ndarray
     elements: np.ndarray
-
-
-def lattice(cell: np.ndarray, n: int, seed: int, species: int = 0) -> np.ndarray:
-    """n sites (n, 3) of a species, spread evenly over any periodic cell: layers of rows of equidistant sites.
-
-    The numbers of layers and rows are those of a simple cubic lattice, as nearly as the cell allows. The phases of
-    layers and rows are random. No part of the cell gets more than its share of the atoms; uniformly random sites would
-    leave voids that a network with a finite range cannot fill.
-    """
-    volume = abs(float(np.linalg.det(cell)))
-    spacing = (volume / n) ** (1 / 3)
-    heights = [volume / float(np.linalg.norm(np.cross(cell[(k + 1) % 3], cell[(k + 2) % 3]))) for k in range(3)]
-    layers, rows = (min(n, max(1, math.floor(heights[k] / spacing + 0.5))) for k in (2, 1))
-    phases = uniform(np.arange(1 + layers + layers * rows), seed, SITES + _EACH_SPECIES * species)
-    fractional = np.empty((n, 3))
-    first = 0
-    for layer in range(layers):
-        of_layer = (layer + 1) * n // layers - layer * n // layers
-        for row in range(rows):
-            k = (row + 1) * of_layer // rows - row * of_layer // rows
-            places = slice(first, first + k)
-            fractional[places, 0] = (np.arange(k) + phases[1 + layers + layer * rows + row]) / max(k, 1)
-            fractional[places, 1] = (row + phases[1 + layer]) / rows
-            fractional[places, 2] = (layer + phases[0]) / layers
-            first += k
-    sites: np.ndarray = fractional @ cell
-    return sites
 
 
 def minimum_image(vectors: np.ndarray, cell: np.ndarray) -> np.ndarray:
@@ -153,11 +122,12 @@ class Noise:
 
     def vectors(self, n: int) -> np.ndarray:
         """Numbers (n, 3) for positions."""
-        return normal3(np.arange(1, n + 1), self.step, self.seed, CHURN)
+        return normal3(np.arange(1, n + 1), self.step, self.seed, Stream.CHURN)
 
     def elements(self, n: int, kinds: int) -> np.ndarray:
         """Numbers (n, kinds) for elements."""
-        parts = [normal3(np.arange(1, n + 1), 1000 * k + self.step, self.seed, ELEMENTS) for k in range(-(-kinds // 3))]
+        blocks, ids = range(-(-kinds // 3)), np.arange(1, n + 1)
+        parts = [normal3(ids, 1000 * k + self.step, self.seed, Stream.ELEMENTS) for k in blocks]
         return np.concatenate(parts, axis=1)[:, :kinds]
 
 
@@ -176,10 +146,7 @@ class Flow(Process):
         self.spread = spread
 
     def start(self, cell: np.ndarray, types: np.ndarray, seed: int) -> State:
-        positions = self.spread * normal3(np.arange(1, len(types) + 1), 0, seed, START)
-        for species, n in enumerate(np.bincount(types)):
-            if n > 0:
-                positions[types == species] += lattice(cell, int(n), seed, species)
+        positions = _core.flow_start(cell, types, self.spread, seed)
         return State(cell, positions, self.one_hot(types))
 
     def noise(
@@ -203,7 +170,7 @@ class MaterialODE(Process):
 
     def start(self, cell: np.ndarray, types: np.ndarray, seed: int) -> State:
         n = len(types)
-        sites = np.stack([uniform(np.arange(k * n, (k + 1) * n), seed, SITES) for k in range(3)], axis=1) @ cell
+        sites = np.stack([uniform(np.arange(k * n, (k + 1) * n), seed, Stream.SITES) for k in range(3)], axis=1) @ cell
         return State(cell, sites, self.scale_of_noise * Noise(seed, 0).elements(n, self.kinds))
 
     scale_of_noise = 1.0

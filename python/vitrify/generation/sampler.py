@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from vitrify.core.counter_rng import normal3
-from vitrify.generation.processes import CHURN, Noise, Process, State
+from vitrify.core.compiled import _core
+from vitrify.generation.processes import Noise, Process, State
 
 # Outputs (N, 3) and (N, kinds) of a network for a structure, a time and the length of the step.
 Network = Callable[[State, float, float], tuple[np.ndarray, np.ndarray]]
@@ -47,7 +46,5 @@ def sample(network: Network, process: Process, state: State, steps: Steps, seed:
 
 def _churned(state: State, time: float, steps: Steps, k: int, seed: int) -> tuple[State, float]:
     """The structure with more noise, and the time nearer to 1 to which this amount of noise belongs."""
-    later = min(1.0, time * (1.0 + steps.churn))
-    size = steps.spread * math.sqrt(later**2 - time**2)
-    noise = normal3(np.arange(1, len(state.positions) + 1), k, seed, CHURN)
-    return State(state.cell, state.positions + size * noise, state.elements), later
+    positions, later = _core.put_back_noise(state.positions, time, steps.churn, steps.spread, k, seed)
+    return State(state.cell, positions, state.elements), later

@@ -14,12 +14,12 @@ from numpy.typing import ArrayLike
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.core.units import GRAMS
 from vitrify.core.validation import check_cell
-from vitrify.engines.native import core_errors, make_generator, push_apart
+from vitrify.engines.native import _core, core_errors, make_generator
 from vitrify.generation.processes import Flow, State
 from vitrify.generation.sampler import Network, Steps, sample
 from vitrify.modelfile.metadata import Metadata
 
-IMPOSSIBLE = 0.2  # a density further outside the training data than this share of the limit is refused
+IMPOSSIBLE = _core.MAX_STRETCH  # a density further outside the training data than this share of the limit is refused
 
 ROUNDED = 0.01  # a share of a species, or of the density, that whole atoms may miss without a word
 
@@ -199,11 +199,11 @@ def _requested(values: np.ndarray) -> tuple[list[float], list[float]]:
 class TorchFlow(StructureSampler):
     """A flow through TorchScript, on any device. decoder: the flow is the decoder of a latent model."""
 
-    def __init__(self, path: Path, metadata: Any, device: str, decoder: bool = False) -> None:
+    def __init__(self, path: Path, metadata: Any, device: str, decoder: bool = False, trust: bool = False) -> None:
         super().__init__(path, metadata)
         from vitrify.engines.load import load_model
 
-        model: Any = load_model(path, device)
+        model: Any = load_model(path, device, trust)
         self.answer = model.decode if decoder else model.answer
         self.sizes = metadata.hyperparameters["decoder"] if decoder else metadata.hyperparameters
 
@@ -216,14 +216,16 @@ class TorchFlow(StructureSampler):
         return repaired(state.positions, state.elements.argmax(1), plan.cell, self.metadata)
 
 
-def make_sampler(path: Path, metadata: Any, engine: str, device: str, decoder: bool = False) -> StructureSampler:
+def make_sampler(
+    path: Path, metadata: Any, engine: str, device: str, decoder: bool = False, trust: bool = False
+) -> StructureSampler:
     """A sampler for the flow of a model file, in an engine: "auto", "native" or "torch".
 
     decoder: the flow is the decoder of a latent model. Raises VitrifyError for an unknown engine.
     """
     check_engine(engine)
     if engine == "torch" or (engine == "auto" and device != "cpu"):
-        return TorchFlow(path, metadata, device, decoder)
+        return TorchFlow(path, metadata, device, decoder, trust)
     return StructureSampler(path, metadata)
 
 
@@ -243,20 +245,23 @@ def flow_network(answer: Callable[..., tuple[np.ndarray, np.ndarray]], values: n
 
 
 def repaired(
-    positions: np.ndarray, types: np.ndarray, cell: np.ndarray, metadata: Metadata
+    positions: np.ndarray, types: np.ndarray, cell: np.ndarray, metadata: Metadata, gate: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """Wrapped positions (N, 3), after pairs that were too close have been moved apart, and the types (N,).
 
-    Raises VitrifyError for positions that are not finite, and if pairs stay too close.
+    Raises VitrifyError for positions that are not finite and, with `gate`, if pairs stay too close.
     """
     if not np.isfinite(positions).all():
         raise VitrifyError("the generated positions are not finite: give more steps, or a density in the model's range")
-    least = metadata.validity.min_distance
-    if least is None:
+    validity = metadata.validity
+    if validity.min_distance is None:
         return positions, types
+    densities = list(validity.number_density) if gate else []
     with core_errors():
-        moved = push_apart(cell, positions, types, least)
-    return moved, types
+        moved, _ = _core.push_apart(
+            cell, positions, types, list(validity.min_distance), list(metadata.species), densities
+        )
+    return np.asarray(moved), types
 
 
 def cell_of(cell: ArrayLike) -> np.ndarray:

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.seeds import check_seed
 from vitrify.core.units import Units, get_units
 from vitrify.core.validation import as_vectors, check_cell
 from vitrify.ogn.guard import Guard
 from vitrify.ogn.interface import MotionPredictor
 
 Array = NDArray[np.float64]
-# Masses of elements differ in the fourth digit between tables, and by at least 2% between elements.
-MASS_TOLERANCE = 1e-3
 
 
 class OGNStepper:
@@ -104,7 +103,7 @@ def rescale_to_energy(velocities: Array, masses: Array, potential: float, total:
 class Langevin:
     """A Langevin thermostat.
 
-    temperature, damp: temperature and damping time, in the model's units. seed: of the noise, a positive integer.
+    temperature, damp: temperature and damping time, in the model's units. seed: of the noise, 1 to 2^31 - 1.
 
     Raises VitrifyError for values out of range.
     """
@@ -118,8 +117,7 @@ class Langevin:
             raise VitrifyError(f"langevin temperature {self.temperature}: give a number that is not negative")
         if not (np.isfinite(self.damp) and self.damp > 0):
             raise VitrifyError(f"langevin damp {self.damp}: give a positive time")
-        if int(self.seed) != self.seed or self.seed <= 0:
-            raise VitrifyError(f"langevin seed {self.seed}: give a positive integer")
+        object.__setattr__(self, "seed", check_seed(self.seed, "langevin seed"))
 
 
 def as_langevin(value: Langevin | Sequence[float] | None) -> Langevin | None:

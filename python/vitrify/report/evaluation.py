@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
 from vitrify.core.locks import claim_folder
+from vitrify.data.readers.formats import files_of
 from vitrify.kinds import load
 from vitrify.report.metrics_file import ModelFile, write_metrics
 
@@ -17,10 +18,13 @@ REPORT = "report.html"
 
 
 class EvaluationData:
-    """The files of an evaluation. sources: name and SHA-256 of each file that exists, for metrics.json."""
+    """The files of an evaluation, given by their names, patterns or folders.
+
+    sources: name and SHA-256 of each file that exists, for metrics.json.
+    """
 
     def __init__(self, files: Sequence[str | Path]) -> None:
-        self.files = [Path(file) for file in files]
+        self.files = files_of(list(files))
         self._hashes = {file: sha256(file) for file in self.files if file.is_file()}
         here = [file for file in self.files if file in self._hashes]
         self.sources = [{"name": file.name, "sha256": self._hashes[file]} for file in here]

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from vitrify.core.errors import VitrifyError
-from vitrify.core.signals import ENDING, Stopped, is_usual
+from vitrify.core.signals import ENDING, Stopped, hear, is_usual
 
 Outcome = tuple[Any, Exception | None]  # the result of a task, or the exception that it raised
 
@@ -52,6 +52,7 @@ class Interrupts:
             self._allowed = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        hear()
         self._pending = number
         if self._allowed:
             self._raise()

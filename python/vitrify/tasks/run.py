@@ -6,9 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from tqdm import tqdm
-
 from vitrify.core.errors import VitrifyError
+from vitrify.core.progress import Meter
 from vitrify.tasks.dask_cluster import run_on_cluster
 from vitrify.tasks.job import Interrupts, Job
 from vitrify.tasks.processes import run_in_processes
@@ -56,7 +55,7 @@ def run_tasks(
     _check(workers, scheduler, time_limit)
     if not tasks:
         return
-    bar = tqdm(total=len(tasks), desc=progress, disable=progress is None, smoothing=0)
+    bar = Meter(len(tasks), progress or "", "task", show=progress is not None)
 
     def finished(index: int, result: Any) -> None:
         record(tasks[index], result)

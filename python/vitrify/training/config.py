@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from vitrify.core.errors import VitrifyError, did_you_mean, shown
+from vitrify.core.seeds import Seed
+from vitrify.data.readers.formats import files_of
 from vitrify.kinds import KINDS
 from vitrify.training.yaml_text import parse_yaml, read_yaml
 
@@ -39,7 +41,8 @@ Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 class FilesConfig(Section):
     """Base of the `data` section.
 
-    train: files to train on. validation: files to validate on; no file may be in both.
+    train: files to train on. validation: files to validate on; no file may be in both. Names may begin with ~, and be
+    patterns (run*.extxyz) or folders.
     """
 
     train: tuple[Path, ...] = Field(min_length=1)
@@ -57,8 +60,14 @@ class FilesConfig(Section):
         return "keep it in one of the two"
 
     def located(self, base: Path) -> Self:
-        """The section with its files relative to the folder `base`."""
-        found = {name: tuple(base / file for file in getattr(self, name)) for name in ("train", "validation")}
+        """The section with its files relative to the folder `base`, where patterns and folders become files.
+
+        Raises VitrifyError if then a file is in both.
+        """
+        found = {name: tuple(files_of(list(getattr(self, name)), base)) for name in ("train", "validation")}
+        shared = set(found["train"]) & set(found["validation"])
+        if shared:
+            raise VitrifyError(f"data: {shared.pop()} is in both train and validation; {self._remedy()}")
         return self.model_copy(update=found)
 
 
@@ -85,7 +94,7 @@ class TrainingConfig(Section):
         the mean kinetic energy is right after a stride (`vitrify.ogn.training.kinetic_energy_correction`).
     """
 
-    seed: int = Field(1, ge=0, lt=2**63)
+    seed: Seed = 1
     precision: Literal[32, 64] = 32
     max_steps: int | None = Field(None, ge=1, le=10**15)
     max_time: Duration | None = None

@@ -19,10 +19,10 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from vitrify.core.errors import VitrifyError
-from vitrify.core.signals import ENDING, is_usual
+from vitrify.core.progress import Meter, say
+from vitrify.core.signals import ENDING, hear, is_usual
 from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
 from vitrify.training.config import TrainingConfig
 from vitrify.training.schedule import StepBatches, fraction_done, learning_rate
@@ -67,6 +67,7 @@ class StopSignal:
             signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        hear()
         if self.number is not None:
             raise KeyboardInterrupt
         self.number = number
@@ -119,7 +120,7 @@ class Fit:
                     break
                 rate = learning_rate(fraction, config)
                 self._step(next(batches), rate)
-                bar.update(fraction - bar.n)
+                bar.reach(min(1.0, fraction))
                 due = progress.step % config.validate_every == 0
                 if due:
                     self._validate(log, rate)
@@ -169,7 +170,7 @@ class Fit:
             self._save(BEST)
         if log:
             row = {"step": progress.step, "seconds": progress.seconds, "lr": rate, "loss": loss / count}
-            tqdm.write(log.append({**row, **metrics, "steps_per_second": speed}))
+            say(log.append({**row, **metrics, "steps_per_second": speed}))
         self.mark = (progress.step, time.monotonic())
 
     def evaluate(self) -> dict[str, float]:
@@ -220,12 +221,9 @@ class Fit:
             distributed.all_reduce(total)
         return total
 
-    def _bar(self) -> Any:
-        return tqdm(
-            total=1.0,
-            initial=fraction_done(self.progress, self.config),
-            disable=None if self.fabric.is_global_zero else True,  # None: off where the output is no terminal
-            bar_format="training {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
+    def _bar(self) -> Meter:
+        return Meter(
+            1.0, "training", show=self.fabric.is_global_zero, done=min(1.0, fraction_done(self.progress, self.config))
         )
 
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from tqdm import tqdm
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import writing
 from vitrify.core.locks import claim_folder
+from vitrify.core.progress import say
 from vitrify.kinds import KINDS
 from vitrify.models import System, build_model, parse_model_config
 from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
@@ -168,7 +168,7 @@ def _keep_solved(folder: Path, prepared: Prepared) -> None:
         rows = [task.statistics(task.collate([prepared.validation[index, 0]])) for index in prepared.validate_on]
         metrics = task.metrics(torch.stack(rows).mean(0))
     progress = Progress(metrics=metrics)
-    tqdm.write(Log(folder / LOG, 0).append({"step": 0, **progress.metrics}))
+    say(Log(folder / LOG, 0).append({"step": 0, **progress.metrics}))
     for name in (BEST, LAST):
         save_checkpoint(folder / name, progress, {"averaged": task.state_dict()}, prepared.info)
 

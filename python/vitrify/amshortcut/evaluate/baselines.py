@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from tqdm import tqdm
 
 from vitrify.analysis.ensembles import volume
+from vitrify.core.progress import counted
 from vitrify.generation.relaxation import bond_lengths, correct
 
 TIMESTEPS = (0.001, 0.002, 0.003)  # ps
@@ -55,7 +55,7 @@ def md_from_random(
             atoms, commands, species=species, temperature=temperature, steps=steps, timestep=timestep, seed=own,
             final_temperature=final_temperature, iterations=iterations, damping=damping, push_off=_reach(atoms),
         )
-        for atoms, own in tqdm(starts, desc=f"MD, {steps} steps", unit="sample", disable=not progress)
+        for atoms, own in counted(starts, f"MD, {steps} steps", "sample", progress)
     ]  # fmt: skip
     return Made(samples, (time.process_time() - start) / max(1, len(samples)))
 

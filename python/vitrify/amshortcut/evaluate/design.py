@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
-from tqdm import tqdm
 
 from vitrify.amshortcut.evaluate.runs import Generate
 from vitrify.amshortcut.evaluate.settings import Settings
 from vitrify.analysis.ensembles import mass_densities
 from vitrify.analysis.rings import mean_ring_size
 from vitrify.core.errors import VitrifyError, did_you_mean
+from vitrify.core.progress import counted
+from vitrify.core.seeds import later_seed
 from vitrify.datagen.structures.elastic import elastic_constants, shear_modulus, youngs_modulus
 from vitrify.generation.relaxation import charges_of, correct, inherent_energy
 
@@ -65,7 +66,7 @@ def design(
     targets = settings.target_values
     found: dict[str, list[float]] = {"values": [], "unconditional": []}
     for name, values in found.items():
-        for number, target in enumerate(tqdm(targets, desc=f"{name}, {steps} steps", disable=not progress)):
+        for number, target in enumerate(counted(targets, f"{name}, {steps} steps", "target", progress)):
             asked = {settings.target: float(target)} if name == "values" else None
             values.append(_one(generate, like[number % len(like)], asked, of, species, settings, steps, number))
     conditional, null = (np.array(found[name]) for name in ("values", "unconditional"))
@@ -86,13 +87,13 @@ def _one(
     Sequence[str], settings: Settings, steps: int, number: int,
 ) -> float:  # fmt: skip
     try:
-        atoms = generate(like, steps=steps, seed=settings.seed + number, target=asked, free=True)
+        atoms = generate(like, steps=steps, seed=later_seed(settings.seed, number), target=asked, free=True)
         if settings.potential:
             atoms = correct(
                 atoms, settings.potential, species=species, temperature=settings.temperature,
                 final_temperature=settings.final_temperature, timestep=settings.timestep,
                 steps=settings.corrector_steps if settings.temperature else 0,
-                iterations=max(100, settings.corrector_iterations), seed=settings.seed + number,
+                iterations=max(100, settings.corrector_iterations), seed=later_seed(settings.seed, number),
             )  # fmt: skip
         return of(atoms)
     except VitrifyError:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.io import read
 
 import vitrify
 from vitrify.amshortcut.evaluate.design import calculator, design
@@ -20,11 +19,13 @@ from vitrify.amshortcut.evaluate.settings import Settings
 from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.analysis.ensembles import species_in
 from vitrify.core.errors import VitrifyError
-from vitrify.data.samples import read_recipe
+from vitrify.data.readers.formats import files_of
+from vitrify.data.samples import load_atoms, read_recipe
 from vitrify.generation.relaxation import charges_of
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
 from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
+from vitrify.report.outside import Given, given, tell_outside
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,14 @@ def measure(
     for data without structures or with other elements, a target that the model does not know or that cannot be
     calculated, and errors of LAMMPS.
     """
-    reference, groups = read_ensemble(data.files)
+    reference, groups = read_ensemble(data.files, model.metadata.species)
     species = _species(reference, model.metadata)
     if settings.target:
         _check_target(settings, model.metadata, species)
     recipe = read_recipe(data.files[0])
     settings = replace(settings, potential=_with_charges(settings.potential, recipe, species))
     ensemble = ReferenceEnsemble(
-        reference, species, commands=settings.potential, training=read_ensemble(settings.training)[0],
+        reference, species, commands=settings.potential, training=read_ensemble(settings.training, species)[0],
         amounts=settings.measured, groups=groups,
     )  # fmt: skip
     card = model_card(model, exclude={"reference"})
@@ -78,6 +79,7 @@ def measure(
         "model": card,
         "data": data.sources,
         "trained_on_data": bool(data.seen_by(model)),
+        "range": tell_outside(model, (_given(model.metadata, atoms, n) for n, atoms in enumerate(reference, 1))),
         "settings": settings.as_dict() | {"training": [file.name for file in settings.training]},
         "versions": {"vitrify": vitrify.__version__},
         "runs": [_row(run, each) for run, each in zip(runs, measured, strict=True)],
@@ -92,23 +94,24 @@ def measure(
     return AMShortcutResults(model.path.name, model.metadata, settings, ensemble, runs, measured, recipe, metrics)
 
 
-def read_ensemble(files: Sequence[Path]) -> tuple[list[Atoms], list[int]]:
-    """All structures of some files, and the number of the simulation that each is of."""
+def _given(metadata: AMShortcutMetadata, atoms: Atoms, number: int) -> Given:
+    types = np.array([metadata.species.index(symbol) for symbol in atoms.symbols])
+    return given(f"structure {number}", metadata, atoms.positions, atoms.cell.array, types)
+
+
+def read_ensemble(files: Sequence[Path], species: Sequence[str] = ()) -> tuple[list[Atoms], list[int]]:
+    """All structures of some files, and the number of the simulation that each is of.
+
+    species: names of the types of files that have type ids.
+    """
     samples: list[Atoms] = []
     groups: list[int] = []
-    for file in files:
-        if not file.is_file():
-            raise VitrifyError(f"there is no file {file}: give extended XYZ, as `vitrify data structures` writes it")
-        try:
-            frames = read(file, index=":", format="extxyz")
-        # ASE raises many kinds on damaged text
-        except Exception as error:
-            raise VitrifyError(f"{file} is no extended XYZ file, or a damaged one ({error}): write it again") from None
+    for file in files_of(files):
         own: dict[int, int] = {}
         first = max(groups, default=-1) + 1
-        for number, atoms in enumerate(frames):
+        for number, atoms in enumerate(load_atoms(file, species)):
             groups.append(first + own.setdefault(int(atoms.info.get("sample", number)), len(own)))
-        samples += frames
+            samples.append(atoms)
     return samples, groups
 
 

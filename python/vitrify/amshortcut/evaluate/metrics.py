@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from tqdm import tqdm
 
 from vitrify.amshortcut.evaluate.settings import Amounts
 from vitrify.analysis import ensembles
@@ -16,6 +15,7 @@ from vitrify.analysis.ensembles import Curves
 from vitrify.analysis.novelty import novelty
 from vitrify.analysis.rings import ring_counts
 from vitrify.core.errors import VitrifyError
+from vitrify.core.progress import counted
 from vitrify.generation.relaxation import inherent_energy
 
 _LARGEST = 8  # atoms of the network former in a ring: few rings of glasses are larger, and these cost most
@@ -103,7 +103,7 @@ class ReferenceEnsemble:
         if not samples or not (former == "Si" or len(self.species) == 1):
             return None
         total = np.zeros(0)
-        for atoms in tqdm(samples, desc="rings", unit="sample", disable=not progress, leave=False):
+        for atoms in counted(samples, "rings", "sample", progress):
             counts = np.asarray(ring_counts(atoms, former, largest=_LARGEST), float)
             total = np.pad(total, (0, max(0, len(counts) - len(total))))
             total[: len(counts)] += counts
@@ -123,7 +123,7 @@ class ReferenceEnsemble:
         if not samples or not self.commands:
             return None
         found, failed = [], 0
-        for atoms in tqdm(samples, desc="energies", unit="sample", disable=not progress, leave=False):
+        for atoms in counted(samples, "energies", "sample", progress):
             try:
                 found.append(inherent_energy(atoms, self.commands, species=self.species))
             except VitrifyError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.io import read, write
-from tqdm import tqdm
 
 from vitrify.amshortcut.evaluate.baselines import Made, md_from_random, steps_for
 from vitrify.amshortcut.evaluate.settings import Settings
 from vitrify.amshortcut.metadata import AMShortcutMetadata
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.files import atomic_path, writing
+from vitrify.core.progress import counted
+from vitrify.core.seeds import later_seed
 from vitrify.generation.relaxation import correct
 
 Generate = Callable[..., Atoms]
@@ -141,7 +143,7 @@ class Runs:
             self.like,
             f"{steps} steps",
             lambda number, like: self.generate(
-                like, steps=steps, seed=seed + number, target=dict(self.settings.condition)
+                like, steps=steps, seed=later_seed(seed, number), target=dict(self.settings.condition)
             ),
         )
         return Run("generated", steps, samples, cpu, refused=len(self.like) - len(samples))
@@ -155,7 +157,7 @@ class Runs:
             return correct(
                 atoms, s.potential, species=self.species, temperature=s.temperature,
                 final_temperature=s.final_temperature, steps=steps, timestep=s.timestep,
-                iterations=s.corrector_iterations, seed=s.seed + number,
+                iterations=s.corrector_iterations, seed=later_seed(s.seed, number),
             )  # fmt: skip
 
         samples, cpu = self._each(run.samples, f"{run.steps} steps, corrector", relaxed)
@@ -168,7 +170,7 @@ class Runs:
         with suppress(VitrifyError):
             one(0, items[0])  # loads networks and libraries before the clock runs
         start = time.process_time()
-        for number, atoms in enumerate(tqdm(items, desc=what, unit="sample", disable=not self.progress)):
+        for number, atoms in enumerate(counted(items, what, "sample", self.progress)):
             try:
                 samples.append(one(number, atoms))
             except VitrifyError as error:
@@ -176,6 +178,13 @@ class Runs:
         cpu = (time.process_time() - start) / len(items)
         if len(samples) < 2:
             raise VitrifyError(f"{what}: of {len(items)} structures {len(samples)} came out; the last reason: {why}")
+        if len(samples) < len(items):
+            warnings.warn(
+                f"{what}: {len(items) - len(samples)} of {len(items)} structures were refused and are missing; the "
+                f"last: {why}",
+                VitrifyWarning,
+                stacklevel=3,
+            )
         return samples, cpu
 
     def plain_md(self, run: Run) -> Run:

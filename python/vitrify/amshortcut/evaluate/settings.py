@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.options import integers, option
+from vitrify.core.seeds import check_seed
 from vitrify.lammps_library.commands import potential_from_text
 
 if TYPE_CHECKING:
@@ -72,44 +73,45 @@ class Settings:
     its values, in the unit of the property.
     """
 
-    samples: int = option(100, "amshortcut: structures of each run")
-    sampling_steps: tuple[int, ...] = option(
-        (1, 5, 10, 50), "amshortcut: one run for each, as in 1,5,10,50", parse=_steps
-    )
+    samples: int = option(100, "structures of each run")
+    sampling_steps: tuple[int, ...] = option((1, 5, 10, 50), "one run for each, as in 1,5,10,50", parse=_steps)
     potential: tuple[str, ...] = option(
         (),
-        "amshortcut: LAMMPS commands with ';' between, or a file: corrector, energies and plain MD",
+        "LAMMPS commands with ';' between, or a file: corrector, energies and plain MD",
         parse=potential_from_text,
     )
-    temperature: float | None = option(None, "amshortcut: of plain MD from a random start and the corrector's MD, in K")
-    final_temperature: float | None = option(
-        None, "amshortcut: where that temperature goes to, in K; default: it stays"
+    temperature: float | None = option(
+        None, "of plain MD from a random start and the corrector's MD, in K", needs="potential"
     )
-    corrector_steps: int = option(25, "amshortcut: MD steps of the corrector")
-    corrector_iterations: int = option(10, "amshortcut: iterations of its minimisation; glasses at rest want 30")
+    final_temperature: float | None = option(
+        None, "where that temperature goes to, in K; default: it stays", needs="temperature"
+    )
+    corrector_steps: int = option(25, "MD steps of the corrector", needs="potential")
+    corrector_iterations: int = option(10, "iterations of its minimisation; glasses at rest want 30", needs="potential")
     condition: tuple[tuple[str, float], ...] = option(
-        (), "amshortcut: ask all structures for it, as in log10_cooling_rate=13", type=list[str], shown=None,
+        (), "ask all structures for it, as in log10_cooling_rate=13", type=list[str], shown=None,
         parse=_condition,
     )  # fmt: skip
     timestep: float | None = option(
-        None, "amshortcut: of that MD, in ps; default: 0.002, with oxygen or hydrogen 0.001"
+        None, "of that MD, in ps; default: 0.002, with oxygen or hydrogen 0.001", needs="potential"
     )
     training: tuple[Path, ...] = option(
-        (), "amshortcut: training structures, to tell how new generated ones are", type=list[Path], shown=None,
+        (), "training structures, to tell how new generated ones are", type=list[Path], shown=None,
         parse=tuple,
     )  # fmt: skip
     measured: Amounts = option(
-        Amounts(), "amshortcut: samples of a run minimised, searched for rings, compared with --training",
+        Amounts(), "samples of a run minimised, searched for rings, compared with --training",
         shown="20,10,50", parse=_amounts,
     )  # fmt: skip
-    target: str | None = option(None, "amshortcut: property to ask for, as in shear_modulus", name="property")
-    targets: tuple[float, float, int] | None = option(None, "amshortcut: its values, low:high:number", parse=_targets)
-    churn: float = option(0.0, "amshortcut: noise put back before each step but the first")
-    seed: int = option(1, "amshortcut, glassvae: seed of all random numbers")
+    target: str | None = option(None, "property to ask for, as in shear_modulus", name="property")
+    targets: tuple[float, float, int] | None = option(None, "its values, low:high:number", parse=_targets)
+    churn: float = option(0.0, "noise put back before each step but the first")
+    seed: int = option(1, "seed of all random numbers")
     engine: str = option("auto", "what runs the model: auto, native or torch")
 
     def __post_init__(self) -> None:
         """Raises VitrifyError for numbers that make no sense."""
+        check_seed(self.seed)
         if self.samples < 2:
             raise VitrifyError(f"samples is {self.samples}, but must be at least 2")
         if not self.sampling_steps or min(self.sampling_steps) < 1:

@@ -17,11 +17,12 @@ class SamplesConfig(FilesConfig):
     (g/mol in metal units). charges: formal charges of each species, in elementary charges, for compositions that must
     be neutral. times: number of times in [0, 1] at which a structure with one noise is used. held_out: share of the
     simulations that is kept for the validation if there are no files for it. validation_samples: number of structures
-    in the validation.
+    in the validation. atom_style: of LAMMPS data files that do not name theirs.
     """
 
     species: tuple[str, ...] = Field(min_length=1)
     properties: tuple[str, ...] = ()
+    atom_style: str | None = None
     units: Literal["lj", "metal"] = "metal"
     masses: dict[str, Annotated[float, Field(gt=0)]] | None = None
     charges: dict[str, float] | None = None

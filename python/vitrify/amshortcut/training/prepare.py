@@ -22,9 +22,10 @@ from vitrify.training.validity import structure_validity
 def prepare(config: AMShortcutConfig, model_config: ModelConfig) -> Prepared:
     """The task and data of a configuration; VitrifyError for files that `load_samples` refuses."""
     data = config.data
-    samples = load_samples(data.train, data.species, data.properties)
+    of_files = {"units": data.units, "atom_style": data.atom_style}
+    samples = load_samples(data.train, data.species, data.properties, **of_files)
     if data.validation:
-        train, held_out = samples, load_samples(data.validation, data.species, data.properties)
+        train, held_out = samples, load_samples(data.validation, data.species, data.properties, **of_files)
     else:
         train, held_out = split_groups(samples, data.held_out, config.training.seed)
     system = System(tuple(data.species), (), data.units, 0.0, tuple(data.properties))

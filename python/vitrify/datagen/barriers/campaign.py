@@ -15,9 +15,10 @@ from ase.data import atomic_masses, atomic_numbers
 import vitrify
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.core.files import sha256
+from vitrify.core.seeds import check_seed
 from vitrify.core.units import get_units
 from vitrify.data.label_files import Search
-from vitrify.data.structures import load_structures
+from vitrify.data.structures import load_last_structure
 from vitrify.datagen.barriers.artn import ARTnSettings, SearchResult, participation_ratio, search
 from vitrify.datagen.barriers.journal import LabelWriter
 from vitrify.datagen.barriers.local_sampling import SamplingSettings, sample
@@ -132,6 +133,7 @@ def find_barriers(
     seed: int = 1,
     workers: int | None = None,
     scheduler: str | None = None,
+    atom_style: str | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> Path:
@@ -146,6 +148,7 @@ def find_barriers(
         species: names in the order of the types; by default those that pair_coeff names.
         radius: atoms as near as this to the chosen one move; by default 12 A, or 4.8 sigma; `inf`: all.
         minimize: minimise the structure first.
+        atom_style: of a LAMMPS data file whose section Atoms does not name its own.
         workers, scheduler: as in `vitrify.tasks.run.run_tasks`.
 
     An interrupted campaign goes on where it stopped. Returns `out`. Raises VitrifyError.
@@ -154,12 +157,13 @@ def find_barriers(
     """
     if method not in METHODS:
         raise VitrifyError(f"method {method!r} is unknown{did_you_mean(method, METHODS)}: use {' or '.join(METHODS)}")
+    seed = check_seed(seed)
     if searches < 1:
         raise VitrifyError(f"searches is {searches}, but must be at least 1")
     get_units(units)
     commands = tuple(with_folders(command) for command in split_commands(potential))
     names = tuple(species or species_of(commands))
-    glass = read_glass(structure, names, units, commands)
+    glass = read_glass(structure, names, units, commands, atom_style)
     atoms = chosen_atoms(ids, number, len(glass), seed)
     chosen = METHODS[method].for_units(units, **settings)
     if minimize:
@@ -212,9 +216,11 @@ def parse_settings(method: str, texts: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def read_glass(path: str | Path, species: Sequence[str], units: str, commands: tuple[str, ...]) -> Glass:
+def read_glass(
+    path: str | Path, species: Sequence[str], units: str, commands: tuple[str, ...], atom_style: str | None = None
+) -> Glass:
     """The last structure of a file, turned into LAMMPS's frame (a lower-triangular cell)."""
-    found = load_structures(path, species)[-1]
+    found = load_last_structure(path, species, units=units, atom_style=atom_style)
     positions, cell = found.positions, found.cell
     if not np.allclose(cell, np.tril(cell)) or np.diag(cell).min() <= 0.0:
         from ase.cell import Cell

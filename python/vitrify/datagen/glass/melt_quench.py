@@ -11,8 +11,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from vitrify.core.compositions import (
     count_atoms,
     default_potential,
@@ -22,10 +20,12 @@ from vitrify.core.compositions import (
     start_density,
 )
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import atomic_path, make_folder, require_other, sha256, writing
+from vitrify.core.files import atomic_path, make_folder, require_file, require_other, sha256, writing
 from vitrify.core.lmp_process import LOG, all_cores, follow_lmp, plain_error
 from vitrify.core.locks import claim_file
-from vitrify.datagen.glass.result import Result, publish, read_recipe
+from vitrify.core.progress import Meter
+from vitrify.core.seeds import check_seed
+from vitrify.datagen.glass.result import Result, history_lines, publish, read_recipe
 from vitrify.datagen.glass.script import HISTORY, RESTARTS, GlassSettings, glass_script
 
 _MAGIC = b"LammpS RestartT\0"  # at both ends of a whole restart file
@@ -86,16 +86,19 @@ def make_glass(
     parts = path.with_name(path.name + ".parts")
     files = potential_files(settings.potential)
     for beside in (".in", ".extxyz", ".history.csv", ".png"):
+        require_file(path.with_suffix(beside))
         require_other(path.with_suffix(beside), files.values())
     with claim_file(path, "vitrify data glass", files.values()):
         if _is_made(settings, path):  # by another process, just now
             return path
         make_folder(parts, path)
-        last = _prepare(settings, parts)
         script = path.with_suffix(".in")
         with atomic_path(script) as work:
             work.write_text(glass_script(settings, path.stem, files))
-        result = _run(settings, script, parts, last, ranks or _good_ranks(atoms), progress)
+        result = None
+        while result is None:
+            last = _prepare(settings, parts)
+            result = _run(settings, script, parts, last, ranks or _good_ranks(atoms), progress)
         publish(settings, parts, path, result)
         with writing(parts):
             shutil.rmtree(parts)
@@ -104,6 +107,7 @@ def make_glass(
 
 def _is_made(settings: GlassSettings, path: Path) -> bool:
     """Whether the glass is there; VitrifyError if it is another."""
+    require_file(path)
     if path.exists():
         _check_same(settings, read_recipe(path)["settings"], path)
     return path.exists()
@@ -119,11 +123,13 @@ def make_glasses(
     """
     if count < 1:
         raise VitrifyError(f"count is {count}, but must be at least 1")
+    seed = check_seed(seed, count=count)
     checked = {name: value for name, value in options.items() if name not in ("ranks", "progress")}
     for number in range(seed, seed + count):
         path = default_path(check_settings(formula, seed=number, **checked)) if out is None else Path(out)
         if out is not None and count > 1:
             path = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        require_file(path)
         fresh = not path.exists()
         yield make_glass(formula, out=path, seed=number, **options), fresh
 
@@ -151,7 +157,7 @@ def check_settings(
         timestep=timestep or (0.001 if {"O", "H"} & set(species) else 0.002),
         pressure=float(pressure),
         density=density or start_density(species, counts),
-        seed=seed,
+        seed=check_seed(seed),
         files=tuple((name, sha256(file)) for name, file in potential_files(commands).items()),
     )
     given = {"melt-temperature": melt_temperature, "timestep": timestep, "density": density}
@@ -167,8 +173,6 @@ def _check_numbers(s: GlassSettings, given: dict[str, float]) -> None:
             raise VitrifyError(f"{name} is {value:g}, but must be above 0")
     if not math.isfinite(s.pressure):
         raise VitrifyError(f"pressure is {s.pressure:g}, but must be a number of bar")
-    if s.seed < 1:
-        raise VitrifyError(f"seed is {s.seed}, but must be at least 1")
     if s.melt_temperature <= s.final_temperature:
         raise VitrifyError(
             f"the melt of {s.melt_temperature:g} K is not above the final temperature of {s.final_temperature:g} K"
@@ -239,11 +243,18 @@ def _is_whole(restart: Path) -> bool:
         return start == file.read() == _MAGIC
 
 
-def _run(settings: GlassSettings, script: Path, parts: Path, last: str, ranks: int, progress: bool) -> Result:
-    """Runs the script from the restart file `last`, with a bar over the MD steps."""
+class _Gap(Exception):
+    """The history lacks steps before the restart file: the disk was full then, and LAMMPS went on."""
+
+
+def _run(settings: GlassSettings, script: Path, parts: Path, last: str, ranks: int, progress: bool) -> Result | None:
+    """Runs the script from the restart file `last`, with a bar over the MD steps.
+
+    None, and without that file, if it is of a time when nothing else could be written.
+    """
     result: list[float] = []
     stage = ""
-    with tqdm(total=settings.ends[2], unit="step", unit_scale=True, disable=not progress) as bar:
+    with Meter(settings.ends[2], settings.formula, "step", progress, many=True) as bar:
 
         def hear(line: str) -> None:
             nonlocal stage
@@ -251,17 +262,33 @@ def _run(settings: GlassSettings, script: Path, parts: Path, last: str, ranks: i
                 result.extend(float(word) for word in line.split()[2:])
             elif found := re.match(r"--- ([a-z-]+)", line):
                 stage = found[1]
-                bar.set_description(f"{settings.formula}, {stage}")
+                bar.rename(f"{settings.formula}, {stage}")
+                if stage == "minimum" and bar.done == 0 and last != "start":
+                    _require_history(settings, parts, settings.ends[2])
             elif stage not in ("", "minimum") and (found := re.match(r"\s*(\d+)(\s+[-+\d.e]+){5}\s*$", line)):
                 step = int(found[1])
-                if bar.n == 0 and last != "start":  # the estimate counts what this run does
-                    bar.initial = bar.n = step
-                bar.update(max(0, step - bar.n))
+                if bar.done == 0 and last != "start":
+                    _require_history(settings, parts, step)
+                    bar.resume(step)
+                bar.reach(step)
 
-        reason = follow_lmp(script, parts, hear, {"from": last}, ranks)
+        try:
+            reason = follow_lmp(script, parts, hear, {"from": last}, ranks)
+        except _Gap:
+            with writing(parts):
+                (parts / f"{last}.restart").unlink()
+            return None
     if reason or len(result) != 5:
         raise VitrifyError(_explain(settings, reason or "it wrote no result", stage, parts))
     return Result(*result[:4])
+
+
+def _require_history(settings: GlassSettings, parts: Path, step: int) -> None:
+    """Raises _Gap unless the history has all its lines from the melt to before `step`."""
+    every, (warm, *_) = settings.every, settings.ends
+    wanted = range((warm // every + 1) * every, step, every)
+    if not history_lines(parts / HISTORY).keys() >= set(wanted):
+        raise _Gap
 
 
 def _explain(settings: GlassSettings, reason: str, stage: str, parts: Path) -> str:

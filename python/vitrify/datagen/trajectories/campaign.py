@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 import vitrify
 from vitrify.core.errors import VitrifyError
+from vitrify.core.files import require_file
 from vitrify.core.locks import claim_file
+from vitrify.core.progress import Meter
+from vitrify.core.seeds import check_seed
 from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta, TrajectoryWriter
 from vitrify.datagen.trajectories.systems import System, get_system
@@ -53,6 +55,7 @@ def generate(
     ):
         if value < 1:
             raise VitrifyError(f"{name} is {value}, but must be at least 1")
+    seed = check_seed(seed)
     chosen = get_system(system).with_settings(atoms, md_timestep, temperature, density)
     meta = TrajectoryMeta(
         system=chosen.name,
@@ -66,6 +69,7 @@ def generate(
         seed=seed,
         versions={"vitrify": vitrify.__version__, "lammps": lammps_version()},
     )
+    require_file(Path(out))
     writer = TrajectoryWriter(out, meta)
     if writer.finished.issuperset(range(trajectories)) and not writer.parts.exists():
         return Path(out)
@@ -93,13 +97,8 @@ def _run_all(setup: _Setup, indices: list[int], workers: int | None, progress: b
     system, done = setup.system, setup.done
     steps = sum(stage.steps for stage in system.stages) + system.settle + (setup.frames - 1) * setup.every
     reasons: dict[int, str] = {}
-    bar = tqdm(
-        total=steps * len(indices),
-        unit="step",
-        unit_scale=True,
-        desc=f"{system.name}: {len(indices)} trajectories",
-        disable=not progress,
-    )
+    name = f"{system.name}: {len(indices)} trajectories"
+    bar = Meter(steps * len(indices), name, "step", progress, many=True)
     with bar, _following(bar, done):
         run_tasks(
             _performer, setup, indices, record=lambda index, nothing: None, lost=reasons.__setitem__, workers=workers
@@ -112,13 +111,13 @@ def _run_all(setup: _Setup, indices: list[int], workers: int | None, progress: b
 
 
 @contextmanager
-def _following(bar: tqdm[NoReturn], done: Synchronized[int]) -> Iterator[None]:
+def _following(bar: Meter, done: Synchronized[int]) -> Iterator[None]:
     """Lets a progress bar show a counter that other processes raise."""
     ended = threading.Event()
 
     def follow() -> None:
         while not ended.wait(0.5):
-            bar.update(done.value - bar.n)
+            bar.reach(done.value)
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
@@ -127,7 +126,7 @@ def _following(bar: tqdm[NoReturn], done: Synchronized[int]) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-        bar.update(done.value - bar.n)
+        bar.reach(done.value)
 
 
 def _performer(setup: _Setup) -> Callable[[int], None]:

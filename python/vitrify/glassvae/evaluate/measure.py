@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 import vitrify
+from vitrify.core.progress import counted
 from vitrify.data.frames import Frame, load_frames
 from vitrify.engines.open import open_model as open_engine
 from vitrify.glassvae.evaluate.latent import latent_scores, reconstruction
@@ -30,6 +30,7 @@ from vitrify.glassvae.metadata import GlassVAEMetadata
 from vitrify.glassvae.torchscript import TorchGlassVAE
 from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
+from vitrify.report.outside import given, tell_outside
 
 
 def open_model(model: str | Path, settings: Settings) -> TorchGlassVAE:
@@ -47,14 +48,16 @@ def measure(
     Raises VitrifyError as `load_frames`.
     """
     metadata = opened.metadata
-    parts = [load_frames([path], metadata.species, forces=False) for path in data.files]
+    of_files: dict[str, Any] = {"names": dict(settings.names), "stress_unit": settings.stress_unit}
+    of_files |= {"units": metadata.units, "forces": False}
+    parts = [load_frames([path], metadata.species, **of_files) for path in data.files]
     rdf = _bins(metadata)
     test = _frame_set([frame for part in parts for frame in part], rdf, metadata)
-    known = load_frames(list(settings.training), metadata.species, forces=False) if settings.training else []
+    known = load_frames(list(settings.training), metadata.species, **of_files) if settings.training else []
     training = _frame_set(known, rdf, metadata)
 
     start = time.process_time()
-    bar = tqdm(test.frames, desc="structures", unit="structure", disable=not progress)
+    bar = counted(test.frames, "structures", "structure", progress)
     predicted = [opened.predict(frame.positions, frame.cell, frame.types) for frame in bar]
     seconds = time.process_time() - start
     file = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
@@ -65,6 +68,13 @@ def measure(
         "data": data.sources,
         "training": [path.name for path in settings.training],
         "versions": {"vitrify": vitrify.__version__},
+        "range": tell_outside(
+            opened,
+            (
+                given(f"structure {number}", metadata, frame.positions, frame.cell, frame.types)
+                for number, frame in enumerate(test.frames, 1)
+            ),
+        ),
         "microseconds_per_atom": 1e6 * seconds / sum(map(len, test.frames)),
         "potential": {name: _potential(found, file == number) for number, name in enumerate(names)},
         "baselines": _baselines(found, training, names),

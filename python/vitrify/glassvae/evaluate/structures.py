@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from ase import Atoms
-from tqdm import tqdm
 
 from vitrify.analysis.novelty import novelty
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
+from vitrify.core.progress import counted
+from vitrify.core.seeds import later_seed
 from vitrify.data.datasets import evenly_spread
 from vitrify.data.frames import Frame
 from vitrify.datagen.structures.elastic import relaxed
@@ -34,7 +36,7 @@ def decoded_structures(found: Predictions, settings: Settings, progress: bool) -
     thermal = np.flatnonzero(found.test.thermal)
     chosen = thermal[evenly_spread(len(thermal), settings.count)]
     decoded, energies = [], []
-    for number in tqdm(chosen, desc="decoded", unit="structure", disable=not progress):
+    for number in counted(chosen, "decoded", "structure", progress):
         frame, z = frames[number], found.predicted[number].latent
         positions, types = decode_positions(opened, frame, z, settings.steps, settings.seed)
         decoded.append(rdf.of(positions, frame.cell, types, len(opened.metadata.species)))
@@ -76,7 +78,7 @@ def decode_positions(
         return opened.decode(state.positions, state.cell, state.elements, time, step, z)
 
     state = sample(network, process, process.start(frame.cell, np.sort(frame.types), seed), Steps(steps), seed)
-    return repaired(state.positions, state.elements.argmax(1), frame.cell, opened.metadata)
+    return repaired(state.positions, state.elements.argmax(1), frame.cell, opened.metadata, gate=False)
 
 
 def as_atoms(opened: TorchGlassVAE, positions: np.ndarray, types: np.ndarray, cell: np.ndarray) -> Atoms:
@@ -101,6 +103,7 @@ def generated_structures(
     made, energies = _generate(opened, len(thermal[0]), edges, settings, progress)
     species = opened.metadata.species
     nearby = [as_atoms(opened, f.positions, f.types, f.cell) for f in thermal[:: max(1, len(thermal) // 50)]]
+    _tell(energies, edges)
     g = np.mean([rdf.of(a.positions, a.cell[:], _types(a, species), len(species)) for a in made], axis=0)
     reference = np.mean([rdf.of(f.positions, f.cell, f.types, len(species)) for f in thermal], axis=0)
     metrics = {
@@ -135,14 +138,25 @@ def _generate(
         )
         for low, high in pairwise(edges.tolist())
     ]
-    for number in tqdm(range(settings.count), desc="generated", unit="structure", disable=not progress):
-        seed = settings.seed + number
+    for number in counted(range(settings.count), "generated", "structure", progress):
+        seed = later_seed(settings.seed, number)
         atoms = free.make(seed)
         made.append(atoms)
         energies["random"].append(_at_rest(opened, atoms, settings))
         energies["conditional"].append(_at_rest(opened, conditional[number % WINDOWS].make(seed), settings))
         energies["random packing"].append(_packed(opened, atoms, settings, np.random.default_rng([seed, 3])))
     return made, {name: np.array(values) for name, values in energies.items()}
+
+
+def _tell(energies: dict[str, np.ndarray], edges: np.ndarray) -> None:
+    """Warns of structures that missed the window that they were made for, or that the potential could not relax."""
+    count = len(energies["conditional"])
+    missed = count - round(_hits(energies, edges)["conditional"] * count)
+    failed = {name: int(np.isnan(values).sum()) for name, values in energies.items()}
+    texts = [f"{missed} of {count} structures missed the window of energies that they were made for"] if missed else []
+    texts += [f"{n} of {count} structures ({name}) could not be brought to rest" for name, n in failed.items() if n]
+    for text in texts:
+        warnings.warn(text, VitrifyWarning, stacklevel=4)
 
 
 def _hits(energies: dict[str, np.ndarray], edges: np.ndarray) -> dict[str, float]:

@@ -15,12 +15,15 @@ class FramesConfig(FilesConfig):
     species: in the order of the model's types. units: LAMMPS's unit system of all numbers. masses: of each species,
     where they are no elements (g/mol in metal units). times: number of noisy structures of each structure from which
     positions are decoded. held_out: share of the simulations that is kept for the validation if there are no files for
-    it. validation_samples: number of structures in the validation.
+    it. validation_samples: number of structures in the validation. names: of energy, forces, stress and virial in the
+    files, where they are not the usual ones. stress_unit: of the stress there (eV/A^3, GPa, kbar, bar).
     """
 
     species: tuple[str, ...] = Field(min_length=1)
     units: Literal["lj", "metal"] = "metal"
     masses: dict[str, Annotated[float, Field(gt=0)]] | None = None
+    names: dict[Literal["energy", "forces", "stress", "virial"], str] | None = None
+    stress_unit: Literal["eV/A^3", "GPa", "kbar", "bar"] | None = None
     times: int = Field(1, ge=1, le=10_000)
     held_out: float = Field(0.15, gt=0, lt=1)
     validation_samples: int = Field(32, ge=1, le=10**6)

@@ -27,9 +27,10 @@ def prepare(config: GlassVAEConfig, model_config: ModelConfig) -> Prepared:
     """The task and data of a configuration; VitrifyError for files that `load_frames` refuses."""
     data = config.data
     forces = bool(config.loss.forces)
-    frames = load_frames(data.train, data.species, forces)
+    of_files: dict[str, Any] = {"names": data.names, "stress_unit": data.stress_unit, "units": data.units}
+    frames = load_frames(data.train, data.species, forces, **of_files)
     if data.validation:
-        train, held_out = frames, load_frames(data.validation, data.species, forces)
+        train, held_out = frames, load_frames(data.validation, data.species, forces, **of_files)
     else:
         train, held_out = split_groups(frames, data.held_out, config.training.seed)
     masses = masses_of(data.species, data.masses)

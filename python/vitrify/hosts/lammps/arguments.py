@@ -6,11 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError
+from vitrify.core.seeds import read_seed
 from vitrify.modelfile.metadata import Metadata
 from vitrify.ogn.step import Langevin
 
-SHARED = {"engine": 1, "device": 1}  # keywords of all commands that run a model, with the number of their values
+SHARED = {
+    "engine": 1,
+    "device": 1,
+    "trust": 1,
+}  # keywords of all commands that run a model, with the number of their values
 CHECK = {"check": 1}
 
 
@@ -27,7 +33,7 @@ def read_arguments(style: str, text: str, n_types: int, own_keywords: Mapping[st
     """The arguments after `fix ID all ogn` or `compute ID all symgnn/atom`, in `text`.
 
     style: name of the command, for messages. n_types: number of atom types. own_keywords: keywords of the style in
-    addition to engine, device and check -> number of their values.
+    addition to engine, device, trust and check -> number of their values.
 
     Raises VitrifyError without a model, and for too many elements, unknown keywords and missing values.
     """
@@ -59,7 +65,7 @@ def options_of(style: str, arguments: Arguments) -> dict[str, Any]:
     """The values of the keywords as options of `vitrify.lammps.attach`; VitrifyError for a wrong value."""
     options: dict[str, Any] = {}
     for keyword, values in arguments.values.items():
-        if keyword in ("guard", "check"):
+        if keyword in ("guard", "trust", "force", "check"):
             options[keyword] = _logical(style, keyword, values[0])
         elif keyword == "langevin":
             options[keyword] = _langevin(style, values)
@@ -76,11 +82,15 @@ def _logical(style: str, keyword: str, value: str) -> bool:
 
 def _langevin(style: str, values: Sequence[str]) -> Langevin:
     try:
-        return Langevin(float(values[0]), float(values[1]), int(values[2]))
+        temperature, damp = (float(value) for value in values[:2])
+        good = temperature >= 0 and damp > 0
     except ValueError:
+        good = False
+    if not good:
         raise VitrifyError(
-            f"{style}: langevin wants a temperature >= 0, a damping time > 0 and a seed > 0, got {' '.join(values)}"
-        ) from None
+            f"{style}: langevin wants a temperature >= 0, a damping time > 0 and a seed, got {' '.join(values)}"
+        )
+    return Langevin(temperature, damp, read_seed(values[2], f"{style}: langevin seed"))
 
 
 def map_elements(style: str, elements: Sequence[str], n_types: int, model: Metadata, allow_null: bool) -> list[int]:
@@ -88,17 +98,16 @@ def map_elements(style: str, elements: Sequence[str], n_types: int, model: Metad
 
     Raises VitrifyError for another number of elements, and for elements that the model does not have.
     """
-    species = " ".join(model.species)
-    if len(elements) != n_types:
-        few = "few" if len(elements) < n_types else "many"
-        raise VitrifyError(
-            f"{style}: too {few} elements: got {len(elements)} for {n_types} atom types; give one for each type, the "
-            f"model has {species}"
-        )
-    for number, element in enumerate(elements, 1):
-        if element not in model.species and not (allow_null and element == "NULL"):
-            raise VitrifyError(f"{style}: element {element} of type {number} is not in the model, which has {species}")
-    found = [model.species.index(element) if element in model.species else -1 for element in elements]
-    if all(index < 0 for index in found):
-        raise VitrifyError(f"{style}: no atom type is mapped to an element: the model has {species}")
-    return found
+    try:
+        return list(_core.species_of_types(list(elements), n_types, list(model.species), allow_null))
+    except VitrifyError as error:
+        raise VitrifyError(f"{style}: {error}") from None
+
+
+def exchanged_elements(elements: Sequence[str], species: Sequence[int], order: Sequence[int], model: Metadata) -> str:
+    """The elements of the atom types in which each species s is the species order[s], as words of a command.
+
+    elements: of each type. species: of each type, as `map_elements` gives them.
+    """
+    names = model.species
+    return " ".join(name if s < 0 else names[order[s]] for name, s in zip(elements, species, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vitrify.core.seeds import later_seed
 from vitrify.ogn.evaluate.settings import Settings
 from vitrify.report.evaluation import Evaluation
 
@@ -14,7 +15,7 @@ def other_trajectories(file: Path) -> str:
 
     with TrajectoryFile(file) as trajectories:
         meta = trajectories.meta
-    return f"make other trajectories (vitrify data trajectories {meta.system} --seed {meta.seed + 1} ...)"
+    return f"make other trajectories (vitrify data trajectories {meta.system} --seed {later_seed(meta.seed)} ...)"
 
 
 EVALUATION = Evaluation(

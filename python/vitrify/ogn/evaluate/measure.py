@@ -6,11 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
+import numpy as np
 
 import vitrify
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import make_folder
+from vitrify.core.progress import Meter
 from vitrify.data.trajectories import TrajectoryFile, TrajectoryMeta
 from vitrify.engines.open import ENGINES
 from vitrify.engines.open import open_model as open_engine
@@ -29,6 +30,7 @@ from vitrify.ogn.evaluate.verdicts import long_run_verdicts, one_step_verdict
 from vitrify.ogn.interface import MotionPredictor
 from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
+from vitrify.report.outside import Given, given, tell_outside
 
 
 def open_model(model: str | Path, settings: Settings) -> MotionPredictor:
@@ -113,13 +115,14 @@ def _measure(
 ) -> OGNResults:
     meta, stride = file.meta, opened.metadata.stride
     steppers = methods(opened, meta)
-    bar = _Bar("one step", settings.pairs, "pair", progress)
+    bar = Meter(settings.pairs, "one step", "pair", progress)
     one = one_step(steppers, paths(file, stride, 1, settings.pairs), meta.species, meta.masses, lambda: bar(1))
     bar.close()
     rolled = _rollout(opened, file, steppers, one, settings, progress)
     metrics = {
         "model": model_card(opened),
         "data": {**source, **asdict(meta), "trajectories": len(file)},
+        "range": tell_outside(opened, (_given(opened, file, index) for index in range(len(file))), "trajectories"),
         "settings": {key: value for key, value in asdict(settings).items() if key != "reference"},
         "versions": {"vitrify": vitrify.__version__, **meta.versions},
         "one_step": {"pairs": one.pairs, "v_std": one.v_std, "methods": one.metrics, "verdict": one_step_verdict(one)},
@@ -144,6 +147,14 @@ def _measure(
     return OGNResults(opened, meta, settings, one, rolled, runs, metrics)
 
 
+def _given(opened: MotionPredictor, file: TrajectoryFile, index: int) -> Given:
+    """The first frame of a trajectory."""
+    frame, model = file.load(index, slice(0, 1)), opened.metadata
+    types = np.array([model.species.index(name) for name in file.meta.species])[frame.types]
+    temperature = float(frame.temperature[0])
+    return given(f"trajectory {index}", model, frame.positions[0], frame.cell, types, temperature=temperature)
+
+
 def _rollout(
     opened: MotionPredictor,
     file: TrajectoryFile,
@@ -161,7 +172,7 @@ def _rollout(
     exact = Verlet(meta, meta.md_timestep, round(stride * meta.base_timestep / meta.md_timestep))
     kick = {kicked: (one.metrics["model"]["x_rmse"], one.metrics["model"]["v_rmse"])}
     strides = min(max(1, settings.horizon // stride), longest(file, stride))
-    bar = _Bar("roll-out", settings.starts, "path", progress)
+    bar = Meter(settings.starts, "roll-out", "path", progress)
     starts = paths(file, stride, strides, settings.starts)
     rolled = rollout({**steppers, kicked: exact}, starts, opened.metadata.timestep, kick, tick=lambda: bar(1))
     bar.close()
@@ -174,7 +185,7 @@ def _reversal(
     if not settings.reversal:
         return {}
     chosen = {name: steppers[name] for name in ("model", "verlet_stride", "verlet_base_step")}
-    bar = _Bar("time reversal", settings.starts, "path", progress)
+    bar = Meter(settings.starts, "time reversal", "path", progress)
     found = reversal(chosen, paths(file, stride, 1, settings.starts), settings.reversal, lambda: bar(1))
     bar.close()
     return {"strides": list(settings.reversal), "methods": found}
@@ -190,7 +201,7 @@ def _transfer(
         every = methods(opened, other)
         return {name: every[name] for name in ("model", "verlet_stride", "verlet_half_stride")}
 
-    bar = _Bar("other states", sum(len(STATES[kind]) for kind in settings.transfer), "state", progress)
+    bar = Meter(sum(len(STATES[kind]) for kind in settings.transfer), "other states", "state", progress)
     place = (settings.reference or folder / "runs/reference") / "states"
     found = transfer(settings.transfer, meta, opened.metadata.stride, compared, place, bar)
     bar.close()
@@ -213,7 +224,7 @@ def _long_runs(
     opened: MotionPredictor, file: TrajectoryFile, settings: Settings, substeps: int, folder: Path, progress: bool
 ) -> list[dict[str, Observed]]:
     each = 2 * (settings.relax + settings.md_steps) + len(settings.controls) * settings.steps
-    bar = _Bar("long runs", each * len(settings.seeds), "step", progress)
+    bar = Meter(each * len(settings.seeds), "long runs", "step", progress, many=True)
     runs = [
         long_run(opened, file.meta, file.load(number % len(file)), settings, seed, substeps, folder / "runs", bar)
         for number, seed in enumerate(settings.seeds)
@@ -231,16 +242,3 @@ def _rollout_numbers(rolled: Rollout, mark: float) -> dict[str, Any]:
         "x_rmse": {name: values.tolist() for name, values in rolled.x.items()},
         "v_rmse": {name: values.tolist() for name, values in rolled.v.items()},
     }
-
-
-class _Bar:
-    """A progress bar that is called with the number of items done."""
-
-    def __init__(self, name: str, total: int, unit: str, show: bool) -> None:
-        self.tqdm = tqdm(total=total, desc=name, unit=unit, unit_scale=unit == "step", disable=not show)
-
-    def __call__(self, done: int) -> None:
-        self.tqdm.update(done)
-
-    def close(self) -> None:
-        self.tqdm.close()

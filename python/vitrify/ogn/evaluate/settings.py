@@ -9,6 +9,7 @@ from pathlib import Path
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.core.lmp_process import available_cores
 from vitrify.core.options import comma_separated, integers, option
+from vitrify.core.seeds import check_seed
 
 ENGINES = {
     "auto": "lmp, with the engine that fix ogn takes by itself",
@@ -87,6 +88,8 @@ class Settings:
                 raise VitrifyError(f"{name} is {getattr(self, name)}, but must not be negative")
         if min(self.reversal, default=1) < 1 or not self.seeds:
             raise VitrifyError(f"reversal {self.reversal} must be positive, and seeds {self.seeds} must not be empty")
+        for seed in self.seeds:
+            check_seed(seed)
         if self.reference is not None and self.reference.exists() and not self.reference.is_dir():
             raise VitrifyError(f"reference {self.reference} is not a folder: name one, it is made if it is not there")
         _known("engine", (self.engine,), ENGINES)

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 import vitrify
 from vitrify.analysis import scores
 from vitrify.core.errors import VitrifyError
+from vitrify.core.progress import counted
 from vitrify.data.splits import duplicate_groups
 from vitrify.data.structures import LabelledStructure, load_structures
 from vitrify.engines.open import open_model as open_engine
-from vitrify.graphs.neighbours import neighbour_list
-from vitrify.modelfile.validity import outside
+from vitrify.modelfile.validity import closest_of, outside
 from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
+from vitrify.report.outside import Given, tell_outside
+from vitrify.symgnn.calculator import refuse_property
 from vitrify.symgnn.evaluate.results import Predicted, SymGNNResults, pooled
 from vitrify.symgnn.evaluate.settings import Settings
 from vitrify.symgnn.interface import PropertyPredictor
@@ -43,10 +44,11 @@ def measure(
     model = opened.metadata
     label, names = settings.label or model.property.name, tuple(settings.species or model.species)
     found = load_structures(
-        data.files, names, label, label_species=settings.label_species, allow_missing=settings.allow_missing
-    )
+        data.files, names, label, label_species=settings.label_species, allow_missing=settings.allow_missing,
+        units=model.units, atom_style=settings.atom_style,
+    )  # fmt: skip
     glasses = [_as_model(glass, names, model.species) for glass in found]
-    predicted = [predict(opened, glass) for glass in tqdm(glasses, desc="glasses", unit="glass", disable=not progress)]
+    predicted = [predict(opened, glass) for glass in counted(glasses, "glasses", "glass", progress)]
     metrics = {
         "model": model_card(opened),
         "label": label,
@@ -55,6 +57,7 @@ def measure(
         "data": data.sources,
         "versions": {"vitrify": vitrify.__version__},
         **scores_of(predicted, model.species, settings.ceiling),
+        "range": tell_outside(opened, (_given(opened.metadata, each) for each in predicted)),
     }
     return SymGNNResults(opened, settings.ceiling, predicted, metrics)
 
@@ -84,25 +87,16 @@ def predict(opened: PropertyPredictor, glass: LabelledStructure) -> Predicted:
                 f"{glass.name}: the {what} of {int(bad.sum())} atoms (first: {int(np.argmax(bad))}) is no number: "
                 "do atoms overlap?"
             )
-    return Predicted(glass, values, deviations, seconds, _outside(glass, opened.metadata))
+    closest = closest_of(opened, glass.positions, glass.cell, glass.types)
+    beyond = outside(opened.metadata, glass.types, len(glass) / glass.number_density, closest)
+    return Predicted(glass, values, deviations, seconds, tuple(beyond), closest)
 
 
-def _outside(glass: LabelledStructure, model: SymGNNMetadata) -> tuple[str, ...]:
-    """Sentences on how a glass leaves the range of the training data; none if it does not."""
+def _given(metadata: SymGNNMetadata, predicted: Predicted) -> Given:
+    glass = predicted.structure
+    impossible = refuse_property(metadata, predicted.values, predicted.deviations)
     volume = len(glass) / glass.number_density
-    found = list(outside(glass.types, volume, model.species, model.validity).values())
-    least = np.array(model.validity.min_distance or ())
-    if len(least) and least.max() > 0:
-        (i, j), vectors = neighbour_list(glass.positions, glass.cell, float(least.max()))
-        high, low = np.maximum(glass.types[i], glass.types[j]), np.minimum(glass.types[i], glass.types[j])
-        distance, pair = np.linalg.norm(vectors, axis=1), high * (high + 1) // 2 + low
-        for number in np.unique(pair[distance < least[pair] * (1 - 1e-6)]):
-            closest = int(np.argmin(np.where(pair == number, distance, np.inf)))
-            names = "-".join(model.species[t] for t in (low[closest], high[closest]))
-            found.append(
-                f"{names} pairs at {distance[closest]:.4g}, the training data have none below {least[number]:.4g}"
-            )
-    return tuple(found)
+    return Given(glass.name, glass.types, volume, predicted.closest, impossible=impossible)
 
 
 def scores_of(predicted: Sequence[Predicted], species: Sequence[str], ceiling: float | None = None) -> dict[str, Any]:

@@ -18,15 +18,17 @@ class Settings:
     label: name of the labels in the files; None: the name of the model's property. label_species: species whose labels
     count; None: all. ceiling: the pooled Pearson correlation that a perfect model would reach, as labels are noisy.
     engine: auto, native or torch. device: cpu or cuda:N. species: names of the types in the files, in their order;
-    None: the model's. allow_missing: labels may be missing, see `vitrify.data.structures.load_structures`.
+    None: the model's. atom_style: of LAMMPS data files that do not name theirs. allow_missing: labels may be missing,
+    see `vitrify.data.structures.load_structures`.
     """
 
-    label: str | None = option(None, "symgnn: name of the labels; default: the model's property")
+    label: str | None = option(None, "name of the labels; default: the model's property")
     label_species: tuple[str, ...] | None = option(
-        None, "symgnn: species whose labels count, as in A,B; default: all", parse=_names
+        None, "species whose labels count, as in A,B; default: all", parse=_names
     )
-    ceiling: float | None = option(None, "symgnn: correlation that a perfect model would reach, as labels are noisy")
+    ceiling: float | None = option(None, "correlation that a perfect model would reach, as labels are noisy")
     engine: str = option("auto", "what runs the model: auto, native or torch")
     device: str = option("cpu", "cpu or cuda:N")
+    atom_style: str | None = option(None, "of LAMMPS data files whose section Atoms does not name its own")
     species: tuple[str, ...] | None = None
     allow_missing: bool = False

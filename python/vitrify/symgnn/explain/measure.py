@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 import vitrify
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import make_folder, sha256
-from vitrify.data.structures import LabelledStructure, load_structures
+from vitrify.core.progress import Meter
+from vitrify.data.structures import LabelledStructure, load_last_structure
 from vitrify.report.evaluation import EvaluationData
 from vitrify.symgnn.explain import store
 from vitrify.symgnn.explain.explainer import Explanation, explain_atom, reach_of
@@ -43,8 +43,10 @@ def measure(
     """
     models = [model, *([open_model(settings.baseline)] if settings.baseline is not None else [])]
     _check_pair(models)
+    if len(data.files) > 1:
+        raise VitrifyError(f"one structure is explained, but {len(data.files)} files were given: give one of them")
     path, species = data.files[0], model.metadata.species
-    glass = _read(path, species)
+    glass = load_last_structure(path, species, units=model.metadata.units, atom_style=settings.atom_style)
     chosen = settings.choose(len(glass))
     make_folder(folder)
     glasses = [_in_order(glass, species, each) for each in models]
@@ -82,11 +84,6 @@ def _check_pair(models: Sequence[MaskedModel]) -> None:
                 )
 
 
-def _read(path: str | Path, species: Sequence[str]) -> LabelledStructure:
-    """The last structure of a file, without labels."""
-    return load_structures(path, species)[-1]
-
-
 def _in_order(structure: LabelledStructure, species: Sequence[str], model: MaskedModel) -> LabelledStructure:
     """The structure with types in the order of a model's species."""
     order = np.array([model.metadata.species.index(name) for name in species])
@@ -117,7 +114,7 @@ def _explanations(
         more = (spread, BIN[opened.metadata.units], settings)
         label = f"masks of {opened.path.name}"
         whole, finished = len(chosen), len(done)
-        with tqdm(total=whole, initial=finished, desc=label, unit="atom", disable=not progress) as bar:
+        with Meter(whole, label, "atom", progress, done=finished) as bar:
             reach = max(reach_of(model, edges, glass.types, atom) for atom in chosen[:2])
             for atom in chosen:
                 if atom not in done:
@@ -138,7 +135,7 @@ def _cycles(glass: LabelledStructure, species: Sequence[str], folder: Path, prog
         return Cycles(**found)
     radii = radii_of(glass, species)
     total = _CELLS * len(glass)
-    with tqdm(total=total, desc="optimal cycles", unit="cell", unit_scale=True, disable=not progress) as bar:
+    with Meter(total, "optimal cycles", "cell", progress, many=True) as bar:
         cycles = find_cycles(glass, radii, bar.update)
     store.save_arrays(path, dict(vars(cycles)))
     return cycles
@@ -158,7 +155,7 @@ def _explained(
         )
     population = Population(explanations, types, BIN[meta.units], settings)
     total = len(NULLS) * settings.permutations
-    with tqdm(total=total, desc="length-matched nulls", unit="permutation", disable=not progress) as bar:
+    with Meter(total, "length-matched nulls", "permutation", progress) as bar:
         distances, table = run_null_tests(
             population, explanations, cycles, MEDIUM_RANGE[meta.units], settings, lambda: bar.update(1)
         )

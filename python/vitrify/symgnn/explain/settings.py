@@ -7,6 +7,7 @@ from typing import Any
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.options import integers, option
+from vitrify.core.seeds import check_seed
 
 # The medium range (A; sigma): 5 to 10 A of the paper (section 6.1), which is 2 to 4 diameters of an atom.
 MEDIUM_RANGE = {"metal": (5.0, 10.0), "lj": (2.0, 4.0)}
@@ -28,7 +29,8 @@ class Settings:
     For masks, epochs: optimiser steps for one atom, with Adam at `rate`. start: standard deviation of the logits that a
     mask starts from, drawn with `seed`. size, entropy: weights of the two regularisers of GNNExplainer, both means
     over the bonds; the squared error beside them is in units of the variance of the predictions over the structure.
-    top: bonds of one atom that count as important. permutations: of each null. topology: persistent homology or not.
+    top: bonds of one atom that count as important. atom_style: of a
+    LAMMPS data file that does not name its own. permutations: of each null. topology: persistent homology or not.
     """
 
     atoms: tuple[int, ...] = option((), "atoms to explain, counted from 1, as in 1,5,9", parse=_atoms)
@@ -40,17 +42,19 @@ class Settings:
         "what makes a bond important: effect (how far the prediction moves without it, to first order: "
         "seconds an atom) or mask (GNNExplainer's, as the paper has it: --epochs times as long)",
     )
-    epochs: int = option(100, "with --importance mask: optimiser steps for one atom")
+    epochs: int = option(100, "with --importance mask: optimiser steps for one atom", needs="importance")
     rate: float = 0.1
     start: float = 0.0
     size: float = 0.1
     entropy: float = 0.02
     top: int = option(50, "bonds of one atom that count as important")
     permutations: int = option(1000, "permutations of each null")
+    atom_style: str | None = option(None, "of a LAMMPS data file whose section Atoms does not name its own")
     topology: bool = option(True, "persistent homology, which needs homcloud")
 
     def __post_init__(self) -> None:
         """Raises VitrifyError for numbers that make no sense."""
+        check_seed(self.seed)
         for name in ("number", "epochs", "top", "permutations"):
             if getattr(self, name) < 1:
                 raise VitrifyError(f"{name} is {getattr(self, name)}, but must be at least 1")

@@ -21,7 +21,8 @@ class StructuresConfig(FilesConfig):
     unit of the labels. property: name of the property in the model file; default: the label. label_species: species
     whose labels count; default: all. units: LAMMPS's unit system of the lengths. potential: file of the potential that
     the labels belong to, for a model with stiffness (`vitrify.data.potentials`). pieces: number of hops (edges) from
-    the centre of the subgraphs that training uses in place of whole structures; 0: whole structures.
+    the centre of the subgraphs that training uses in place of whole structures; 0: whole structures. atom_style: of
+    LAMMPS data files that do not name theirs.
 
     Without `validation`, each member of an ensemble is validated on the training structures that it has not seen;
     any other model is validated on its own training structures.
@@ -35,11 +36,12 @@ class StructuresConfig(FilesConfig):
     label_species: tuple[str, ...] | None = None
     potential: Path | None = None
     pieces: int = Field(0, ge=0, le=100)
+    atom_style: str | None = None
 
     def located(self, base: Path) -> Self:
         """The section with its files relative to the folder `base`."""
         found = super().located(base)
-        return found.model_copy(update={"potential": base / self.potential}) if self.potential else found
+        return found.model_copy(update={"potential": base / self.potential.expanduser()}) if self.potential else found
 
 
 class StartConfig(Section):

@@ -264,7 +264,10 @@ def fit_variance(squares: Tensor, spreads: Tensor) -> tuple[Tensor, Tensor]:
 def load_labelled(config: SymGNNConfig, paths: Sequence[Path]) -> list[LabelledStructure]:
     """The structures of some files; atoms may lack a label if a model file is fine-tuned."""
     data, missing = config.data, config.start is not None
-    return load_structures(paths, data.species, data.label, label_species=data.label_species, allow_missing=missing)
+    return load_structures(
+        paths, data.species, data.label, label_species=data.label_species, allow_missing=missing, units=data.units,
+        atom_style=data.atom_style,
+    )  # fmt: skip
 
 
 def graphs_of(

@@ -13,7 +13,7 @@ class Settings:
     """label: name of the labels in the files. scale: what the errors are multiplied by."""
 
     label: str = "coordination"
-    scale: float = option(1.0, "toy: factor of the errors")
+    scale: float = option(1.0, "factor of the errors")
 
 
 EVALUATION = Evaluation(

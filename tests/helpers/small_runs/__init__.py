@@ -1,0 +1,1 @@
+"""Folders of small training runs of every kind, made in seconds."""
