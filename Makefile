@@ -6,6 +6,7 @@
 #   make lint    style and types of Python and C++, and the import rules
 #   make sanitize   the native engines under the sanitizers of the compiler, with damaged model files
 #   make compilers  the native engines by each compiler and with flags that builders give, which must agree
+#   make fuzz    N hostile inputs (1000), and what became of them: files, configurations, commands
 #   make bench   benchmarks
 #   make sums    the list of the shipped models, whose programs are trusted; after a change in potentials/
 #   make wheel   a wheel in dist/ that brings lmp the plugin
@@ -27,7 +28,7 @@ TESTERS ?= 2
 # In this order: tables of the README last, from what the others found.
 BENCHMARKS := startup md_systems native_engine ogn_vs_md readme_tables
 
-.PHONY: all demo test test-slow test-all lint sanitize compilers bench sums wheel clean
+.PHONY: all demo test test-slow test-all lint sanitize compilers fuzz bench sums wheel clean
 all: $(STAMPS)/vitrify
 
 # What the build needs comes first, torch above all: an isolated build would fetch it a second time.
@@ -69,6 +70,11 @@ sanitize: $(STAMPS)/vitrify
 
 compilers: $(STAMPS)/vitrify
 	python tools/check_native.py compilers
+
+# Hostile inputs, about half an hour for 10000 on two cores; python -m tests.fuzz --help has more.
+N ?= 1000
+fuzz: $(STAMPS)/vitrify
+	python -m tests.fuzz $(N) --jobs $(TESTERS)
 
 bench: $(STAMPS)/vitrify
 	set -e; for script in $(BENCHMARKS); do python -m benchmarks.$$script; done
