@@ -40,11 +40,11 @@ def make_jobs(engine: str) -> dict[str, Job]:
     """What to ask, by name: a method and its arguments."""
     atoms, rng = structure(), np.random.default_rng(1)
     types = (atoms.numbers == 40).astype(int)
-    calc = GlassCalc("Cu50Zr50.glassvae.pt", "Cu64Zr36.symgnn.pt", engine=engine)
+    calc = GlassCalc("Cu50Zr50.glassvae.pt", "Cu64Zr36.symgnn.pt", engine=engine, force=True)
     jobs: dict[str, Job] = {name: (calc.get_property, (name, atoms)) for name in calc.implemented_properties}
     velocities = rng.normal(0.0, 2.0, (len(atoms), 3))
     jobs["stride"] = (
-        OGNStepper(open_model("cuzr.ogn.pt", engine)).step,
+        OGNStepper(open_model("cuzr.ogn.pt", engine), guard=False).step,
         (
             atoms.positions,
             velocities,
