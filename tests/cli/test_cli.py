@@ -16,6 +16,8 @@ from changed_files import with_metadata
 from vitrify.cli import diagnose as doctor
 from vitrify.cli.diagnose import Broken, Finding, diagnose
 from vitrify.cli.main import app
+from vitrify.modelfile.archive import open_archive
+from vitrify.modelfile.trust import remember
 from vitrify.ogn.torchscript import TorchOGN
 
 runner = CliRunner()
@@ -95,6 +97,7 @@ def test_doctor_names_a_wrong_model_in_both_hosts(
     reference = json.loads(model.metadata.to_json())["reference"]
     reference["dr"][0][0] += 0.01
     wrong = with_metadata(model.path, tmp_path / "wrong.pt", reference=reference)
+    remember(open_archive(wrong))
     findings = {finding.name: finding for finding in diagnose([str(wrong)])}
     for host in ("Python, native", "Python, torch", "lmp, native", "lmp, torch"):
         finding = findings[f"wrong.pt in {host}"]
