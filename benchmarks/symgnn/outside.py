@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "| --- | --- | --- | --- |",
     ]  # fmt: skip
     for name, atoms in structures(path).items():
-        calc = GlassCalc(barriers=chosen.model)
+        calc = GlassCalc(barriers=chosen.model, force=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # densities and compositions outside the range, on purpose
             values, deviations, marked = (

@@ -91,9 +91,9 @@ def advance(potential: Path, start: LabelledStructure, commands: Sequence[str]) 
 
 def predict(model: PropertyPredictor, structure: LabelledStructure) -> tuple[np.ndarray, Row]:
     """Barriers (N,), eV; whether the model knows this density and composition, and the atoms that it marks (%)."""
-    species, validity = model.metadata.species, model.metadata.validity
+    validity = model.metadata.validity
     values, deviations = model.predict(structure.positions, structure.cell, structure.types)
-    unknown = outside(structure.types, len(structure) / structure.number_density, species, validity)
+    unknown = outside(model.metadata, structure.types, len(structure) / structure.number_density)
     marked = 100 * float(np.mean(deviations > (validity.max_deviation or np.inf)))
     return values.astype(float), {"inside": not unknown, "marked": marked}
 

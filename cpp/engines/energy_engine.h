@@ -2,6 +2,8 @@
 #pragma once
 
 #include "engines/engine.h"
+#include "engines/repulsive_core.h"
+#include "modelfile/metadata.h"
 #include "neighbours/configuration.h"
 #include "neighbours/periodic.h"
 
@@ -33,6 +35,11 @@ struct EnergyResult {
 /// stops after `set_pooled`. See python/vitrify/glassvae/models/base.py.
 class EnergyEngine : public AnyEngine {
 public:
+  explicit EnergyEngine(const Metadata &metadata) : core_(metadata.validity.min_distance, metadata.cutoff) {}
+
+  /// Whether the next predictions compute in double precision, whatever the precision of the model. Minimisers compare
+  /// energies, whose differences near a minimum are far below the rounding of a model in single precision.
+  virtual void use_double(bool yes) = 0;
   /// The sums over the owned atoms of the features that the model pools, and last the number of owned atoms.
   virtual const std::vector<double> &pooled_features() = 0;
   /// Takes the pooled features of all atoms.
@@ -44,6 +51,9 @@ public:
   virtual const std::vector<double> &pooled_gradient() = 0;
   /// Takes the sum of `pooled_gradient` over all ranks, and adds energies, forces and virial.
   virtual void finish(const double *pooled_gradient, const EnergyResult &result) = 0;
+
+protected:
+  RepulsiveCore core_;
 };
 
 /// Outputs of a latent model for a periodic structure.
@@ -56,6 +66,9 @@ struct EnergyPrediction {
 
 /// One prediction of the structure in `system`, in its order of atoms.
 EnergyPrediction predict(EnergyEngine &engine, const PeriodicSystem &system);
+
+/// What the core adds to such a prediction by an engine of another language; no latent vector.
+EnergyPrediction predict(RepulsiveCore &core, const PeriodicSystem &system);
 
 /// The one symbol for such models that the torch library exports; nullptr and a message on failure, and never throws.
 using MakeEnergyEngine = EnergyEngine *(*)(const EngineOptions &options, std::string &message);

@@ -7,6 +7,7 @@
 #include "engines/reference_error.h"
 #include "generation/flow_start.h"
 #include "generation/gates.h"
+#include "rules/text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,30 +15,20 @@
 #include <limits>
 #include <new>
 #include <numeric>
-#include <sstream>
 
 namespace vitrify {
 
 namespace {
 
 constexpr double LOOK = 1.5;        // of the largest of these distances: how far the closest pairs are looked for
-constexpr double MARGIN = 0.01;     // a range may be a single point, which no request meets to the last digit
 constexpr double FARTHEST = 1e6;    // where atoms may go before they are wrapped, in cutoffs: precision ends there
 constexpr double RESERVE = 0.9;     // of the free memory
 
 double volume_of(const std::array<Vector3, 3> &cell)
 { return std::fabs(signed_volume(cell)); }
 
-std::string text(double value)
-{
-  std::ostringstream stream;
-  stream.precision(4);
-  stream << value;
-  return stream.str();
-}
-
 std::string gigabytes(double bytes)
-{ return text(bytes / 1e9) + " GB"; }
+{ return number(bytes / 1e9) + " GB"; }
 
 std::size_t total(const std::vector<std::int64_t> &counts)
 { return static_cast<std::size_t>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0})); }
@@ -113,14 +104,14 @@ void Generator::check(const GlassRequest &request) const
       throw Error("the target of " + metadata_.generator.properties[p].name + " is not finite: give a number");
   if (request.steps < 1) throw Error("steps is " + std::to_string(request.steps) + ": give at least one step");
   if (!(request.churn >= 0.0 && std::isfinite(request.churn)))
-    throw Error("churn is " + text(request.churn) + ": give a number from 0 on");
+    throw Error("churn is " + number(request.churn) + ": give a number from 0 on");
   const double density = static_cast<double>(n) / volume_of(request.cell);
   const double *range = metadata_.validity.number_density;
   if (!(density >= range[0] * (1.0 - MAX_STRETCH) && density <= range[1] * (1.0 + MAX_STRETCH)))
-    throw Error("the density of " + text(density) +
+    throw Error("the density of " + number(density) +
                 " atoms per volume is impossible for this model, whose training "
                 "data have " +
-                text(range[0]) + " to " + text(range[1]) + ": ask for one in this range");
+                number(range[0]) + " to " + number(range[1]) + ": ask for one in this range");
   check_memory(request, n);
 }
 
@@ -140,26 +131,21 @@ void Generator::check_memory(const GlassRequest &request, std::size_t n) const
 std::vector<std::string> Generator::warnings(const GlassRequest &request) const
 {
   std::vector<std::string> found;
-  const auto outside = [&](const std::string &name, double value, double low, double high, double margin,
-                           const std::string &unit) {
-    if (value >= low - margin && value <= high + margin) return;
-    found.push_back(name + " " + text(value) + unit + " is outside the training data's range of " + text(low) + " to " +
-                    text(high) + unit + ": the glass may not have it");
-  };
   for (std::size_t p = 0; p < metadata_.generator.properties.size(); ++p) {
     const GlassProperty &property = metadata_.generator.properties[p];
-    if (request.known[p] == 0.0) continue;
-    outside("target " + property.name, request.properties[p], property.range[0], property.range[1], 0.0,
-            property.unit.empty() ? "" : " " + property.unit);
+    const auto [low, high] = property.range;
+    const double value = request.properties[p];
+    if (request.known[p] == 0.0 || (value >= low && value <= high)) continue;
+    const std::string unit = property.unit.empty() ? "" : " " + property.unit;
+    found.push_back("target " + property.name + " " + number_beside(value, low, high) + unit +
+                    " is outside the training data's range of " + number(low) + " to " + number(high) + unit +
+                    ": the glass may not have it");
   }
-  const auto n = static_cast<double>(total(request.counts));
-  const double *range = metadata_.validity.number_density;
-  outside("number density", n / volume_of(request.cell), range[0], range[1], MARGIN * range[1], "");
-  for (std::size_t s = 0; s < request.counts.size(); ++s) {
-    const auto &fractions = metadata_.validity.composition[s];
-    outside("fraction of " + metadata_.species[s], static_cast<double>(request.counts[s]) / n, fractions[0],
-            fractions[1], MARGIN, "");
-  }
+  Observed observed;
+  for (const std::int64_t count : request.counts) observed.counts.push_back(static_cast<double>(count));
+  observed.volume = volume_of(request.cell);
+  const std::vector<Finding> findings = TrainingRange(metadata_).outside(observed);
+  if (!findings.empty()) found.push_back(unlike_training(findings));
   return found;
 }
 
@@ -186,7 +172,7 @@ void Generator::step(Structure &structure, const GlassRequest &request, int inde
   for (std::size_t k = 0; k < 3 * n; ++k) {
     structure.positions[k] -= length * velocity_[k];
     if (!(std::fabs(structure.positions[k]) < FARTHEST * sizes_.cutoff))    // nor is it a number
-      throw Error("the network moves atom " + std::to_string(k / 3 + 1) + " to " + text(structure.positions[k]) +
+      throw Error("the network moves atom " + std::to_string(k / 3 + 1) + " to " + number(structure.positions[k]) +
                   " in step " + std::to_string(index + 1) + ": ask for targets and a density in the range of the " +
                   "training data, or export the model again");
   }

@@ -6,6 +6,7 @@
 #include "glassvae/latent_density.h"
 #include "modelfile/model_file.h"
 #include "neighbours/overlaps.h"
+#include "rules/validity.h"
 
 #include <array>
 #include <cstdint>

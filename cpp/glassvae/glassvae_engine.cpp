@@ -22,13 +22,14 @@ constexpr int QUANTUM = -41;
 
 template <typename T> class NativeGlassVAE : public EnergyEngine, private NativeBase<GlassVAEKernels<T>> {
 public:
-  explicit NativeGlassVAE(GlassVAEModel model) :
-      model_(std::move(model)), tables_(model_, kernels_.lanes), network_(tables_.network())
+  NativeGlassVAE(const Metadata &metadata, GlassVAEModel model) :
+      EnergyEngine(metadata), model_(std::move(model)), tables_(model_, kernels_.lanes), network_(tables_.network())
   {
     for (std::size_t k = 0; k < this->n_threads(); ++k) workspaces_.emplace_back(tables_);
     closest_ = no_distances(model_.n_species);
   }
 
+  void use_double(bool) override {}
   void begin(const Configuration &configuration) override;
   const std::vector<double> &pooled_features() override { return pooled_features_; }
   void set_pooled(const double *pooled_features) override;
@@ -283,6 +284,7 @@ template <typename T> void NativeGlassVAE<T>::finish(const double *pooled_gradie
     for (std::int64_t batch = first; batch < last; ++batch) add_forces(workspace, batch, to);
   });
   add_results(result);
+  core_.add(c_, closest_, result);
 }
 
 template <typename T> void NativeGlassVAE<T>::add_results(const EnergyResult &result)
@@ -322,13 +324,47 @@ template <typename T> std::size_t NativeGlassVAE<T>::bytes() const
   return sum;
 }
 
+/// A model in single precision, and in double precision once that is wanted.
+class NativeGlassVAEInBoth : public EnergyEngine {
+public:
+  NativeGlassVAEInBoth(const Metadata &metadata, GlassVAEModel model) :
+      EnergyEngine(metadata), metadata_(metadata), model_(std::move(model)), single_(metadata, model_)
+  { closest_ = single_.closest(); }
+
+  void use_double(bool yes) override
+  {
+    if (yes && !double_) double_ = std::make_unique<NativeGlassVAE<double>>(metadata_, model_);
+    chosen_ = yes ? static_cast<EnergyEngine *>(double_.get()) : &single_;
+  }
+  void begin(const Configuration &configuration) override
+  {
+    chosen_->begin(configuration);
+    closest_ = chosen_->closest();
+  }
+  const std::vector<double> &pooled_features() override { return chosen_->pooled_features(); }
+  void set_pooled(const double *pooled_features) override { chosen_->set_pooled(pooled_features); }
+  const std::vector<double> &latent() const override { return chosen_->latent(); }
+  const std::vector<double> &pooled_gradient() override { return chosen_->pooled_gradient(); }
+  void finish(const double *pooled_gradient, const EnergyResult &result) override
+  { chosen_->finish(pooled_gradient, result); }
+  std::size_t bytes() const override { return single_.bytes() + (double_ ? double_->bytes() : 0); }
+
+private:
+  const Metadata metadata_;
+  const GlassVAEModel model_;
+  NativeGlassVAE<float> single_;
+  std::unique_ptr<NativeGlassVAE<double>> double_;
+  EnergyEngine *chosen_ = &single_;
+};
+
 }    // namespace
 
 std::unique_ptr<EnergyEngine> make_glassvae_engine(const ModelFile &file)
 {
+  const Metadata &metadata = file.metadata();
   GlassVAEModel model(file);
-  if (file.metadata().dtype == "float64") return std::make_unique<NativeGlassVAE<double>>(std::move(model));
-  return std::make_unique<NativeGlassVAE<float>>(std::move(model));
+  if (metadata.dtype == "float64") return std::make_unique<NativeGlassVAE<double>>(metadata, std::move(model));
+  return std::make_unique<NativeGlassVAEInBoth>(metadata, std::move(model));
 }
 
 }    // namespace vitrify

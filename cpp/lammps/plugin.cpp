@@ -10,7 +10,9 @@
 #include "lammps/symgnn/compute_symgnn_atom.h"
 
 #include "error.h"
+#include "input.h"
 #include "library.h"
+#include "modify.h"
 
 // the interface of LAMMPS for plugins: a source tree has its header, and the installed headers lack it
 
@@ -65,6 +67,26 @@ template <typename Style> static void *create(void *lmp, int narg, char **arg)
   return new Style(static_cast<LAMMPS *>(lmp), narg, arg);
 }
 
+// a fix that replaces one with its ID has the place of that in LAMMPS's list, which is a hole if it cannot be made
+
+template <typename Style> static void *create_fix(void *lmp, int narg, char **arg)
+{
+  try {
+    return create<Style>(lmp, narg, arg);
+  } catch (...) {
+    Modify *modify = static_cast<LAMMPS *>(lmp)->modify;
+    for (int i = modify->nfix - 1; i >= 0; i--)
+      if (!modify->fix[i]) modify->delete_fix(i);
+    throw;
+  }
+}
+
+template <typename Style> static Command *create_command(LAMMPS *lmp)
+{
+  check_host(lmp);
+  return new Style(lmp);
+}
+
 template <typename Style> static void *create_alone(void *lmp)
 {
   check_host(static_cast<LAMMPS *>(lmp));
@@ -84,7 +106,7 @@ void lammpsplugin_init(void *lmp, void *handle, void *regfunc)
     reinterpret_cast<lammpsplugin_regfunc>(regfunc)(&plugin, lmp);
   };
 
-  plugin.creator.v2 = &create<FixOGN>;
+  plugin.creator.v2 = &create_fix<FixOGN>;
   enter("fix", "ogn", "vitrify fix ogn");
   plugin.creator.v2 = &create<ComputeSymGNNAtom>;
   enter("compute", "symgnn/atom", "vitrify compute symgnn/atom");
@@ -92,6 +114,8 @@ void lammpsplugin_init(void *lmp, void *handle, void *regfunc)
   enter("compute", "glassvae/latent", "vitrify compute glassvae/latent");
   plugin.creator.v1 = &create_alone<PairGlassVAE>;
   enter("pair", "glassvae", "vitrify pair_style glassvae");
-  plugin.creator.v1 = &create_alone<CreateGlass>;
-  enter("command", "create_glass", "vitrify create_glass");
+
+  // commands outlive "clear", after which LAMMPS would register those of plugins a second time and warn
+
+  (*static_cast<LAMMPS *>(lmp)->input->command_map)["create_glass"] = &create_command<CreateGlass>;
 }

@@ -78,7 +78,7 @@ struct IntegratorValidity {
   double max_displacement = 0.0;         // largest |dr| of an atom over one stride; 0 in older files
 };
 
-/// The range of the training data of models of structures at rest, all other kinds.
+/// The range of the training data of the structures of all kinds.
 struct StructureValidity {
   double number_density[2] = {0.0, 0.0};             // lowest and highest
   std::vector<std::array<double, 2>> composition;    // of each species, its lowest and highest fraction

@@ -38,13 +38,18 @@ Statistics read_statistics(const json &document)
   return statistics;
 }
 
-void read_validity_at_rest(const json &document, const Metadata &metadata, Validity &validity)
+void read_validity_of_structures(const json &document, const Metadata &metadata, Validity &validity)
 {
   document.at("number_density").get_to(validity.number_density);
   require(validity.number_density[1] > 0.0, "the number densities of the validity range are not positive");
   const json &composition = document.at("composition");
   for (const auto &name : metadata.species)
     validity.composition.push_back(composition.value(name, std::array<double, 2>{0.0, 1.0}));
+}
+
+void read_validity_at_rest(const json &document, const Metadata &metadata, Validity &validity)
+{
+  read_validity_of_structures(document, metadata, validity);
   if (has_value(document, "max_deviation")) {
     document.at("max_deviation").get_to(validity.max_deviation);
     require(validity.max_deviation > 0.0, "max_deviation must be positive");

@@ -44,7 +44,10 @@ bool has_value(const json &document, const char *key);
 /// Statistics of the training data; throws Error if their sizes do not fit together.
 Statistics read_statistics(const json &document);
 
-/// Number density, composition and deviation of models of structures at rest.
+/// Number density and composition, which all kinds have.
+void read_validity_of_structures(const json &document, const Metadata &metadata, Validity &validity);
+
+/// The same, and the deviation, of models of structures at rest.
 void read_validity_at_rest(const json &document, const Metadata &metadata, Validity &validity);
 
 }    // namespace vitrify

@@ -14,8 +14,9 @@ void read(const json &document, Metadata &metadata)
   require(metadata.stride > 0 && metadata.timestep > 0.0, "stride and timestep must be positive");
 }
 
-void read_validity(const json &document, const Metadata &, Validity &validity)
+void read_validity(const json &document, const Metadata &metadata, Validity &validity)
 {
+  read_validity_of_structures(document, metadata, validity);
   document.at("temperature").get_to(validity.temperature);
   require(validity.temperature[1] > 0.0, "the temperatures of the validity range are not positive");
   if (has_value(document, "max_displacement")) {

@@ -5,6 +5,7 @@
 #include "python/bindings.h"
 
 #include <cstdint>
+#include <limits>
 
 namespace vitrify {
 
@@ -15,7 +16,7 @@ class NativeGlassVAE : public BoundEngine<EnergyEngine> {
 public:
   explicit NativeGlassVAE(const std::string &path) : BoundEngine(path, make_native_energy_engine) {}
 
-  py::tuple predict(const Reals &positions, const Reals &cell, const Integers &types)
+  py::tuple predict(const Reals &positions, const Reals &cell, const Integers &types, bool in_double)
   {
     const py::ssize_t n = types.size();
     if (types.ndim() != 1 || !has_shape(positions, {n, 3}) || !has_shape(cell, {3, 3}))
@@ -27,7 +28,10 @@ public:
           system_.build(rows_of(cell), static_cast<std::size_t>(n), positions.data(), nullptr, types.data(),
                         file_.metadata().cutoff);
         },
-        [&] { found = vitrify::predict(*made_, system_); });
+        [&] {
+          made_->use_double(in_double);
+          found = vitrify::predict(*made_, system_);
+        });
     return py::make_tuple(array_of(found.energies), matrix_of(found.forces, 3),
                           array_of(std::vector<double>(found.virial.begin(), found.virial.end())),
                           array_of(found.latent));
@@ -48,6 +52,7 @@ public:
     configuration.types = types_.data();
     configuration.positions = positions_.data();
     stage_ = Stage::none;
+    made_->use_double(false);
     made_->begin(configuration);
     stage_ = Stage::begun;
     n_owned_ = n_owned;
@@ -98,16 +103,40 @@ private:
   std::size_t n_pooled_ = 0;
 };
 
+py::tuple repulsive_core(const std::vector<double> &min_distance, const Reals &positions, const Reals &cell,
+                         const Integers &types)
+{
+  const py::ssize_t n = types.size();
+  if (types.ndim() != 1 || !has_shape(positions, {n, 3})) throw Error("give positions (N, 3) and types (N,)");
+  std::size_t n_species = 0;
+  while (n_species * (n_species + 1) / 2 < min_distance.size()) ++n_species;
+  if (n_species * (n_species + 1) / 2 != min_distance.size())
+    throw Error("give one min_distance for each pair of species");
+  check_types(types, n_species, "there are");
+  check_finite(positions, "positions hold");
+  RepulsiveCore core(min_distance, std::numeric_limits<double>::infinity());
+  PeriodicSystem system;
+  system.build(cell_of(cell), static_cast<std::size_t>(n), positions.data(), nullptr, types.data(), core.reach());
+  EnergyPrediction found = predict(core, system);
+  return py::make_tuple(array_of(found.energies), matrix_of(found.forces, 3),
+                        array_of(std::vector<double>(found.virial.begin(), found.virial.end())));
+}
+
 }    // namespace
 
 void bind_glassvae(py::module_ &module)
 {
+  module.def("repulsive_core", &repulsive_core, py::arg("min_distance"), py::arg("positions"), py::arg("cell"),
+             py::arg("types"),
+             "Energies (N,), forces (N, 3) and virial (6,) of pairs that are closer than `min_distance` of their "
+             "species, one for each pair of species a >= b; positions (N, 3) in a periodic cell (3, 3), rows.");
   using Model = NativeGlassVAE;
   py::class_<Model> model(module, "NativeGlassVAE", "A model file of kind glassvae in the native engine.");
   model.def(py::init<const std::string &>(), py::arg("path"))
       .def("predict", &Model::predict, py::arg("positions"), py::arg("cell"), py::arg("types"),
+           py::arg("in_double") = false,
            "Energies (N,), forces (N, 3), virial (6,) as xx, yy, zz, xy, xz, yz, and z, in a periodic cell (3, 3), "
-           "rows; releases the GIL.")
+           "rows, in the precision of the model or in double precision; releases the GIL.")
       .def("begin", &Model::begin, py::arg("positions"), py::arg("types"), py::arg("n_owned"),
            "Reads nodes (M, 3), owned ones first, then ghosts; returns the pooled features of the owned atoms, to be "
            "added up over all parts of the system.")

@@ -207,6 +207,7 @@ void bind_sampler(py::module_ &module)
              "a (a + 1) / 2 + b, were moved apart, and the number of these pairs; releases the GIL. With a range of "
              "number densities of the data, pairs that stay too close are an error.");
   module.attr("MAX_STRETCH") = MAX_STRETCH;
+  module.attr("ENERGY_NOT_MEASURED") = ENERGY_NOT_MEASURED;
   module.def("lattice", &sites, "cell"_a, "n"_a, "seed"_a, "species"_a = 0,
              "The sites (n, 3) of a species that a flow starts from, spread evenly over the cell.");
   module.def("flow_start", &start, "cell"_a, "types"_a, "spread"_a, "seed"_a,

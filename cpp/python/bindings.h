@@ -19,6 +19,9 @@ void bind_ogn_training(pybind11::module_ &module);
 /// The guard of an integrator, as fix ogn has it.
 void bind_guard(pybind11::module_ &module);
 
+/// The range of the training data: composition, density, temperature and closest pairs.
+void bind_validity(pybind11::module_ &module);
+
 /// Random numbers, their streams, and the rule for seeds.
 void bind_random(pybind11::module_ &module);
 

@@ -38,7 +38,12 @@ at::Tensor leaf(const at::Tensor &tensor)
 
 }    // namespace
 
-TorchGlassVAE::TorchGlassVAE(const EngineOptions &options) : program_(options, {"atoms", "head", "energies"})
+TorchGlassVAE::TorchGlassVAE(const EngineOptions &options) :
+    TorchGlassVAE(TorchProgram(options, {"atoms", "head", "energies"}))
+{
+}
+
+TorchGlassVAE::TorchGlassVAE(TorchProgram program) : EnergyEngine(program.metadata()), program_(std::move(program))
 {
   const Metadata &model = program_.metadata();
   // Others exchange features between neighbours, or know atoms by their number: neither exists for ghosts.
@@ -178,6 +183,7 @@ void TorchGlassVAE::finish(const double *pooled_gradient, const EnergyResult &re
     add_forces(chunk, to_host(by_edge[0]), result);
   });
   for (std::size_t i = 0; i < energies_.size(); ++i) result.energies[i] += energies_[i];
+  core_.add(configuration_, closest_, result);
 }
 
 // by_edge (E, 3): derivatives of the energy by the edge vectors

@@ -17,6 +17,7 @@ public:
   /// Loads and checks the model; throws Error if the file, its variant, its operators or the device are not usable.
   explicit TorchGlassVAE(const EngineOptions &options);
 
+  void use_double(bool yes) override { program_.use_double(yes); }
   void begin(const Configuration &configuration) override;
   const std::vector<double> &pooled_features() override;
   void set_pooled(const double *pooled_features) override;
@@ -26,6 +27,8 @@ public:
   std::size_t bytes() const override;
 
 private:
+  explicit TorchGlassVAE(TorchProgram program);
+
   // Some owned atoms and their neighbours: first, first + 1, ... are nodes 0 ... n - 1 of the graph, and each edge has
   // a node of its own for its neighbour.
   struct Chunk {

@@ -131,6 +131,14 @@ void TorchProgram::load(std::initializer_list<const char *> methods)
       throw Error("model file " + path_ + " has no method \"" + name + "\": export the model again");
 }
 
+void TorchProgram::use_double(bool yes)
+{
+  const at::ScalarType wanted = yes || metadata_.dtype == "float64" ? at::kDouble : at::kFloat;
+  if (wanted == dtype_) return;
+  module_.to(wanted);    // and back without loss, because doubles hold all floats
+  dtype_ = wanted;
+}
+
 std::vector<at::Tensor> TorchProgram::run(const char *name, std::vector<c10::IValue> arguments) const
 {
   try {

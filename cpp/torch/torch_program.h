@@ -25,6 +25,8 @@ public:
   const c10::Device &device() const { return device_; }
   at::ScalarType dtype() const { return dtype_; }
 
+  /// Whether to compute in double precision, whatever the precision of the model.
+  void use_double(bool yes);
   /// The tensor or the tensors that a method of the program returns; throws Error with one line.
   std::vector<at::Tensor> run(const char *name, std::vector<c10::IValue> arguments) const;
   /// Copies of an array on the device, in the model's dtype or as 64-bit integers (n).

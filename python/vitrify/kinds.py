@@ -46,12 +46,12 @@ PARTS = {
     "generate": "generate:structures",
     # Function (run, values of --response) that export calls before it writes the file.
     "adjust": "training.responses:adjust",
-    # Functions behind GlassCalc: (model, positions (N, 3), cell (3, 3), types (N,)) -> {property: value}; and metadata
-    # -> name of the predicted quantity, for warnings.
+    # Function (metadata, properties of GlassCalc) -> why they are impossible, or "".
+    "impossible": "calculator:impossible",
+    # Function behind GlassCalc: (model, positions (N, 3), cell (3, 3), types (N,)) -> {property: value}.
     "results": "calculator:results",
-    "quantity": "calculator:quantity",
 }
-_OPTIONAL = ("native", "evaluate", "explain", "generate", "adjust")
+_OPTIONAL = ("native", "evaluate", "explain", "generate", "adjust", "impossible")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class Kind:
     package: the Python package with the parts.
     purpose: purpose and hosts, as the end of the sentence "kind NAME ...".
     methods, inputs: names of the methods of the TorchScript program, and of the arguments of its `forward`.
-    optional: names of the optional parts that the kind has: native, evaluate, explain, generate, adjust.
+    optional: names of the optional parts that the kind has: native, evaluate, explain, generate, adjust,
+        impossible.
     exported: names of the entries in the info of a run that `own_metadata` takes as arguments.
     argument: the argument of GlassCalc that takes the model, "model" or "barriers", or None.
     properties: the names of its properties in GlassCalc, ASE's or our own.

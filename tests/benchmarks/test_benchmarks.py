@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.common import lmp
+from benchmarks.glassvae.random_start import main as random_start
 from benchmarks.ogn.cases import CASES, fast_verlet, head, start, verlet
 from benchmarks.ogn.matching import LIMITS, Observatory, check, checks, energy_error, largest
 from benchmarks.ogn.timing import BASE, MATCHED, NATIVE, copies, ratios
@@ -174,3 +175,15 @@ def test_tables_of_silica_give_the_forces_of_its_formulas(tmp_path: Path) -> Non
         lmp.run([*head(system, data), *drive, *dump], tmp_path / name)
         forces.append(np.loadtxt(tmp_path / name / "dump", skiprows=9)[:, 1:])
     assert np.abs(forces[0] - forces[1]).max() < 1e-3 * np.sqrt(np.mean(forces[0] ** 2))
+
+
+@pytest.mark.slow
+def test_random_starts_become_liquids(tmp_path: Path) -> None:
+    """Energy within 2% of the potential that the model was trained on, and no pair that has fallen together."""
+    options = ["--atoms", "256", "--time", "3", "--results", str(tmp_path)]
+    assert random_start(["Cu50Zr50.glassvae.pt", *options]) == 0
+    by_chance, found = json.loads((tmp_path / "random_start.json").read_text())["rows"]
+    assert abs(found["difference"]) < 0.02 * abs(found["energy"]) and abs(found["difference"]) < 0.03
+    assert found["rdf"] < by_chance["rdf"] + 0.02
+    assert found["closest"] > 1.7
+    assert "| 256 | glassvae |" in (tmp_path / "random_start.md").read_text()

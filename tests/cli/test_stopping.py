@@ -85,7 +85,7 @@ STUCK = """
 """
 
 
-@pytest.mark.parametrize("number", SAYS)
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_ends_compiled_code_too(number: signal.Signals, tmp_path: Path) -> None:
     """pthread_join of a thread that sleeps: it goes on after a signal."""
     script = textwrap.dedent(STUCK).replace("THREAD", "thread.ident")

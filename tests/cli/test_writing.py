@@ -8,7 +8,7 @@ import re
 import resource
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,15 @@ from vitrify.core.locks import claim_file, claim_folder
 from written.commands import COMMANDS, Command
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-QUICK = [
-    pytest.param(name, marks=[pytest.mark.slow] * ("ogn" in name and command.slow))
-    for name, command in COMMANDS.items()
-]
-EVERY = [pytest.param(name, marks=[pytest.mark.slow] * command.slow) for name, command in COMMANDS.items()]
+QUICK = ("generate", "train ogn", "export", "artn", "glass")
+CHEAP = (*QUICK, "evaluate symgnn", "explain", "trajectories", "quench", "structures")
+
+
+def every(quick: Collection[str]) -> list[Any]:
+    """All commands, those marked slow that are not among the quick ones."""
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name not in quick)) for name in COMMANDS]
+
+
 HIDDEN = re.compile(r"\.(lock|partial)\b")
 
 
@@ -73,7 +77,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", every(CHEAP))
 def test_an_output_that_cannot_be_is_one_line_before_any_work(name: str, inputs: Path, tmp_path: Path) -> None:
     command = COMMANDS[name]
     (tmp_path / "file").write_text("")
@@ -96,7 +100,7 @@ def test_an_output_that_cannot_be_is_one_line_before_any_work(name: str, inputs:
     assert left(tmp_path) == sorted(["file", wrong.name, link.name])
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", every(CHEAP))
 def test_a_folder_that_is_read_only(name: str, inputs: Path, tmp_path: Path) -> None:
     command, place = COMMANDS[name], tmp_path / "read only"
     with mounted(place, "size=1m,ro"):
@@ -104,7 +108,7 @@ def test_a_folder_that_is_read_only(name: str, inputs: Path, tmp_path: Path) -> 
         assert left(place) == []
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", every(CHEAP))
 def test_an_output_in_use_is_refused_and_not_touched(name: str, inputs: Path, tmp_path: Path) -> None:
     command, out = COMMANDS[name], tmp_path / COMMANDS[name].out
     claim = claim_folder if command.is_folder else claim_file
@@ -116,7 +120,7 @@ def test_an_output_in_use_is_refused_and_not_touched(name: str, inputs: Path, tm
     assert left(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", every(QUICK))
 def test_a_full_disk_leaves_nothing_and_the_next_run_goes_on(name: str, inputs: Path, tmp_path: Path) -> None:
     command = COMMANDS[name]
     words = command.arguments(inputs, tmp_path / command.out)
@@ -131,7 +135,7 @@ def test_a_full_disk_leaves_nothing_and_the_next_run_goes_on(name: str, inputs: 
     assert_whole(command, tmp_path)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", every(QUICK))
 def test_a_killed_command_is_run_again(name: str, inputs: Path, tmp_path: Path) -> None:
     """Killed as it puts its first result in place: lock and unfinished file stay, and the next run goes on."""
     command = COMMANDS[name]

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from child_processes import hear_interrupts
 from vitrify.core.errors import VitrifyError
 from vitrify.core.locks import claim_file, claim_folder
 
@@ -180,3 +181,40 @@ def test_folders_that_stay_empty_go(tmp_path: Path) -> None:
     with claim_file(tmp_path / "a/b/x.h5", "vitrify test"):
         (tmp_path / "a/b/x.h5").write_text("x")
     assert [path.name for path in tmp_path.rglob("*")] == ["a", "b", "x.h5"]
+
+
+SIGNALLED = """
+import os, sys, time
+import vitrify.cli.main
+from vitrify.core import locks
+
+def sign(*arguments):
+    os.kill(os.getpid(), int(sys.argv[1]))  # at the worst moment: the lock is there and nobody's yet
+    time.sleep(0.05)
+    real(*arguments)
+
+class Destroyed:
+    def __del__(self):
+        os.kill(os.getpid(), int(sys.argv[1]))  # what is raised here, Python drops
+
+def claim(how: str, out: str) -> None:
+    with locks.claim_file(out, "vitrify claim"):
+        if how == "destructor":
+            Destroyed()
+        time.sleep(20)
+        print("went on")
+
+real, locks._sign = locks._sign, sign if sys.argv[2] == "signing" else locks._sign
+vitrify.cli.main.app.command("claim")(claim)
+vitrify.cli.main.app(["claim", *sys.argv[2:]])
+"""
+
+
+@pytest.mark.parametrize("how", ["signing", "destructor"])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_a_signal_at_a_bad_moment_leaves_no_lock(how: str, number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SIGNALLED, str(int(number)), how, str(tmp_path / "a/out")]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=hear_interrupts)
+    assert (done.returncode, done.stdout) == (128 + number, "")
+    assert done.stderr.startswith("vitrify: stopped") and done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

@@ -233,7 +233,7 @@ BAD = [
     (["CuZr", "--melt-temperature", "0"], "melt-temperature is 0"),
     (["CuZr", "--timestep", "2"], "give picoseconds"),
     (["CuZr", "--density", "-1"], "density is -1"),
-    (["CuZr", "--seed", "0"], "seed is 0"),
+    (["CuZr", "--seed", "0"], "seed 0 is not allowed"),
     (["CuZr", "--count", "0"], "count is 0"),
     (["CuZr", "--ranks", "0"], "ranks is 0"),
     (["CuZr", "--out", "glass.xyz"], "ends with .data"),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import toy_glassvae
 from lj_glass import COMMANDS, lj_glass
 from vitrify.core.errors import VitrifyError
-from vitrify.datagen.barriers.region import Boxes, Glass, Region, minimise_glass
+from vitrify.datagen.barriers.region import Box, Boxes, Glass, Region, minimise_glass, potential_range
 from vitrify.lammps_library.commands import split_commands
+from vitrify.models import System
 
 
 def displaced(region: Region, size: float, seed: int = 1) -> np.ndarray:
@@ -119,3 +122,45 @@ def test_potentials_that_are_none() -> None:
     twice = replace(glass, positions=np.concatenate([glass.positions[:1], glass.positions[:-1]]))
     with pytest.raises(VitrifyError, match="no numbers"):
         Boxes(twice, np.inf, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("commands", "cutoff"),
+    [
+        (COMMANDS, 2.5),
+        (("pair_style zero 3.1", "pair_coeff * *"), 3.1),
+        (("pair_style hybrid/overlay lj/cut 1.7 zero 3.3", "pair_coeff * * lj/cut 1 1", "pair_coeff * * zero"), 3.3),
+        (("pair_style lj/cut 2.0", "pair_coeff * * 1 1", "comm_modify cutoff 2.1"), 2.0),
+    ],
+)
+def test_the_range_is_that_of_the_pair_style(commands: tuple[str, ...], cutoff: float) -> None:
+    glass = replace(lj_glass(60), commands=commands)
+    box = Box(glass, None)
+    assert potential_range(box, glass) == pytest.approx(cutoff)
+    box.close()
+
+
+def test_a_potential_without_a_range_is_refused() -> None:
+    with pytest.raises(VitrifyError, match=r"has no cutoff: give a pair_style with a range; .* pair_style zero RANGE"):
+        Boxes(replace(lj_glass(60), commands=("pair_style none",)), np.inf, 0.01)
+
+
+@pytest.mark.parametrize("style", ["glassvae", "hybrid/overlay glassvae zero 1.0"])
+def test_a_latent_model_has_a_range_and_sees_the_whole_cell(tmp_path: Path, style: str) -> None:
+    """Its energy depends on all atoms, so that no part of the cell stands for it."""
+    system = System(("A", "B"), (1.0, 1.0), "lj", 0.0)
+    toy_glassvae.write(tmp_path / "toy.pt", system=system)
+    sub = "glassvae " if "hybrid" in style else ""
+    commands = (f"pair_style {style}", f"pair_coeff * * {sub}{tmp_path}/toy.pt A B")
+    commands += ("pair_coeff * * zero",) if sub else ()
+    glass = lj_glass(1000)
+    # stretched to the lengths of the toy
+    large = replace(glass, positions=2.4 * glass.positions, cell=2.4 * glass.cell, commands=commands)
+    boxes = Boxes(large, 1.6, 1e9)
+    assert not boxes.cluster and boxes.shell >= 4.5
+    region = Region(boxes, 7)
+    step, v = 1e-4, displaced(region, 1.0)
+    u = np.zeros_like(v)
+    slope = (region(step * v)[0] - region(-step * v)[0]) / (2 * step)
+    assert slope == pytest.approx(-float(np.vdot(region(u)[1], v)), rel=1e-5)
+    boxes.close()

@@ -6,12 +6,15 @@ import warnings
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.io import read
 
+from lammps_runner import run_ok
 from toy_generators import PROPERTY, silica, silicon
 from vitrify.core.errors import VitrifyError
 from vitrify.data.structure_writer import StructureWriter, lammps_data
+from vitrify.data.structures import load_structures
 from vitrify.generation.generate import generate, generate_many
 
 
@@ -168,6 +171,36 @@ def test_data_file_ignores_a_stale_array_of_types(tmp_path):
     assert labels == ["1 Cl", "2 Na"]
     rows = [line.split() for line in lines[lines.index("Atoms # atomic") + 2 :]]
     assert [row[1] for row in rows] == ["2" if number == 11 else "1" for number in atoms.numbers]
+
+
+@pytest.mark.parametrize(
+    ("names", "masses"),
+    [
+        ({1: "A", 2: "B"}, {"A": 1.0, "B": 1.0}),
+        ({1: "big", 2: "small"}, {"big": 2.5, "small": 0.75}),
+        ({29: "Cu", 40: "Zr"}, {"Cu": 63.546, "Zr": 91.224}),
+    ],
+)
+def test_data_file_has_the_species_and_masses_of_the_model(names, masses, tmp_path):
+    """Reduced units, where atomic numbers stand for names; LAMMPS reads the file, and so does vitrify."""
+    first, second = names
+    atoms = Atoms([second, first, first], positions=[[1, 2, 3], [4, 5, 6], [7, 8, 8.5]], cell=[9, 9, 9], pbc=True)
+    with StructureWriter(tmp_path / "g.data", 1, (), names, masses) as writer:
+        writer.write(atoms)
+    (got,) = load_structures(tmp_path / "g.data", list(names.values()))
+    assert got.types.tolist() == [1, 0, 0]
+    # The types are sorted by name, and LAMMPS knows them by it.
+    groups = "".join(f"group g{n} type {name}\n" for n, name in names.items())
+    told = " ".join(f"$(mass(g{n}):%.8g)" for n in names)
+    done = run_ok(f'units lj\nread_data g.data\n{groups}print "masses {told}"', tmp_path)
+    assert f"masses {2 * masses[names[first]]:g} {masses[names[second]]:g}" in done.output
+
+
+def test_data_file_names_species_that_a_structure_lacks(tmp_path):
+    """So that types of several files are the same, and pair_coeff fits all of them."""
+    atoms = Atoms("Zr2", positions=[[1, 2, 3], [4, 5, 6]], cell=[9, 9, 9], pbc=True)
+    lines = lammps_data(atoms, {29: "Cu", 40: "Zr"}, {"Cu": 63.5, "Zr": 91.2}).splitlines()
+    assert "2 atom types" in lines and lines[lines.index("Atoms # atomic") + 2].startswith("1 2 ")
 
 
 def test_data_file_turns_an_oblique_cell(tmp_path):

@@ -16,6 +16,9 @@ from ase.calculators.lj import LennardJones
 from ase.io import read
 from typer.testing import CliRunner
 
+from glass_files import cube
+from lammps_inputs.create_glass import script as create_glass
+from lammps_runner import run_ok
 from toy_generators import silicon
 from toy_glassvae import write
 from vitrify.cli.main import app
@@ -158,3 +161,11 @@ def test_an_anneal_in_reduced_units_cools_a_solid() -> None:
     with pytest.warns(UserWarning, match="epsilon/atom"):
         found = anneal(atoms, model, (-99.0, -98.0), settings, seed=1)
     assert not found.info["energy_reached"]
+
+
+@pytest.mark.lmp
+@pytest.mark.parametrize(("wish", "count"), [("energy -3.9 -3.2", 1), ("", 0)])
+def test_create_glass_does_not_measure_energies_either(wish: str, count: int, latent: Path, tmp_path: Path) -> None:
+    command = f"{latent} number 24 elements Cu Au steps 1 {wish}"
+    output = run_ok(create_glass(command, cube(24, 0.075)), tmp_path).output
+    assert output.count("WARNING: create_glass: the energy that was asked for is drawn with the latent vector") == count

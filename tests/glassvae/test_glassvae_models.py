@@ -236,7 +236,7 @@ def test_the_file_answers_as_the_eager_model(dtype, tmp_path):
     atoms, model = toy_glassvae.glass(2), toy_glassvae.make(getattr(torch, dtype))
     graph = build_structure_graph(atoms.positions, atoms.cell[:], types_of(atoms), model.cutoff, opened.dtype)
     want, got = (
-        energy_prediction(model, atoms.cell[:], graph),
+        energy_prediction(toy_glassvae.WithCore(model), atoms.cell[:], graph),
         opened.predict(atoms.positions, atoms.cell[:], types_of(atoms)),
     )
     scale = np.sqrt(np.mean(want.forces**2))

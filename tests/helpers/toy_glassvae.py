@@ -79,13 +79,13 @@ def make_joint(dtype: torch.dtype = torch.float64) -> EquivariantGlassVAE:
 
 def write(
     path: Path, dtype: str = "float64", model: EquivariantGlassVAE | None = None, system: System = SYSTEM,
-    **options: Any,
+    validity: Validity = VALIDITY, **options: Any,
 ) -> TorchGlassVAE:  # fmt: skip
     """The file of a model, by default of `make(system=system, **options)`."""
-    pairs = dict(zip(system.species, VALIDITY.composition.values(), strict=True))
+    pairs = dict(zip(system.species, validity.composition.values(), strict=True))
     opened = export_model(
         model or make(getattr(torch, dtype), system=system, **options), path, kind="glassvae", variant="equivariant",
-        species=system.species, units=system.units, validity=VALIDITY.model_copy(update={"composition": pairs}),
+        species=system.species, units=system.units, validity=validity.model_copy(update={"composition": pairs}),
         dtype=dtype, masses=system.masses, latent_energy="inherent_energy",
     )  # fmt: skip
     assert isinstance(opened, TorchGlassVAE)
@@ -120,6 +120,24 @@ def write_frames(path: Path, groups: int = 4, frames: int = 4, forces: bool = Tr
             found.append(atoms)
     write_atoms(path, found, format="extxyz")
     return path
+
+
+class WithCore(torch.nn.Module):
+    """An eager model with the repulsion that engines add to pairs closer than any in the training data."""
+
+    def __init__(self, model: Any, min_distance: tuple[float, ...] = VALIDITY.min_distance or ()) -> None:
+        super().__init__()
+        self.model, self.min_distance = model, min_distance
+        self.cutoff = getattr(model, "cutoff", None)
+
+    def forward(self, types: Any, edge_index: Any, edge_vectors: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """The energies of the atoms and the latent vector."""
+        energies, latent = self.model(types, edge_index, edge_vectors)
+        low, high = types[edge_index].sort(0).values
+        outer = torch.tensor(self.min_distance, dtype=torch.float64)[high * (high + 1) // 2 + low]
+        depth = torch.relu(1.0 - edge_vectors.double().norm(dim=1) / outer.clamp_min(1e-6))
+        core = torch.zeros(len(types), dtype=torch.float64).index_add(0, edge_index[0], 2500.0 * depth**3)
+        return energies + core.to(energies.dtype), latent
 
 
 def types_of(atoms: Atoms) -> np.ndarray:

@@ -25,7 +25,7 @@ VALIDITY = {
     "metal": Validity(
         number_density=(0.055, 0.065),
         composition={"Cu": (0.2, 0.8), "Zr": (0.2, 0.8)},
-        min_distance=(2.0, 2.2, 2.4),
+        min_distance=(1.3, 1.4, 1.5),
     ),
 }
 PROPERTY = {"lj": {"name": "propensity", "unit": ""}, "metal": {"name": "barrier", "unit": "eV"}}

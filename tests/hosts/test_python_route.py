@@ -65,7 +65,7 @@ DUMP = """\
 dump 1 all custom {every} out.dump id {columns}
 dump_modify 1 sort id format float %.15g"""
 OGN = {"cuzr": "cuzr.ogn.pt Cu Zr", "kalj": "kalj.ogn.pt A B"}
-BARRIERS = "Cu64Zr36.symgnn.pt Cu Zr"
+BARRIERS = "Cu64Zr36.symgnn.pt Cu Zr force yes"  # a glass of another potential
 PYTHON_BARRIERS = f'''\
 fix eb all property/atom d_barrier d_barrier_std d_barrier_outside
 python barriers input 1 SELF format p here """

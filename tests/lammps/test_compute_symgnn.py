@@ -346,7 +346,7 @@ def test_the_edge_of_the_training_data_is_no_warning(tmp_path: Path) -> None:
     c = set_up(tmp_path)
     share, density = float(np.mean(c.types == 0)), len(c.positions) / float(np.linalg.det(c.cell))
     composition = {"Cu": (share, share), "Zr": (1 - share, 1 - share)}
-    for shift, expected in ((0.009, 0), (0.0105, 1)):
+    for shift, expected in ((5e-6, 0), (2e-5, 1)):
         edge = density * (1 + shift)
         write_toy(tmp_path / "toy.pt", validity=Validity(number_density=(edge, edge), composition=composition))
         assert len(warnings(run_ok(script(), tmp_path))) == expected

@@ -111,7 +111,7 @@ def test_close_atoms_and_copies_are_pointed_out(model: Path, tmp_path: Path) -> 
     report = EVALUATION.run(model, [tmp_path / f"{n}.npz" for n in "abc"], tmp_path / "out", progress=False)
     glasses = json.loads((tmp_path / "out/metrics.json").read_text())["glasses"]
     assert [g["same_as"] for g in glasses] == [["b"], ["a"], []]
-    assert any("Zr-Zr pairs at 1.2, the training data have none below 1.4" in why for why in glasses[1]["outside"])
+    assert any("the closest Zr-Zr distance is 1.2, below 1.4" in why for why in glasses[1]["outside"])
     page = ReportText(report.read_text()).text
     assert "Near copies" in page and "a = b." in page
 

@@ -2,10 +2,13 @@
 
 #include "lammps/generation/create_glass.h"
 
+#include "generation/gates.h"
+
 #include "base/error.h"
 #include "base/suggestion.h"
 #include "engines/engine.h"
 #include "lammps/host/engine_loader.h"
+#include "rules/elements.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -74,6 +77,9 @@ void CreateGlass::generate()
   const double start = platform::walltime();
   const vitrify::Glass glass = generator.generate(request);
   for (const auto &warning : generator.warnings(request)) error->warning(FLERR, "create_glass: " + warning);
+  if (!energies.empty())
+    error->warning(FLERR, fmt::format("create_glass: {}; `vitrify generate --anneal` cools until it is reached",
+                                      vitrify::ENERGY_NOT_MEASURED));
   report(model, request, glass, request_words, platform::walltime() - start);
 
   positions = glass.structure.positions;
@@ -108,8 +114,7 @@ std::vector<int> CreateGlass::types_of_species(const vitrify::Metadata &model) c
     if (elements[i] == "NULL") continue;
     const int species = model.species_index(elements[i]);
     if (species < 0)
-      throw vitrify::Error(fmt::format("element {} of type {} is not in the model{}, which has {}", elements[i], i + 1,
-                                       vitrify::did_you_mean(elements[i], model.species), known));
+      throw vitrify::Error(vitrify::unknown_element(elements[i], fmt::format(" of type {}", i + 1), model.species));
     if (found[species])
       throw vitrify::Error(
           fmt::format("types {} and {} are both {}: use NULL for one of them", found[species], i + 1, elements[i]));

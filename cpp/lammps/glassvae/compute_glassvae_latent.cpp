@@ -18,15 +18,19 @@ using namespace LAMMPS_NS;
 /* ---------------------------------------------------------------------- */
 
 ComputeGlassVAELatent::ComputeGlassVAELatent(LAMMPS *lmp, int narg, char **arg) :
-    Compute(lmp, narg, arg), host(lmp, "compute glassvae/latent", "glassvae"), driver(lmp, host)
+    Compute(lmp, narg, arg), host(lmp, "compute glassvae/latent", "glassvae"), noutside_with_pair(0)
 {
   if (strcmp(arg[1], "all") != 0)
     error->all(FLERR, fmt::format("compute glassvae/latent: group {} is not supported, because z belongs to the whole "
                                   "structure: use group all",
                                   arg[1]));
-  host.read_arguments(3, narg, arg, {}, true, [](int, int, char **) { return 0; });
+  host.read_arguments(3, narg, arg, {ModelHost::FORCE}, true,
+                      [this](int iarg, int n, char **words) { return host.read_force(iarg, n, words); });
   host.check_system();
+  driver.reset(new EnergyDriver(lmp, host));
 
+  scalar_flag = 1;
+  extscalar = 0;
   vector_flag = 1;
   extvector = 0;
   size_vector = host.model.latent;
@@ -41,7 +45,10 @@ ComputeGlassVAELatent::ComputeGlassVAELatent(LAMMPS *lmp, int narg, char **arg) 
 /* ---------------------------------------------------------------------- */
 
 void ComputeGlassVAELatent::init()
-{ host.request_ghosts(); }
+{
+  host.request_ghosts();
+  driver->begin_run();
+}
 
 /* ----------------------------------------------------------------------
    a pair style with the same model has found z already, unless the box has changed since
@@ -55,11 +62,21 @@ void ComputeGlassVAELatent::compute_vector()
   const auto *pair = dynamic_cast<PairGlassVAE *>(force->pair_match("glassvae", 1));
   const std::vector<double> *known = pair && !domain->box_change ? pair->latent(host) : nullptr;
   if (domain->box_change && update->whichflag != 0) comm->forward_comm();
-  const std::vector<double> &found = known ? *known : driver.latent();
+  const std::vector<double> &found = known ? *known : driver->latent();
+  if (known && pair->was_outside()) noutside_with_pair++;
   std::copy(found.begin(), found.end(), z.begin());
 }
 
 /* ---------------------------------------------------------------------- */
 
+double ComputeGlassVAELatent::compute_scalar()
+{
+  invoked_scalar = update->ntimestep;
+  scalar = static_cast<double>(noutside_with_pair + driver->watch.outside());
+  return scalar;
+}
+
+/* ---------------------------------------------------------------------- */
+
 double ComputeGlassVAELatent::memory_usage()
-{ return static_cast<double>(driver.bytes() + sizeof(double) * z.capacity()); }
+{ return static_cast<double>(driver->bytes() + sizeof(double) * z.capacity()); }

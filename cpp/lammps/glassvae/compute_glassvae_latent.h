@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* ----------------------------------------------------------------------
-   compute ID all glassvae/latent MODEL El1 El2 ... [engine native|torch] [device cpu|cuda|cuda:n] [check yes|no]
+   compute ID all glassvae/latent MODEL El1 El2 ... [engine native|torch] [device cpu|cuda|cuda:n] [force yes|no]
+                                                    [check yes|no]
 
-   global vector: z, the latent vector of the structure; intensive
+   vector: z, the latent vector of the structure; intensive
+   scalar: number of evaluations so far whose structure was outside of the training data
    atoms of a type that is mapped to NULL are invisible to the model
 ------------------------------------------------------------------------- */
 
@@ -14,6 +16,7 @@
 #include "lammps/glassvae/energy_driver.h"
 #include "lammps/host/model_host.h"
 
+#include <memory>
 #include <vector>
 
 namespace LAMMPS_NS {
@@ -24,11 +27,13 @@ public:
 
   void init() override;
   void compute_vector() override;
+  double compute_scalar() override;
   double memory_usage() override;
 
 private:
   ModelHost host;
-  EnergyDriver driver;
+  std::unique_ptr<EnergyDriver> driver;    // since the model is known
+  bigint noutside_with_pair;               // evaluations that a pair style has made
   std::vector<double> z;
 };
 

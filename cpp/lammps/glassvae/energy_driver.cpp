@@ -10,6 +10,7 @@
 #include "update.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace LAMMPS_NS;
 
@@ -21,6 +22,7 @@ void EnergyDriver::encode()
   const vitrify::Configuration configuration = atoms.find();
   check_numbers(atoms.positions.data(), atoms.nowned, 3, "the position");
   attempt([&] {
+    engine.use_double(update->whichflag == 2);    // 2: a minimizer, which compares energies
     engine.begin(configuration);
     mine = engine.pooled_features();
   });
@@ -35,8 +37,7 @@ void EnergyDriver::encode()
   const std::vector<double> counts = atoms.count();
   mine.insert(mine.end(), counts.begin(), counts.end());
   sum_over_ranks();
-  if (!warned_range)
-    warned_range = atoms.warn_if_outside({sums.begin() + npooled, sums.begin() + npooled + counts.size()});
+  counts_of_all.assign(sums.begin() + npooled, sums.begin() + npooled + counts.size());
   attempt([&] { engine.set_pooled(sums.data()); });
 }
 
@@ -45,8 +46,16 @@ void EnergyDriver::encode()
 const std::vector<double> &EnergyDriver::latent()
 {
   encode();
-  stop_if_failed();
+  check_results();
   return host.energy_engine->latent();
+}
+
+/* ---------------------------------------------------------------------- */
+
+void EnergyDriver::begin_run()
+{
+  trouble.clear();
+  watch.begin_run();
 }
 
 /* ---------------------------------------------------------------------- */
@@ -60,7 +69,10 @@ bool EnergyDriver::add_forces(const vitrify::EnergyResult &result)
   attempt([&] { engine.finish(sums.data(), result); });
   check_numbers(result.energies, atoms.nowned, 1, "the model's energy");
   check_numbers(result.forces, static_cast<int>(atoms.species.size()), 3, "the model's force");
-  if (looks_at_distances()) check_results();
+  if (looks_at_distances())
+    check_results();
+  else
+    compare_with_training({});
   return trouble.empty();
 }
 
@@ -91,6 +103,7 @@ void EnergyDriver::sum_over_ranks()
 {
   mine.push_back(trouble.empty() ? 0.0 : 1.0);
   sums.resize(mine.size());
+  ncollective += 1.0;
   MPI_Allreduce(mine.data(), sums.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_SUM, world);
   if (sums.back() > 0.0) stop_if_failed();
 }
@@ -101,6 +114,7 @@ void EnergyDriver::sum_over_ranks()
 
 void EnergyDriver::stop_if_failed()
 {
+  ncollective += 1.0;
   std::string message;
   if (!trouble.empty()) message = fmt::format("the prediction of step {} failed: {}", failed_step, trouble);
   trouble.clear();
@@ -142,45 +156,34 @@ bool EnergyDriver::looks_at_distances() const
 }
 
 /* ----------------------------------------------------------------------
-   stop if a rank has failed, and warn of pairs that are closer than any in the training data
+   stop if a rank has failed, and compare the closest pairs of all ranks with the training data
 ------------------------------------------------------------------------- */
 
 void EnergyDriver::check_results()
 {
-  const std::size_t npairs = warned_close ? 0 : host.model.validity.min_distance.size();
   mine = host.energy_engine->closest();
-  mine.resize(npairs);
+  const std::size_t nspecies = host.model.species.size();
+  mine.resize(nspecies * (nspecies + 1) / 2, std::numeric_limits<double>::infinity());
   mine.push_back(trouble.empty() ? 1.0 : 0.0);
   std::vector<double> smallest(mine.size());
+  ncollective += 1.0;
   MPI_Allreduce(mine.data(), smallest.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_MIN, world);
   if (smallest.back() == 0.0) stop_if_failed();
-
-  const std::string pairs = npairs > 0 ? close_pairs(smallest) : "";
-  if (pairs.empty()) return;
-  warned_close = true;
-  if (comm->me == 0)
-    error->warning(FLERR, fmt::format("{}: at step {} atoms are closer than any in the training data, and their forces "
-                                      "are an extrapolation: {}",
-                                      host.style, update->ntimestep, pairs));
+  smallest.pop_back();
+  compare_with_training(smallest);
 }
 
 /* ----------------------------------------------------------------------
-   in words, the pairs of species whose smallest distance is below the limit of the model
+   closest pairs of all ranks, or none if they are not known
 ------------------------------------------------------------------------- */
 
-std::string EnergyDriver::close_pairs(const std::vector<double> &smallest) const
+void EnergyDriver::compare_with_training(const std::vector<double> &closest)
 {
-  const std::vector<double> &limits = host.model.validity.min_distance;
-  const std::vector<std::string> &species = host.model.species;
-  std::string words;
-  for (int a = 0; a < static_cast<int>(species.size()); a++)
-    for (int b = 0; b <= a; b++) {
-      const std::size_t pair = vitrify::pair_of_species(a, b);
-      if (smallest[pair] < limits[pair])
-        words += fmt::format("{}{}-{} {:.4g}, in the training data at least {:.4g}", words.empty() ? "" : "; ",
-                             species[b], species[a], smallest[pair], limits[pair]);
-    }
-  return words;
+  vitrify::Observed structure = watch.structure(counts_of_all);
+  structure.closest = closest;
+  watch.refuse(structure);
+  watch.count(structure);
+  if (update->whichflag != 0 && update->ntimestep == update->laststep) watch.end_run("steps");
 }
 
 /* ---------------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 #include "engines/energy_engine.h"
 #include "lammps/host/model_host.h"
 #include "lammps/host/model_nodes.h"
+#include "lammps/host/model_watch.h"
 
 #include <cstddef>
 #include <string>
@@ -27,11 +28,13 @@ namespace LAMMPS_NS {
 class EnergyDriver : protected Pointers {
 public:
   EnergyDriver(LAMMPS *lmp, ModelHost &host) :
-      Pointers(lmp), atoms(lmp, host), host(host), npooled(0), warned_range(false), warned_close(false), failed_step(0)
+      Pointers(lmp), atoms(lmp, host), watch(lmp, host, host.forced, "force yes"), ncollective(0.0), host(host),
+      npooled(0), failed_step(0)
   {
   }
 
   ModelNodes atoms;
+  ModelWatch watch;
 
   // compute z of the current atoms; all ranks must call this and the next two methods, also ranks without atoms
 
@@ -46,28 +49,35 @@ public:
 
   bool add_forces(const vitrify::EnergyResult &result);
 
+  // this rank cannot compute this step, and all will stop together
+
+  void fail(const std::string &message);
+
   // before a run: what failed in an earlier one, which ended before it was reported, counts no longer
 
-  void forget_failure() { trouble.clear(); }
+  void begin_run();
+
+  // number of sums and other collective calls so far
+
+  double ncollective;
 
   std::size_t bytes() const;
 
 private:
   ModelHost &host;
-  std::size_t npooled;    // number of pooled features, 0 before the first prediction
-  bool warned_range, warned_close;
-  std::vector<double> mine, sums;    // what this rank adds to a sum, and the sum over all ranks
-  std::string trouble;               // what went wrong on this rank, in the prediction of this step
+  std::size_t npooled;                  // number of pooled features, 0 before the first prediction
+  std::vector<double> counts_of_all;    // atoms of each species on all ranks, at the last prediction
+  std::vector<double> mine, sums;       // what this rank adds to a sum, and the sum over all ranks
+  std::string trouble;                  // what went wrong on this rank, in the prediction of this step
   bigint failed_step;
 
   template <typename Action> void attempt(Action &&);
-  void fail(const std::string &);
   void sum_over_ranks();
   void stop_if_failed();
   void check_numbers(const double *, int, int, const std::string &);
   bool looks_at_distances() const;
   void check_results();
-  std::string close_pairs(const std::vector<double> &) const;
+  void compare_with_training(const std::vector<double> &);
 };
 
 }    // namespace LAMMPS_NS

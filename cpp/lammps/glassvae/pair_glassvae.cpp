@@ -6,18 +6,20 @@
 #include "comm.h"
 #include "error.h"
 #include "force.h"
+#include "group.h"
 #include "memory.h"
 #include "neighbor.h"
 #include "update.h"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 using namespace LAMMPS_NS;
 
 /* ---------------------------------------------------------------------- */
 
-PairGlassVAE::PairGlassVAE(LAMMPS *lmp) : Pair(lmp), latent_step(-1)
+PairGlassVAE::PairGlassVAE(LAMMPS *lmp) : Pair(lmp), latent_step(-1), checked_pairs(false)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -26,12 +28,17 @@ PairGlassVAE::PairGlassVAE(LAMMPS *lmp) : Pair(lmp), latent_step(-1)
   manybody_flag = 1;
   no_virial_fdotr_compute = 1;
   centroidstressflag = CENTROID_NOTAVAIL;
+  nextra = 1;
+  pvector = new double[nextra];
+  pvector[0] = 0.0;
+  comm_forward = 1;
 }
 
 /* ---------------------------------------------------------------------- */
 
 PairGlassVAE::~PairGlassVAE()
 {
+  delete[] pvector;
   if (!allocated) return;
   memory->destroy(setflag);
   memory->destroy(cutsq);
@@ -55,7 +62,29 @@ void PairGlassVAE::allocate()
   const int n = atom->ntypes + 1;
   memory->create(setflag, n, n, "pair:setflag");
   memory->create(cutsq, n, n, "pair:cutsq");
+  std::fill_n(cutsq[0], n * n, 0.0);
   allocated = 1;
+}
+
+/* ----------------------------------------------------------------------
+   no pair has coefficients, so that LAMMPS refuses to run
+------------------------------------------------------------------------- */
+
+void PairGlassVAE::forget_model()
+{
+  const int n = atom->ntypes + 1;
+  std::fill_n(setflag[0], n * n, 0);
+  driver.reset();
+  host.reset();
+  latent_step = -1;
+}
+
+/* ---------------------------------------------------------------------- */
+
+void PairGlassVAE::fail_without_model()
+{
+  error->all(FLERR, "pair_style glassvae: All pair coeffs are not set: there is no model, or the last pair_coeff "
+                    "failed: use pair_coeff * * MODEL El1 El2 ...");
 }
 
 /* ----------------------------------------------------------------------
@@ -67,10 +96,13 @@ void PairGlassVAE::coeff(int narg, char **arg)
   if (narg < 3) utils::missing_cmd_args(FLERR, "pair_coeff for pair_style glassvae", error);
   if (!allocated) allocate();
 
-  driver.reset();
-  host.reset(new ModelHost(lmp, "pair_style glassvae", "glassvae"));
-  host->read_arguments(2, narg, arg, {}, true, [](int, int, char **) { return 0; });
-  host->check_system();
+  forget_model();    // if the new one fails, and somebody catches that, neither is left
+
+  std::unique_ptr<ModelHost> opened(new ModelHost(lmp, "pair_style glassvae", "glassvae"));
+  opened->read_arguments(2, narg, arg, {ModelHost::FORCE}, true,
+                         [&opened](int iarg, int n, char **words) { return opened->read_force(iarg, n, words); });
+  opened->check_system();
+  host = std::move(opened);
   driver.reset(new EnergyDriver(lmp, *host));
   for (int i = 1; i <= atom->ntypes; i++)
     for (int j = i; j <= atom->ntypes; j++)
@@ -87,26 +119,108 @@ void PairGlassVAE::coeff(int narg, char **arg)
 
 void PairGlassVAE::init_style()
 {
+  if (!host) fail_without_model();
   if (!force->newton_pair)
     error->all(FLERR, "pair_style glassvae: forces on ghosts belong to their owners: use newton on");
-  if (neighbor->nex_type || neighbor->nex_group || neighbor->nex_mol)
-    error->all(FLERR, "pair_style glassvae: the model cannot leave out pairs: use neigh_modify exclude none");
+  hidden_groups();
   host->check_neighbors();
   if (!atom->rmass_flag) host->check_masses();
   latent_step = -1;
-  if (driver) driver->forget_failure();
+  driver->begin_run();
+  given.assign((atom->ntypes + 1) * (atom->ntypes + 1), false);
+  checked_pairs = false;
+}
+
+/* ----------------------------------------------------------------------
+   hybrid asks for the pairs that are this style's, and for no other ones
+------------------------------------------------------------------------- */
+
+double PairGlassVAE::init_one(int i, int j)
+{
+  given[i * (atom->ntypes + 1) + j] = true;
+  return host->model.cutoff;
 }
 
 /* ---------------------------------------------------------------------- */
 
-double PairGlassVAE::init_one(int, int)
-{ return host->model.cutoff; }
+void *PairGlassVAE::extract(const char *name, int &dim)
+{
+  dim = 0;
+  if (host && (strcmp(name, "cut") == 0 || strcmp(name, "cut_global") == 0)) return &host->model.cutoff;
+  if (driver && strcmp(name, "collective_calls") == 0) return &driver->ncollective;
+  return nullptr;
+}
+
+/* ----------------------------------------------------------------------
+   the model finds pairs by itself, so that what LAMMPS leaves out of its lists must be known to it or be refused;
+   neigh_modify, fixes and bonds may change that at any time
+------------------------------------------------------------------------- */
+
+void PairGlassVAE::check_pairs()
+{
+  driver->atoms.hidden = hidden_groups();
+  if (driver->atoms.hidden) comm->forward_comm(this);    // groups may have changed since ghosts were chosen
+  if (atom->molecular != Atom::ATOMIC && (neighbor->ago == 0 || !checked_pairs)) check_bonds();
+  if (checked_pairs) return;
+  checked_pairs = true;
+  if (utils::strmatch(force->pair_style, "^hybrid/molecular"))
+    error->all(FLERR, "pair_style glassvae: the model sees all pairs, within and between molecules: use pair_style "
+                      "hybrid/overlay");
+  for (int i = 1; i <= atom->ntypes; i++)
+    for (int j = i; j <= atom->ntypes; j++)
+      if (setflag[i][j] && !given[i * (atom->ntypes + 1) + j])
+        error->all(FLERR,
+                   fmt::format("pair_style glassvae: pair_coeff gives types {} and {} to another style, but the model "
+                               "sees all pairs of its types: use hybrid/overlay, or map one of the types to NULL",
+                               i, j));
+}
+
+/* ----------------------------------------------------------------------
+   bits of the groups that neigh_modify exclude keeps from all atoms, which are as good as not there
+------------------------------------------------------------------------- */
+
+int PairGlassVAE::hidden_groups()
+{
+  int bits = 0;
+  bool known = neighbor->nex_type == 0 && neighbor->nex_mol == 0;
+  for (int k = 0; k < neighbor->nex_group; k++) {
+    const int one = neighbor->ex1_group[k], other = neighbor->ex2_group[k];
+    if (one != 0 && other != 0) known = false;    // group 0 is all
+    bits |= group->bitmask[one == 0 ? other : one];
+  }
+  if (!known)
+    error->all(FLERR,
+               "pair_style glassvae: the model cannot leave out pairs: use neigh_modify exclude none, or exclude "
+               "group ID all, which takes the atoms of a group out");
+  return bits;
+}
+
+/* ----------------------------------------------------------------------
+   special_bonds leaves out or weakens pairs of bonded atoms
+------------------------------------------------------------------------- */
+
+void PairGlassVAE::check_bonds()
+{
+  static const char *WHAT = "the model sees pairs of bonded atoms like any other: use special_bonds lj 1 1 1, "
+                            "or delete the bonds";
+  bool whole = true;
+  for (int k = 1; k <= 3; k++) whole = whole && force->special_lj[k] == 1.0;
+  if (whole) return;
+  if (atom->molecular == Atom::TEMPLATE) error->all(FLERR, fmt::format("pair_style glassvae: {}", WHAT));
+  for (int i = 0; i < atom->nlocal; i++)
+    if (atom->nspecial[i][2] > 0 && host->species_of_type[atom->type[i]] >= 0) {
+      driver->fail(fmt::format("atom {} has bonds: {}", atom->tag[i], WHAT));
+      return;
+    }
+}
 
 /* ---------------------------------------------------------------------- */
 
 void PairGlassVAE::compute(int eflag, int vflag)
 {
+  if (!host) fail_without_model();
   ev_init(eflag, vflag);
+  check_pairs();
   driver->encode();
 
   const std::size_t nnodes = driver->atoms.species.size();
@@ -123,6 +237,7 @@ void PairGlassVAE::compute(int eflag, int vflag)
   else
     std::fill_n(virial, 6, 0.0);    // until all ranks stop, nobody may read values that are not numbers
   latent_step = update->ntimestep;
+  pvector[0] = comm->me == 0 ? static_cast<double>(driver->watch.outside()) : 0.0;    // compute pair adds up the ranks
 }
 
 /* ----------------------------------------------------------------------
@@ -143,13 +258,28 @@ void PairGlassVAE::store()
   }
 }
 
+/* ----------------------------------------------------------------------
+   groups of ghosts
+------------------------------------------------------------------------- */
+
+int PairGlassVAE::pack_forward_comm(int n, int *list, double *buffer, int, int *)
+{
+  for (int i = 0; i < n; i++) buffer[i] = ubuf(atom->mask[list[i]]).d;
+  return n;
+}
+
+void PairGlassVAE::unpack_forward_comm(int n, int first, double *buffer)
+{
+  for (int i = 0; i < n; i++) atom->mask[first + i] = static_cast<int>(ubuf(buffer[i]).i);
+}
+
 /* ---------------------------------------------------------------------- */
 
 const std::vector<double> *PairGlassVAE::latent(const ModelHost &other) const
 {
   const bool same = host && host->path == other.path && host->engine_name == other.engine_name &&
                     host->species_of_type == other.species_of_type;
-  return same && latent_step == update->ntimestep ? &host->energy_engine->latent() : nullptr;
+  return same && !driver->atoms.hidden && latent_step == update->ntimestep ? &host->energy_engine->latent() : nullptr;
 }
 
 /* ---------------------------------------------------------------------- */

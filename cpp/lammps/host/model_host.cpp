@@ -7,6 +7,7 @@
 #include "engines/reference_error.h"
 #include "lammps/host/engine_loader.h"
 #include "neighbours/images.h"
+#include "rules/elements.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -18,11 +19,9 @@
 #include "update.h"
 
 #include <algorithm>
-#include <cmath>
 
 using namespace LAMMPS_NS;
 
-static constexpr double MASS_TOLERANCE = 1.0e-3;
 static const std::vector<std::string> SHARED_KEYWORDS = {"engine", "device", "check"};
 
 using vitrify::joined;
@@ -33,7 +32,7 @@ static bool contains(const std::vector<std::string> &words, const std::string &w
 /* ---------------------------------------------------------------------- */
 
 ModelHost::ModelHost(LAMMPS *lmp, const std::string &_style, const std::string &_kind) :
-    Pointers(lmp), style(_style), kind(_kind), device("cpu"), check_flag(false), next(0), ifirst(0)
+    Pointers(lmp), style(_style), forced(false), kind(_kind), device("cpu"), check_flag(false), next(0), ifirst(0)
 {
 }
 
@@ -59,6 +58,9 @@ void ModelHost::begin_arguments(int iarg, int narg, char **arg, const std::vecto
   while (next < narg && !is_keyword(arg[next]) && static_cast<int>(elements.size()) < atom->ntypes)
     elements.emplace_back(arg[next++]);
   ifirst = next;
+  words_before = style.substr(0, style.find('_')) == "pair" ? "pair_coeff" : style.substr(0, style.find(' '));
+  for (int i = 0; i <= iarg; i++) words_before += std::string(" ") + arg[i];
+  for (int i = next; i < narg; i++) words_after += std::string(" ") + arg[i];
 }
 
 /* ---------------------------------------------------------------------- */
@@ -95,6 +97,25 @@ int ModelHost::read_shared(int narg, char **arg)
     check_flag = utils::logical(FLERR, value, false, lmp) == 1;
   }
   return 2;
+}
+
+/* ---------------------------------------------------------------------- */
+
+int ModelHost::read_force(int iarg, int narg, char **arg)
+{
+  if (iarg + 2 > narg) utils::missing_cmd_args(FLERR, style + " force", error);
+  forced = utils::logical(FLERR, arg[iarg + 1], false, lmp) == 1;
+  return 2;
+}
+
+/* ---------------------------------------------------------------------- */
+
+std::string ModelHost::line_with_species(const std::vector<int> &species) const
+{
+  std::string line = words_before;
+  for (int type = 1; type <= atom->ntypes; type++)
+    line += " " + (species_of_type[type] < 0 ? elements[type - 1] : model.species[species[species_of_type[type]]]);
+  return line + words_after;
 }
 
 /* ----------------------------------------------------------------------
@@ -176,24 +197,14 @@ std::string ModelHost::check_reference()
 
 void ModelHost::map_elements(bool allow_null)
 {
-  const std::string species = joined(model.species);
-  if (static_cast<int>(elements.size()) < atom->ntypes)
-    error->all(FLERR,
-               fmt::format("{}: too few elements: got {} for {} atom types; give one for each type, the model has {}",
-                           style, elements.size(), atom->ntypes, species));
-  species_of_type.assign(atom->ntypes + 1, -1);
-  bool any = false;
-  for (int type = 1; type <= atom->ntypes; type++) {
-    const auto &element = elements[type - 1];
-    species_of_type[type] = model.species_index(element);
-    any = any || species_of_type[type] >= 0;
-    if (species_of_type[type] < 0 && !(allow_null && element == "NULL"))
-      error->all(FLERR, fmt::format("{}: element {} of type {} is not in the model, which has {}", style, element, type,
-                                    species));
-    mapping += fmt::format("{}{} -> {}", mapping.empty() ? "" : ", ", type, element);
-  }
-  if (!any)
-    error->all(FLERR, fmt::format("{}: no atom type is mapped to an element: the model has {}", style, species));
+  std::string message;
+  std::vector<int> found;
+  attempt(message, [&] { found = vitrify::species_of_types(elements, atom->ntypes, model.species, allow_null); });
+  if (!message.empty()) error->all(FLERR, style + ": " + message);
+  species_of_type.assign(1, -1);
+  species_of_type.insert(species_of_type.end(), found.begin(), found.end());
+  for (int type = 1; type <= atom->ntypes; type++)
+    mapping += fmt::format("{}{} -> {}", mapping.empty() ? "" : ", ", type, elements[type - 1]);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -249,13 +260,16 @@ void ModelHost::request_ghosts()
 
 void ModelHost::check_masses()
 {
-  for (int type = 1; type <= atom->ntypes; type++) {
-    if (species_of_type[type] < 0) continue;
-    const double wanted = model.masses[species_of_type[type]];
-    if (!(std::fabs(atom->mass[type] - wanted) <= MASS_TOLERANCE * wanted))
-      error->all(FLERR, fmt::format("{}: type {} has mass {}, but the model was trained with {}: use mass {} {}", style,
-                                    type, atom->mass[type], wanted, type, wanted));
-  }
+  const std::vector<double> masses(atom->mass + 1, atom->mass + atom->ntypes + 1);
+  const vitrify::WrongMass wrong =
+      vitrify::find_wrong_mass(masses, {species_of_type.begin() + 1, species_of_type.end()}, model.masses);
+  if (!wrong) return;
+  const std::size_t type = wrong.index + 1;
+  const std::string remedy =
+      wrong.order.empty() ? fmt::format("mass {} {}", type, wrong.wanted) : line_with_species(wrong.order);
+  error->all(FLERR,
+             fmt::format("{}: {}", style,
+                         vitrify::describe(wrong, fmt::format("type {}", type), model.species, "use " + remedy)));
 }
 
 /* ---------------------------------------------------------------------- */

@@ -37,6 +37,7 @@ public:
   std::string engine_name;                                 // native or torch
   std::vector<int> species_of_type;    // model's species for each LAMMPS type, [0] is not used; -1 for NULL
   std::string mapping;                 // the same in words
+  bool forced;                         // force yes: go on where predictions are impossible
 
   // arg[iarg] is the model file; read elements and keywords after it, open the model, map the elements
   // `read_keyword` reads one keyword of the style's own and returns the number of its words
@@ -52,6 +53,15 @@ public:
     }
     end_arguments(iarg, narg, arg, allow_null);
   }
+
+  // one of the keywords, of styles that list FORCE among their own: force yes|no; returns the number of words
+
+  static constexpr const char *FORCE = "force";
+  int read_force(int iarg, int narg, char **arg);
+
+  // the command in which each species is replaced by species[s]
+
+  std::string line_with_species(const std::vector<int> &species) const;
 
   // units and dimension, which cannot change after the box exists
 
@@ -92,7 +102,8 @@ private:
   std::string kind, device;
   bool check_flag;
   std::vector<std::string> keywords, elements;
-  int next, ifirst;    // next word to read, and the first after the elements
+  std::string words_before, words_after;    // of the command: up to the elements, and behind them
+  int next, ifirst;                         // next word to read, and the first after the elements
 
   void begin_arguments(int, int, char **, const std::vector<std::string> &);
   void end_arguments(int, int, char **, bool);

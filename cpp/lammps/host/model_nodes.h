@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* ----------------------------------------------------------------------
-   The atoms that a model sees: owned atoms, then ghosts, without those of types that are mapped to NULL
+   The atoms that a model sees: owned atoms, then ghosts, without those of types that are mapped to NULL and those of
+   hidden groups
 ------------------------------------------------------------------------- */
 
 #ifndef VITRIFY_MODEL_NODES_H
@@ -11,7 +12,6 @@
 #include "neighbours/configuration.h"
 
 #include <cstddef>
-#include <string>
 #include <vector>
 
 namespace LAMMPS_NS {
@@ -20,8 +20,9 @@ class ModelHost;
 
 class ModelNodes : protected Pointers {
 public:
-  ModelNodes(LAMMPS *lmp, const ModelHost &host) : Pointers(lmp), nowned(0), host(host) {}
+  ModelNodes(LAMMPS *lmp, const ModelHost &host) : Pointers(lmp), hidden(0), nowned(0), host(host) {}
 
+  int hidden;    // bits of groups
   int nowned;
   std::vector<int> nodes;    // node of each owned atom and ghost, -1 for none
   std::vector<int> species;
@@ -35,16 +36,10 @@ public:
 
   std::vector<double> count() const;
 
-  // true, after a warning, if a structure with so many atoms of each species, on all ranks, is unlike the training data
-
-  bool warn_if_outside(const std::vector<double> &counts) const;
-
   std::size_t bytes() const;
 
 private:
   const ModelHost &host;
-
-  std::string outside(const std::vector<double> &) const;
 };
 
 }    // namespace LAMMPS_NS

@@ -31,7 +31,7 @@ public:
 }    // namespace LAMMPS_NS
 #endif
 
-static constexpr int NVECTOR = 8;
+static constexpr int NVECTOR = 9;
 
 static const std::string REMEDY =
     ": start from a state like those that the model was trained on, let guard yes fallback M with the real pair style "
@@ -41,8 +41,9 @@ static const std::string REMEDY =
 
 FixOGN::FixOGN(LAMMPS *lmp, int narg, char **arg) :
     Fix(lmp, narg, arg), host(lmp, "fix ogn", "ogn"), settings(lmp), checks(lmp, host, settings), predictor(lmp, host),
-    energy_control(lmp, settings), momentum_local{0.0, 0.0, 0.0}, kinetic_local(0.0), npredictions(0), nfallbacks(0),
-    nfallbacks_of_run(0), user_ghost_cutoff(0.0), own_ghost_cutoff(-1.0), own_sort_binsize(0.0)
+    energy_control(lmp, settings), first_stride(true), momentum_local{0.0, 0.0, 0.0}, kinetic_local(0.0),
+    npredictions(0), nfallbacks(0), nfallbacks_of_run(0), user_ghost_cutoff(0.0), own_ghost_cutoff(-1.0),
+    own_sort_binsize(0.0)
 {
   time_integrate = 1;
   restart_global = 1;
@@ -56,6 +57,7 @@ FixOGN::FixOGN(LAMMPS *lmp, int narg, char **arg) :
 
   read_arguments(narg, arg);
   guard.reset(new OGNGuard(lmp, host, predictor, settings.guard));
+  watch.reset(new ModelWatch(lmp, host, !settings.guard, "guard no"));
   report_model();
   checks.check_system();
   comm_forward = predictor.largest_message();
@@ -143,7 +145,12 @@ void FixOGN::init_list(int /*id*/, NeighList *ptr)
 /* ---------------------------------------------------------------------- */
 
 void FixOGN::setup(int /*vflag*/)
-{ energy_control.setup(); }
+{
+  energy_control.setup();
+  watch->begin_run();
+  watch->warn(structure(total_motion(lmp)));
+  first_stride = true;
+}
 
 /* ---------------------------------------------------------------------- */
 
@@ -157,7 +164,7 @@ void FixOGN::setup_post_neighbor()
 
 void FixOGN::post_neighbor()
 {
-  checks.check_lost_atoms();
+  counts = checks.count_atoms();
   predictor.update_species();
 }
 
@@ -171,16 +178,46 @@ void FixOGN::initial_integrate(int /*vflag*/)
   const Motion start = total_motion(lmp);
   guard->check_start(start);
   std::string refusal = guard->refuse_start(start);
-  if (refusal.empty()) {
+  const bool predicted = refusal.empty();
+  if (predicted) {
     predictor.predict(this);
     refusal = guard->refuse_prediction(start, is_reported());
   }
+  refusal += compare_with_training(start, predicted);
   if (refusal.empty())
     move_atoms();
   else
     fall_back(refusal);
 
   energy_control.langevin_half_step(1);
+}
+
+/* ---------------------------------------------------------------------- */
+
+vitrify::Observed FixOGN::structure(const Motion &start) const
+{
+  vitrify::Observed observed = watch->structure(counts);
+  observed.temperature = guard->temperature(start);
+  return observed;
+}
+
+/* ----------------------------------------------------------------------
+   closest pairs of all ranks are found in the first stride of a run, which tells whether elements are swapped, and
+   where a rank has pairs that are too close; returns a hint that belongs to a refusal
+------------------------------------------------------------------------- */
+
+std::string FixOGN::compare_with_training(const Motion &start, bool predicted)
+{
+  vitrify::Observed observed = structure(start);
+  std::string hint;
+  if (predicted && (first_stride || guard->has_close_pairs())) {
+    observed.closest = guard->closest();
+    watch->refuse(observed);
+    if (guard->has_refused()) hint = watch->hint(observed);
+    first_stride = false;
+  }
+  watch->count(observed);
+  return hint;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -253,6 +290,7 @@ void FixOGN::post_run()
   if (comm->me == 0 && nfallbacks_of_run > 0)
     utils::logmesg(lmp, "fix ogn: {}\n", vitrify::describe_fallbacks(nfallbacks_of_run));
   nfallbacks_of_run = 0;
+  watch->end_run("strides");
 }
 
 /* ---------------------------------------------------------------------- */
@@ -306,6 +344,7 @@ double FixOGN::compute_vector(int n)
   if (n == 5) return energy_control.rescale_factor();
   if (n == 6) return static_cast<double>(npredictions);
   if (n == 7) return static_cast<double>(nfallbacks);
+  if (n == 8) return static_cast<double>(watch->outside());
   const double mine = n < 3 ? momentum_local[n] : kinetic_local;
   double all = 0.0;
   MPI_Allreduce(&mine, &all, 1, MPI_DOUBLE, MPI_SUM, world);

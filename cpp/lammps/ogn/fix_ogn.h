@@ -8,7 +8,8 @@
    scalar: energy that `energy rescale` or `langevin` has taken out of the atoms so far, as for LAMMPS's own thermostats
    vector: 1-3 momentum and 4 kinetic energy that the last stride added to the atoms,
            5 energy that `energy rescale` holds, 6 its last velocity factor,
-           7 number of predictions, 8 number of strides that the guard's fallback took in their place
+           7 number of predictions, 8 number of strides that the guard's fallback took in their place,
+           9 number of strides since this fix was made that began outside of the training data
 
    This class is the face towards LAMMPS: it has the callbacks, moves the atoms and counts. Its collaborators make the
    prediction (OGNPredictor), refuse it (OGNGuard), replace it (VerletStride) and control the energy (OGNEnergyControl).
@@ -20,6 +21,7 @@
 #include "fix.h"
 
 #include "lammps/host/model_host.h"
+#include "lammps/host/model_watch.h"
 #include "lammps/ogn/ogn_checks.h"
 #include "lammps/ogn/ogn_energy_control.h"
 #include "lammps/ogn/ogn_guard.h"
@@ -28,8 +30,11 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace LAMMPS_NS {
+
+struct Motion;
 
 class FixOGN : public Fix {
 public:
@@ -60,6 +65,9 @@ private:
   OGNPredictor predictor;
   std::unique_ptr<OGNGuard> guard;    // since the model is known
   OGNEnergyControl energy_control;
+  std::unique_ptr<ModelWatch> watch;    // since the model is known
+  std::vector<double> counts;           // atoms of each species on all ranks
+  bool first_stride;                    // of a run
 
   // output
 
@@ -75,6 +83,8 @@ private:
   void read_arguments(int, char **);
   void report_model();
   void request_ghosts();
+  vitrify::Observed structure(const Motion &) const;
+  std::string compare_with_training(const Motion &, bool);
   void move_atoms();
   bool is_reported() const;
   void fall_back(const std::string &);

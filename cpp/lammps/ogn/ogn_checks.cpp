@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -124,14 +125,16 @@ void OGNChecks::check_energy() const
 
 /* ---------------------------------------------------------------------- */
 
-void OGNChecks::check_lost_atoms() const
+std::vector<double> OGNChecks::count_atoms() const
 {
-  const bigint mine = atom->nlocal;
-  bigint all = 0;
-  MPI_Allreduce(&mine, &all, 1, MPI_LMP_BIGINT, MPI_SUM, world);
-  if (all != atom->natoms)
+  std::vector<bigint> mine(host.model.species.size(), 0), all(mine.size());
+  for (int i = 0; i < atom->nlocal; i++) mine[host.species_of_type[atom->type[i]]]++;
+  MPI_Allreduce(mine.data(), all.data(), static_cast<int>(mine.size()), MPI_LMP_BIGINT, MPI_SUM, world);
+  const bigint left = std::accumulate(all.begin(), all.end(), bigint{0});
+  if (left != atom->natoms)
     error->all(FLERR, fmt::format(
                           "fix ogn: lost atoms: {} of {} are left at step {}; the model has left the range that it was "
                           "trained in",
-                          all, atom->natoms, update->ntimestep));
+                          left, atom->natoms, update->ntimestep));
+  return {all.begin(), all.end()};
 }

@@ -10,6 +10,8 @@
 
 #include "lammps/host/model_host.h"
 
+#include <vector>
+
 namespace LAMMPS_NS {
 
 class OGNSettings;
@@ -32,9 +34,10 @@ public:
 
   void check_timestep() const;
 
-  // when atoms may have changed ranks, which is when they get lost; all ranks must call this
+  // atoms of each species on all ranks, after a check that none is lost, which happens when atoms change ranks
+  // all ranks must call this
 
-  void check_lost_atoms() const;
+  std::vector<double> count_atoms() const;
 
 private:
   ModelHost &host;

@@ -5,6 +5,7 @@
 #include "lammps/ogn/motion.h"
 #include "lammps/ogn/ogn_predictor.h"
 #include "rules/thermodynamics.h"
+#include "rules/validity.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -17,16 +18,18 @@
 
 using namespace LAMMPS_NS;
 
-// a rank that could not make its prediction outranks every refusal
+// a rank that could not make its prediction outranks every refusal, and pairs that are told of are none
 
 static constexpr double SEVERITY_OF_FAILURE = std::numeric_limits<double>::infinity();
+static constexpr double SEVERITY_OF_CLOSE_PAIRS = 1.0e-3;
 
 /* ---------------------------------------------------------------------- */
 
 OGNGuard::OGNGuard(LAMMPS *lmp, const ModelHost &host, const OGNPredictor &predictor, bool active) :
     Pointers(lmp), host(host), predictor(predictor), active(active),
     limits(host.model.species, host.model.validity.min_distance, host.model.validity.max_displacement,
-           host.model.validity.temperature[1])
+           host.model.validity.temperature[1]),
+    refused(false), close_pairs(false)
 {
 }
 
@@ -47,20 +50,19 @@ void OGNGuard::check_start(const Motion &start) const
              fmt::format("fix ogn: {} at step {}", vitrify::describe_not_finite_before(first), update->ntimestep));
 }
 
-/* ----------------------------------------------------------------------
-   the temperature relative to the centre of mass
-------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------- */
 
-std::string OGNGuard::refuse_start(const Motion &start) const
-{
-  if (!active) return "";
-  return limits.refuse_temperature(
-      vitrify::kinetic_temperature(start.kinetic, static_cast<double>(atom->natoms), force->boltz));
-}
+double OGNGuard::temperature(const Motion &start) const
+{ return vitrify::kinetic_temperature(start.kinetic, static_cast<double>(atom->natoms), force->boltz); }
 
 /* ---------------------------------------------------------------------- */
 
-std::string OGNGuard::refuse_prediction(const Motion &start, bool wants_reason) const
+std::string OGNGuard::refuse_start(const Motion &start) const
+{ return active ? limits.refuse_temperature(temperature(start)) : ""; }
+
+/* ---------------------------------------------------------------------- */
+
+std::string OGNGuard::refuse_prediction(const Motion &start, bool wants_reason)
 {
   vitrify::Refusal mine;
   struct {
@@ -69,10 +71,12 @@ std::string OGNGuard::refuse_prediction(const Motion &start, bool wants_reason) 
   } local = {SEVERITY_OF_FAILURE, comm->me}, worst;
   if (predictor.failure().empty()) {
     mine = refuse_on_this_rank(start);
-    local.severity = mine.severity;
+    local.severity = mine ? mine.severity : has_close_pairs_on_this_rank() ? SEVERITY_OF_CLOSE_PAIRS : 0.0;
   }
   MPI_Allreduce(&local, &worst, 1, MPI_DOUBLE_INT, MPI_MAXLOC, world);
-  if (worst.severity == 0.0) return "";
+  close_pairs = worst.severity > 0.0;
+  refused = worst.severity > SEVERITY_OF_CLOSE_PAIRS;
+  if (!refused) return "";
 
   if (worst.severity == SEVERITY_OF_FAILURE)
     error->all(FLERR, fmt::format("fix ogn: the prediction of step {} failed: {}", update->ntimestep,
@@ -90,6 +94,23 @@ vitrify::Refusal OGNGuard::refuse_on_this_rank(const Motion &start) const
   double drift[3];
   for (int k = 0; k < 3; k++) drift[k] = update->dt * start.momentum[k] / start.mass;
   return limits.refuse_prediction(atom->nlocal, dr, dv, drift, host.engine->closest());
+}
+
+/* ---------------------------------------------------------------------- */
+
+bool OGNGuard::has_close_pairs_on_this_rank() const
+{ return vitrify::has_close_pairs(host.engine->closest(), limits.min_distance()); }
+
+/* ---------------------------------------------------------------------- */
+
+std::vector<double> OGNGuard::closest() const
+{
+  std::vector<double> mine = host.engine->closest();
+  const std::size_t nspecies = host.model.species.size();
+  mine.resize(nspecies * (nspecies + 1) / 2, std::numeric_limits<double>::infinity());
+  std::vector<double> all(mine.size());
+  MPI_Allreduce(mine.data(), all.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_MIN, world);
+  return all;
 }
 
 /* ---------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "rules/guard.h"
 
 #include <string>
+#include <vector>
 
 namespace LAMMPS_NS {
 
@@ -39,14 +40,28 @@ public:
   // why the prediction is refused, the same on all ranks; empty if it is not
   // stop if a rank has failed to make it; `wants_reason` is false where the reason will not be reported
 
-  std::string refuse_prediction(const Motion &start, bool wants_reason) const;
+  std::string refuse_prediction(const Motion &start, bool wants_reason);
+
+  // of the last prediction, the same on all ranks: whether it was refused; whether a rank has pairs outside of the
+  // range of the training data
+
+  bool has_refused() const { return refused; }
+  bool has_close_pairs() const { return close_pairs; }
+
+  // of the last prediction, smallest distance of each pair of species on all ranks; all ranks must call this
+
+  std::vector<double> closest() const;
+
+  double temperature(const Motion &) const;    // relative to the centre of mass
 
 private:
   const ModelHost &host;
   const OGNPredictor &predictor;
   const bool active;
   const vitrify::Guard limits;
+  bool refused, close_pairs;
 
+  bool has_close_pairs_on_this_rank() const;
   vitrify::Refusal refuse_on_this_rank(const Motion &) const;
   std::string describe(const vitrify::Refusal &) const;
   std::string text_of_rank(int, std::string) const;

@@ -2,6 +2,8 @@
 
 #include "lammps/symgnn/compute_symgnn_atom.h"
 
+#include "rules/predictions.h"
+
 #include "atom.h"
 #include "comm.h"
 #include "domain.h"
@@ -13,6 +15,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 using namespace LAMMPS_NS;
 
@@ -36,13 +39,17 @@ static const char *STALE = "the number of atoms has changed since the last run: 
 
 ComputeSymGNNAtom::ComputeSymGNNAtom(LAMMPS *lmp, int narg, char **arg) :
     Compute(lmp, narg, arg), host(lmp, "compute symgnn/atom", "symgnn"), model(host.model), nmax(0),
-    warned_motion(false), warned_range(false), atoms(lmp, host)
+    warned_motion(false), atoms(lmp, host)
 {
   peratom_flag = 1;
+  scalar_flag = 1;
+  extscalar = 0;
   size_peratom_cols = NCOLUMNS;
 
-  host.read_arguments(3, narg, arg, {}, true, [](int, int, char **) { return 0; });
+  host.read_arguments(3, narg, arg, {ModelHost::FORCE}, true,
+                      [this](int iarg, int n, char **words) { return host.read_force(iarg, n, words); });
   host.check_system();
+  watch.reset(new ModelWatch(lmp, host, host.forced, "force yes"));
   comm_forward = host.engine->width();
   if (comm->me == 0)
     utils::logmesg(lmp, "compute symgnn/atom: {}{}{}, engine {}, variant {}, {}, cutoff {}; types {}\n", model.property,
@@ -58,7 +65,10 @@ ComputeSymGNNAtom::~ComputeSymGNNAtom()
 /* ---------------------------------------------------------------------- */
 
 void ComputeSymGNNAtom::init()
-{ host.request_ghosts(); }
+{
+  host.request_ghosts();
+  watch->begin_run();
+}
 
 /* ----------------------------------------------------------------------
    positions of ghosts are current, because LAMMPS has communicated them since the last move, except that fix deform
@@ -71,11 +81,22 @@ void ComputeSymGNNAtom::compute_peratom()
 {
   invoked_peratom = update->ntimestep;
   if (domain->box_change && update->whichflag != 0) comm->forward_comm();
-  check_numbers(atom->x, 3, "the position");
+  tagint mine = first_bad_atom(atom->x, 3), first = 0;
+  MPI_Allreduce(&mine, &first, 1, MPI_LMP_TAGINT, MPI_MIN, world);
+  check_numbers(first, "the position");
   predict();
   if (!warned_motion) warn_of_motion();
-  if (!warned_range) warn_of_range();
   store();
+  compare_with_training();
+}
+
+/* ---------------------------------------------------------------------- */
+
+double ComputeSymGNNAtom::compute_scalar()
+{
+  invoked_scalar = update->ntimestep;
+  scalar = static_cast<double>(watch->outside());
+  return scalar;
 }
 
 /* ----------------------------------------------------------------------
@@ -129,25 +150,100 @@ void ComputeSymGNNAtom::store()
     array_atom[i][1] = known ? deviations[node] : 0.0;
     array_atom[i][2] = known && limit > 0.0 && deviations[node] > limit ? 1.0 : 0.0;
   }
-  check_numbers(array_atom, NCOLUMNS, fmt::format("the model's {}", model.property));
 }
 
 /* ----------------------------------------------------------------------
-   stop if a value in the rows of the owned atoms is not a number
+   of the owned atoms, with a value in its row that is not a number; MAXTAGINT if there is none
 ------------------------------------------------------------------------- */
 
-void ComputeSymGNNAtom::check_numbers(double **rows, int ncolumns, const std::string &what)
+tagint ComputeSymGNNAtom::first_bad_atom(double **rows, int ncolumns) const
 {
-  tagint mine = MAXTAGINT, first_tag;
+  tagint first = MAXTAGINT;
   for (int i = 0; i < atom->nlocal; i++) {
     double sum = 0.0;
     for (int k = 0; k < ncolumns; k++) sum += rows[i][k];
-    if (!std::isfinite(sum)) mine = MIN(mine, atom->tag[i]);
+    if (!std::isfinite(sum)) first = MIN(first, atom->tag[i]);
   }
-  MPI_Allreduce(&mine, &first_tag, 1, MPI_LMP_TAGINT, MPI_MIN, world);
-  if (first_tag != MAXTAGINT)
-    error->all(FLERR, fmt::format("compute symgnn/atom: {} of atom {} is not a number at step {}", what, first_tag,
+  return first;
+}
+
+/* ---------------------------------------------------------------------- */
+
+void ComputeSymGNNAtom::check_numbers(tagint first_of_all, const std::string &what) const
+{
+  if (first_of_all != MAXTAGINT)
+    error->all(FLERR, fmt::format("compute symgnn/atom: {} of atom {} is not a number at step {}", what, first_of_all,
                                   update->ntimestep));
+}
+
+/* ----------------------------------------------------------------------
+   of all nodes, in the group or not: stop for values that are not numbers, and for what no training covers
+------------------------------------------------------------------------- */
+
+void ComputeSymGNNAtom::compare_with_training()
+{
+  std::vector<double> smallest = smallest_of_all_ranks(first_bad_atom(array_atom, NCOLUMNS));
+  const double first = smallest.back();
+  check_numbers(std::isfinite(first) ? static_cast<tagint>(first) : MAXTAGINT,
+                fmt::format("the model's {}", model.property));
+  smallest.pop_back();
+  vitrify::PropertyCounts counts;
+  counts.lowest = smallest.back();
+  smallest.pop_back();
+
+  std::vector<double> sums = sum_over_ranks();
+  counts.outside = static_cast<bigint>(sums.back());
+  sums.pop_back();
+  counts.negative = static_cast<bigint>(sums.back());
+  sums.pop_back();
+  for (const double count : sums) counts.atoms += static_cast<bigint>(count);
+
+  vitrify::Observed structure = watch->structure(sums);
+  structure.closest = smallest;
+  watch->refuse(structure);
+  watch->refuse(vitrify::impossible_property(model.property, model.unit, counts, model.validity.max_deviation));
+  watch->count(structure);
+  if (update->whichflag != 0 && update->ntimestep == update->laststep) watch->end_run("evaluations");
+}
+
+/* ----------------------------------------------------------------------
+   smallest distance of each pair of species, lowest value, and ID of the first atom without a number, all infinite
+   if there is none
+------------------------------------------------------------------------- */
+
+std::vector<double> ComputeSymGNNAtom::smallest_of_all_ranks(tagint bad) const
+{
+  constexpr double ENDLESS = std::numeric_limits<double>::infinity();
+  std::vector<double> mine = host.engine->closest();
+  const std::size_t nspecies = model.species.size();
+  mine.resize(nspecies * (nspecies + 1) / 2, ENDLESS);
+  double lowest = ENDLESS;
+  for (const double value : values) lowest = MIN(lowest, value);
+  mine.push_back(lowest);
+  mine.push_back(bad == MAXTAGINT ? ENDLESS : static_cast<double>(bad));
+  std::vector<double> smallest(mine.size());
+  MPI_Allreduce(mine.data(), smallest.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_MIN, world);
+  return smallest;
+}
+
+/* ----------------------------------------------------------------------
+   atoms of each species, atoms with negative values, and atoms outside
+------------------------------------------------------------------------- */
+
+std::vector<double> ComputeSymGNNAtom::sum_over_ranks() const
+{
+  const double limit = model.validity.max_deviation;
+  std::vector<double> mine = atoms.count();
+  double negative = 0.0, outside = 0.0;
+  for (int node = 0; node < atoms.nowned; node++) {
+    if (values[node] < 0.0) negative += 1.0;
+    if (limit > 0.0 && deviations[node] > limit) outside += 1.0;
+  }
+  mine.push_back(negative);
+  mine.push_back(outside);
+  std::vector<double> sums(mine.size());
+  MPI_Allreduce(mine.data(), sums.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_SUM, world);
+  return sums;
 }
 
 /* ----------------------------------------------------------------------
@@ -230,7 +326,7 @@ void ComputeSymGNNAtom::warn_of_motion()
   warned_motion = true;
   if (comm->me == 0)
     error->warning(FLERR,
-                   fmt::format("compute symgnn/atom: the structure at step {} has {}, and is not at a minimum, where "
+                   fmt::format("compute symgnn/atom: at step {} the structure has {}, and is not at a minimum, where "
                                "the labels of the model belong: use minimize first{}",
                                update->ntimestep, what, has_forces ? "" : ", or velocity all set 0 0 0 if it is"));
 }
@@ -260,16 +356,6 @@ double ComputeSymGNNAtom::temperature() const
   }
   MPI_Allreduce(mine, all, 2, MPI_DOUBLE, MPI_SUM, world);
   return all[1] > 0.0 ? force->mvv2e * all[0] / (3.0 * all[1] * force->boltz) : 0.0;
-}
-
-/* ---------------------------------------------------------------------- */
-
-void ComputeSymGNNAtom::warn_of_range()
-{
-  const std::vector<double> mine = atoms.count();
-  std::vector<double> counts(mine.size());
-  MPI_Allreduce(mine.data(), counts.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_SUM, world);
-  warned_range = atoms.warn_if_outside(counts);
 }
 
 /* ---------------------------------------------------------------------- */

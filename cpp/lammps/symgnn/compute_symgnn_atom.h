@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* ----------------------------------------------------------------------
-   compute ID group symgnn/atom MODEL El1 El2 ... [engine native|torch] [device cpu|cuda|cuda:n] [check yes|no]
+   compute ID group symgnn/atom MODEL El1 El2 ... [engine native|torch] [device cpu|cuda|cuda:n] [force yes|no]
+                                                  [check yes|no]
 
    A property of each atom of a structure at rest, such as its energy barrier, from a graph network.
 
    per-atom array: 1 the property, 2 its standard deviation, 3 a flag: 1.0 if the deviation is larger than for 99% of
    the training data; zero for atoms outside the group
+   scalar: number of evaluations so far whose structure was outside of the training data
    atoms of a type that is mapped to NULL are invisible to the model, and get zeros
 ------------------------------------------------------------------------- */
 
@@ -16,8 +18,10 @@
 
 #include "lammps/host/model_host.h"
 #include "lammps/host/model_nodes.h"
+#include "lammps/host/model_watch.h"
 #include "neighbours/half_list.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -30,6 +34,7 @@ public:
 
   void init() override;
   void compute_peratom() override;
+  double compute_scalar() override;
   int pack_forward_comm(int, int *, double *, int, int *) override;
   void unpack_forward_comm(int, int, double *) override;
   double memory_usage() override;
@@ -38,7 +43,8 @@ private:
   ModelHost host;
   const vitrify::Metadata &model;    // the host's
   int nmax;                          // rows of array_atom
-  bool warned_motion, warned_range;
+  bool warned_motion;
+  std::unique_ptr<ModelWatch> watch;
 
   ModelNodes atoms;
   std::vector<double> values, deviations;    // of the owned nodes: property and its standard deviation
@@ -51,10 +57,13 @@ private:
   void predict();
   void stop_if_failed();
   void store();
-  void check_numbers(double **, int, const std::string &);
+  tagint first_bad_atom(double **, int) const;
+  void check_numbers(tagint, const std::string &) const;
+  std::vector<double> smallest_of_all_ranks(tagint) const;
+  std::vector<double> sum_over_ranks() const;
+  void compare_with_training();
 
   void warn_of_motion();
-  void warn_of_range();
   double largest_force() const;
   double temperature() const;
 };

@@ -11,7 +11,7 @@ import numpy as np
 from ase import Atoms
 
 from vitrify.amshortcut.metadata import AMShortcutMetadata
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.generation.in_order import in_order
 from vitrify.generation.processes import make_process
 from vitrify.generation.request import Request
@@ -37,7 +37,7 @@ def structures(path: Path, metadata: AMShortcutMetadata, request: Request) -> It
         request.n_atoms, request.density, request.cell, request.composition, target, request.steps, request.churn
     )
     for message in samplers[0].warnings(plan):
-        warnings.warn(message, stacklevel=3)
+        warnings.warn(message, VitrifyWarning, stacklevel=3)
 
     def one(sampler: StructureSampler, seed: int) -> Atoms:
         positions, types = sampler.make(plan, seed)

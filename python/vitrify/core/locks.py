@@ -21,7 +21,7 @@ from typing import Any
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import is_running, make_folder, require_file, require_other, writing
-from vitrify.core.signals import undone
+from vitrify.core.signals import deferred, undone
 
 _FOLDER_LOCK = ".vitrify.lock"
 _UNSAID = 60.0  # seconds after which a lock that names nobody is a left-over, on file systems without locks
@@ -63,25 +63,28 @@ def claim_folder(folder: str | Path, command: str) -> Iterator[None]:
 @contextmanager
 def _claimed(lock: Path, output: Path, command: str) -> Iterator[None]:
     made = make_folder(lock.parent, output)
-    holder = os.getpid()
+    holder, descriptor = os.getpid(), None
     try:
-        with writing(output):
+        with deferred(), writing(output):
             descriptor = _taken(lock, output)
-        try:
-            with writing(output):
-                _sign(descriptor, command)
-            with undone(lock.unlink):
-                yield
-        finally:
-            if os.getpid() == holder:  # and not a forked child
-                _held.discard(descriptor)
-                with suppress(OSError):
-                    lock.unlink()
-                os.close(descriptor)
+            _sign(descriptor, command)
+        with undone(lock.unlink):
+            yield
     finally:
-        for folder in reversed(made if os.getpid() == holder else []):
-            with suppress(OSError):
-                folder.rmdir()
+        if os.getpid() == holder:  # and not a forked child
+            with deferred():
+                if descriptor is not None:
+                    _free(descriptor, lock)
+                for folder in reversed(made):
+                    with suppress(OSError):
+                        folder.rmdir()
+
+
+def _free(descriptor: int, lock: Path) -> None:
+    _held.discard(descriptor)
+    with suppress(OSError):
+        lock.unlink()
+    os.close(descriptor)
 
 
 def _taken(lock: Path, output: Path) -> int:

@@ -20,6 +20,8 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 _PATIENCE = 5.0  # seconds in which Python must have heard a signal
 _MEMORY = 10.0  # seconds in which a further signal is taken for the one that has been heard
 _undo: list[Callable[[], object]] = []
+_deferring: list[bool] = []  # one entry for each `deferred` that is entered
+_deferred: list[int] = []  # signals that came within
 _pipe: list[int] = []  # where Python tells the numbers of signals as they come: the end to read, the one to write
 _heard = -_MEMORY  # when a handler was last called, on the clock of `time.monotonic`
 
@@ -46,9 +48,30 @@ def hear() -> None:
 def raise_stopped(number: int, frame: FrameType | None) -> None:
     """A handler of signals."""
     hear()
+    if _deferring:
+        _deferred.append(number)
+    else:
+        _raise(number)
+
+
+def _raise(number: int) -> None:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise Stopped(number)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Lets a signal that comes within raise at the end, for a few steps of which all or none must be done."""
+    _deferring.append(True)
+    try:
+        yield
+    finally:
+        _deferring.pop()
+    if _deferred and not _deferring and threading.current_thread() is threading.main_thread():
+        number = _deferred[-1]
+        _deferred.clear()
+        _raise(number)
 
 
 def is_usual(number: int) -> bool:
@@ -66,12 +89,25 @@ def orderly() -> Iterator[None]:
     """Lets Ctrl-C raise KeyboardInterrupt, and SIGTERM and SIGHUP `Stopped`, in the main thread."""
     mine = [n for n in (signal.SIGINT, *ENDING) if is_usual(n) and signal.getsignal(n) is not raise_stopped]
     before: dict[int, Any] = {number: signal.signal(number, raise_stopped) for number in mine}
+    hook = sys.unraisablehook
+    if mine:
+        sys.unraisablehook = lambda found: _again(found.exc_value) or hook(found)
     try:
         with _watched(bool(mine)):
             yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _again(error: BaseException | None) -> bool:
+    """Sends a signal again that came within a destructor, where Python drops what is raised; True if that was one."""
+    if not isinstance(error, KeyboardInterrupt | Stopped):
+        return False
+    number = error.number if isinstance(error, Stopped) else signal.SIGINT
+    threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+    return True
 
 
 @contextmanager

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.core.validation import check_cell
 from vitrify.modelfile.metadata import Metadata
@@ -36,11 +37,26 @@ def types_of(symbols: list[str], metadata: Metadata, species: Mapping[str, str] 
     names = {symbol: symbol for symbol in symbols} if species is None else dict(species)
     for symbol, name in names.items():
         if name not in metadata.species:
-            example = f'species={{"{symbol}": "{metadata.species[0]}"}}'
+            where = "" if name == symbol else f" for {symbol}"
+            error = _core.unknown_element(name, where, list(metadata.species))
+            raise VitrifyError(f'{error}: name it, as in species={{"{symbol}": "{metadata.species[0]}"}}')
+        if metadata.units == "metal" and symbol != name and symbol in metadata.species:
             raise VitrifyError(
-                f"the model has no species {name!r} for {symbol}, it knows {known}: name it, as in {example}"
+                f"species says that {symbol} is {name}, but the model has {symbol} itself, so that the elements seem "
+                f'to be swapped: use "{symbol}": "{symbol}", or leave species out'
             )
     missing = sorted(set(symbols) - set(names))
     if missing:
         raise VitrifyError(f"species does not say what {', '.join(missing)} is: the model knows {known}")
     return np.array([metadata.species.index(names[symbol]) for symbol in symbols], dtype=np.int64)
+
+
+def exchange(species: Mapping[str, str] | None, metadata: Metadata, order: Sequence[int]) -> str:
+    """The words that say how to exchange elements, given the species `order[s]` that each species s seems to be."""
+    names = metadata.species
+    right = {name: names[to] for name, to in zip(names, order, strict=True)}
+    if species is None:
+        changes = ", ".join(f"{name} to {other}" for name, other in right.items() if name != other)
+        return f"change the symbols {changes}"
+    changes = ", ".join(f'"{symbol}": "{right.get(name, name)}"' for symbol, name in species.items())
+    return f"use species={{{changes}}}"

@@ -37,6 +37,7 @@ import h5py
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
+from vitrify.data.hdf5_guard import checked_dataset, open_hdf5, reading
 from vitrify.data.hdf5_writer import new_hdf5
 
 ACCEPTED = "accepted"
@@ -100,14 +101,10 @@ class LabelFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        if not self.path.is_file():
-            raise VitrifyError(f"label file {self.path} does not exist: `vitrify artn` makes one")
+        self._file = open_hdf5(self.path, "label file", "`vitrify artn` makes one")
         try:
-            self._file = h5py.File(self.path, "r")
-        except OSError as error:
-            raise VitrifyError(f"{self.path} is not a readable HDF5 file ({error}): copy or make it anew") from None
-        try:
-            self.header = self._header()
+            with reading(self.path):
+                self.header = self._header()
         except BaseException:
             self._file.close()
             raise
@@ -122,26 +119,40 @@ class LabelFile:
             )
         try:
             header = json.loads(str(text))
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise VitrifyError(f"{self.path} has settings that are no JSON ({error}): make it anew") from None
-        return dict(header)
+        if not isinstance(header, dict):
+            raise VitrifyError(f"{self.path} has settings without names: make it anew")
+        return header
 
     def __len__(self) -> int:
-        return len(self._file["searches/atom"])
+        with reading(self.path):
+            return len(checked_dataset(self.path, self._file["searches"], "atom"))
 
     @property
     def structure(self) -> Structure:
         """The structure that was searched."""
-        group = self._file["structure"]
-        species = tuple(str(name) for name in group.attrs["species"])
-        types = group["types"][:].astype(np.int64) - 1
-        return Structure(group["positions"][:], group["cell"][:], types, species)
+        with reading(self.path):
+            group = self._file["structure"]
+            species = tuple(str(name) for name in group.attrs["species"])
+            positions, cell, types = (self._array(group, name) for name in ("positions", "cell", "types"))
+            types = types.astype(np.int64) - 1
+            if positions.shape != (len(types), 3) or cell.shape != (3, 3):
+                raise VitrifyError(f"{self.path} has {len(types)} types for positions {positions.shape}: make it anew")
+            if len(types) and not (types.min() >= 0 and types.max() < len(species)):
+                raise VitrifyError(f"{self.path} has types beyond its species {', '.join(species)}: make it anew")
+            return Structure(positions, cell, types, species)
+
+    def _array(self, group: h5py.Group, name: str) -> np.ndarray:
+        found: np.ndarray = checked_dataset(self.path, group, name)[()]
+        return found
 
     @property
     def keys(self) -> set[tuple[int, int]]:
         """(atom, number) of every search."""
-        atoms, numbers = (self._file["searches"][name][:] for name in ("atom", "number"))
-        return set(zip((atoms - 1).tolist(), numbers.tolist(), strict=True))
+        with reading(self.path):
+            atoms, numbers = (self._array(self._file["searches"], name) for name in ("atom", "number"))
+            return set(zip((atoms - 1).tolist(), numbers.tolist(), strict=True))
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -150,7 +161,8 @@ class LabelFile:
 
     def labels(self) -> dict[str, np.ndarray]:
         """Every label (N,); NaN where an atom has none."""
-        return {name: values[:] for name, values in self._file["labels"].items()}
+        with reading(self.path):
+            return {name: self._array(self._file["labels"], name) for name in self._file["labels"]}
 
     def searches(self) -> list[Search]:
         """All searches, sorted by atom and number."""
@@ -158,7 +170,9 @@ class LabelFile:
 
     def __iter__(self) -> Iterator[Search]:
         for start in range(0, len(self), _BLOCK):
-            yield from self._block(slice(start, min(start + _BLOCK, len(self))))
+            with reading(self.path):
+                found = list(self._block(slice(start, min(start + _BLOCK, len(self)))))
+            yield from found
 
     def _block(self, part: slice) -> Iterator[Search]:
         group, moved = self._file["searches"], self._file["moved"]

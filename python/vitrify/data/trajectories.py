@@ -19,8 +19,9 @@ import h5py
 import numpy as np
 
 import vitrify
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, shown
 from vitrify.core.files import atomic_path, writing
+from vitrify.data.hdf5_guard import checked_dataset, open_hdf5, reading
 from vitrify.data.hdf5_writer import new_hdf5
 
 Frames = slice | list[int] | np.ndarray
@@ -57,6 +58,7 @@ class TrajectoryMeta:
         """The metadata in the text of the attribute `vitrify`."""
         values = json.loads(text)
         values["species"], values["masses"] = tuple(values["species"]), tuple(values["masses"])
+        _check_settings(values)
         return cls(**values)
 
     def differences(self, other: TrajectoryMeta) -> list[str]:
@@ -92,6 +94,39 @@ class Trajectory:
         return total
 
 
+_NUMBERS = {"base_timestep": (int, float), "md_timestep": (int, float), "frame_interval": (int,), "seed": (int,)}
+
+
+def _check_settings(values: dict[str, Any]) -> None:
+    """ValueError for settings of a wrong kind."""
+    for name, kinds in _NUMBERS.items():
+        value = values[name]
+        if isinstance(value, bool) or not isinstance(value, kinds) or (name != "seed" and not 0 < value < 1e300):
+            raise ValueError(f"{name} is {shown(value)}, but must be a positive number")
+    if not all(isinstance(name, str) for name in (values["system"], values["units"], *values["species"])):
+        raise ValueError(f"the species {shown(values['species'])} are no names")
+    if not all(isinstance(mass, int | float) and 0 < mass < 1e300 for mass in values["masses"]):
+        raise ValueError(f"the masses {shown(values['masses'])} are no positive numbers")
+    if not 0 < len(values["species"]) == len(values["masses"]):
+        raise ValueError(f"{len(values['masses'])} masses are given for {len(values['species'])} species")
+    if not isinstance(values["recipe"], dict) or not isinstance(values["versions"], dict):
+        raise ValueError("the recipe or the versions have no names")
+
+
+def _check_trajectory(found: Trajectory, n_species: int, where: str) -> None:
+    """VitrifyError for arrays that do not belong together."""
+    steps, n = len(found.times), len(found.types)
+    wanted = {"positions": (steps, n, 3), "velocities": (steps, n, 3), "cell": (3, 3)}
+    wanted |= dict.fromkeys(("times", *_OBSERVABLES), (steps,))
+    for name, shape in wanted.items():
+        values = getattr(found, name)
+        if values.shape != shape or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+            told = f"the shape {values.shape}, not {shape}" if values.shape != shape else "values that are no numbers"
+            raise VitrifyError(f"{where}: {name} has {told}: make the file anew")
+    if n and not (found.types.min() >= 0 and found.types.max() < n_species):
+        raise VitrifyError(f"{where} has types beyond its {n_species} species: make the file anew")
+
+
 class TrajectoryFile:
     """A trajectory file, read only; only `load` reads frames, and only those that it returns.
 
@@ -100,23 +135,24 @@ class TrajectoryFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        if not self.path.is_file():
-            raise VitrifyError(f"trajectory file {self.path} does not exist: `vitrify data trajectories` makes one")
+        self._file = open_hdf5(self.path, "trajectory file", "`vitrify data trajectories` makes one")
         try:
-            self._file = h5py.File(self.path, "r")
-        except OSError as error:
-            raise VitrifyError(f"{self.path} is not a readable HDF5 file ({error}): make it anew") from None
+            with reading(self.path):
+                self.meta = self._meta()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _meta(self) -> TrajectoryMeta:
         text = self._file.attrs.get("vitrify")
         if "particles" not in self._file or text is None:
-            self._file.close()
             raise VitrifyError(
                 f"{self.path} is HDF5, but not a trajectory file of vitrify (no /particles or no attribute"
                 " 'vitrify'): `vitrify data trajectories` makes one"
             )
         try:
-            self.meta = TrajectoryMeta.from_json(str(text))
-        except (TypeError, KeyError, json.JSONDecodeError) as error:
-            self._file.close()
+            return TrajectoryMeta.from_json(str(text))
+        except (TypeError, KeyError, ValueError, RecursionError) as error:
             raise VitrifyError(
                 f"{self.path} has settings that this version of vitrify does not know ({error}): make it anew"
             ) from None
@@ -130,22 +166,30 @@ class TrajectoryFile:
 
     def frames(self, index: int) -> int:
         """The number of frames of trajectory `index`."""
-        return int(self._group(index)["position/value"].shape[0])
+        with reading(self.path):
+            return int(checked_dataset(self.path, self._group(index), "position/value").shape[0])
 
     def load(self, index: int, frames: Frames = slice(None)) -> Trajectory:
         """Trajectory `index`, or the `frames` of it that a slice or an increasing list selects.
 
         Raises VitrifyError for an index that the file does not have.
         """
-        particles, observables = self._group(index), self._file["observables"][self._names[index]]
-        return Trajectory(
-            positions=particles["position/value"][frames],
-            velocities=np.asarray(particles["velocity/value"][frames], np.float64),
-            cell=particles["box/edges"][:],
-            types=particles["species"][:].astype(np.int64) - 1,
-            times=particles["position/time"][frames],
-            **{name: observables[name]["value"][frames] for name in _OBSERVABLES},
-        )
+        with reading(self.path):
+            particles, observables = self._group(index), self._file["observables"][self._names[index]]
+
+            def values(group: h5py.Group, name: str) -> Any:
+                return checked_dataset(self.path, group, name)[frames]
+
+            found = Trajectory(
+                positions=values(particles, "position/value"),
+                velocities=np.asarray(values(particles, "velocity/value"), np.float64),
+                cell=checked_dataset(self.path, particles, "box/edges")[()],
+                types=checked_dataset(self.path, particles, "species")[()].astype(np.int64) - 1,
+                times=values(particles, "position/time"),
+                **{name: values(observables, f"{name}/value") for name in _OBSERVABLES},
+            )
+            _check_trajectory(found, len(self.meta.species), f"{self.path}, trajectory {self._names[index]}")
+        return found
 
     def _group(self, index: int) -> h5py.Group:
         if not -len(self) <= index < len(self):

@@ -51,8 +51,11 @@ class EnergyPredictor(Engine, Protocol):
         """The metadata of the model, of a kind that has masses."""
         ...
 
-    def predict(self, positions: Any, cell: Any, types: Any) -> EnergyPrediction:
-        """Energies, forces, stress and latent vector; positions (N, 3), cell (3, 3) rows, types (N,) from 0."""
+    def predict(self, positions: Any, cell: Any, types: Any, in_double: bool = False) -> EnergyPrediction:
+        """Energies, forces, stress and latent vector; positions (N, 3), cell (3, 3) rows, types (N,) from 0.
+
+        in_double: compute in double precision, whatever the precision of the model.
+        """
         ...
 
 

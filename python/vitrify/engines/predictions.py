@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,3 +26,9 @@ class EnergyPrediction:
     def energy(self) -> float:
         """The energy of the whole cell."""
         return float(self.energies.sum())
+
+
+def stress_of(virial: NDArray[np.float64], cell: Any) -> NDArray[np.float64]:
+    """The stress (3, 3) that goes with a virial (6,) of C++, xx, yy, zz, xy, xz, yz, in a cell (3, 3) rows."""
+    xx, yy, zz, xy, xz, yz = -virial / abs(float(np.linalg.det(cell)))
+    return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])

@@ -20,7 +20,7 @@ import numpy as np
 from ase import Atoms
 from scipy.optimize import minimize
 
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.units import get_units
 from vitrify.data.ase_atoms import types_of
 from vitrify.engines.interface import EnergyPredictor
@@ -119,6 +119,7 @@ def _judge(atoms: Atoms, window: tuple[float, float], settings: Anneal, units: s
     warnings.warn(
         f"the {which} missed the energy {low:.6g} to {high:.6g} {unit.energy}/atom: its inherent energy is "
         f"{energy:.6g} after {settings.time:g} {unit.time}, give a longer anneal or another energy",
+        VitrifyWarning,
         stacklevel=4,
     )
 

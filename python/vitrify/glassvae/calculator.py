@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from vitrify.core.validation import require_finite
 from vitrify.engines.interface import EnergyPredictor
-from vitrify.modelfile.metadata import Metadata
 
 _VOIGT = (np.array([0, 1, 2, 1, 0, 0]), np.array([0, 1, 2, 2, 2, 1]))  # xx, yy, zz, yz, xz, xy
 
@@ -21,7 +20,8 @@ def results(
 
     positions: (N, 3). cell: (3, 3) rows. types: (N,) from 0. Raises VitrifyError for results that are not finite.
     """
-    found = model.predict(positions, cell, types)
+    # Optimisers compare energies, whose differences near a minimum are far below what single precision holds.
+    found = model.predict(positions, cell, types, in_double=True)
     require_finite(found.energies, "energy")
     require_finite(found.forces.sum(1), "force")
     return {
@@ -32,8 +32,3 @@ def results(
         "stress": found.stress[_VOIGT],
         "latent": found.latent,
     }
-
-
-def quantity(metadata: Metadata) -> str:
-    """The name of the predicted quantity."""
-    return "energy"

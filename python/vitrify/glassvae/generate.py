@@ -12,8 +12,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike
 
-from vitrify.core.errors import VitrifyError
-from vitrify.engines.native import core_errors
+from vitrify.core.errors import VitrifyError, VitrifyWarning
+from vitrify.engines.native import _core, core_errors
 from vitrify.engines.open import open_model
 from vitrify.generation.anneal import Anneal, anneal
 from vitrify.generation.in_order import in_order
@@ -38,11 +38,11 @@ def structures(path: Path, metadata: GlassVAEMetadata, request: Request) -> Iter
     workers = min(r.workers, len(r.seeds))
     samplers = [LatentSampler(path, metadata, wanted, r.engine, r.device) for _ in range(workers)]
     for message in samplers[0].warnings(r.seeds[0]):
-        warnings.warn(message, stacklevel=3)
+        warnings.warn(message, VitrifyWarning, stacklevel=3)
     if r.energy is not None and not r.anneal:
         warnings.warn(
-            "the energy that was asked for is drawn with the latent vector, and is not measured in the structures: "
-            "with anneal they are cooled until they have it, or say that they missed it",
+            f"{_core.ENERGY_NOT_MEASURED}: with anneal it is cooled until it has it, or says that it missed it",
+            VitrifyWarning,
             stacklevel=3,
         )
     made = in_order(lambda sampler, seed: sampler.make(seed), samplers, r.seeds)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from vitrify import _core
 from vitrify.engines.native import Array, MeasuredNativeBase, core_errors, flow_velocity
-from vitrify.engines.predictions import EnergyPrediction
+from vitrify.engines.predictions import EnergyPrediction, stress_of
 from vitrify.glassvae.metadata import GlassVAEMetadata
 
 
@@ -19,14 +17,14 @@ class NativeGlassVAE(MeasuredNativeBase):
     compiled = "NativeGlassVAE"
     metadata: GlassVAEMetadata
 
-    def predict(self, positions: Any, cell: Any, types: Any) -> EnergyPrediction:
+    def predict(self, positions: Any, cell: Any, types: Any, in_double: bool = False) -> EnergyPrediction:
         """Energies of the atoms, forces, stress and latent vector, float64, in the model's units.
 
-        positions: (N, 3). cell: (3, 3) rows, any. types: (N,) from 0. Threads may share the model; they take turns.
+        positions: (N, 3). cell: (3, 3) rows, any. types: (N,) from 0. in_double: compute in double precision, whatever
+        the precision of the model. Threads may share the model; they take turns.
         """
-        energies, forces, virial, latent = self._model.predict(positions, cell, types)
-        xx, yy, zz, xy, xz, yz = -virial / abs(float(np.linalg.det(cell)))
-        return EnergyPrediction(energies, forces, np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]), latent)
+        energies, forces, virial, latent = self._model.predict(positions, cell, types, in_double)
+        return EnergyPrediction(energies, forces, stress_of(virial, cell), latent)
 
     def decode(self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any) -> tuple[Array, Array]:
         """The decoder's mean velocity (N, 3) over a step, and zeros (N, kinds), for latent vector z (L,).

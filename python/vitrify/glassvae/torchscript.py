@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch.jit._fuser import optimized_execution
 
-from vitrify.engines.predictions import EnergyPrediction
+from vitrify import _core
+from vitrify.engines.predictions import EnergyPrediction, stress_of
 from vitrify.engines.torchscript import TorchModel
 from vitrify.glassvae.differentiate import energy_prediction
 from vitrify.glassvae.metadata import GlassVAEMetadata
@@ -23,13 +26,32 @@ class TorchGlassVAE(TorchModel):
 
     metadata: GlassVAEMetadata
 
-    def predict(self, positions: Any, cell: Any, types: Any) -> EnergyPrediction:
+    def predict(self, positions: Any, cell: Any, types: Any, in_double: bool = False) -> EnergyPrediction:
         """Energies of the atoms, forces, stress and latent vector, float64, in the model's units.
 
-        positions: (N, 3). cell: (3, 3) rows, any. types: (N,) from 0.
+        positions: (N, 3). cell: (3, 3) rows, any. types: (N,) from 0. in_double: compute in double precision, whatever
+        the precision of the model.
         """
+        module, dtype = (self._module_in_double, torch.float64) if in_double else (self.module, self.dtype)
+        graph = build_structure_graph(positions, cell, types, self.metadata.cutoff, dtype, self.device)
         with optimized_execution(False):
-            return energy_prediction(self.module, cell, self.graph(positions, cell, types))
+            found = energy_prediction(module, cell, graph)
+        return self._with_core(found, positions, cell, types)
+
+    @cached_property
+    def _module_in_double(self) -> torch.jit.ScriptModule:
+        return self.module if self.dtype == torch.float64 else copy.deepcopy(self.module).double()
+
+    def _with_core(self, found: EnergyPrediction, positions: Any, cell: Any, types: Any) -> EnergyPrediction:
+        """Adds the repulsion of pairs closer than any in the training data, which the program does not know."""
+        closest = self.metadata.validity.min_distance
+        if not closest:
+            return found
+        energies, forces, virial = _core.repulsive_core(closest, positions, cell, types)
+        if not energies.any():
+            return found
+        stress = found.stress + stress_of(virial, cell)
+        return EnergyPrediction(found.energies + energies, found.forces + forces, stress, found.latent)
 
     def decode(
         self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any

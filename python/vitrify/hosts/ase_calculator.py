@@ -6,23 +6,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
-from numpy.typing import NDArray
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.validation import check_vectors
-from vitrify.data.ase_atoms import check_periodic, types_of
+from vitrify.data.ase_atoms import check_periodic, exchange, types_of
 from vitrify.engines.interface import Engine
 from vitrify.engines.open import EngineName, open_model
 from vitrify.engines.replay import require_reference
 from vitrify.kinds import KINDS, Kind
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
-from vitrify.modelfile.validity import outside
+from vitrify.modelfile.validity import Watch, closest_of
 
 
 class GlassCalc(Calculator):
@@ -59,15 +58,19 @@ class GlassCalc(Calculator):
         engine: "native" or "torch"; by default the native one where the file has weights for it and device is "cpu".
         device: "cpu" or "cuda:0".
         check: replay the reference cases of the models first.
+        force: warn of what no training covers (two atoms in one place, swapped elements, negative barriers, most atoms
+            outside), instead of refusing it.
 
     An atom is "outside" if its standard deviation is larger than that of 99% of the atoms of the training data, so that
     the members of the ensemble disagree more than they usually do. Without an ensemble, no atom is outside.
 
-    Warns once, with the range, if composition or number density lies outside the model's training data.
+    Warns once of composition, number density and closest pairs that lie outside of the model's training data, as the
+    styles of LAMMPS do; `outside` counts the predictions of such structures.
 
     Raises:
         VitrifyError: a file of another kind, or atoms that the model cannot take: unknown elements, not periodic in
-            three directions, none at all, positions that are not finite.
+            three directions, none at all, positions that are not finite; unless forced, impossible structures and
+            predictions.
     """
 
     # Magnetic moments and charges do not change the predictions.
@@ -81,6 +84,7 @@ class GlassCalc(Calculator):
         engine: EngineName | None = None,
         device: str = "cpu",
         check: bool = False,
+        force: bool = False,
     ) -> None:
         if model is None and barriers is None:
             raise VitrifyError(
@@ -91,7 +95,9 @@ class GlassCalc(Calculator):
         self.barriers = _opened(barriers, "barriers", engine, device)
         self._models: list[Any] = [found for found in (self.model, self.barriers) if found is not None]
         self._species = species
-        self._warned: set[tuple[Path, str]] = set()
+        self._watches = [
+            Watch(found.metadata, force, partial(exchange, species, found.metadata)) for found in self._models
+        ]
         # ASE reads the available properties here; in other calculators this is a class attribute.
         self.implemented_properties = [name for found in self._models for name in _kind(found).properties]
         super().__init__()
@@ -125,26 +131,22 @@ class GlassCalc(Calculator):
             self.results = {}
         check_periodic(self.atoms)
         positions = check_vectors("positions", self.atoms.positions)
-        for model in self._models:
+        for model, watch in zip(self._models, self._watches, strict=True):
             kind = _kind(model)
             if wanted & set(kind.properties):
-                types = self._types(model, kind, self.atoms)
-                self.results |= kind.load("results")(model, positions, self.atoms.cell.array, types)
+                metadata = model.metadata
+                types = types_of(self.atoms.get_chemical_symbols(), metadata, self._species)
+                found = kind.load("results")(model, positions, self.atoms.cell.array, types)
+                closest = closest_of(model, positions, self.atoms.cell.array, types)
+                impossible = kind.load("impossible")(metadata, found) if kind.has("impossible") else ""
+                for text in watch.look(types, self.atoms.get_volume(), closest, impossible=impossible):
+                    warnings.warn(f"{model.path.name}: {text}", stacklevel=3)
+                self.results |= found
 
-    def _types(self, model: Engine, kind: Kind, atoms: Atoms) -> NDArray[np.int64]:
-        """The model's types (N,), from 0. Warns once of each quantity of the structure outside the training data."""
-        metadata = model.metadata
-        types = types_of(atoms.get_chemical_symbols(), metadata, self._species)
-        found = outside(types, atoms.get_volume(), metadata.species, metadata.validity)
-        new = {what: text for what, text in found.items() if (model.path, what) not in self._warned}
-        if new:
-            self._warned.update((model.path, what) for what in new)
-            name = kind.load("quantity")(metadata)
-            warnings.warn(
-                f"{model.path.name}: {'; '.join(new.values())}: the {name} of these atoms is an extrapolation",
-                stacklevel=3,
-            )
-        return types
+    @property
+    def outside(self) -> int:
+        """The number of predictions so far whose structure lay outside of the training data of a model."""
+        return sum(watch.outside for watch in self._watches)
 
 
 def _opened(model: str | Path | Engine | None, argument: str, engine: EngineName | None, device: str) -> Any:

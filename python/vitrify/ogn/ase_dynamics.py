@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -20,13 +21,13 @@ from vitrify.core.compiled import _core
 from vitrify.core.counter_rng import Stream, normal3
 from vitrify.core.errors import VitrifyError
 from vitrify.core.validation import whole_number
-from vitrify.data.ase_atoms import check_periodic, types_of
+from vitrify.data.ase_atoms import check_periodic, exchange, types_of
 from vitrify.engines.open import open_checked
+from vitrify.modelfile.validity import Impossible
 from vitrify.ogn.guard import NotANumber, Refusal, not_finite
 from vitrify.ogn.interface import MotionPredictor
 from vitrify.ogn.metadata import OGNMetadata
 from vitrify.ogn.step import (
-    MASS_TOLERANCE,
     Langevin,
     OGNStepper,
     as_langevin,
@@ -104,6 +105,8 @@ class OGNDynamics(MolecularDynamics):
     ) -> None:
         self._fallback_steps = _check_guard(atoms, guard, fallback)
         self.stepper = OGNStepper(open_checked(model, engine, device, "ogn", check), guard)
+        self.stepper.guard.warn = self._warn_of_stride
+        self.stepper.guard.watch.remedy = partial(exchange, species, self.stepper.metadata)
         units = self.stepper.units
         self._types = _check_atoms(atoms, self.stepper.metadata, species)
         self._model_masses = self.stepper.masses_of(self._types)
@@ -153,9 +156,27 @@ class OGNDynamics(MolecularDynamics):
     def irun(self, steps: int = 50) -> Iterator[bool]:
         """Runs the dynamics as a generator, as in ASE; a run with refused strides ends with a count of them."""
         self._fallbacks_of_run = 0
+        guard = self.stepper.guard
+        self._check_number()
+        if text := guard.begin_run(self.atoms.cell.array, self._types, self._model_masses, self.velocities):
+            _warn(f"at step {self.current_step} {text}")
         yield from super().irun(steps)
         if self._fallbacks_of_run:
             _warn(_core.describe_fallbacks(self._fallbacks_of_run))
+        if text := guard.watch.summary("strides"):
+            _warn(text)
+
+    def _check_number(self) -> None:
+        if len(self.atoms) != len(self._types):
+            raise VitrifyError(f"the number of atoms changed from {len(self._types)} to {len(self.atoms)}: start again")
+
+    @property
+    def strides_outside(self) -> int:
+        """Number of strides of these dynamics that began outside of the training data, as element 9 of `fix ogn`."""
+        return self.stepper.guard.watch.outside
+
+    def _warn_of_stride(self, text: str) -> None:
+        _warn(f"at step {self.current_step + 1} {text}")
 
     def todict(self) -> dict[str, Any]:
         """Description written into trajectory files."""
@@ -188,8 +209,7 @@ class OGNDynamics(MolecularDynamics):
     def step(self) -> None:
         """One stride, with energy control around it."""
         atoms = self.atoms
-        if len(atoms) != len(self._types):
-            raise VitrifyError(f"the number of atoms changed from {len(self._types)} to {len(atoms)}: start again")
+        self._check_number()
         if self._energy == "rescale" and self._total is None:
             self._total = self._energy_to_hold()
         velocities = self._thermalise(self.velocities, Stream.LANGEVIN_BEFORE)
@@ -219,6 +239,8 @@ class OGNDynamics(MolecularDynamics):
             found = self.stepper.step(atoms.positions, velocities, atoms.cell.array, self._types)
         except NotANumber as error:
             raise VitrifyError(f"{error} at step {number}{_COUNTED}") from None
+        except Impossible as error:
+            raise VitrifyError(f"at step {number} {error}") from None
         except Refusal as refusal:
             if not self._fallback_steps:
                 counted = _COUNTED if "atom" in str(refusal) else ""
@@ -329,28 +351,30 @@ def _check_atoms(atoms: Atoms, metadata: OGNMetadata, species: Mapping[str, str]
         names = ", ".join(type(constraint).__name__ for constraint in atoms.constraints)
         raise VitrifyError(f"the atoms have constraints ({names}), which learned dynamics cannot keep: remove them")
     types = types_of(atoms.get_chemical_symbols(), metadata, species)
-    _match_masses(atoms, np.asarray(metadata.masses)[types], metadata)
+    _match_masses(atoms, types, metadata, species)
     return types
 
 
-def _match_masses(atoms: Atoms, expected: NDArray[np.float64], metadata: OGNMetadata) -> None:
-    """Compares the masses with the model's (N,); in reduced units, ASE's default masses are replaced by the model's.
+def _match_masses(
+    atoms: Atoms, types: NDArray[np.int64], metadata: OGNMetadata, species: Mapping[str, str] | None
+) -> None:
+    """Compares the masses with the model's for types (N,); in reduced units, ASE's default masses are replaced by them.
 
     Raises VitrifyError for masses that differ.
     """
     if metadata.units == "lj" and not atoms.has("masses"):
         velocities = atoms.get_velocities()
-        atoms.set_masses(expected)
+        atoms.set_masses(np.asarray(metadata.masses)[types])
         atoms.set_velocities(velocities)
         return
     masses = atoms.get_masses()
-    wrong = np.flatnonzero(np.abs(masses - expected) > MASS_TOLERANCE * expected)
-    if len(wrong):
-        first = int(wrong[0])
-        raise VitrifyError(
-            f"atom {first} ({atoms.symbols[first]}) has mass {masses[first]:g}, the model was trained with "
-            f"{expected[first]:g}: use atoms.set_masses, or a model for these masses"
-        )
+    wrong = _core.find_wrong_mass(masses.tolist(), types.tolist(), list(metadata.masses))
+    if wrong:
+        remedy = "use atoms.set_masses, or a model for these masses"
+        if wrong.order:
+            remedy = exchange(species, metadata, wrong.order)
+        what = f"atom {wrong.index} ({atoms.symbols[wrong.index]})"
+        raise VitrifyError(wrong.describe(what, list(metadata.species), remedy))
 
 
 def _check_control(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,18 @@ from numpy.typing import NDArray
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
 from vitrify.engines.native import _core
+from vitrify.modelfile.validity import Order, Watch
 from vitrify.ogn.interface import MotionPredictor
 
 Array = NDArray[np.float64]
+
+
+def _warn(text: str) -> None:
+    warnings.warn(f"OGNStepper: {text}", stacklevel=5)
+
+
+def _volume(cell: Array) -> float:
+    return abs(float(np.linalg.det(cell)))
 
 
 class Refusal(VitrifyError):
@@ -26,10 +37,16 @@ class NotANumber(VitrifyError):
 class Guard:
     """Refuses strides of a model; all arrays are in the model's units.
 
-    active: False refuses only predictions that are not numbers.
+    active: False refuses only predictions that are not numbers, and warns of impossible structures. warn: takes the
+    warnings about structures outside of the training data. remedy: as of `vitrify.modelfile.validity.Watch`. word: the
+    option of the host that makes it inactive.
     """
 
-    def __init__(self, model: MotionPredictor, active: bool = True) -> None:
+    def __init__(
+        self, model: MotionPredictor, active: bool = True, warn: Callable[[str], None] = _warn,
+        remedy: Callable[[Order], str] | None = None, word: str = "guard=False",
+    ) -> None:  # fmt: skip
+        self.warn, self.watch = warn, Watch(model.metadata, not active, remedy, word)
         metadata, validity = model.metadata, model.metadata.validity
         self.model, self.active = model, active
         self.units, self.timestep, self._least = get_units(metadata.units), metadata.timestep, validity.min_distance
@@ -54,6 +71,7 @@ class Guard:
 
         Raises:
             NotANumber: a position or velocity that is not finite.
+            Impossible: two atoms in one place, or swapped elements.
             Refusal: a temperature in the frame of the centre of mass that is far above the data's; pairs that are much
                 closer, or a move, less the common drift, that is much longer than in the data; changes that are not
                 finite.
@@ -62,20 +80,32 @@ class Guard:
         if bad := not_finite(positions, velocities, ids=ids):
             raise NotANumber(_core.describe_not_finite_before(bad))
         mean = masses @ velocities / masses.sum() if len(masses) else np.zeros(3)
-        if self.active and (
-            reason := self._rules.refuse_temperature(self.units.temperature_of(masses, velocities - mean))
-        ):
+        temperature = self.units.temperature_of(masses, velocities - mean)
+        if self.active and (reason := self._rules.refuse_temperature(temperature)):
+            self._compare(types, cell, None, temperature)
             raise Refusal(reason)
         dr, dv = self.model.predict(positions, velocities, cell, types)
-        if not self.active:
-            refusal = _core.refuse_not_finite(dr, dv)
-        else:
-            closest = self._closest(positions, cell, types)
+        closest = self._closest(positions, cell, types)
+        self._compare(types, cell, closest, temperature)
+        if self.active:
             refusal = self._rules.refuse_prediction(dr, dv, self.timestep * mean, closest)
+        else:
+            refusal = _core.refuse_not_finite(dr, dv)
         if refusal:
             named = [int(ids[refusal.atom])] if refusal.atom >= 0 else self._pair(refusal, positions, cell, types, ids)
-            raise Refusal(self._rules.describe(refusal, *named))
+            raise Refusal(self._rules.describe(refusal, *named) + self.watch.hint(types, closest))
         return dr, dv
+
+    def begin_run(self, cell: Array, types: NDArray[Any], masses: Array, velocities: Array) -> str:
+        """Begins to count strides anew; the warning that is due before the first one, or ""."""
+        self.watch.begin_run()
+        mean = masses @ velocities / masses.sum() if len(masses) else np.zeros(3)
+        return self.watch.preview(types, _volume(cell), self.units.temperature_of(masses, velocities - mean))
+
+    def _compare(self, types: NDArray[Any], cell: Array, closest: list[float] | None, temperature: float) -> None:
+        """Warns of a structure outside of the training data, and refuses what no training covers."""
+        for text in self.watch.look(types, _volume(cell), closest or None, temperature):
+            self.warn(text)
 
     def _closest(self, positions: Array, cell: Array, types: NDArray[Any]) -> list[float]:
         """Smallest distance of each pair of species a >= b, at a (a + 1) / 2 + b, infinity where none is near.
@@ -107,7 +137,7 @@ class Guard:
         """Pairs (P, 2) of atoms that a limit may refuse, their distances (P,), and the index (P,) of their species."""
         from vitrify.core.pairs import find_pairs
 
-        i, j, distances = find_pairs(positions, cell, _core.CLOSEST_FACTOR * max(self._least or (0.0,)), "ijd")
+        i, j, distances = find_pairs(positions, cell, max(self._least or (0.0,)), "ijd")
         pairs = np.stack([i, j], axis=1).astype(int)
         low, high = np.sort(types[pairs], axis=1).T
         return pairs, np.asarray(distances), high * (high + 1) // 2 + low

@@ -16,8 +16,6 @@ from vitrify.ogn.guard import Guard
 from vitrify.ogn.interface import MotionPredictor
 
 Array = NDArray[np.float64]
-# Masses of elements differ in the fourth digit between tables, and by at least 2% between elements.
-MASS_TOLERANCE = 1e-3
 
 
 class OGNStepper:

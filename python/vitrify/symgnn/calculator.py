@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrify.core.compiled import _core
 from vitrify.core.validation import require_finite
 from vitrify.symgnn.interface import PropertyPredictor
 from vitrify.symgnn.metadata import SymGNNMetadata
@@ -28,6 +30,21 @@ def results(
     }
 
 
-def quantity(metadata: SymGNNMetadata) -> str:
-    """The name of the predicted quantity."""
-    return metadata.property.name
+def impossible(metadata: SymGNNMetadata, found: Mapping[str, Any]) -> str:
+    """Why the properties of `results` are impossible: negative barriers, most atoms unlike the training data; or ""."""
+    return refuse_property(metadata, found["barriers"], found["barriers_std"])
+
+
+def refuse_property(metadata: SymGNNMetadata, values: NDArray[np.float64], deviations: NDArray[np.float64]) -> str:
+    """The same for values and standard deviations (N,) of atoms, as compute symgnn/atom refuses them."""
+    limit = metadata.validity.max_deviation or 0.0
+    reason: str = _core.impossible_property(
+        metadata.property.name,
+        metadata.property.unit,
+        atoms=len(values),
+        negative=int((values < 0).sum()),
+        lowest=float(values.min(initial=np.inf)),
+        outside=int((deviations > limit).sum()) if limit else 0,
+        limit=limit,
+    )
+    return reason

@@ -9,7 +9,7 @@ KIND = Kind(
     purpose="predicts a property of each atom: run it with GlassCalc(barriers=...), or compute symgnn/atom in LAMMPS",
     methods=("start", "layer", "finish", "forward"),
     inputs=("types", "edge_index", "edge_vectors"),
-    optional=("native", "evaluate", "explain"),
+    optional=("native", "evaluate", "explain", "impossible"),
     exported=("property",),
     argument="barriers",
     properties=("barriers", "barriers_std", "barriers_outside"),

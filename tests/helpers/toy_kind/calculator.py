@@ -6,15 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from toy_kind.metadata import ToyMetadata
 from toy_kind.torchscript import TorchToy
 
 
 def results(model: TorchToy, positions: np.ndarray, cell: np.ndarray, types: np.ndarray) -> dict[str, Any]:
     """What GlassCalc gives."""
     return {"coordination": model.predict(positions, cell, types)}
-
-
-def quantity(metadata: ToyMetadata) -> str:
-    """What is predicted, in a word."""
-    return metadata.quantity

@@ -29,15 +29,14 @@ class Command:
     """A command that writes.
 
     words: without the output, given the folder of the inputs. out: the name of the output, a folder if it has no
-    suffix; option: that gives it. needs: makes the inputs in a folder. slow: takes above some seconds. journals: what
-    may stay beside the output after an error, for the next run.
+    suffix; option: that gives it. needs: makes the inputs in a folder. journals: what may stay beside the output after
+    an error, for the next run.
     """
 
     words: Callable[[Path], list[Any]]
     out: str
     needs: tuple[Callable[[Path], None], ...]
     option: str = "--out"
-    slow: bool = False
     journals: tuple[str, ...] = ()
 
     @property
@@ -172,30 +171,30 @@ COMMANDS = {
         lambda f: [
             "evaluate", f / "cuau.amshortcut.pt", "--data", f / "cuau.extxyz",
             "--samples", 4, "--sampling-steps", 1, "--measured", "2,2,2",
-        ], "out", (_generator,), slow=True,
+        ], "out", (_generator,),
     ),
     "evaluate glassvae": Command(
         lambda f: [
             "evaluate", f / "cuau.glassvae.pt", "--data", f / "cuau.extxyz", "--decode", 1, "--sampling-steps", 1,
-        ], "out", (_generators,), slow=True,
+        ], "out", (_generators,),
     ),
     "evaluate ogn": Command(
         lambda f: [
             "evaluate", f / "kalj.ogn.pt", "--data", f / "kalj.h5",
             *QUICK, "--steps", 0,
-        ], "out", (_kalj,), slow=True,
+        ], "out", (_kalj,),
     ),
     "evaluate ogn in lmp": Command(
         lambda f: [
             "evaluate", f / "kalj.ogn.pt", "--data", f / "kalj.h5",
             *QUICK, "--steps", 40, "--relax", 20, "--atoms", 200, "--ranks", 1,
-        ], "out", (_kalj,), slow=True,
+        ], "out", (_kalj,),
     ),
     "explain": Command(
         lambda f: [
             "explain", f / "toy.symgnn.pt", f / "toy.npz", "--atoms", "3,100", "--epochs", 2, "--top", 8,
             "--permutations", 20, "--no-topology",
-        ], "out", (_explained,), slow=True,
+        ], "out", (_explained,),
     ),
     "artn": Command(
         lambda f: ["artn", f / "lj.npz", "--potential", lj_glass.POTENTIAL, *ARTN, "--workers", 1], "labels.h5", (_lj,),
@@ -204,20 +203,20 @@ COMMANDS = {
     "trajectories": Command(
         lambda f: [
             "data", "trajectories", "kalj", "--trajectories", 2, "--atoms", 200, "--frames", 2, "--workers", 1,
-        ], "t.h5", (), slow=True, journals=("t.h5.parts",),
+        ], "t.h5", (), journals=("t.h5.parts",),
     ),
     "quench": Command(
         lambda f: [
             "data", "trajectories", "CuZr-ladder", "--trajectories", 1, "--atoms", 32, "--frames", 2, "--workers", 1,
             *(f"--set={name}" for name in QUENCH),
-        ], "q.extxyz", (), slow=True, journals=("q.extxyz.part",),
+        ], "q.extxyz", (), journals=("q.extxyz.part",),
     ),
     "glass": Command(
         lambda f: ["data", "glass", "Si", "--atoms", 32, "--rate", 1e16, "--melt-time", 0.5, "--ranks", 1],
         "si.data", (), journals=("si.data.parts", "si.in", "si.extxyz", "si.history.csv", "si.png"),
     ),
     "structures": Command(
-        lambda f: ["data", "structures", "si-glass", *SI, "--set", "hold=0.1"], "s.extxyz.gz", (), slow=True,
+        lambda f: ["data", "structures", "si-glass", *SI, "--set", "hold=0.1"], "s.extxyz.gz", (),
         journals=("s.extxyz.gz.part",),
     ),
 }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ase.io import read, write
 from vitrify.amshortcut.evaluate.baselines import Made, md_from_random, steps_for
 from vitrify.amshortcut.evaluate.settings import Settings
 from vitrify.amshortcut.metadata import AMShortcutMetadata
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.files import atomic_path, writing
 from vitrify.core.progress import counted
 from vitrify.core.seeds import later_seed
@@ -177,6 +178,13 @@ class Runs:
         cpu = (time.process_time() - start) / len(items)
         if len(samples) < 2:
             raise VitrifyError(f"{what}: of {len(items)} structures {len(samples)} came out; the last reason: {why}")
+        if len(samples) < len(items):
+            warnings.warn(
+                f"{what}: {len(items) - len(samples)} of {len(items)} structures were refused and are missing; the "
+                f"last: {why}",
+                VitrifyWarning,
+                stacklevel=3,
+            )
         return samples, cpu
 
     def plain_md(self, run: Run) -> Run:

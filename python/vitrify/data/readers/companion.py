@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
+from vitrify.data.readers.formats import plain_name
 from vitrify.data.readers.source import Lines, excerpt, require_file
 
 _SUFFIXES = (".data", ".lmp", ".lammps", ".lmpdat", ".cif", ".vasp", ".poscar")
@@ -14,7 +15,8 @@ _SUFFIXES = (".data", ".lmp", ".lammps", ".lmpdat", ".cif", ".vasp", ".poscar")
 
 def labels_file(path: Path, label: str) -> Path:
     """Where the labels of a file are: glass.LABEL.csv beside glass.data, POSCAR.LABEL.csv beside POSCAR."""
-    name = next((path.name.removesuffix(end) for end in _SUFFIXES if path.name.endswith(end)), path.name)
+    name = plain_name(path)
+    name = next((name.removesuffix(end) for end in _SUFFIXES if name.endswith(end)), name)
     return path.with_name(f"{name}.{label}.csv")
 
 

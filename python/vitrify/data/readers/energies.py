@@ -55,7 +55,9 @@ class EnergyNames:
 
         Raises VitrifyError if two names hold different values.
         """
-        there: Mapping[str, Any] = {**frame.info, **frame.columns}
+        # A column "energy" is of each atom: forces alone are looked for among the columns first.
+        first, second = (frame.info, frame.columns) if quantity == "forces" else (frame.columns, frame.info)
+        there: Mapping[str, Any] = {**first, **second}
         if quantity in self.names:
             name = self.names[quantity]
             return (name, there[name]) if name in there else None

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vitrify.data.readers.extxyz_values import parse_values
 from vitrify.data.readers.frame import PERIODIC, RawFrame, Wanted
 from vitrify.data.readers.source import Lines, excerpt
 from vitrify.data.readers.tables import INTEGER, NAME, REAL, read_table
@@ -60,6 +61,7 @@ def _frame(lines: Lines, number: int, wanted: Wanted) -> RawFrame:
     columns = _columns(lines, str(_take(info, "properties", _PLAIN)))
     cell = _cell(lines, _take(info, "lattice", None))
     pbc = _pbc(lines, _take(info, "pbc", None))
+    species, positions = _needed(lines, columns)
     first = lines.number + 1
     rows = lines.take(number)
     if len(rows) < number:
@@ -67,7 +69,6 @@ def _frame(lines: Lines, number: int, wanted: Wanted) -> RawFrame:
             f"the file ends after {len(rows)} of the {number} atoms of the frame that begins in line {begin}: it is "
             "cut off, write it again or remove this frame"
         )
-    species, positions = _needed(lines, columns)
     names = wanted.chosen(column.name for column in columns if column not in (species, positions))
     chosen = [column for column in columns if column.name in names and column.kind in "RI"]
     layout = [
@@ -100,16 +101,12 @@ def _frame(lines: Lines, number: int, wanted: Wanted) -> RawFrame:
 
 def _info(lines: Lines, comment: str) -> dict[str, Any]:
     """Keys and values of the second line of a frame, with the types that ASE gives them."""
-    from ase.io.extxyz import key_val_str_to_dict
-
     try:
-        found: dict[str, Any] = key_val_str_to_dict(comment)  # type: ignore[no-untyped-call]
-    # ASE raises many kinds for text that is none of its keys and values.
-    except Exception as error:
+        return parse_values(comment)
+    except ValueError as error:
         raise lines.error(
             f"the keys and values {excerpt(comment)} cannot be read ({error}): write them again"
         ) from None
-    return found
 
 
 def _take(info: dict[str, Any], name: str, default: Any) -> Any:
@@ -150,12 +147,11 @@ def _cell(lines: Lines, lattice: Any) -> np.ndarray:
     if lattice is None:
         return np.zeros((3, 3))
     values = np.asarray(lattice)
-    if values.dtype.kind not in "fiu" or values.shape not in ((3,), (9,), (3, 3)):
+    if values.dtype.kind not in "fiu" or values.shape not in ((3,), (9,)):
         raise lines.error(f"Lattice is {excerpt(str(lattice))}, but must be nine numbers: write the file again")
     if values.shape == (3,):
         return np.diag(values.astype(np.float64))
-    # ASE gives the nine numbers of a key that it knows as columns.
-    rows: np.ndarray = np.array(values.T if values.shape == (3, 3) else values.reshape(3, 3), np.float64)
+    rows: np.ndarray = values.reshape(3, 3).astype(np.float64)
     return rows
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,40 +10,10 @@ import h5py
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
+from vitrify.data.hdf5_guard import checked_dataset, reading
 from vitrify.data.readers.frame import RawFrame, Wanted
-from vitrify.data.readers.source import HARMLESS, MAX_GROWTH
 
 _ENERGIES = ("potential_energy", "kinetic_energy", "temperature")
-
-
-@contextmanager
-def reading(path: Path, remedy: str = "copy it or make it anew") -> Iterator[None]:
-    """Turns whatever HDF5 and numpy raise for a damaged file into one line."""
-    try:
-        yield
-    except VitrifyError:
-        raise
-    # A damaged file makes h5py raise OSError, RuntimeError, KeyError, ValueError, MemoryError and more.
-    except Exception as error:
-        told = " ".join(str(error).split())[:120] or type(error).__name__
-        raise VitrifyError(f"{path} is damaged, or holds something else than it should ({told}): {remedy}") from None
-
-
-def dataset(path: Path, group: Any, name: str) -> Any:
-    """The dataset `name` of a group; VitrifyError if it is not there, or larger than its file can hold.
-
-    HDF5 stores nothing of a part that was never written, so that a small file can claim any size.
-    """
-    found = group.get(name)
-    if not isinstance(found, h5py.Dataset):
-        raise VitrifyError(f"{path} has no dataset {group.name.rstrip('/')}/{name}: copy it or make it anew")
-    size, stored = found.size * found.dtype.itemsize if found.shape is not None else 0, path.stat().st_size
-    if size > max(HARMLESS, MAX_GROWTH * stored):
-        raise VitrifyError(
-            f"{path}: {found.name} has the shape {found.shape}, {size / 1e9:.3g} GB, but the file has {stored} bytes: "
-            "write it again"
-        )
-    return found
 
 
 def read_hdf5(path: Path, wanted: Wanted) -> Iterator[RawFrame]:
@@ -85,7 +54,7 @@ def _particles(path: Path, file: Any, name: str, number: int) -> Iterator[RawFra
     group = file["particles"][name]
     if "position" not in group or "box" not in group:
         raise VitrifyError(f"{path}: /particles/{name} has no position or no box: give an H5MD file with both")
-    positions = dataset(path, group["position"], "value")
+    positions = checked_dataset(path, group["position"], "value")
     if positions.ndim != 3 or positions.shape[2] != 3:
         raise VitrifyError(f"{path}: {positions.name} has the shape {positions.shape}: wanted frames, atoms, 3")
     box = group["box"]
@@ -108,11 +77,11 @@ def _particles(path: Path, file: Any, name: str, number: int) -> Iterator[RawFra
 def _element(path: Path, group: Any, name: str) -> Any:
     """A function of the frame that gives a fixed or a time-dependent element."""
     if isinstance(group.get(name), h5py.Dataset):
-        fixed = dataset(path, group, name)[()]
+        fixed = checked_dataset(path, group, name)[()]
         return lambda frame: fixed
     if name not in group:
         raise VitrifyError(f"{path} has no {group.name}/{name}: give an H5MD file with species and box")
-    values = dataset(path, group[name], "value")
+    values = checked_dataset(path, group[name], "value")
     return lambda frame: values[frame]
 
 
@@ -144,7 +113,7 @@ def _species(path: Path, kinds: Any, names: dict[int, str]) -> np.ndarray:
 
 def _observables(path: Path, file: Any, name: str, frames: int) -> dict[str, Any]:
     group = file.get(f"observables/{name}") or {}
-    found = {key: dataset(path, group[key], "value")[()] for key in _ENERGIES if key in group}
+    found = {key: checked_dataset(path, group[key], "value")[()] for key in _ENERGIES if key in group}
     return {key: values for key, values in found.items() if len(values) == frames}
 
 

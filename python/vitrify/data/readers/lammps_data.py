@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -248,10 +248,15 @@ def _atoms(
         raise lines.error(
             f"an atom has the type {wrong}, but the header has {high} atom types: if the type stands in another "
             "column, name the style (Atoms # charge, or atom_style)",
-            first + int(np.argmax(types == wrong)),
+            _line_of(rows, first, int(np.argmax(types == wrong))),
         )
     order = np.argsort(ids, kind="stable")
     return ids[order], types[order], np.stack([found[name] for name in "xyz"], axis=1)[order]
+
+
+def _line_of(rows: Sequence[str], first: int, atom: int) -> int:
+    """The number of the line of an atom, counted from 0, among rows that may be blank."""
+    return [number for number, row in enumerate(rows, first) if content_rows([row])][atom]
 
 
 def _numbers_of(lines: Lines, first: int, types: np.ndarray, labels: Mapping[int, str]) -> np.ndarray:

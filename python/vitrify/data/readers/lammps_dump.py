@@ -10,12 +10,15 @@ import numpy as np
 
 from vitrify.core.errors import VitrifyError
 from vitrify.data.readers.frame import PERIODIC, RawFrame, Wanted
+from vitrify.data.readers.lammps_styles import is_integer
 from vitrify.data.readers.source import Lines, excerpt
 from vitrify.data.readers.tables import INTEGER, NAME, REAL, read_table
 
 _POSITIONS = (("x", "y", "z"), ("xu", "yu", "zu"), ("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
-_KINDS = ("element", "typelabel", "type")
+_KINDS = ("typelabel", "element", "type")
 _IMAGES = ("ix", "iy", "iz")
+_NO_FLAGS = "BOX BOUNDS says nothing of the boundaries, which are taken as periodic"
+_AGAIN = "timesteps do not rise: runs were appended to the dump, and all frames are used"
 
 
 @dataclass
@@ -32,11 +35,13 @@ class _Header:
 def read_lammps_dump(path: Path, wanted: Wanted) -> Iterator[RawFrame]:
     """Every frame of a dump with the columns id, type or element, x y z (also xu, xs, xsu), its atoms sorted by id."""
     units: list[str] = []  # which a dump says once
-    frame = 0
+    frame, before = 0, -np.inf
     with Lines(path) as lines:
         while (columns := _header(lines, header := _Header(), units, frame)) is not None:
             frame += 1
-            yield _atoms(lines, columns, header, units, wanted, frame)
+            step = header.info.get("timestep", np.inf)
+            yield _atoms(lines, columns, header, units, wanted, frame, step <= before)
+            before = step
 
 
 def _header(lines: Lines, header: _Header, units: list[str], frame: int) -> list[str] | None:
@@ -90,7 +95,10 @@ def _item(lines: Lines, header: _Header, words: list[str], units: list[str]) -> 
         raise lines.error(f"ITEM: {name} is {found}: the dump is damaged, write it again") from None
 
 
-def _atoms(lines: Lines, columns: list[str], header: _Header, units: list[str], wanted: Wanted, frame: int) -> RawFrame:
+def _atoms(
+    lines: Lines, columns: list[str], header: _Header, units: list[str], wanted: Wanted, frame: int, again: bool
+) -> RawFrame:
+    """The atoms of a frame. again: its timestep is not above that of the frame before."""
     assert header.number is not None and header.box is not None
     place, kind = _check_columns(lines, columns)
     boundaries = _boundaries(header.flags)
@@ -122,7 +130,7 @@ def _atoms(lines: Lines, columns: list[str], header: _Header, units: list[str], 
         pbc=boundaries or PERIODIC,
         units=units[0] if units else None,
         unused=tuple(f"the column {name}" for name in left),
-        remarks=() if boundaries else ("BOX BOUNDS says nothing of the boundaries, which are taken as periodic",),
+        remarks=tuple(text for text, holds in ((_NO_FLAGS, boundaries is None), (_AGAIN, again)) if holds),
     )
 
 
@@ -160,11 +168,11 @@ def _kinds(lines: Lines, kinds: np.ndarray, kind: str, first: int) -> np.ndarray
         return kinds.astype(np.int64)
     except (ValueError, OverflowError):
         pass
-    if any(name[:1].isdigit() or name[:1] in "+-" for name in np.unique(kinds).tolist()):
-        wrong = next(name for name in np.unique(kinds).tolist() if not name.isascii() or not name.isdigit())
-        raise lines.error(
-            f"the type {excerpt(str(wrong))} is neither an id from 1 nor a label: write the dump again", first
-        )
+    # No label begins like a number.
+    like_numbers = [name for name in np.unique(kinds).tolist() if name[:1].isdigit() or name[:1] in "+-"]
+    if like_numbers:
+        wrong = max(like_numbers, key=lambda name: (not is_integer(name), len(name)))
+        raise lines.error(f"the type {excerpt(wrong)} is neither an id from 1 nor a label: write the dump again", first)
     return kinds
 
 

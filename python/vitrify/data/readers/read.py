@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, one_line
 from vitrify.data.readers import formats
 from vitrify.data.readers.frame import RawFrame, Reader, Wanted
 from vitrify.data.readers.source import first_bytes, is_packed, require_file
@@ -33,7 +33,14 @@ def read_frames(path: str | Path, wanted: Wanted) -> Iterator[RawFrame]:
     if name in (formats.NPZ, formats.HDF5) and is_packed(found):
         raise VitrifyError(f"{found} is packed twice: unpack it")
     reader: Reader = load(f"vitrify.data.readers.{name}")
-    return reader(found, wanted)
+    try:
+        yield from reader(found, wanted)
+    except VitrifyError:
+        raise
+    # A last net: a file can be damaged in ways that no reader thought of.
+    except Exception as error:
+        told = f"{type(error).__name__}: {one_line(str(error)):.120}"
+        raise VitrifyError(f"{found} is damaged, or in another format than it seems ({told}): write it again") from None
 
 
 def _format_of(path: Path, start: bytes) -> str:

@@ -65,7 +65,7 @@ class LabelWriter:
         self._places: dict[tuple[int, int], int] = {}  # where in the journal each search begins
         with contextlib.ExitStack() as stack:
             stack.enter_context(claim_file(self.path, "vitrify artn", inputs))
-            with writing(self.path):
+            with writing(self.journal):
                 self._file: BinaryIO = stack.enter_context(open(self.journal, "a+b"))
             try:
                 self._take_over()

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
+from vitrify.kinds import KINDS
 from vitrify.lammps_library.session import lammps_module, minimise, run_commands
 
 SKIN = {"metal": 1.0, "lj": 0.3}  # A, sigma, of neighbour lists: few atoms of a region ever move that far
@@ -206,8 +207,7 @@ class Boxes:
         whole = Box(glass, None)
         cutoff = potential_range(whole, glass)
         self.shell = min(2.0 * cutoff, max(cutoff, 3.2 * glass.spacing))
-        coulomb = any(command.split()[:1] == ["kspace_style"] for command in glass.commands)
-        self.cluster = not coulomb and 2.0 * (radius + self.shell) < glass.width
+        self.cluster = not sees_whole_cell(glass.commands) and 2.0 * (radius + self.shell) < glass.width
         try:
             self.energy, self.forces = whole.evaluate(glass.positions)
         except FloatingPointError:
@@ -231,17 +231,27 @@ class Boxes:
         self.box.close()
 
 
+def sees_whole_cell(commands: tuple[str, ...]) -> bool:
+    """Whether the energy of an atom depends on all others: charges, and latent models, which pool features of all."""
+    styles = {style.split()[-1] for kind in KINDS.values() for style in kind.styles if style.startswith("pair_style")}
+    words = [command.split() for command in commands]
+    return any(line[:1] == ["kspace_style"] or styles.intersection(line) for line in words)
+
+
 def potential_range(box: Box, glass: Glass) -> float:
-    """Places the whole glass and finds the largest cutoff of its potential, which LAMMPS prints with its lists."""
+    """Places the whole glass and finds the largest cutoff of its potential: LAMMPS says how far its ghosts reach."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        box.run(f'log "{log}"')
         box.place(glass.positions, glass.types)
-        box.run("log none")
-        found = re.search(r"master list distance cutoff = ([0-9.eE+-]+)", log.read_text())
-    if not found:
-        raise VitrifyError(f"the potential {'; '.join(glass.commands)} has no cutoff: give a pair_style with a range")
-    return float(found[1]) - SKIN[glass.units]
+        box.run(f'log "{log}"', "info out log communication", "log none")
+        found = re.search(r"Communication cutoff = ([0-9.eE+-]+)", log.read_text())
+    reach = float(found[1]) - SKIN[glass.units] if found else 0.0
+    if reach <= 0.0:
+        raise VitrifyError(
+            f"the potential {'; '.join(glass.commands)} has no cutoff: give a pair_style with a range; beside one that "
+            "a fix or Python computes, pair_style zero RANGE gives it"
+        )
+    return reach
 
 
 def minimise_glass(glass: Glass, tolerance: float) -> Glass:

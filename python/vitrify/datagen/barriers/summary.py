@@ -24,6 +24,13 @@ def summary(path: str | Path) -> str:
         f"accepted          {len(accepted)} ({100 * len(accepted) / max(len(searches), 1):.0f}%)"
         + (f"; else {', '.join(f'{name} {n}' for name, n in others.most_common())}" if others else ""),
     ]
+    without = {s.atom for s in searches} - {s.atom for s in accepted}
+    if without:
+        ids = ", ".join(str(atom + 1) for atom in sorted(without)[:5])
+        lines.append(
+            f"without barrier   {len(without)} of {len({s.atom for s in searches})} atoms, which have no label: {ids}"
+            + (", ..." if len(without) > 5 else "")
+        )
     if accepted:
         barriers = np.array([s.barrier for s in accepted])
         calls = [s.force_calls for s in accepted]

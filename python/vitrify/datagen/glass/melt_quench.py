@@ -86,6 +86,7 @@ def make_glass(
     parts = path.with_name(path.name + ".parts")
     files = potential_files(settings.potential)
     for beside in (".in", ".extxyz", ".history.csv", ".png"):
+        require_file(path.with_suffix(beside))
         require_other(path.with_suffix(beside), files.values())
     with claim_file(path, "vitrify data glass", files.values()):
         if _is_made(settings, path):  # by another process, just now
@@ -126,6 +127,7 @@ def make_glasses(
         path = default_path(check_settings(formula, seed=number, **checked)) if out is None else Path(out)
         if out is not None and count > 1:
             path = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        require_file(path)
         fresh = not path.exists()
         yield make_glass(formula, out=path, seed=number, **options), fresh
 

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 
 import vitrify
+from vitrify.core.compositions import parse_formula
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path, writing
 from vitrify.datagen.glass.script import COLUMNS, HISTORY, GlassSettings
 from vitrify.lammps_library.session import lammps_version
 
 GOOD_FORCE = 1e-3  # eV/A: the largest force that a minimum may have
+GOOD_PRESSURE = 200.0  # bar: how far the pressure of a minimum may be from the one that was asked for
+ROUNDED = 0.01  # a share of an element that whole atoms may miss without a word
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,30 @@ def _plain(value: Any) -> Any:
 
 def summary(path: str | Path) -> str:
     """One line about a finished glass."""
-    found = Result(**read_recipe(path)["result"])
+    recipe = read_recipe(path)
+    found, asked = Result(**recipe["result"]), recipe["settings"]
     line = (
         f"density {found.density:.4g} g/cm^3, energy {found.energy_per_atom:.6g} eV/atom, "
         f"pressure {found.pressure:.3g} bar, largest force {found.max_force:.2g} eV/A"
     )
-    return line if found.max_force < GOOD_FORCE else f"{line}: no minimum was reached"
+    missed = []
+    if not found.max_force < GOOD_FORCE:
+        missed.append("no minimum was reached")
+    if not abs(found.pressure - asked["pressure"]) < GOOD_PRESSURE:
+        missed.append(f"the pressure of {asked['pressure']:g} bar that was asked for was missed")
+    missed += _rounded(asked)
+    return f"{line}: {'; '.join(missed)}" if missed else line
+
+
+def _rounded(asked: dict[str, Any]) -> list[str]:
+    """A sentence if whole atoms cannot have the composition of the formula."""
+    shares = parse_formula(asked["formula"])
+    total, atoms = sum(shares.values()), sum(asked["counts"])
+    made = dict(zip(asked["species"], asked["counts"], strict=True))
+    if max(abs(made[name] / atoms - share / total) for name, share in shares.items()) <= ROUNDED:
+        return []
+    texts = ", ".join(f"{100 * made[name] / atoms:.3g}% {name}" for name in made)
+    return [f"{atoms} atoms of {asked['formula']} have {texts}, ask for more atoms"]
 
 
 def draw_quench(settings: GlassSettings, history: Path, path: Path) -> None:

@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import time
+import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
@@ -20,8 +21,8 @@ import ase.io
 import numpy as np
 
 import vitrify
-from vitrify.core.errors import VitrifyError, did_you_mean
-from vitrify.core.files import append, atomic_path, writing
+from vitrify.core.errors import VitrifyError, VitrifyWarning, did_you_mean
+from vitrify.core.files import append, atomic_path, require_file, writing
 from vitrify.core.locks import claim_file
 from vitrify.core.seeds import check_seed
 from vitrify.datagen.structures import recipes
@@ -169,7 +170,8 @@ class _Journal:
             stack.enter_context(claim_file(path, "vitrify data"))
             if path.exists():
                 self._take_over(header)
-            with writing(path):
+            require_file(self.record)
+            with writing(self.journal):
                 self._file: BinaryIO = stack.enter_context(open(self.journal, "a+b"))
             self._read(header)
             self._open = stack.pop_all()
@@ -208,6 +210,14 @@ class _Journal:
             work.write_bytes(gzip.compress(text, mtime=0) if self.path.suffix == ".gz" else text)
         with writing(self.journal):
             self.journal.unlink()
+        if len(good) < len(samples):
+            first = next(sample for sample in samples if sample.failure is not None)
+            warnings.warn(
+                f"{len(samples) - len(good)} of {len(samples)} samples failed and are missing in {self.path.name} "
+                f"({self.record.name} lists them); the first, {first.index}: {first.failure}",
+                VitrifyWarning,
+                stacklevel=3,
+            )
 
     def _take_over(self, header: dict[str, Any]) -> None:
         """The samples of the file that is there, if it is one of the same settings."""

@@ -50,9 +50,9 @@ class Settings:
     seed: int = option(1, "seed of all random numbers")
     device: str = option("cpu", "cpu or cuda:N")
     names: tuple[tuple[str, str], ...] = option(
-        (), "glassvae: names in the files, as in energy=E,forces=F (also stress, virial)", parse=_names, shown=None
+        (), "names in the files, as in energy=E,forces=F (also stress, virial)", parse=_names, shown=None
     )
-    stress_unit: str | None = option(None, "glassvae: unit of stress in the files: eV/A^3, GPa, kbar or bar")
+    stress_unit: str | None = option(None, "unit of stress in the files: eV/A^3, GPa, kbar or bar")
 
     def __post_init__(self) -> None:
         """Raises VitrifyError for numbers that make no sense."""

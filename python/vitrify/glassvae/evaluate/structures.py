@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from ase import Atoms
 
 from vitrify.analysis.novelty import novelty
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.progress import counted
 from vitrify.core.seeds import later_seed
 from vitrify.data.datasets import evenly_spread
@@ -102,6 +103,7 @@ def generated_structures(
     made, energies = _generate(opened, len(thermal[0]), edges, settings, progress)
     species = opened.metadata.species
     nearby = [as_atoms(opened, f.positions, f.types, f.cell) for f in thermal[:: max(1, len(thermal) // 50)]]
+    _tell(energies, edges)
     g = np.mean([rdf.of(a.positions, a.cell[:], _types(a, species), len(species)) for a in made], axis=0)
     reference = np.mean([rdf.of(f.positions, f.cell, f.types, len(species)) for f in thermal], axis=0)
     metrics = {
@@ -144,6 +146,17 @@ def _generate(
         energies["conditional"].append(_at_rest(opened, conditional[number % WINDOWS].make(seed), settings))
         energies["random packing"].append(_packed(opened, atoms, settings, np.random.default_rng([seed, 3])))
     return made, {name: np.array(values) for name, values in energies.items()}
+
+
+def _tell(energies: dict[str, np.ndarray], edges: np.ndarray) -> None:
+    """Warns of structures that missed the window that they were made for, or that the potential could not relax."""
+    count = len(energies["conditional"])
+    missed = count - round(_hits(energies, edges)["conditional"] * count)
+    failed = {name: int(np.isnan(values).sum()) for name, values in energies.items()}
+    texts = [f"{missed} of {count} structures missed the window of energies that they were made for"] if missed else []
+    texts += [f"{n} of {count} structures ({name}) could not be brought to rest" for name, n in failed.items() if n]
+    for text in texts:
+        warnings.warn(text, VitrifyWarning, stacklevel=4)
 
 
 def _hits(energies: dict[str, np.ndarray], edges: np.ndarray) -> dict[str, float]:

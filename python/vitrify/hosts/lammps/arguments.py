@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError
 from vitrify.core.seeds import read_seed
 from vitrify.modelfile.metadata import Metadata
@@ -60,7 +61,7 @@ def options_of(style: str, arguments: Arguments) -> dict[str, Any]:
     """The values of the keywords as options of `vitrify.lammps.attach`; VitrifyError for a wrong value."""
     options: dict[str, Any] = {}
     for keyword, values in arguments.values.items():
-        if keyword in ("guard", "check"):
+        if keyword in ("guard", "force", "check"):
             options[keyword] = _logical(style, keyword, values[0])
         elif keyword == "langevin":
             options[keyword] = _langevin(style, values)
@@ -93,17 +94,16 @@ def map_elements(style: str, elements: Sequence[str], n_types: int, model: Metad
 
     Raises VitrifyError for another number of elements, and for elements that the model does not have.
     """
-    species = " ".join(model.species)
-    if len(elements) != n_types:
-        few = "few" if len(elements) < n_types else "many"
-        raise VitrifyError(
-            f"{style}: too {few} elements: got {len(elements)} for {n_types} atom types; give one for each type, the "
-            f"model has {species}"
-        )
-    for number, element in enumerate(elements, 1):
-        if element not in model.species and not (allow_null and element == "NULL"):
-            raise VitrifyError(f"{style}: element {element} of type {number} is not in the model, which has {species}")
-    found = [model.species.index(element) if element in model.species else -1 for element in elements]
-    if all(index < 0 for index in found):
-        raise VitrifyError(f"{style}: no atom type is mapped to an element: the model has {species}")
-    return found
+    try:
+        return list(_core.species_of_types(list(elements), n_types, list(model.species), allow_null))
+    except VitrifyError as error:
+        raise VitrifyError(f"{style}: {error}") from None
+
+
+def exchanged_elements(elements: Sequence[str], species: Sequence[int], order: Sequence[int], model: Metadata) -> str:
+    """The elements of the atom types in which each species s is the species order[s], as words of a command.
+
+    elements: of each type. species: of each type, as `map_elements` gives them.
+    """
+    names = model.species
+    return " ".join(name if s < 0 else names[order[s]] for name, s in zip(elements, species, strict=True))

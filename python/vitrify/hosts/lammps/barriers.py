@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
 from vitrify.engines.open import EngineName
-from vitrify.hosts.lammps.arguments import map_elements
+from vitrify.hosts.lammps.arguments import exchanged_elements, map_elements
 from vitrify.hosts.lammps.library import Array, Integers
 from vitrify.hosts.lammps.system import Atoms, System
+from vitrify.modelfile.validity import Order, Watch, closest_of
+from vitrify.symgnn.calculator import refuse_property
 from vitrify.symgnn.interface import PropertyPredictor
 
 # The labels of the training data belong to minimised structures; these limits are those of compute symgnn/atom.
@@ -35,6 +38,10 @@ class BarrierField:
         style: name of the command, for messages.
         engine, device: as for `vitrify.engines.open.open_model`.
         check: replay the model's reference case first.
+        force: warn of what no training covers, instead of refusing it.
+
+    Attributes:
+        evaluations_outside: number of updates so far whose structure lay outside of the training data.
 
     Raises:
         VitrifyError: units, elements or boundaries that do not fit the model.
@@ -43,7 +50,7 @@ class BarrierField:
     def __init__(
         self, lmp: Any, model: str | Path | PropertyPredictor, elements: list[str] | tuple[str, ...], *,
         style: str = "vitrify.lammps.attach", engine: EngineName | None = None, device: str = "cpu",
-        check: bool = False,
+        check: bool = False, force: bool = False,
     ) -> None:  # fmt: skip
         self.system = System(lmp, style)
         self.library, self.ranks = self.system.library, self.system.ranks
@@ -51,7 +58,9 @@ class BarrierField:
         self.metadata = self.model.metadata
         self.species = np.array([-1, *map_elements(style, elements, self.system.n_types, self.metadata, True)])
         self.system.check(self.metadata)
-        self._warned: set[str] = set()
+        self._elements = list(elements)
+        self._watch = Watch(self.metadata, force, self._exchange)
+        self._told_of_motion = False
 
     @property
     def names(self) -> tuple[str, str, str]:
@@ -92,24 +101,49 @@ class BarrierField:
     def update(self) -> Array:
         """Predicts the property of all atoms at their present positions, and returns `values`; every rank must call it.
 
-        Warns once of atoms that are not at rest, and of a composition or density outside the training data.
+        Warns once of atoms that are not at rest, and of composition, density and closest pairs outside of the training
+        data.
 
-        Raises VitrifyError for positions or predictions that are not finite, and if there is no per-atom vector.
+        Raises VitrifyError for positions or predictions that are not finite, for what no training covers unless forced,
+        and if there is no per-atom vector.
         """
         self.system.check_periodic()
         self.ranks.together(lambda: self.values)  # fails early if there is no vector
         atoms = self.system.atoms()
-        rows = self.ranks.together(lambda: self._predict(atoms))
+        rows, texts = self.ranks.together(lambda: self._evaluate(atoms))
         for name, row in zip(self.names, rows, strict=True):
             if name == self.names[0] or self.library.symbols.lammps_extract_atom(self.library.handle, name.encode()):
                 self.library.column(name)[...] = row[atoms.owned]
-        self._warn(atoms)
+        self._warn(atoms, texts)
         return self.values
 
-    def _predict(self, atoms: Atoms) -> tuple[Array, Array, Array]:
-        """Values, deviations, and flags of atoms unlike the training data, (N,) each."""
+    @property
+    def evaluations_outside(self) -> int:
+        """Updates so far whose structure lay outside of the training data."""
+        return self._watch.outside
+
+    def _evaluate(self, atoms: Atoms) -> tuple[tuple[Array, Array, Array], list[str]]:
+        """The rows of `_predict`, and the warnings about the structure that are due."""
         types = self.species[atoms.types]
         seen = types >= 0
+        rows = self._predict(atoms, types, seen)
+        _, cell, _ = self.library.box()
+        kinds = types[seen]
+        closest = closest_of(self.model, atoms.positions[seen], cell, kinds)
+        volume = abs(float(np.linalg.det(cell))) if seen.all() else 0.0
+        impossible = refuse_property(self.metadata, rows[0][seen], rows[1][seen])
+        try:
+            return rows, self._watch.look(kinds, volume, closest, impossible=impossible)
+        except VitrifyError as error:
+            raise self.system.error(f"at step {self.library.step} {error}") from None
+
+    def _exchange(self, order: Order) -> str:
+        """The elements to write in place of those that were given."""
+        right = exchanged_elements(self._elements, self.species[1:].tolist(), order, self.metadata)
+        return f"use the elements {right}"
+
+    def _predict(self, atoms: Atoms, types: Integers, seen: Any) -> tuple[Array, Array, Array]:
+        """Values, deviations, and flags of atoms unlike the training data, (N,) each; types and `seen`: (N,)."""
         self._check_numbers(atoms, atoms.positions.sum(1), "the position")
         _, cell, _ = self.library.box()
         every = bool(seen.all())
@@ -126,21 +160,15 @@ class BarrierField:
             atom = atoms.ids[~np.isfinite(sums)].min()
             raise self.system.error(f"{what} of atom {atom} is not a number at step {self.library.step}")
 
-    def _warn(self, atoms: Atoms) -> None:
-        """Warns on the first rank, once of each quantity, if the prediction is an extrapolation."""
+    def _warn(self, atoms: Atoms, texts: list[str]) -> None:
+        """Warns on the first rank, of motion once, and of `texts`."""
         if self.ranks.rank != 0:
             return
-        from vitrify.modelfile.validity import outside
-
-        metadata, types = self.metadata, self.species[atoms.types]
-        found = {"motion": self._motion(atoms, types >= 0)} if "motion" not in self._warned else {}
-        if (types >= 0).all():
-            _, cell, _ = self.library.box()
-            found |= outside(types, abs(float(np.linalg.det(cell))), metadata.species, metadata.validity)
-        new = {what: text for what, text in found.items() if text and what not in self._warned}
-        self._warned.update(new)
-        for text in new.values():
-            warnings.warn(f"{self.system.style}: step {self.library.step}: {text}", stacklevel=3)
+        motion = "" if self._told_of_motion else self._motion(atoms, self.species[atoms.types] >= 0)
+        self._told_of_motion = self._told_of_motion or bool(motion)
+        for text in [motion, *texts]:
+            if text:
+                warnings.warn(f"{self.system.style}: at step {self.library.step} {text}", stacklevel=3)
 
     def _motion(self, atoms: Atoms, seen: Any) -> str:
         """A warning if the structure is no minimum, or "".

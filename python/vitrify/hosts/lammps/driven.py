@@ -55,9 +55,11 @@ class OGNRun(Mover):
             raise self.system.error(f"{strides} strides: give a number that is not negative")
         self.library.command("run 0 post no")
         self.ranks.together(self.start_run)
+        self.begin_run()
         for _ in range(strides):
             self.move(self.library.step + 1)
             self.library.command("run 1 pre no post no")
+        self.end_run()
 
 
 def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any:
@@ -72,8 +74,8 @@ def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any
         model: a model file or the name of a shipped model, of kind ogn or symgnn, or of a kind whose energies
             `GlassCalc` gives; a calculator of ASE; or a function from `ase.Atoms` to {"energy", "forces", "stress"}.
         elements: the model's species, or for a calculator the chemical symbol, of each atom type.
-        options: of `Mover` (engine, device, check, langevin, guard), of `BarrierField` (engine, device, check),
-            or of `EnergyModel` (fix).
+        options: of `Mover` (engine, device, check, langevin, guard), of `BarrierField` (engine, device, check, force),
+            or of `EnergyModel` (fix; force, of a model file).
 
     Returns:
         OGNRun, BarrierField or EnergyModel.
@@ -90,7 +92,7 @@ def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any
         raise VitrifyError(f"{model} makes structures: use vitrify.lammps.create_glass(lmp, {str(model)!r}, elements)")
     from vitrify.hosts.ase_calculator import GlassCalc
 
-    return _energies(lmp, GlassCalc(model), elements, options)
+    return _energies(lmp, GlassCalc(model, force=options.pop("force", False)), elements, options)
 
 
 def attach_ogn(lmp: Any, model: str | Path, elements: tuple[str, ...], options: dict[str, Any]) -> OGNRun:
@@ -101,7 +103,7 @@ def attach_ogn(lmp: Any, model: str | Path, elements: tuple[str, ...], options: 
 
 def attach_barriers(lmp: Any, model: str | Path, elements: tuple[str, ...], options: dict[str, Any]) -> BarrierField:
     """`attach` for a model of a property of each atom."""
-    _known(options, ("engine", "device", "check"), "symgnn")
+    _known(options, ("engine", "device", "check", "force"), "symgnn")
     return BarrierField(lmp, model, elements, **options).create()
 
 

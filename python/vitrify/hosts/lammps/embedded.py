@@ -19,6 +19,7 @@ from vitrify.hosts.lammps.ranks import Ranks
 
 _ENERGY = "vitrify_energy"
 _OGN_KEYWORDS = {"energy": 1, "langevin": 3, "guard": 1}
+_BARRIER_KEYWORDS = {"force": 1}
 
 
 def python_path() -> str:
@@ -92,6 +93,8 @@ class OGN:
         if self._watch is not None:
             self.ranks.together(self.mover.start_run)
             self._watch.compare()
+            self.mover.end_run()  # of the run before
+            self.mover.begin_run()
         if self.mover.needs_energy:
             self.mover.set_energy(self.library.scalar("thermo_pe"))
         self.mover.move(self.library.step)
@@ -114,6 +117,11 @@ class OGN:
     def final_integrate_respa(self, *_: Any) -> None:
         """LAMMPS requires this method, but never calls it."""
 
+    def __del__(self) -> None:
+        """Says how many strides of the last run were outside of the training data, which no callback is called for."""
+        if hasattr(self, "mover"):
+            self.mover.end_run()
+
     def reset_dt(self) -> None:
         """Does nothing, since the timestep is checked in every step."""
 
@@ -130,7 +138,8 @@ class Barriers:
         fix      1 all python/invoke 100 end_of_step barriers      # in every 100th step of a run
         dump     1 all custom 100 out.dump id type x y z d_barrier d_barrier_std
 
-    words: the arguments of `compute ID all symgnn/atom`: MODEL El1 El2 ... and the keywords engine, device and check.
+    words: the arguments of `compute ID all symgnn/atom`: MODEL El1 El2 ... and the keywords engine, device, force
+    and check.
 
     A call raises VitrifyError as `BarrierField`.
     """
@@ -144,7 +153,7 @@ class Barriers:
     def __call__(self, lmp: Any, *_: Any) -> None:
         library = Library(lmp)
         if library.handle not in self._fields:
-            arguments = read_arguments(self.style, self.words, library.setting("ntypes"), {})
+            arguments = read_arguments(self.style, self.words, library.setting("ntypes"), _BARRIER_KEYWORDS)
             options = options_of(self.style, arguments)
             field = BarrierField(lmp, arguments.model, arguments.elements, style=self.style, **options)
             self._fields[library.handle] = field

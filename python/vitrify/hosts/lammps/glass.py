@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vitrify.core.errors import VitrifyError, did_you_mean
+from vitrify.core.compiled import _core
+from vitrify.core.errors import VitrifyError
 from vitrify.hosts.lammps.system import System
 from vitrify.kinds import KINDS
 from vitrify.modelfile.archive import find_model, read_metadata
@@ -91,10 +92,7 @@ def _check_elements(system: System, elements: Sequence[str], species: tuple[str,
         )
     for number, element in enumerate(elements, 1):
         if element not in (*species, "NULL"):
-            raise system.error(
-                f"element {element} of type {number} is not in the model{did_you_mean(element, species)}, which has "
-                f"{' '.join(species)}"
-            )
+            raise system.error(_core.unknown_element(element, f" of type {number}", list(species)))
     named = [element for element in elements if element != "NULL"]
     for element in named:
         if named.count(element) > 1:

@@ -5,22 +5,25 @@ The predictions are those of `fix ogn` (cpp/lammps/ogn/fix_ogn.cpp), and so are 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from vitrify.core.compiled import _core
 from vitrify.core.counter_rng import Stream, normal3
 from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
 from vitrify.engines.open import EngineName
-from vitrify.hosts.lammps.arguments import map_elements
+from vitrify.hosts.lammps.arguments import exchanged_elements, map_elements
 from vitrify.hosts.lammps.library import Array
 from vitrify.hosts.lammps.system import Atoms, System
+from vitrify.modelfile.validity import Impossible, Order
 from vitrify.ogn.guard import NotANumber, Refusal
 from vitrify.ogn.interface import MotionPredictor
-from vitrify.ogn.step import MASS_TOLERANCE, Langevin, OGNStepper, langevin_half_step, rescale_to_energy
+from vitrify.ogn.step import Langevin, OGNStepper, langevin_half_step, rescale_to_energy
 
 _REMEDY = "start from a state like those that the model was trained on, or go on with guard no"
 _TIMESTEP_TOLERANCE = 1e-6
@@ -83,6 +86,9 @@ class Mover:
         if self.library.setting("molecule_flag") == 1:
             raise self.system.error("bonds are not supported: use an atom style without them, such as atomic or charge")
         self._stepper = OGNStepper(self.model, self.control.guard)
+        self._elements, guard = list(elements), self._stepper.guard
+        guard.warn, guard.watch.remedy, guard.watch.word = self._warn_of_stride, self._exchange, "guard no"
+        self._step = 0  # of the present stride
         self._masses_of_types = np.array([0.0, *np.array(self.metadata.masses)[self.species[1:]]])
         self._target: float | None = None
         self._box: tuple[Array, Array] | None = None
@@ -100,15 +106,49 @@ class Mover:
     def start_run(self) -> None:
         """Checks boundaries, masses and timestep; to be called before each run. Raises VitrifyError if one is wrong."""
         self.system.check_periodic()
-        wanted, masses = self._masses_of_types[1:], self.library.masses()
-        for number, (mass, want) in enumerate(zip(masses, wanted, strict=True), 1):
-            if not abs(mass - want) <= MASS_TOLERANCE * want:
-                raise self.system.error(
-                    f"type {number} has mass {mass:g}, but the model was trained with {want:g}: use mass {number} "
-                    f"{want:g}"
-                )
+        self._check_masses()
         self._check_timestep()
         self._box = None
+
+    def _check_masses(self) -> None:
+        """Raises VitrifyError for masses of types that are not the model's."""
+        species = self.species[1:].tolist()
+        wrong = _core.find_wrong_mass([float(m) for m in self.library.masses()], species, list(self.metadata.masses))
+        if wrong:
+            number = wrong.index + 1
+            remedy = self._exchange(wrong.order) if wrong.order else f"use mass {number} {wrong.wanted:g}"
+            raise self.system.error(wrong.describe(f"type {number}", list(self.metadata.species), remedy))
+
+    def begin_run(self) -> None:
+        """Begins to count strides for a run, and warns of a start outside of the training data; every rank calls it."""
+        atoms = self.system.atoms()
+        types = self.species[atoms.types]
+        _, cell, _ = self.library.box()
+        text = self._stepper.guard.begin_run(cell, types, self._masses_of_types[atoms.types], atoms.velocities)
+        if text:
+            self._warn(f"at step {self.library.step} {text}")
+
+    def end_run(self) -> None:
+        """Says how many strides of the run were outside of the training data, if there were any."""
+        if text := self._stepper.guard.watch.summary("strides"):
+            self._warn(text)
+
+    @property
+    def strides_outside(self) -> int:
+        """Strides so far that began outside of the training data."""
+        return self._stepper.guard.watch.outside
+
+    def _exchange(self, order: Order) -> str:
+        """The elements to write in place of those that were given."""
+        elements = exchanged_elements(self._elements, self.species[1:].tolist(), order, self.metadata)
+        return f"use the elements {elements}"
+
+    def _warn_of_stride(self, text: str) -> None:
+        self._warn(f"at step {self._step} {text}")
+
+    def _warn(self, text: str) -> None:
+        if self.ranks.rank == 0:
+            warnings.warn(f"{self.system.style}: {text}", stacklevel=4)
 
     def move(self, step: int) -> None:
         """Moves all atoms by one stride; every rank must call this. step: number of the step at the end of the stride.
@@ -125,6 +165,7 @@ class Mover:
 
     def _stride(self, atoms: Atoms, cell: Array, step: int) -> tuple[Array, Array]:
         """Positions and velocities (N, 3) one stride later."""
+        self._step = step
         types = self.species[atoms.types]
         masses = self._masses_of_types[atoms.types]
         v = self._thermalise(atoms, atoms.velocities, masses, step, Stream.LANGEVIN_BEFORE)
@@ -132,6 +173,8 @@ class Mover:
             x, v = self._stepper.step(atoms.positions, v, cell, types, atoms.ids)
         except NotANumber as error:
             raise self.system.error(f"{error} at step {step}") from None
+        except Impossible as error:
+            raise self.system.error(f"at step {step} {error}") from None
         except Refusal as refusal:
             remedy = f": {_REMEDY}" if self.control.guard else ""
             raise self.system.error(f"{refusal} at step {step}{remedy}") from None

@@ -11,6 +11,7 @@ import numpy as np
 
 from vitrify.core.files import atomic_path
 from vitrify.core.locks import claim_folder
+from vitrify.data.readers.npz import load_arrays
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
 from vitrify.ogn.evaluate.lammps_run import read_run, run_lmp_once, write_input
 from vitrify.ogn.evaluate.runs import Record, Start, Tick, prepare
@@ -48,8 +49,7 @@ def starts(
             np.savez(work, allow_pickle=False, **columns)
     else:
         tick(relax * len(seeds))
-    with np.load(path) as file:
-        arrays = dict(file)
+    arrays = load_arrays(path)
     found = [
         Start(**{**{key: values[i] for key, values in arrays.items()}, "temperature": float(arrays["temperature"][i])})
         for i in range(len(seeds))

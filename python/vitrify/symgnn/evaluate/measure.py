@@ -16,14 +16,12 @@ from vitrify.core.progress import counted
 from vitrify.data.splits import duplicate_groups
 from vitrify.data.structures import LabelledStructure, load_structures
 from vitrify.engines.open import open_model as open_engine
-from vitrify.graphs.neighbours import neighbour_list
-from vitrify.modelfile.validity import outside
+from vitrify.modelfile.validity import closest_of, outside
 from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
 from vitrify.symgnn.evaluate.results import Predicted, SymGNNResults, pooled
 from vitrify.symgnn.evaluate.settings import Settings
 from vitrify.symgnn.interface import PropertyPredictor
-from vitrify.symgnn.metadata import SymGNNMetadata
 
 
 def open_model(model: str | Path, settings: Settings) -> PropertyPredictor:
@@ -85,25 +83,13 @@ def predict(opened: PropertyPredictor, glass: LabelledStructure) -> Predicted:
                 f"{glass.name}: the {what} of {int(bad.sum())} atoms (first: {int(np.argmax(bad))}) is no number: "
                 "do atoms overlap?"
             )
-    return Predicted(glass, values, deviations, seconds, _outside(glass, opened.metadata))
+    return Predicted(glass, values, deviations, seconds, _outside(opened, glass))
 
 
-def _outside(glass: LabelledStructure, model: SymGNNMetadata) -> tuple[str, ...]:
+def _outside(opened: PropertyPredictor, glass: LabelledStructure) -> tuple[str, ...]:
     """Sentences on how a glass leaves the range of the training data; none if it does not."""
-    volume = len(glass) / glass.number_density
-    found = list(outside(glass.types, volume, model.species, model.validity).values())
-    least = np.array(model.validity.min_distance or ())
-    if len(least) and least.max() > 0:
-        (i, j), vectors = neighbour_list(glass.positions, glass.cell, float(least.max()))
-        high, low = np.maximum(glass.types[i], glass.types[j]), np.minimum(glass.types[i], glass.types[j])
-        distance, pair = np.linalg.norm(vectors, axis=1), high * (high + 1) // 2 + low
-        for number in np.unique(pair[distance < least[pair] * (1 - 1e-6)]):
-            closest = int(np.argmin(np.where(pair == number, distance, np.inf)))
-            names = "-".join(model.species[t] for t in (low[closest], high[closest]))
-            found.append(
-                f"{names} pairs at {distance[closest]:.4g}, the training data have none below {least[number]:.4g}"
-            )
-    return tuple(found)
+    closest = closest_of(opened, glass.positions, glass.cell, glass.types)
+    return tuple(outside(opened.metadata, glass.types, len(glass) / glass.number_density, closest))
 
 
 def scores_of(predicted: Sequence[Predicted], species: Sequence[str], ceiling: float | None = None) -> dict[str, Any]:

@@ -29,6 +29,6 @@ class Settings:
     ceiling: float | None = option(None, "correlation that a perfect model would reach, as labels are noisy")
     engine: str = option("auto", "what runs the model: auto, native or torch")
     device: str = option("cpu", "cpu or cuda:N")
-    atom_style: str | None = option(None, "symgnn: of LAMMPS data files whose section Atoms does not name its own")
+    atom_style: str | None = option(None, "of LAMMPS data files whose section Atoms does not name its own")
     species: tuple[str, ...] | None = None
     allow_missing: bool = False
