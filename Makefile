@@ -5,6 +5,7 @@
 #   make test-all  the slow ones, too: builds, long runs, examples and small benchmarks
 #   make lint    style and types of Python and C++, and the import rules
 #   make bench   benchmarks
+#   make sums    the list of the shipped models, whose programs are trusted; after a change in potentials/
 #   make wheel   a wheel in dist/ that brings lmp the plugin
 #   make clean   removes what was built, but not .venv
 
@@ -24,7 +25,7 @@ TESTERS ?= 2
 # In this order: tables of the README last, from what the others found.
 BENCHMARKS := startup md_systems native_engine ogn_vs_md readme_tables
 
-.PHONY: all demo test test-slow test-all lint bench wheel clean
+.PHONY: all demo test test-slow test-all lint bench sums wheel clean
 all: $(STAMPS)/vitrify
 
 # What the build needs comes first, torch above all: an isolated build would fetch it a second time.
@@ -63,6 +64,9 @@ lint: $(STAMPS)/vitrify
 
 bench: $(STAMPS)/vitrify
 	set -e; for script in $(BENCHMARKS); do python -m benchmarks.$$script; done
+
+sums:
+	cd potentials && LC_ALL=C sha256sum *.pt > SHA256SUMS
 
 wheel: $(STAMPS)/vitrify
 	$(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .

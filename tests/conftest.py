@@ -75,5 +75,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--cpu-times", metavar="FILE", help="write the CPU time of each test file to this JSON file")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
+    """A configuration folder of the tests, which also ends up in the programs that they start."""
+    folder = tmp_path_factory.mktemp("configuration")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        yield folder
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(CPUTimes(config), "vitrify-cpu-times")

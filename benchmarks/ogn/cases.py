@@ -10,8 +10,9 @@ from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path
 from vitrify.datagen.trajectories.campaign import simulate
 from vitrify.datagen.trajectories.systems import System, get_system
+from vitrify.engines.open import engines_of
 from vitrify.lammps_library.session import expand
-from vitrify.modelfile.archive import find_model, open_archive, read_metadata
+from vitrify.modelfile.archive import find_model, read_metadata
 
 # Multiples of the base step that Verlet is tried at.
 FACTORS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0)
@@ -167,7 +168,4 @@ def open_model(case: Case) -> Model | None:
     except VitrifyError:
         return None
     data = read_metadata(path)
-    with open_archive(path) as archive:
-        native = any(name.endswith("/extra/weights.safetensors") for name in archive.namelist())
-    engines = ("native", "torch") if native else ("torch",)
-    return Model(path, case.system.species, engines, data.stride, data.timestep, data.cutoff)
+    return Model(path, case.system.species, engines_of(path), data.stride, data.timestep, data.cutoff)

@@ -10,6 +10,8 @@
 
 namespace vitrify {
 
+class ModelFile;
+
 /// The common part of all engines. `begin` may throw std::exception.
 class AnyEngine {
 public:
@@ -54,9 +56,11 @@ public:
   virtual void finish(double *first, double *second) = 0;
 };
 
-/// Where an engine runs: `device` is "cpu", "cuda" (the GPU local_rank modulo the node's count) or "cuda:n".
+/// What an engine runs, and where: `device` is "cpu", "cuda" (the GPU local_rank modulo the node's count) or "cuda:n".
+/// `trust`: run the program of the file even if the file is unknown. The file is read only while the engine is made.
 struct EngineOptions {
-  std::string path;
+  const ModelFile *file = nullptr;
+  bool trust = false;
   std::string device = "cpu";
   int local_rank = 0;
 };

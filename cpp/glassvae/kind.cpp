@@ -3,6 +3,7 @@
 #include "amshortcut/flow_network_engine.h"
 #include "glassvae/glassvae_engine.h"
 #include "modelfile/metadata_format.h"
+#include "modelfile/strict_json.h"
 
 #include <limits>
 
@@ -22,13 +23,19 @@ void read_latent_space(const json &document, Metadata &metadata)
   for (std::size_t k = 0; k < latent; ++k)
     generator.properties.push_back({"z" + std::to_string(k), "", {-ENDLESS, ENDLESS}});
   document.at("latent_energy").get_to(generator.latent_energy);
+  require_names(metadata);
   generator.process = "flow";
 }
 
 void read(const json &document, Metadata &metadata)
 {
-  document.at("latent").get_to(metadata.latent);
-  require(metadata.latent > 0, "latent must be positive");
+  metadata.latent = whole_number(document.at("latent"), "latent", 1, 4096);
+  require(!metadata.reverse_edges, "reverse_edges must be false");
+  if (has_value(document, "latent_energy")) {
+    const auto name = document.at("latent_energy").get<std::string>();
+    require(name == "inherent_energy" || name == "energy",
+            "latent_energy is " + vitrify::quoted(name) + ", but this version knows inherent_energy and energy");
+  }
   read_latent_space(document, metadata);
 }
 
@@ -37,8 +44,8 @@ void read_decoded(const json &document, const Metadata &metadata, ReferenceCase 
 {
   if (!metadata.makes_structures() || !has_value(document, "decoded")) return;
   const json &decoded = document.at("decoded");
-  decoded.at("time").get_to(reference.time);
-  decoded.at("step").get_to(reference.step);
+  reference.time = read_share(decoded, "time");
+  reference.step = read_share(decoded, "step");
   reference.decoded = flattened(decoded.at("vectors"));
   reference.properties = reference.latent;
   reference.known.assign(reference.latent.size(), 1.0);

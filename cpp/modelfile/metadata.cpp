@@ -4,15 +4,19 @@
 #include "base/error.h"
 #include "modelfile/metadata_bounds.h"
 #include "modelfile/metadata_format.h"
+#include "modelfile/metadata_types.h"
+#include "modelfile/strict_json.h"
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 namespace vitrify {
 
 namespace {
 
 constexpr int SCHEMA = 1;
+constexpr int MAX_COUNT = 1 << 20;    // of layers and of features: more is damage
 
 const MetadataFormat *const FORMATS[] = {
 #define VITRIFY_SYSTEM(name) &name##_metadata,
@@ -80,17 +84,16 @@ const MetadataFormat *read_format(const json &document)
 {
   std::vector<const char *> names;
   for (const MetadataFormat *format : FORMATS) names.push_back(format->kind);
-  const std::string kind = choice(document, "kind", names);
-  return *std::find_if(std::begin(FORMATS), std::end(FORMATS),
-                       [&](const MetadataFormat *format) { return format->kind == kind; });
+  return find_format(choice(document, "kind", names));
 }
 
 Metadata parse(const json &document)
 {
-  const int schema = document.at("schema").get<int>();
+  const int schema = whole_number(document.at("schema"), "schema", 0, MAX_COUNT);
   require(schema == SCHEMA, "schema is " + std::to_string(schema) + ", but this version of vitrify reads schema " +
                                 std::to_string(SCHEMA) +
                                 (schema > SCHEMA ? ": update vitrify" : ": export the model again"));
+  check_types(document);
   Metadata metadata;
   metadata.format = read_format(document);
   metadata.kind = metadata.format->kind;
@@ -99,12 +102,14 @@ Metadata parse(const json &document)
   metadata.dtype = choice(document, "dtype", {"float32", "float64"});
   document.at("species").get_to(metadata.species);
   document.at("cutoff").get_to(metadata.cutoff);
-  document.at("layers").get_to(metadata.layers);
-  document.at("node_width").get_to(metadata.node_width);
+  metadata.layers = whole_number(document.at("layers"), "layers", 1, MAX_COUNT);
+  metadata.node_width = whole_number(document.at("node_width"), "node_width", 1, MAX_COUNT);
   document.at("reverse_edges").get_to(metadata.reverse_edges);
   require(!metadata.species.empty(), "there must be at least one species");
+  require(std::set<std::string>(metadata.species.begin(), metadata.species.end()).size() == metadata.species.size(),
+          "species repeat");
   require(metadata.cutoff > 0.0, "cutoff must be positive");
-  require(metadata.layers > 0 && metadata.node_width > 0, "layers and node_width must be positive");
+  metadata.has_hyperparameters = has_value(document, "hyperparameters") && !document.at("hyperparameters").empty();
   if (metadata.format->has_masses) parse_masses(document, metadata);
   metadata.format->read(document, metadata);
   metadata.validity = parse_validity(document.at("validity"), metadata);
@@ -114,6 +119,13 @@ Metadata parse(const json &document)
 }
 
 }    // namespace
+
+const MetadataFormat *find_format(const std::string &kind)
+{
+  const auto *const found = std::find_if(std::begin(FORMATS), std::end(FORMATS),
+                                         [&](const MetadataFormat *format) { return format->kind == kind; });
+  return found == std::end(FORMATS) ? nullptr : *found;
+}
 
 int Metadata::components() const
 { return format->components; }
@@ -134,23 +146,42 @@ int GeneratorMetadata::property_index(const std::string &name) const
   return -1;
 }
 
-std::vector<std::string> known_kinds()
-{
-  std::vector<std::string> kinds;
-  for (const MetadataFormat *format : FORMATS) kinds.emplace_back(format->kind);
-  return kinds;
-}
+namespace {
 
-Metadata parse_metadata(const std::string &text, const std::string &path)
+// Calls `read` with the values in the text; whatever it throws becomes an Error that begins with `path`.
+template <typename Read> auto read_text(const std::string &text, const std::string &path, Read &&read)
 {
   try {
-    return parse(json::parse(text));
+    return read(parse_json(text));
   } catch (const Error &error) {
-    throw Error("model file " + path + ": " + error.what());
+    throw Error("model file " + path + ": bad metadata: " + error.what());
   } catch (const json::exception &error) {
     throw Error("model file " + path + ": vitrify.json is damaged or incomplete (" + error.what() +
                 "): export the model again");
   }
+}
+
+}    // namespace
+
+Metadata parse_metadata(const std::string &text, const std::string &path)
+{ return read_text(text, path, parse); }
+
+void check_json(const std::string &text, const std::string &path)
+{
+  try {
+    parse_json(text);
+  } catch (const std::exception &error) {
+    throw Error("model file " + path + ": vitrify.json is not JSON as vitrify writes it (" + error.what() +
+                "): export the model again");
+  }
+}
+
+void check_metadata(const std::string &text, const std::string &path)
+{
+  read_text(text, path, [](const json &document) {
+    const std::string kind = document.value("kind", "");
+    if (kind.empty() || find_format(kind)) parse(document);
+  });
 }
 
 }    // namespace vitrify

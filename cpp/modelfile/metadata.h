@@ -100,7 +100,8 @@ struct Metadata : IntegratorMetadata, PropertyMetadata, LatentMetadata {
   int layers = 0;
   int node_width = 0;
   bool reverse_edges = false;
-  std::vector<double> masses;    // of each species; empty for kind symgnn
+  bool has_hyperparameters = false;    // the sizes that the native engine needs beside the weights
+  std::vector<double> masses;          // of each species; empty for kind symgnn
   GeneratorMetadata generator;
   Validity validity;
   ReferenceCase reference;
@@ -115,10 +116,13 @@ struct Metadata : IntegratorMetadata, PropertyMetadata, LatentMetadata {
   int species_index(const std::string &name) const;
 };
 
-/// The kinds of models that `parse_metadata` knows.
-std::vector<std::string> known_kinds();
-
 /// Parses and checks vitrify.json; throws Error that begins with `path`.
 Metadata parse_metadata(const std::string &text, const std::string &path);
+
+/// Throws Error unless the text is JSON that all readers take in the same way: see `parse_json`.
+void check_json(const std::string &text, const std::string &path);
+
+/// Throws Error as `parse_metadata` does; of kinds that have no format here, only the JSON is checked.
+void check_metadata(const std::string &text, const std::string &path);
 
 }    // namespace vitrify

@@ -38,6 +38,22 @@ Statistics read_statistics(const json &document)
   return statistics;
 }
 
+double read_share(const json &document, const char *key)
+{
+  const double value = document.at(key).get<double>();
+  require(value >= 0.0 && value <= 1.0, std::string(key) + " must lie between 0 and 1");
+  return value;
+}
+
+void require_names(const Metadata &metadata)
+{
+  std::vector<std::string> names = {"number_density"};
+  for (const std::string &name : metadata.species) names.push_back("fraction:" + name);
+  for (const GlassProperty &property : metadata.generator.properties) names.push_back(property.name);
+  require(metadata.generator.statistics.names == names,
+          "the statistics are not those of number density, fractions and properties");
+}
+
 void read_validity_of_structures(const json &document, const Metadata &metadata, Validity &validity)
 {
   document.at("number_density").get_to(validity.number_density);

@@ -29,6 +29,9 @@ struct MetadataFormat {
 #include "base/systems.def"
 #undef VITRIFY_SYSTEM
 
+/// The format of a kind, null if there is none.
+const MetadataFormat *find_format(const std::string &kind);
+
 /// Throws Error unless the condition is met.
 void require(bool condition, const std::string &message);
 
@@ -43,6 +46,12 @@ bool has_value(const json &document, const char *key);
 
 /// Statistics of the training data; throws Error if their sizes do not fit together.
 Statistics read_statistics(const json &document);
+
+/// A number from 0 to 1, under `key`; throws Error for any other.
+double read_share(const json &document, const char *key);
+
+/// Throws Error unless the statistics are of number density, of the fraction of each species, and of the properties.
+void require_names(const Metadata &metadata);
 
 /// Number density and composition, which all kinds have.
 void read_validity_of_structures(const json &document, const Metadata &metadata, Validity &validity);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "modelfile/archive.h"
 #include "modelfile/metadata.h"
 
 #include <string>
@@ -9,15 +10,15 @@
 
 namespace vitrify {
 
-/// A model file on disk: a zip archive (TorchScript) whose records are stored uncompressed and hold vitrify.json.
+/// A model file on disk: an archive that holds vitrify.json, and a TorchScript program or plain weights or both.
 class ModelFile {
 public:
   /// Reads and checks the whole file; throws Error if it is missing, damaged or no model of vitrify's.
   explicit ModelFile(const std::string &path);
-  ModelFile(const ModelFile &) = delete;
-  ModelFile &operator=(const ModelFile &) = delete;
 
-  const std::string &path() const { return path_; }
+  const std::string &path() const { return archive_.path(); }
+  /// All bytes of the file, which the checks have passed; torch gets these, and never the path.
+  std::string_view bytes() const { return archive_.bytes(); }
   const std::string &metadata_text() const { return metadata_text_; }
   const Metadata &metadata() const { return metadata_; }
 
@@ -25,25 +26,11 @@ public:
   bool has_native_weights() const { return !native_weights_.empty(); }
   /// The bytes of weights.safetensors, valid as long as this object; empty if there are none.
   std::string_view native_weights() const { return native_weights_; }
+  /// True if the file comes with vitrify, or the user has exported or approved it, so that its program may be run.
+  bool is_trusted() const;
 
 private:
-  struct Record {
-    std::string name;
-    std::size_t offset, size;
-  };
-
-  [[noreturn]] void fail(const std::string &what) const;
-  void read();
-  void list_records();
-  Record read_directory_entry(std::size_t &at, std::size_t end) const;
-  void check_crc(const Record &record, std::uint32_t expected) const;
-  void refuse_code_that_runs_while_loading() const;
-  std::string_view content(const Record &record) const;
-  std::uint64_t number(std::size_t at, int bytes) const;
-
-  std::string path_;
-  std::string data_;
-  std::vector<Record> records_;
+  Archive archive_;
   std::string metadata_text_;
   std::string_view native_weights_;
   Metadata metadata_;

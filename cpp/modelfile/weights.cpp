@@ -2,7 +2,7 @@
 #include "modelfile/weights.h"
 
 #include "base/error.h"
-#include "base/json.h"
+#include "modelfile/strict_json.h"
 
 #include <cmath>
 #include <cstdint>
@@ -13,13 +13,10 @@ namespace vitrify {
 
 namespace {
 
-// The message may quote the header, which may hold any bytes: only printable ones go out.
-[[noreturn]] void fail(std::string what)
-{
-  for (char &byte : what)
-    if (byte < ' ' || byte > '~') byte = '?';
-  throw Error("weights.safetensors " + what + ": export the model again");
-}
+constexpr std::size_t MAX_HEADER_SIZE = std::size_t(8) << 20;
+
+[[noreturn]] void fail(const std::string &what)
+{ throw Error("weights.safetensors " + what + ": export the model again"); }
 
 std::uint64_t little_endian(std::string_view bytes)
 {
@@ -46,6 +43,25 @@ std::size_t count_of(const std::vector<std::size_t> &shape, std::size_t most, co
   return count;
 }
 
+json parse_header(std::string_view text)
+{
+  try {
+    return parse_json(text);
+  } catch (const std::exception &error) {
+    fail(std::string("has a damaged header (") + error.what() + ")");
+  }
+}
+
+std::vector<std::size_t> sizes_of(const json &values, const std::string &name)
+{
+  std::vector<std::size_t> sizes;
+  for (const json &value : values) {
+    if (!value.is_number_unsigned()) fail("has a damaged header (sizes of " + name + ")");
+    sizes.push_back(value.get<std::size_t>());
+  }
+  return sizes;
+}
+
 template <typename Bits, typename Real> double decode(std::string_view bytes)
 {
   const auto bits = static_cast<Bits>(little_endian(bytes));
@@ -61,25 +77,36 @@ Weights::Weights(std::string_view bytes)
   if (bytes.size() < 8) fail("is truncated");
   const std::uint64_t length = little_endian(bytes.substr(0, 8));
   if (length > bytes.size() - 8) fail("is truncated");
+  if (length > MAX_HEADER_SIZE) fail("has too long a header");
   const std::string_view header = bytes.substr(8, length), values = bytes.substr(8 + length);
   try {
-    const json document = json::parse(header);
+    const json document = parse_header(header);
+    std::map<std::size_t, std::size_t> parts;    // where tensors begin -> where they end
     for (const auto &[name, description] : document.items()) {
       if (name == "__metadata__") continue;
       Entry entry;
       const auto dtype = description.at("dtype").get<std::string>();
       if (dtype != "F32" && dtype != "F64") fail("holds " + name + " as " + dtype + ", not as F32 or F64");
       entry.is_double = dtype == "F64";
-      description.at("shape").get_to(entry.shape);
-      const auto offsets = description.at("data_offsets").get<std::vector<std::uint64_t>>();
+      entry.shape = sizes_of(description.at("shape"), name);
+      const std::vector<std::size_t> offsets = sizes_of(description.at("data_offsets"), name);
       if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > values.size())
         fail("has wrong offsets of " + name);
       entry.bytes = values.substr(offsets[0], offsets[1] - offsets[0]);
       const std::size_t size = entry.is_double ? 8 : 4;
       if (entry.bytes.size() != size * count_of(entry.shape, values.size() / size, name))
         fail("has another size of " + name + " than its shape " + text_of(entry.shape) + " needs");
+      if (!entry.bytes.empty() && !parts.emplace(offsets[0], offsets[1]).second)
+        fail("has wrong offsets of " + name + ", which overlaps another");
       entries_[name] = std::move(entry);
     }
+    // Each value belongs to one tensor, so that a small file cannot stand for large memory.
+    std::size_t end = 0;
+    for (const auto &[begin, stop] : parts) {
+      if (begin != end) fail("has wrong offsets: tensors overlap, or leave values out");
+      end = stop;
+    }
+    if (end != values.size()) fail("has wrong offsets: values are left over");
   } catch (const json::exception &error) {
     fail(std::string("has a damaged header (") + error.what() + ")");
   }

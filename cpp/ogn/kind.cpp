@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engines/kind.h"
 #include "modelfile/metadata_format.h"
+#include "modelfile/strict_json.h"
 #include "ogn/ogn_engine.h"
+
+#include <cmath>
 
 namespace vitrify {
 
@@ -9,9 +12,12 @@ namespace {
 
 void read(const json &document, Metadata &metadata)
 {
-  document.at("stride").get_to(metadata.stride);
+  metadata.stride = whole_number(document.at("stride"), "stride", 1, 1000000);
   document.at("timestep").get_to(metadata.timestep);
-  require(metadata.stride > 0 && metadata.timestep > 0.0, "stride and timestep must be positive");
+  require(metadata.timestep > 0.0, "timestep must be positive");
+  const double step = document.at("base_timestep").get<double>();
+  require(step > 0.0 && std::fabs(metadata.timestep - metadata.stride * step) <= 1e-9 * metadata.timestep,
+          "timestep must be stride times base_timestep");
 }
 
 void read_validity(const json &document, const Metadata &metadata, Validity &validity)

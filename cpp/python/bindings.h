@@ -7,6 +7,9 @@ namespace vitrify {
 
 // Each of these functions adds one part of the module.
 
+/// The archive of a model file, its metadata, and the trust in its program.
+void bind_model_file(pybind11::module_ &module);
+
 /// Models of kind ogn and symgnn in the native engine.
 void bind_engines(pybind11::module_ &module);
 

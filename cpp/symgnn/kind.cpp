@@ -11,12 +11,15 @@ void read(const json &document, Metadata &metadata)
 {
   document.at("property").at("name").get_to(metadata.property);
   document.at("property").at("unit").get_to(metadata.unit);
+  require(!metadata.property.empty(), "the property has no name");
+  require(!metadata.reverse_edges, "reverse_edges must be false");
 }
 
 void read_reference(const json &document, const Metadata &, ReferenceCase &reference)
 {
   document.at("values").get_to(reference.first);
   document.at("deviations").get_to(reference.second);
+  for (const double deviation : reference.second) require(deviation >= 0.0, "a standard deviation is negative");
 }
 
 std::string use(const Metadata &metadata)

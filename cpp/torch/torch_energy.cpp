@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "base/species_pair.h"
 
-#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <algorithm>
@@ -104,10 +103,16 @@ void TorchGlassVAE::for_chunks(bool with_edges, const std::function<void(Chunk &
 
 std::vector<at::Tensor> TorchGlassVAE::atoms(const Chunk &chunk) const
 {
-  std::vector<at::Tensor> found = program_.run("atoms", {chunk.types, chunk.edge_index, chunk.edge_vectors, chunk.n});
-  for (const at::Tensor &tensor : found)
-    if (tensor.dim() != 2 || tensor.size(0) != chunk.n) program_.fail_shape("features of atoms");
-  return found;
+  return program_.run("atoms", {chunk.types, chunk.edge_index, chunk.edge_vectors, chunk.n},
+                      {{"features", {chunk.n, ANY}}, {"contributions", {chunk.n, n_pooled_}}});
+}
+
+// Mean and log variance of z, and the summary.
+std::vector<at::Tensor> TorchGlassVAE::head(const at::Tensor &pooled) const
+{
+  const std::int64_t latent = program_.metadata().latent;
+  return program_.run("head", {pooled, counts_},
+                      {{"a latent vector", {1, latent}}, {"variances", {1, latent}}, {"a summary", {1, ANY}}});
 }
 
 void TorchGlassVAE::begin(const Configuration &configuration)
@@ -138,14 +143,14 @@ void TorchGlassVAE::set_pooled(const double *pooled_features)
   const Mode mode(false);
   all_pooled_ = program_.reals(pooled_features, {1, n_pooled_});
   counts_ = program_.reals(pooled_features + n_pooled_, {1});
-  latent_ = to_host(program_.run("head", {all_pooled_, counts_}).at(0));
+  latent_ = to_host(head(all_pooled_)[0]);
 }
 
 const std::vector<double> &TorchGlassVAE::pooled_gradient()
 {
   const Mode mode(true);
   const at::Tensor by_pooled = leaf(all_pooled_);
-  const std::vector<at::Tensor> known = program_.run("head", {by_pooled, counts_});
+  const std::vector<at::Tensor> known = head(by_pooled);
   const at::Tensor &mu = known.at(0), &summary = known.at(2);
   const std::vector<at::Tensor> ends = {leaf(mu), leaf(summary)};
   std::vector<at::Tensor> by_ends = {at::zeros_like(mu), at::zeros_like(summary)};
@@ -155,17 +160,17 @@ const std::vector<double> &TorchGlassVAE::pooled_gradient()
     at::Tensor &features = features_.at(number++);
     const at::Tensor by_features = leaf(features);
     const at::Tensor energies =
-        program_.run("energies", {by_features, chunk.types, at::zeros_like(chunk.types), ends[0], ends[1]}).at(0);
-    if (energies.dim() != 1 || energies.size(0) != chunk.n) program_.fail_shape("energies");
-    const auto found =
-        torch::autograd::grad({energies.sum()}, {by_features, ends[0], ends[1]}, {}, std::nullopt, false, true);
+        program_.run("energies", {by_features, chunk.types, at::zeros_like(chunk.types), ends[0], ends[1]},
+                     {{"energies", {chunk.n}}})[0];
+    const auto found = program_.gradients({energies.sum()}, {by_features, ends[0], ends[1]});
     features = found[0].defined() ? found[0] : at::zeros_like(by_features);
     for (std::size_t end = 0; end < 2; ++end)
       if (found[end + 1].defined()) by_ends[end] += found[end + 1];
     const std::vector<double> values = to_host(energies);
     energies_.insert(energies_.end(), values.begin(), values.end());
   });
-  pooled_gradient_ = to_host(torch::autograd::grad({mu, summary}, {by_pooled}, by_ends)[0]);
+  const at::Tensor gradient = program_.gradients({mu, summary}, {by_pooled}, by_ends)[0];
+  pooled_gradient_ = to_host(gradient.defined() ? gradient : at::zeros_like(by_pooled));
   pooled_gradient_.push_back(0.0);    // the number of atoms does not change
   return pooled_gradient_;
 }
@@ -178,9 +183,9 @@ void TorchGlassVAE::finish(const double *pooled_gradient, const EnergyResult &re
   for_chunks(true, [&](Chunk &chunk) {
     chunk.edge_vectors.requires_grad_();
     const std::vector<at::Tensor> found = atoms(chunk);
-    const auto by_edge = torch::autograd::grad({found.at(0), found.at(1)}, {chunk.edge_vectors},
-                                               {features_.at(number++), by_features.expand_as(found.at(1))});
-    add_forces(chunk, to_host(by_edge[0]), result);
+    const at::Tensor by_edge = program_.gradients({found[0], found[1]}, {chunk.edge_vectors},
+                                                  {features_.at(number++), by_features.expand_as(found[1])})[0];
+    add_forces(chunk, to_host(by_edge.defined() ? by_edge : at::zeros_like(chunk.edge_vectors)), result);
   });
   for (std::size_t i = 0; i < energies_.size(); ++i) result.energies[i] += energies_[i];
   core_.add(configuration_, closest_, result);

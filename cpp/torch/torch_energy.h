@@ -14,7 +14,8 @@ namespace vitrify {
 /// each edge exist for one chunk at a time. Edges are found anew for each pass.
 class TorchGlassVAE : public EnergyEngine {
 public:
-  /// Loads and checks the model; throws Error if the file, its variant, its operators or the device are not usable.
+  /// Loads and checks the model; throws Error if the file is not trusted, or it, its variant or the device are not
+  /// usable.
   explicit TorchGlassVAE(const EngineOptions &options);
 
   void use_double(bool yes) override { program_.use_double(yes); }
@@ -39,10 +40,11 @@ private:
   void for_chunks(bool with_edges, const std::function<void(Chunk &)> &action);
   void find_edges(Chunk &chunk);
   std::vector<at::Tensor> atoms(const Chunk &chunk) const;
+  std::vector<at::Tensor> head(const at::Tensor &pooled) const;
   void add_forces(const Chunk &chunk, const std::vector<double> &by_edge, const EnergyResult &result) const;
 
   TorchProgram program_;
-  std::int64_t n_pooled_ = 0;    // without the number of atoms
+  std::int64_t n_pooled_ = ANY;    // without the number of atoms
   Configuration configuration_;
   NodeGrid grid_;
   Edges edges_;                        // of the chunk; neighbours are nodes of its graph

@@ -47,10 +47,13 @@ std::vector<c10::IValue> TorchEngine::inputs(bool with_nodes) const
   return values;
 }
 
-void TorchEngine::set_nodes(const at::Tensor &nodes, std::int64_t rows)
+// Runs `start` or `layer`, which give node features (rows, width) and the memory.
+void TorchEngine::update(const char *method, std::vector<c10::IValue> arguments, std::int64_t rows)
 {
-  if (nodes.dim() != 2 || nodes.size(0) != rows || nodes.size(1) != node_width_) program_.fail_shape("node features");
-  nodes_.narrow(0, 0, rows).copy_(nodes);
+  const auto output =
+      program_.run(method, std::move(arguments), {{"node features", {rows, node_width_}}, {"memory", {ANY, ANY}}});
+  nodes_.narrow(0, 0, rows).copy_(output[0]);
+  memory_ = output[1];
 }
 
 // Both directions of a pair of owned atoms; of an owned atom and a ghost the one with the owned atom as centre, and the
@@ -91,9 +94,7 @@ void TorchEngine::begin(const Configuration &configuration)
   edge_vectors_ = edges_.vectors_on(program_);
   edge_index_ = edges_.index_on(program_);
 
-  const auto output = program_.run("start", inputs(false));
-  set_nodes(output.at(0), n);
-  memory_ = output.at(1);
+  update("start", inputs(false), n);
 }
 
 void TorchEngine::layer(int index)
@@ -102,9 +103,7 @@ void TorchEngine::layer(int index)
   const c10::InferenceMode guard;
   auto arguments = inputs(true);
   arguments.insert(arguments.begin(), static_cast<std::int64_t>(index));
-  const auto output = program_.run("layer", std::move(arguments));
-  set_nodes(output.at(0), n_owned_);
-  memory_ = output.at(1);
+  update("layer", std::move(arguments), n_owned_);
 }
 
 void TorchEngine::pack(int n, const int *list, double *buffer) const
@@ -127,13 +126,12 @@ void TorchEngine::finish(double *first, double *second)
 {
   if (n_owned_ == 0) return;
   const c10::InferenceMode guard;
-  const auto output = program_.run("finish", inputs(true));
-  double *targets[] = {first, second};
   const auto shape =
       components_ == 1 ? std::vector<std::int64_t>{n_owned_} : std::vector<std::int64_t>{n_owned_, components_};
+  const auto output = program_.run("finish", inputs(true), {{"results", shape}, {"results", shape}});
+  double *targets[] = {first, second};
   for (std::size_t k = 0; k < 2; ++k) {
-    const at::Tensor result = output.at(k).to(at::kCPU, at::kDouble).contiguous();
-    if (result.sizes() != shape) program_.fail_shape("results");
+    const at::Tensor result = output[k].to(at::kCPU, at::kDouble).contiguous();
     std::copy_n(result.const_data_ptr<double>(), result.numel(), targets[k]);
   }
 }

@@ -11,7 +11,7 @@ namespace vitrify {
 /// Runs the TorchScript program of a model file. Features stay tensors of the model's dtype between layers.
 class TorchEngine : public Engine {
 public:
-  /// Loads and checks the model; throws Error if the file, its operators or the device are not usable.
+  /// Loads and checks the model; throws Error if the file is not trusted, or it or the device are not usable.
   explicit TorchEngine(const EngineOptions &options);
 
   void begin(const Configuration &configuration) override;
@@ -26,7 +26,7 @@ public:
 private:
   void find_edges(const Configuration &configuration);
   std::vector<c10::IValue> inputs(bool with_nodes) const;
-  void set_nodes(const at::Tensor &nodes, std::int64_t rows);
+  void update(const char *method, std::vector<c10::IValue> arguments, std::int64_t rows);
 
   TorchProgram program_;
   std::int64_t node_width_, components_;

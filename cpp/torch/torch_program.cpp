@@ -3,15 +3,14 @@
 
 #include "base/error.h"
 #include "modelfile/model_file.h"
-#include "modelfile/operators.h"
 
 #include <ATen/Parallel.h>
-#include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/runtime/profiling_graph_executor_impl.h>
 
 #include <cstdlib>
-#include <set>
+#include <sstream>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -68,27 +67,6 @@ c10::Device parse_device(const EngineOptions &options)
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
-void collect_refused(const torch::jit::Block &block, std::set<std::string> &refused)
-{
-  for (const torch::jit::Node *node : block.nodes()) {
-    const std::string name = node->kind().toQualString();
-    if (!is_allowed_operator(name)) refused.insert(name);
-    for (const torch::jit::Block *inner : node->blocks()) collect_refused(*inner, refused);
-  }
-}
-
-// Every function of the archive, whether the methods reach it or not.
-void check_operators(const torch::jit::Module &module, const std::string &path)
-{
-  std::set<std::string> refused;
-  for (torch::jit::Function *function : module._ivalue()->compilation_unit()->get_functions())
-    collect_refused(*torch::jit::toGraphFunction(*function).graph()->block(), refused);
-  if (refused.empty()) return;
-  std::string names;
-  for (const std::string &name : refused) names += (names.empty() ? "" : ", ") + name;
-  throw Error("model file " + path + " uses operators that vitrify does not allow (" + names + "): not loaded");
-}
-
 // The message of an error without the lines of C++ and TorchScript source that torch adds.
 std::string first_line(const std::exception &error)
 {
@@ -104,14 +82,19 @@ std::string first_line(const std::exception &error)
 }    // namespace
 
 TorchProgram::TorchProgram(const EngineOptions &options, std::initializer_list<const char *> methods) :
-    path_(options.path)
+    path_(options.file->path()), metadata_(options.file->metadata())
 {
+  if (!options.trust && !options.file->is_trusted())
+    throw Error("the program in model file " + path_ +
+                " is unknown here, so it is not loaded: check it with `vitrify trust " + path_ +
+                "`, which remembers it, or write `trust yes` if you know who made it");
   set_threads();
   set_executor();
   keep_memory();
   device_ = parse_device(options);
+  dtype_ = metadata_.dtype == "float64" ? at::kDouble : at::kFloat;
   try {
-    load(methods);
+    load(options.file->bytes(), methods);
   } catch (const c10::Error &error) {
     throw Error("model file " + path_ + " cannot be loaded by torch: " + first_line(error));
   } catch (const torch::jit::ErrorReport &error) {
@@ -119,12 +102,11 @@ TorchProgram::TorchProgram(const EngineOptions &options, std::initializer_list<c
   }
 }
 
-void TorchProgram::load(std::initializer_list<const char *> methods)
+// Torch reads the bytes that were checked: the file may have changed since.
+void TorchProgram::load(std::string_view bytes, std::initializer_list<const char *> methods)
 {
-  metadata_ = ModelFile(path_).metadata();    // checks the archive before torch sees it
-  dtype_ = metadata_.dtype == "float64" ? at::kDouble : at::kFloat;
-  module_ = torch::jit::load(path_, device_);
-  check_operators(module_, path_);
+  std::istringstream stream{std::string(bytes)};
+  module_ = torch::jit::load(stream, device_, false);
   module_.eval();
   for (const char *name : methods)
     if (!module_.find_method(name))
@@ -139,16 +121,48 @@ void TorchProgram::use_double(bool yes)
   dtype_ = wanted;
 }
 
-std::vector<at::Tensor> TorchProgram::run(const char *name, std::vector<c10::IValue> arguments) const
+std::vector<at::Tensor> TorchProgram::run(const char *name, std::vector<c10::IValue> arguments,
+                                          const std::vector<Expected> &expected) const
 {
   try {
     const c10::IValue output = module_.get_method(name)(std::move(arguments));
-    if (output.isTensor()) return {output.toTensor()};
     std::vector<at::Tensor> tensors;
-    for (const c10::IValue &value : output.toTupleRef().elements()) tensors.push_back(value.toTensor());
+    if (output.isTensor())
+      tensors.push_back(output.toTensor());
+    else
+      for (const c10::IValue &value : output.toTupleRef().elements()) tensors.push_back(value.toTensor());
+    if (tensors.size() != expected.size()) fail_result(name, "another number of results");
+    for (std::size_t k = 0; k < tensors.size(); ++k) tensors[k] = checked(tensors[k], name, expected[k]);
     return tensors;
+  } catch (const Error &) {
+    throw;
   } catch (const std::exception &error) {
-    throw Error(first_line(error));
+    throw Error("model file " + path_ + ": its method " + name + " failed in torch: " + first_line(error));
+  }
+}
+
+at::Tensor TorchProgram::checked(const at::Tensor &tensor, const char *name, const Expected &expected) const
+{
+  const std::string what = expected.what;
+  if (!tensor.defined() || tensor.layout() != at::kStrided || tensor.is_quantized()) fail_result(name, what);
+  if (tensor.scalar_type() != at::kFloat && tensor.scalar_type() != at::kDouble)
+    fail_result(name, what + " of the wrong type");
+  if (tensor.device() != device_) fail_result(name, what + " on another device");
+  bool fits = tensor.dim() == static_cast<std::int64_t>(expected.shape.size());
+  for (std::size_t k = 0; fits && k < expected.shape.size(); ++k)
+    fits = expected.shape[k] == ANY ? tensor.size(static_cast<std::int64_t>(k)) <= MAX_WIDTH
+                                    : tensor.size(static_cast<std::int64_t>(k)) == expected.shape[k];
+  if (!fits) fail_result(name, what + " of the wrong shape");
+  return tensor;
+}
+
+std::vector<at::Tensor> TorchProgram::gradients(const std::vector<at::Tensor> &of, const std::vector<at::Tensor> &by,
+                                                const std::vector<at::Tensor> &weights) const
+{
+  try {
+    return torch::autograd::grad(of, by, weights, std::nullopt, false, true);
+  } catch (const std::exception &error) {
+    throw Error("model file " + path_ + " cannot be differentiated by torch: " + first_line(error));
   }
 }
 
@@ -165,8 +179,8 @@ at::Tensor TorchProgram::integers(const std::int64_t *values, std::int64_t n) co
   return at::from_blob(data, {n}, at::kLong).to(at::device(device_), false, true);
 }
 
-void TorchProgram::fail_shape(const char *what) const
-{ throw Error("model file " + path_ + " returns " + what + " of the wrong shape: export the model again"); }
+void TorchProgram::fail_result(const std::string &name, const std::string &what) const
+{ throw Error("model file " + path_ + ": its method " + name + " returns " + what + ": export the model again"); }
 
 void Edges::clear()
 {

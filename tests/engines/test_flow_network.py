@@ -192,8 +192,8 @@ def test_a_spread_of_properties_that_is_zero_is_refused(silica: Path, tmp_path: 
     """It would divide by zero."""
 
     def add_zeros(header: Header, values: bytearray) -> None:
-        header["condition.property_scale"]["data_offsets"] = [len(values), len(values) + 16]
-        values.extend(bytes(16))
+        begin, end = header["condition.property_scale"]["data_offsets"]
+        values[begin:end] = bytes(end - begin)
 
     with pytest.raises(VitrifyError, match="spread of a property is not positive"):
         _core.NativeFlowNetwork(str(with_weights(silica, tmp_path / "bad.pt", add_zeros)))

@@ -1,4 +1,4 @@
-"""The compiled core: the reader of model files and the list of allowed operators."""
+"""The compiled core: the reader of model files."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ def test_the_metadata_come_back_as_written(model: Path, metadata: dict[str, Any]
     assert json.loads(_core.read_metadata(str(model))) == metadata
 
 
-def test_an_archive_of_torch_itself_is_read(tmp_path: Path, model: Path, metadata: dict[str, Any]) -> None:
-    # torch writes zip64 records and pads them; code is compressed, which is refused
+def test_an_archive_of_torch_itself_is_refused(tmp_path: Path, model: Path, metadata: dict[str, Any]) -> None:
+    # torch writes zip64 records, pads them, and compresses code, which is refused
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is deprecated upstream
         raw = torch.jit.load(str(model))
         torch.jit.save(raw, str(tmp_path / "raw.pt"), _extra_files={"vitrify.json": json.dumps(metadata)})
-    with pytest.raises(VitrifyError, match=r"compressed record .*code"):
+    with pytest.raises(VitrifyError, match="is truncated or corrupt"):
         _core.read_metadata(str(tmp_path / "raw.pt"))
     torch.save({"weights": torch.zeros(3)}, tmp_path / "weights.pt")
-    with pytest.raises(VitrifyError, match=r"has no vitrify\.json"):
+    with pytest.raises(VitrifyError, match="is truncated or corrupt"):
         _core.read_metadata(str(tmp_path / "weights.pt"))
 
 
@@ -103,22 +103,6 @@ def test_containers_that_are_not_ours(tmp_path: Path, model: Path) -> None:
         archive.writestr(archive.namelist()[0], b"")
     assert "twice" in message(twice)
 
-    only_json = tmp_path / "only.pt"
-    with zipfile.ZipFile(model) as old, zipfile.ZipFile(only_json, "w") as new:
-        for name in old.namelist():
-            if "/code/" not in name:
-                new.writestr(name, old.read(name))
-    assert "no TorchScript program" in message(only_json)
-
-    for record in ("toy/code/evil.py", "toy/data.pkl"):
-        classes = tmp_path / "classes.pt"
-        with zipfile.ZipFile(model) as old, zipfile.ZipFile(classes, "w") as new:
-            for name in old.namelist():
-                if name != record:
-                    new.writestr(name, old.read(name))
-            new.writestr(record, b"__torch__.torch.classes.evil.Thing")
-        assert "custom C++ classes" in message(classes)
-
 
 @pytest.mark.parametrize(
     ("change", "expected"),
@@ -132,7 +116,7 @@ def test_containers_that_are_not_ours(tmp_path: Path, model: Path) -> None:
         ({"masses": [1.0, -1.0]}, "masses must be positive"),
         ({"cutoff": 0.0}, "cutoff must be positive"),
         ({"cutoff": "wide"}, "damaged or incomplete"),
-        ({"layers": 0}, "must be positive"),
+        ({"layers": 0}, "layers is 0, not a whole number from 1"),
         ({"timestep": -0.1}, "timestep must be positive"),
         ({"reference": {}}, "damaged or incomplete"),
     ],
@@ -143,29 +127,6 @@ def test_metadata_that_make_no_sense(
     save(lj_model(), {**metadata, **change}, tmp_path / "bad.pt")
     with pytest.raises(VitrifyError, match=expected):
         _core.read_metadata(str(tmp_path / "bad.pt"))
-
-
-def test_allowed_operators_compute_and_do_nothing_else() -> None:
-    allowed = _core.allowed_operators()
-    assert allowed == sorted(set(allowed))
-    assert {"aten::add", "aten::index_add", "prim::If", "prim::Loop"} <= set(allowed)
-    dangerous = ("save", "file", "print", "python", "import", "system", "socket", "as_strided", "set_", "resize")
-    for name in allowed:
-        assert name.startswith(("aten::", "prim::"))
-        operator = name.split("::")[1].lower()
-        assert operator != "set_" and not any(word in operator for word in dangerous if word != "set_"), name
-
-
-def test_the_allowed_operators_exist() -> None:
-    # a name that torch does not know is a typing error in the list
-    known = {schema.name for schema in torch._C._jit_get_all_schemas()}
-    syntax = {
-        *("CallFunction", "CallMethod", "Constant", "CreateObject", "DictConstruct", "GetAttr", "If", "isinstance"),
-        *("ListConstruct", "ListUnpack", "Loop", "TupleConstruct", "TupleIndex", "TupleSlice", "TupleUnpack"),
-        *("Uninitialized", "shape", "unchecked_cast"),
-    }
-    known |= {f"prim::{name}" for name in syntax}
-    assert set(_core.allowed_operators()) <= known
 
 
 def test_the_plugin_is_where_lmp_looks() -> None:

@@ -73,7 +73,7 @@ KINDS = {
         open=NativeOGN,
         use=lambda native: native.predict(*native_models.ogn.liquid(2)),
         weights=[
-            (lambda h, v: h.pop("times"), "has no times"),
+            (lambda h, v: h.pop("times"), "has no times|leave values out"),
             (lambda h, v: h["times"].update(dtype="I64"), "times as I64"),
             (lambda h, v: h["times"].update(dtype="F32"), "another size of times"),
             (lambda h, v: h["times"].update(shape=[2, 2]), "another size of times"),
@@ -102,8 +102,8 @@ KINDS = {
         open=NativeSymGNN,
         use=lambda native: native.predict(*native_models.symgnn.glass(2)),
         weights=[
-            (lambda h, v: h.pop("centre"), "has no centre"),
-            (lambda h, v: h.pop("label_scale"), "has no label_scale"),
+            (lambda h, v: h.pop("centre"), "has no centre|leave values out"),
+            (lambda h, v: h.pop("label_scale"), "has no label_scale|leave values out"),
             (lambda h, v: h["field_bias"].update(shape=[2, 5, 4]), r"shape \(2, 5, 4\) of field_bias, not \(2, 4, 5\)"),
             (lambda h, v: h["first_weight"].update(dtype="F32"), "another size of first_weight"),
             (lambda h, v: h["whiten"].update(shape=[1, 0]), r"shape \(1, 0\) of whiten"),
@@ -126,7 +126,7 @@ KINDS = {
         open=open_flow_network,
         use=use_flow_network,
         weights=[
-            (lambda h, v: h.pop("blocks.1.mix"), "has no blocks.1.mix"),
+            (lambda h, v: h.pop("blocks.1.mix"), "has no blocks.1.mix|leave values out"),
             (lambda h, v: h["gate.weight"].update(shape=[4, 16]), r"shape \(4, 16\) of gate.weight, not \(8, 8\)"),
             (lambda h, v: h["embedding"].update(dtype="I64"), "embedding as I64"),
             (lambda h, v: h["blocks.0.filters.weight"].update(shape=[2**40, 2**40]), "too large"),
@@ -147,7 +147,7 @@ KINDS = {
         open=NativeGlassVAE,
         use=lambda native: native.predict(*native_models.glassvae.glass(1)),
         weights=[
-            (lambda h, v: h.pop("energy.species"), "has no energy.species"),
+            (lambda h, v: h.pop("energy.species"), "has no energy.species|leave values out"),
             (lambda h, v: h["least"].update(dtype="I64"), "least as I64"),
             (lambda h, v: h["least"].update(shape=[4]), r"shape \(4\) of least, not \(2, 2\)"),
             (lambda h, v: h["invariants.mix"].update(shape=[16, 16]), "of invariants.mix, not"),

@@ -24,8 +24,9 @@ from vitrify.engines.load import load_model
 from vitrify.engines.open import engines_of, open_model
 from vitrify.engines.replay import check_reference
 from vitrify.export.write import export_model, save_model
-from vitrify.modelfile.archive import read_metadata
+from vitrify.modelfile.archive import open_archive, read_metadata
 from vitrify.modelfile.metadata import Validity
+from vitrify.modelfile.trust import remember
 from vitrify.symgnn.metadata import SymGNNMetadata
 from vitrify.symgnn.torchscript import TorchSymGNN
 
@@ -112,8 +113,18 @@ def test_layer_by_layer_with_ghosts_is_the_whole(good: TorchSymGNN) -> None:
 def test_the_json_is_the_documented_one(good: TorchSymGNN) -> None:
     raw = json.loads(good.metadata.to_json())
     assert set(raw) == {
-        *("schema", "kind", "variant", "species", "units", "dtype", "cutoff", "layers", "hyperparameters"),
-        *("node_width", "reverse_edges", "property", "validity", "provenance", "metrics", "citation", "reference"),
+        *("schema", "kind", "variant", "species", "units", "dtype", "cutoff", "layers", "network"),
+        *(
+            "hyperparameters",
+            "node_width",
+            "reverse_edges",
+            "property",
+            "validity",
+            "provenance",
+            "metrics",
+            "citation",
+            "reference",
+        ),
     }
     assert raw["schema"] == 1 and raw["kind"] == "symgnn" and raw["species"] == ["Cu", "Zr"]
     assert raw["hyperparameters"] == {} and raw["reverse_edges"] is False
@@ -133,7 +144,8 @@ def test_the_reference_case_is_a_real_test(good: TorchSymGNN, tmp_path: Path) ->
     for key in ("values", "deviations"):
         wrong = json.loads(good.metadata.to_json())["reference"]
         wrong[key][3] += 1e-3
-        assert check_reference(load_model(with_metadata(good.path, tmp_path / f"{key}.pt", reference=wrong))) > 1e-5
+        path = with_metadata(good.path, tmp_path / f"{key}.pt", reference=wrong)
+        assert check_reference(load_model(path, trust=True)) > 1e-5
 
 
 def test_the_same_model_gives_the_same_bytes(good: TorchSymGNN, tmp_path: Path) -> None:
@@ -160,7 +172,7 @@ def test_a_program_of_another_kind_is_refused(good: TorchSymGNN, tmp_path: Path)
     ogn = model_files.make_model("pair", "metal").double().eval()
     save_model(ogn, good.metadata, tmp_path / "swapped.pt")
     with pytest.raises(VitrifyError, match=r"takes types, velocities, .* a model of kind symgnn takes types, edge_ind"):
-        load_model(tmp_path / "swapped.pt")
+        load_model(tmp_path / "swapped.pt", trust=True)
 
 
 def test_no_model_file_is_written_from_half_the_facts(tmp_path: Path) -> None:
@@ -184,7 +196,7 @@ def test_no_model_file_is_written_from_half_the_facts(tmp_path: Path) -> None:
 
 def test_damaged_weights_are_refused(good: TorchSymGNN, tmp_path: Path) -> None:
     path = rewrite(good.path, tmp_path / "no_code.pt", lambda name, text: None if "/code/" in name else text)
-    with pytest.raises(VitrifyError, match="cannot be loaded as TorchScript"):
+    with pytest.raises(VitrifyError, match="to build it again"):
         load_model(path)
 
 
@@ -216,6 +228,7 @@ def test_doctor_replays_the_reference_case_in_both_hosts(
     reference = json.loads(good.metadata.to_json())["reference"]
     reference["deviations"][0] += 0.01
     wrong = with_metadata(good.path, tmp_path / "wrong.pt", reference=reference)
+    remember(open_archive(wrong))
     monkeypatch.setattr(doctor, "shipped_models", dict)
     findings = {finding.name: finding for finding in doctor.diagnose([str(good.path), str(wrong)])}
     assert findings["lmp loads the plugin"].ok and "symgnn/atom" in findings["lmp loads the plugin"].detail

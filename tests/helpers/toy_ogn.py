@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from lammps_runner import Array, Configuration
+from vitrify.modelfile.archive import open_archive
+from vitrify.modelfile.trust import remember
 
 
 class ToyOGN(nn.Module):
@@ -133,7 +135,7 @@ def metadata_of(model: Any, reference: Configuration, units: str, species: list[
 
 
 def save(module: nn.Module, metadata: dict[str, Any] | None, path: Path) -> Path:
-    """Scripts a module and saves it as a stored archive; `None` leaves vitrify.json out."""
+    """Scripts a module and saves it as a stored archive that is trusted; `None` leaves vitrify.json out."""
     extra = {} if metadata is None else {"vitrify.json": json.dumps(metadata)}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -142,6 +144,7 @@ def save(module: nn.Module, metadata: dict[str, Any] | None, path: Path) -> Path
     with zipfile.ZipFile(buffer) as raw, zipfile.ZipFile(path, "w") as archive:
         for name in raw.namelist():
             archive.writestr(name, raw.read(name))
+    remember(open_archive(path))
     return path
 
 

@@ -22,7 +22,7 @@
 
 using namespace LAMMPS_NS;
 
-static const std::vector<std::string> SHARED_KEYWORDS = {"engine", "device", "check"};
+static const std::vector<std::string> SHARED_KEYWORDS = {"engine", "device", "trust", "check"};
 
 using vitrify::joined;
 
@@ -32,7 +32,8 @@ static bool contains(const std::vector<std::string> &words, const std::string &w
 /* ---------------------------------------------------------------------- */
 
 ModelHost::ModelHost(LAMMPS *lmp, const std::string &_style, const std::string &_kind) :
-    Pointers(lmp), style(_style), forced(false), kind(_kind), device("cpu"), check_flag(false), next(0), ifirst(0)
+    Pointers(lmp), style(_style), forced(false), kind(_kind), device("cpu"), trust_flag(false), check_flag(false),
+    next(0), ifirst(0)
 {
 }
 
@@ -93,6 +94,8 @@ int ModelHost::read_shared(int narg, char **arg)
     engine_name = value;
   } else if (keyword == "device") {
     device = value;
+  } else if (keyword == "trust") {
+    trust_flag = utils::logical(FLERR, value, false, lmp) == 1;
   } else {
     check_flag = utils::logical(FLERR, value, false, lmp) == 1;
   }
@@ -161,7 +164,7 @@ void ModelHost::open_model(const std::string &name)
 
 void ModelHost::make_engine(const vitrify::ModelFile &file, int local_rank)
 {
-  const vitrify::EngineOptions options{path, device, local_rank};
+  const vitrify::EngineOptions options{&file, trust_flag, device, local_rank};
   const bool native = engine_name == "native";
   if (vitrify::find_kind(kind).make_energy_engine)
     energy_engine = native ? vitrify::make_native_energy_engine(file) : vitrify::make_torch_glassvae(options);

@@ -100,7 +100,7 @@ public:
 
 private:
   std::string kind, device;
-  bool check_flag;
+  bool trust_flag, check_flag;
   std::vector<std::string> keywords, elements;
   std::string words_before, words_after;    // of the command: up to the elements, and behind them
   int next, ifirst;                         // next word to read, and the first after the elements

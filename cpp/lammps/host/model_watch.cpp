@@ -18,7 +18,7 @@ using namespace LAMMPS_NS;
 
 ModelWatch::ModelWatch(LAMMPS *lmp, const ModelHost &_host, bool _forced, const char *_force) :
     Pointers(lmp), host(_host), forced(_forced), force(_force), watch(vitrify::TrainingRange(_host.model)),
-    outside_before(0), last_outside(false), warned_force(false)
+    outside_before(0), counted_step(-1), last_outside(false), warned_of{false, false, false}
 {
 }
 
@@ -45,6 +45,8 @@ void ModelWatch::warn(const vitrify::Observed &observed)
 
 void ModelWatch::count(const vitrify::Observed &observed)
 {
+  if (update->ntimestep == counted_step) return warn(observed);
+  counted_step = update->ntimestep;
   const auto before = watch.outside();
   print(watch.observe(observed));
   last_outside = watch.outside() > before;
@@ -54,22 +56,24 @@ void ModelWatch::count(const vitrify::Observed &observed)
 
 void ModelWatch::refuse(const vitrify::Observed &observed)
 {
-  refuse(watch.range().impossible(observed));
+  stop(PLACE, watch.range().impossible(observed));
   const vitrify::Swap swap = watch.range().swapped(observed);
   if (swap.certain)
-    refuse(vitrify::swapped_elements(swap, host.model.species, "use " + host.line_with_species(swap.species)));
+    stop(ORDER, vitrify::swapped_elements(swap, host.model.species, "use " + host.line_with_species(swap.species)));
 }
 
-/* ---------------------------------------------------------------------- */
+/* ----------------------------------------------------------------------
+   for a reason, unless it is empty or this is forced: then warn once
+------------------------------------------------------------------------- */
 
-void ModelWatch::refuse(const std::string &reason)
+void ModelWatch::stop(Reason which, const std::string &reason)
 {
   if (reason.empty()) return;
   if (!forced)
     error->all(FLERR,
                fmt::format("{}: at step {} {}, or {} if that is meant", host.style, update->ntimestep, reason, force));
-  if (!warned_force) print(reason);
-  warned_force = true;
+  if (!warned_of[which]) print(reason);
+  warned_of[which] = true;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -85,6 +89,7 @@ std::string ModelWatch::hint(const vitrify::Observed &observed) const
 
 void ModelWatch::begin_run()
 {
+  counted_step = -1;
   outside_before += watch.outside();
   watch.restart_counts();
 }

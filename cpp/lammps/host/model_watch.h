@@ -34,7 +34,7 @@ public:
 
   void warn(const vitrify::Observed &observed);
 
-  // count a structure, and warn
+  // count a structure, unless one of this step has been counted, and warn
 
   void count(const vitrify::Observed &observed);
 
@@ -42,9 +42,9 @@ public:
 
   void refuse(const vitrify::Observed &observed);
 
-  // stop for a reason, unless it is empty or this is forced: then warn once
+  // stop for a reason about the prediction, unless it is empty
 
-  void refuse(const std::string &reason);
+  void refuse(const std::string &reason) { stop(PREDICTION, reason); }
 
   // a hint at another order of the elements, where it is not certain; empty if there is none
 
@@ -66,8 +66,12 @@ private:
   const std::string force;
   vitrify::RangeWatch watch;
   bigint outside_before;    // in earlier runs
-  bool last_outside, warned_force;
+  bigint counted_step;      // last one of this run, or -1
+  bool last_outside;
+  enum Reason { PLACE, ORDER, PREDICTION, NREASONS };
+  bool warned_of[NREASONS];
 
+  void stop(Reason, const std::string &);
   void print(const std::string &) const;
 };
 

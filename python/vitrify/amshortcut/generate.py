@@ -32,7 +32,7 @@ def structures(path: Path, metadata: AMShortcutMetadata, request: Request) -> It
         raise VitrifyError(f"{path.name} is of kind amshortcut, which knows no {what}")
     target = request.target or {}
     workers = min(request.workers, len(request.seeds))
-    samplers = [make_sampler(path, metadata, request.engine, request.device) for _ in range(workers)]
+    samplers = [make_sampler(path, metadata, request.engine, request.device, request.trust) for _ in range(workers)]
     plan = samplers[0].plan(
         request.n_atoms, request.density, request.cell, request.composition, target, request.steps, request.churn
     )
@@ -48,17 +48,19 @@ def structures(path: Path, metadata: AMShortcutMetadata, request: Request) -> It
     return in_order(one, samplers, request.seeds)
 
 
-def make_sampler(path: Path, metadata: AMShortcutMetadata, engine: str, device: str) -> StructureSampler:
+def make_sampler(
+    path: Path, metadata: AMShortcutMetadata, engine: str, device: str, trust: bool = False
+) -> StructureSampler:
     """A sampler for the network of a file; only TorchScript runs the processes of the paper.
 
     Raises VitrifyError for an engine that is unknown, or that cannot run the process.
     """
     check_engine(engine)
     if metadata.process == "flow":
-        return make_flow_sampler(path, metadata, engine, device)
+        return make_flow_sampler(path, metadata, engine, device, trust=trust)
     if engine == "native":
         raise VitrifyError(f"{path.name} is of the process {metadata.process}: only engine torch runs it")
-    return TorchPaper(path, metadata, device)
+    return TorchPaper(path, metadata, device, trust)
 
 
 class TorchPaper(StructureSampler):
@@ -66,11 +68,11 @@ class TorchPaper(StructureSampler):
 
     metadata: AMShortcutMetadata
 
-    def __init__(self, path: Path, metadata: AMShortcutMetadata, device: str) -> None:
+    def __init__(self, path: Path, metadata: AMShortcutMetadata, device: str, trust: bool = False) -> None:
         from vitrify.engines.load import load_model
 
         self._set_metadata(metadata)
-        self.model: Any = load_model(path, device)
+        self.model: Any = load_model(path, device, trust)
 
     def _counts(
         self, n_atoms: int | None, density: float | None, cell: np.ndarray | None, values: np.ndarray,

@@ -30,7 +30,7 @@ class TorchAMShortcut(TorchModel):
         edge_index, edge_vectors = neighbour_list(positions, cell, self.metadata.cutoff)
         values = np.asarray(properties, float)[None]
 
-        return self.run(
+        vectors, kinds = self.run(
             (
                 self.tensor(elements),
                 torch.zeros(len(elements), dtype=torch.int64, device=self.device),
@@ -40,5 +40,8 @@ class TorchAMShortcut(TorchModel):
                 self.tensor([step]),
                 self.tensor(np.nan_to_num(values)),
                 self.tensor(~np.isnan(values)),
-            )
+            ),
+            (3,),
+            np.shape(elements)[1:],
         )
+        return vectors, kinds

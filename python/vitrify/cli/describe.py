@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vitrify.core.errors import one_line
 from vitrify.engines.open import engines_of
 from vitrify.modelfile.metadata import Metadata, span
 
@@ -49,10 +50,10 @@ def _range(m: Metadata) -> list[tuple[str, str]]:
 
 
 def table(rows: list[tuple[str, str]]) -> str:
-    """Rows as aligned text; a name that repeats is written once."""
+    """Rows as aligned text, control characters escaped; a name that repeats is written once."""
     lines, last = [], ""
     for name, value in rows:
-        lines.append(f"{'' if name == last else name:<12} {value}")
+        lines.append(f"{'' if name == last else one_line(name):<12} {one_line(value)}")
         last = name
     return "\n".join(lines)
 

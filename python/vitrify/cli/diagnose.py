@@ -17,8 +17,9 @@ from typing import Any
 
 from vitrify.core.errors import VitrifyError
 from vitrify.kinds import KINDS
-from vitrify.modelfile.archive import find_model, read_metadata, shipped_models
+from vitrify.modelfile.archive import find_model, open_archive, read_metadata, shipped_models
 from vitrify.modelfile.metadata import Metadata
+from vitrify.modelfile.trust import is_trusted
 
 _REINSTALL = "pip install --force-reinstall --no-deps vitrify  (in a checkout: make clean all)"
 _TIMEOUT = 120.0
@@ -128,7 +129,7 @@ def _core() -> str:
         core = importlib.import_module("vitrify._core")
     except ImportError as error:
         raise Broken(f"vitrify._core cannot be imported ({error})", _REINSTALL) from None
-    return f"version {core.version}, {len(core.allowed_operators())} operators allowed"
+    return f"version {core.version}"
 
 
 def _lammps() -> str:
@@ -241,6 +242,11 @@ def _model_in_python(name: str, engine: Any) -> str:
 
 def _model_in_lammps(name: str, engine: str) -> str:
     path, metadata = find_model(name), read_metadata(name)
+    if engine == "torch" and not is_trusted(open_archive(path)):
+        unknown, remedy = "its program is unknown here, so that lmp does not load it", f"vitrify trust {name}"
+        if "native" in _engines(name):
+            return f"not tried: {unknown} ({remedy} lets it)"
+        raise Broken(unknown, remedy)
     done = _run([_program("lmp", "lammps"), "-log", "none"], _check_script(path, metadata, engine))
     found = re.search(r"reference case reproduced, relative error (\S+)", done.stdout)
     if done.returncode < 0 or not found:

@@ -17,4 +17,4 @@ def info_command(
 
     path = find_model(model)
     metadata = read_metadata(path)
-    typer.echo(metadata.to_json() if json else table(describe(metadata, path)))
+    typer.echo(metadata.model_dump_json(by_alias=True, ensure_ascii=True) if json else table(describe(metadata, path)))

@@ -19,6 +19,7 @@ from vitrify.cli.generate import generate_command
 from vitrify.cli.info import info_command
 from vitrify.cli.notes import notes_as_lines
 from vitrify.cli.train import train_command
+from vitrify.cli.trust import trust_command
 
 
 class _Commands(typer.core.TyperGroup):
@@ -78,6 +79,7 @@ app.command("train")(train_command)
 app.command("export")(export_command)
 app.command("info")(info_command)
 app.command("doctor")(doctor_command)
+app.command("trust")(trust_command)
 app.command("evaluate")(evaluate_command)
 app.command("artn")(artn_command)
 app.command("explain")(explain_command)

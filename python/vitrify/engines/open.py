@@ -26,10 +26,17 @@ def _runs_natively(kind: Kind, path: Path) -> bool:
     return kind.has("native") and has_native_weights(path)
 
 
-def open_model(name: str | Path, engine: EngineName | None = None, device: str = "cpu", kind: str | None = None) -> Any:
+def open_model(
+    name: str | Path,
+    engine: EngineName | None = None,
+    device: str = "cpu",
+    kind: str | None = None,
+    trust: bool = False,
+) -> Any:
     """A model file in `engine`; by default the native one if the file has weights for it and `device` is cpu.
 
-    kind: the kind that the file must be of, such as "ogn"; by default any. Torch is imported for the engine torch only.
+    kind: the kind that the file must be of, such as "ogn"; by default any. trust: run the program in the file even if
+    the file is unknown; see `vitrify.engines.load.load_model`. Torch is imported for the engine torch only.
 
     Returns an instance of the class that the model's `Kind` names for the engine, as its part `native` or `torch`.
     Raises VitrifyError for an unknown engine, a device that the native engine cannot use, a file of another kind, and
@@ -47,17 +54,19 @@ def open_model(name: str | Path, engine: EngineName | None = None, device: str =
         return own.load("native")(path)
     from vitrify.engines.load import load_model
 
-    return load_model(path, device)
+    return load_model(path, device, trust)
 
 
 def open_checked(
-    model: str | Path | Engine, engine: EngineName | None, device: str, kind: str, check: bool = False
-) -> Any:
+    model: str | Path | Engine, engine: EngineName | None, device: str, kind: str, check: bool = False,
+    trust: bool = False,
+) -> Any:  # fmt: skip
     """A model in an engine: `model` itself, or opened by `open_model` if it is a path or the name of a shipped model.
 
-    check: replay its reference case first. Raises VitrifyError as `open_model` and `require_reference`.
+    check: replay its reference case first. trust: as in `open_model`. Raises VitrifyError as `open_model` and
+    `require_reference`.
     """
-    found = open_model(model, engine, device, kind) if isinstance(model, str | Path) else model
+    found = open_model(model, engine, device, kind, trust) if isinstance(model, str | Path) else model
     if check:
         require_reference(found)
     return found

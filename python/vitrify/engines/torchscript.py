@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.jit._fuser import optimized_execution
 
+from vitrify.core.errors import VitrifyError
 from vitrify.modelfile.metadata import Metadata
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -54,9 +55,48 @@ class TorchModel:
         """Whether the program has a method of this name."""
         return name in self.module._c._method_names()
 
-    def run(self, graph: tuple[torch.Tensor, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """The two outputs of the program for the tensors of a graph, as float64 arrays."""
+    def run(self, graph: tuple[torch.Tensor, ...], *rows: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        """The outputs of the program for the tensors of a graph, as float64 arrays.
+
+        rows: for each output, the shape of the row of an atom.
+        """
+        shapes = [(len(graph[0]), *row) for row in rows]
         # The profiling executor specialises on shapes; the number of edges changes at every step.
-        with torch.inference_mode(), optimized_execution(False):
-            first, second = self.module(*graph)
-        return first.double().cpu().numpy(), second.double().cpu().numpy()
+        with self.explained(), torch.inference_mode(), optimized_execution(False):
+            return tuple(tensor.double().cpu().numpy() for tensor in self.checked(self.module(*graph), *shapes))
+
+    def checked(self, results: Any, *shapes: tuple[int, ...]) -> tuple[torch.Tensor, ...]:
+        """The results of the program; VitrifyError unless they are tensors of real numbers in these shapes."""
+        found = results if isinstance(results, tuple) else (results,)
+        good = len(found) == len(shapes) and all(map(self._is_good, found, shapes))
+        if not good:
+            got = ", ".join(str(tuple(getattr(tensor, "shape", (type(tensor).__name__,)))) for tensor in found)
+            wanted = ", ".join(map(str, shapes))
+            raise VitrifyError(f"{self.path}: its program returns {got}, not numbers {wanted}: export the model again")
+        return found
+
+    def _is_good(self, tensor: Any, shape: tuple[int, ...]) -> bool:
+        return (
+            isinstance(tensor, torch.Tensor)
+            and tensor.layout == torch.strided
+            and tensor.dtype in DTYPES.values()
+            and tensor.device.type == self.device.type
+            and tuple(tensor.shape) == shape
+        )
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turns errors of torch into VitrifyError with one line."""
+        try:
+            yield
+        except VitrifyError:
+            raise
+        # RuntimeError, torch.jit.Error and whatever else a program may raise
+        except Exception as error:
+            raise VitrifyError(f"{self.path}: its program failed in torch: {first_line(error)}") from None
+
+
+def first_line(error: Exception) -> str:
+    """What an error of torch says, without the source and the stack that follow or precede it."""
+    text = str(error).rpartition("RuntimeError: ")[2].strip()
+    return text.partition("\n")[0] or type(error).__name__

@@ -69,4 +69,4 @@ def _engines(path: str | Path) -> Iterator[Engine]:
     for engine in engines_of(path):
         for name in usable_instruction_sets() if engine == "native" else ("",):
             with forced_instruction_set(name):
-                yield open_model(path, engine)  # type: ignore[arg-type]
+                yield open_model(path, engine, trust=True)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from vitrify.engines.load import load_model
 from vitrify.engines.torchscript import DTYPES, TorchModel, quiet_torchscript
 from vitrify.export.agreement import require_agreement, with_tolerance
 from vitrify.kinds import KINDS
-from vitrify.modelfile.archive import WEIGHTS_NAME
+from vitrify.modelfile.archive import WEIGHTS_NAME, open_archive
 from vitrify.modelfile.metadata import METADATA_NAME, Metadata, Provenance, Validity, make_metadata
+from vitrify.modelfile.trust import remember
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ def save_model(module: nn.Module, metadata: Metadata, path: str | Path) -> None:
     """Writes `module` (eager or scripted, already in the metadata's dtype) as the model file `path`.
 
     The archive is not compressed and has no timestamps, so that a model always gives the same bytes. It lacks
-    TorchScript's debug records, which hold paths of the machine that exported it. A module that the native engine can
-    run brings its weights a second time, as plain tensors.
+    TorchScript's debug records, which hold paths of the machine that exported it. It holds the weights a second time,
+    as plain tensors, from which the native engine runs the model, or torch without the program in the file.
     """
     with atomic_path(path) as work:
         _write_archive(module, metadata, work)
@@ -52,8 +54,8 @@ def save_model(module: nn.Module, metadata: Metadata, path: str | Path) -> None:
 def _write_archive(module: nn.Module, metadata: Metadata, path: Path) -> None:
     buffer = io.BytesIO()
     extra: dict[str, str | bytes] = {METADATA_NAME: metadata.to_json()}
-    if metadata.hyperparameters:
-        tensors = {name: tensor.contiguous() for name, tensor in sorted(module.state_dict().items())}
+    tensors = {name: tensor.detach().clone().contiguous() for name, tensor in sorted(module.state_dict().items())}
+    if tensors:
         extra[WEIGHTS_NAME] = safetensors.torch.save(tensors)
     with quiet_torchscript():
         scripted = module if isinstance(module, torch.jit.ScriptModule) else torch.jit.script(module.eval())
@@ -79,7 +81,8 @@ def export_model(
     citation: str = "",
     **own: Any,
 ) -> TorchModel:
-    """Writes an eager `model` as a model file, and replays its reference case in every engine that the file has.
+    """Writes an eager `model` as a model file, replays its reference case in every engine that the file has, and puts
+    the file on the user's list of trusted files.
 
     kind, variant: names of the model's class. species: in the order of the types. units: "lj" or "metal". validity: the
     range of the training data. dtype: precision of the file. own: arguments of the kind's own function `own_metadata`,
@@ -108,7 +111,9 @@ def export_model(
     with atomic_path(path) as work:
         _write_archive(eager, metadata, work)
         require_agreement(work)
-    return load_model(path)
+    with suppress(VitrifyError):  # then the user says trust yes, or vitrify trust, where torch shall run the program
+        remember(open_archive(Path(path)))
+    return load_model(path, trust=True)
 
 
 def _own_metadata(kind: str, eager: Any, common: Exported, path: str | Path, own: dict[str, Any]) -> dict[str, Any]:
@@ -133,8 +138,15 @@ def _common_metadata(eager: Any, common: Exported) -> dict[str, Any]:
         "dtype": common.dtype,
         "cutoff": eager.cutoff,
         "layers": eager.layers,
+        "network": _settings(eager),
         "hyperparameters": eager.hyperparameters(),
         "node_width": eager.node_width,
         "reverse_edges": eager.reverse_edges,
         "validity": common.validity.model_dump(exclude_none=True),
     }
+
+
+def _settings(eager: Any) -> dict[str, Any]:
+    """The section `model:` from which `vitrify.models.build_model` made the network; empty if something else did."""
+    config = getattr(eager, "built_from", None)
+    return dict(config.model_dump(mode="json")) if config is not None else {}

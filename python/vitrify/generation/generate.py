@@ -60,6 +60,7 @@ def generate_many(
     corrector: Relaxation | None = None,
     anneal: float = 0.0,
     workers: int = 1,
+    trust: bool = False,
 ) -> Iterator[Atoms]:
     """`count` independent glasses, of the seeds seed, seed + 1, ...; a seed always gives the same structure.
 
@@ -84,6 +85,7 @@ def generate_many(
             its energy at rest lies in the window, or within 2 meV of the energy that was drawn for it
             (`vitrify.generation.anneal`). It ends at rest.
         workers: number of threads that make structures at the same time; the structures still come in order.
+        trust: run the program in an unknown file in torch; see `vitrify.engines.load.load_model`.
 
     Returns:
         An iterator over atoms with periodic boundaries. Their `info` has "seed", "model", "steps" and the targets; for
@@ -105,7 +107,7 @@ def generate_many(
     seed = check_seed(seed, count=count)
     request = Request(
         range(seed, seed + count), n_atoms, density, cell, composition, target, energy, steps, churn, engine, device,
-        anneal, workers,
+        anneal, workers, trust,
     )  # fmt: skip
     made: Iterator[Atoms] = kind.load("generate")(path, metadata, request)
     return (_relaxed(atoms, corrector, metadata) for atoms in made) if corrector else made

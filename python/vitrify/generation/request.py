@@ -31,3 +31,4 @@ class Request:
     device: str = "cpu"
     anneal: float = 0.0
     workers: int = 1
+    trust: bool = False

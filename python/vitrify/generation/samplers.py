@@ -199,11 +199,11 @@ def _requested(values: np.ndarray) -> tuple[list[float], list[float]]:
 class TorchFlow(StructureSampler):
     """A flow through TorchScript, on any device. decoder: the flow is the decoder of a latent model."""
 
-    def __init__(self, path: Path, metadata: Any, device: str, decoder: bool = False) -> None:
+    def __init__(self, path: Path, metadata: Any, device: str, decoder: bool = False, trust: bool = False) -> None:
         super().__init__(path, metadata)
         from vitrify.engines.load import load_model
 
-        model: Any = load_model(path, device)
+        model: Any = load_model(path, device, trust)
         self.answer = model.decode if decoder else model.answer
         self.sizes = metadata.hyperparameters["decoder"] if decoder else metadata.hyperparameters
 
@@ -216,14 +216,16 @@ class TorchFlow(StructureSampler):
         return repaired(state.positions, state.elements.argmax(1), plan.cell, self.metadata)
 
 
-def make_sampler(path: Path, metadata: Any, engine: str, device: str, decoder: bool = False) -> StructureSampler:
+def make_sampler(
+    path: Path, metadata: Any, engine: str, device: str, decoder: bool = False, trust: bool = False
+) -> StructureSampler:
     """A sampler for the flow of a model file, in an engine: "auto", "native" or "torch".
 
     decoder: the flow is the decoder of a latent model. Raises VitrifyError for an unknown engine.
     """
     check_engine(engine)
     if engine == "torch" or (engine == "auto" and device != "cpu"):
-        return TorchFlow(path, metadata, device, decoder)
+        return TorchFlow(path, metadata, device, decoder, trust)
     return StructureSampler(path, metadata)
 
 

@@ -36,7 +36,7 @@ def structures(path: Path, metadata: GlassVAEMetadata, request: Request) -> Iter
     r = request
     wanted = LatentRequest(r.n_atoms, r.density, r.cell, r.composition, r.energy, r.steps, r.churn)
     workers = min(r.workers, len(r.seeds))
-    samplers = [LatentSampler(path, metadata, wanted, r.engine, r.device) for _ in range(workers)]
+    samplers = [LatentSampler(path, metadata, wanted, r.engine, r.device, r.trust) for _ in range(workers)]
     for message in samplers[0].warnings(r.seeds[0]):
         warnings.warn(message, VitrifyWarning, stacklevel=3)
     if r.energy is not None and not r.anneal:
@@ -82,7 +82,13 @@ class LatentSampler:
     """
 
     def __init__(
-        self, path: Path, metadata: GlassVAEMetadata, request: LatentRequest, engine: str = "auto", device: str = "cpu"
+        self,
+        path: Path,
+        metadata: GlassVAEMetadata,
+        request: LatentRequest,
+        engine: str = "auto",
+        device: str = "cpu",
+        trust: bool = False,
     ) -> None:
         if metadata.statistics is None:
             raise VitrifyError(
@@ -90,7 +96,7 @@ class LatentSampler:
                 "structures: finish the training of a model of variant equivariant, and export it again"
             )
         self.metadata, self.request, self.path = metadata, request, path
-        self.sampler = make_sampler(path, metadata, engine, device, decoder=True)
+        self.sampler = make_sampler(path, metadata, engine, device, decoder=True, trust=trust)
         self.draw(1)  # raises an error at once if no z has an energy in the window
 
     def draw(self, seed: int) -> tuple[np.ndarray, float]:

@@ -34,8 +34,9 @@ class TorchGlassVAE(TorchModel):
         """
         module, dtype = (self._module_in_double, torch.float64) if in_double else (self.module, self.dtype)
         graph = build_structure_graph(positions, cell, types, self.metadata.cutoff, dtype, self.device)
-        with optimized_execution(False):
-            found = energy_prediction(module, cell, graph)
+        shapes = (len(types),), (self.metadata.latent,)
+        with self.explained(), optimized_execution(False):
+            found = energy_prediction(lambda *inputs: self.checked(module(*inputs), *shapes), cell, graph)
         return self._with_core(found, positions, cell, types)
 
     @cached_property
@@ -67,8 +68,9 @@ class TorchGlassVAE(TorchModel):
         latent = self.tensor(z).unsqueeze(0)
         moment = self.tensor([time]), self.tensor([step])
         graph = self.tensor(elements), sample, index, self.tensor(edge_vectors), *moment
-        with torch.inference_mode(), optimized_execution(False):
-            moved, kinds = self.module.decoder(*graph, latent, torch.ones_like(latent))
+        shapes = (len(elements), 3), np.shape(elements)
+        with self.explained(), torch.inference_mode(), optimized_execution(False):
+            moved, kinds = self.checked(self.module.decoder(*graph, latent, torch.ones_like(latent)), *shapes)
         return moved.double().cpu().numpy(), kinds.double().cpu().numpy()
 
     def graph(self, positions: Any, cell: Any, types: Any) -> StructureGraph:

@@ -13,7 +13,7 @@ from typing import Any
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.validation import check_vectors
 from vitrify.data.ase_atoms import check_periodic, exchange, types_of
 from vitrify.engines.interface import Engine
@@ -60,6 +60,7 @@ class GlassCalc(Calculator):
         check: replay the reference cases of the models first.
         force: warn of what no training covers (two atoms in one place, swapped elements, negative barriers, most atoms
             outside), instead of refusing it.
+        trust: run the programs in unknown files in torch; see `vitrify.engines.load.load_model`.
 
     An atom is "outside" if its standard deviation is larger than that of 99% of the atoms of the training data, so that
     the members of the ensemble disagree more than they usually do. Without an ensemble, no atom is outside.
@@ -85,14 +86,15 @@ class GlassCalc(Calculator):
         device: str = "cpu",
         check: bool = False,
         force: bool = False,
+        trust: bool = False,
     ) -> None:
         if model is None and barriers is None:
             raise VitrifyError(
                 "GlassCalc has no model: give one of kind glassvae, GlassCalc(MODEL), or of kind symgnn, "
                 "GlassCalc(barriers=MODEL)"
             )
-        self.model = _opened(model, "model", engine, device)
-        self.barriers = _opened(barriers, "barriers", engine, device)
+        self.model = _opened(model, "model", engine, device, trust)
+        self.barriers = _opened(barriers, "barriers", engine, device, trust)
         self._models: list[Any] = [found for found in (self.model, self.barriers) if found is not None]
         self._species = species
         self._watches = [
@@ -140,7 +142,7 @@ class GlassCalc(Calculator):
                 closest = closest_of(model, positions, self.atoms.cell.array, types)
                 impossible = kind.load("impossible")(metadata, found) if kind.has("impossible") else ""
                 for text in watch.look(types, self.atoms.get_volume(), closest, impossible=impossible):
-                    warnings.warn(f"{model.path.name}: {text}", stacklevel=3)
+                    warnings.warn(f"{model.path.name}: {text}", VitrifyWarning, stacklevel=3)
                 self.results |= found
 
     @property
@@ -149,7 +151,9 @@ class GlassCalc(Calculator):
         return sum(watch.outside for watch in self._watches)
 
 
-def _opened(model: str | Path | Engine | None, argument: str, engine: EngineName | None, device: str) -> Any:
+def _opened(
+    model: str | Path | Engine | None, argument: str, engine: EngineName | None, device: str, trust: bool
+) -> Any:
     """The model of an argument of GlassCalc; VitrifyError if its kind belongs to another argument."""
     if not isinstance(model, str | Path):
         return model
@@ -157,7 +161,7 @@ def _opened(model: str | Path | Engine | None, argument: str, engine: EngineName
     if KINDS[kind].argument != argument:
         wanted = next(name for name, other in KINDS.items() if other.argument == argument)
         raise wrong_kind(find_model(model), kind, wanted)
-    return open_model(model, engine, device)
+    return open_model(model, engine, device, trust=trust)
 
 
 def _kind(model: Engine) -> Kind:

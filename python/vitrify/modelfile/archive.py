@@ -7,12 +7,13 @@ case; `vitrify.modelfile.metadata` has the classes.
 from __future__ import annotations
 
 import os
-import zipfile
 from pathlib import Path
+from typing import Any
 
+from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError, did_you_mean
 from vitrify.kinds import KINDS
-from vitrify.modelfile.metadata import METADATA_NAME, Metadata, parse_metadata
+from vitrify.modelfile.metadata import Metadata, parse_metadata
 
 WEIGHTS_NAME = "weights.safetensors"
 
@@ -32,54 +33,43 @@ def find_model(name: str | Path) -> Path:
 
     Raises VitrifyError, with the nearest shipped name, if there is no such file.
     """
-    path = Path(name).expanduser()
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError as error:  # a user without a home
+        raise VitrifyError(f"no model file {name}: {error}") from None
     folders = [Path(folder) for folder in os.environ.get("LAMMPS_POTENTIALS", "").split(os.pathsep) if folder]
     for candidate in [path, *(folder / path for folder in folders)]:
-        if candidate.is_file():
+        if _is_file(candidate):
             return candidate
     shipped = shipped_models()
     if str(name) in shipped:
         return shipped[str(name)]
-    if path.is_dir():
+    if os.path.isdir(path):
         raise VitrifyError(f"{name} is a directory: give a model file (vitrify export {name} -o model.pt makes one)")
+    given = str(name) if len(str(name)) <= 200 else f"{str(name)[:200]}..."
     known = f"shipped models: {', '.join(shipped)}" if shipped else "no models are shipped"
     raise VitrifyError(
-        f"no model file {name}{did_you_mean(path.name, shipped)}: give a path, a file in LAMMPS_POTENTIALS, "
+        f"no model file {given}{did_you_mean(path.name, shipped)}: give a path, a file in LAMMPS_POTENTIALS, "
         f"or a shipped model ({known})"
     )
 
 
-def open_archive(path: Path) -> zipfile.ZipFile:
-    """The zip container of a model file, after checking that it holds vitrify's metadata; nothing is executed.
-
-    Raises VitrifyError for any other file: empty, truncated, a pickle, a torch.save file, foreign TorchScript.
-    """
-    remedy = "make one with vitrify export RUN -o model.pt"
+def _is_file(path: Path) -> bool:
+    """Whether there is a file; VitrifyError if that cannot be seen. What can be no name is no file."""
     try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
+        return path.is_file()
+    except PermissionError as error:
         raise VitrifyError(f"{path} cannot be read ({error.strerror}): check the path and its permissions") from None
-    if start[:1] == b"\x80":
-        raise VitrifyError(f"{path} is a Python pickle, which could run any program, not a model file: {remedy}")
-    if start[:2] != b"PK":
-        what = "is empty" if not start else "is not a model file (a TorchScript archive)"
-        raise VitrifyError(f"{path} {what}: {remedy}")
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise VitrifyError(f"{path} is truncated or corrupt ({error}): copy or export it again") from None
-    names = archive.namelist()
-    if any("/extra/" + METADATA_NAME in name for name in names):
-        return archive
-    archive.close()
-    if any(name.endswith("/constants.pkl") for name in names):
-        raise VitrifyError(f"{path} is TorchScript without {METADATA_NAME}, so not a model of vitrify: {remedy}")
-    if any(name.endswith("data.pkl") for name in names):
-        raise VitrifyError(
-            f"{path} is a torch.save file (a pickle: a checkpoint or weights), not a model file: {remedy}"
-        )
-    raise VitrifyError(f"{path} is a zip file of something else, not a model file: {remedy}")
+    except (OSError, ValueError):  # a name that is too long, or has a NUL
+        return False
+
+
+def open_archive(path: Path) -> Any:
+    """The archive of a model file, a `vitrify._core.Archive`, read and checked as a whole; nothing is executed.
+
+    Raises VitrifyError for any other file: missing, empty, truncated, a pickle, a torch.save file, foreign TorchScript.
+    """
+    return _core.Archive(os.fsencode(path))
 
 
 def read_metadata(name: str | Path) -> Metadata:
@@ -88,19 +78,7 @@ def read_metadata(name: str | Path) -> Metadata:
     Raises VitrifyError for every file that is not a whole model file of a known schema and kind.
     """
     path = find_model(name)
-    with open_archive(path) as archive:
-        entry = next(entry for entry in archive.namelist() if entry.endswith("/extra/" + METADATA_NAME))
-        text = read_entry(path, archive, entry)
-    return parse_metadata(text, path)
-
-
-def read_entry(path: Path, archive: zipfile.ZipFile, entry: str) -> bytes:
-    """The bytes of one entry; VitrifyError if its checksum does not hold."""
-    try:
-        return archive.read(entry)
-    # zipfile raises a dozen kinds on corrupt bytes (zlib, struct, EOF, NotImplemented...)
-    except Exception as error:
-        raise VitrifyError(f"{path} is corrupt at {entry} ({error}): copy or export it again") from None
+    return parse_metadata(open_archive(path).metadata_text, path)
 
 
 def wrong_kind(path: Path, kind: str, wanted: str) -> VitrifyError:

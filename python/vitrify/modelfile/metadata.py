@@ -6,6 +6,7 @@ Each kind has a class of its own, with its reference case: a small structure, an
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -89,7 +90,8 @@ class Metadata(Record):
 
     species: in the order of the model's types. units: LAMMPS's unit system. dtype: precision of the weights. cutoff: of
     the graph, in the unit of length. layers, node_width: number of layers, and features of a node that ranks exchange
-    after each. hyperparameters: sizes that the native engine needs beside the weights; empty if only TorchScript can
+    after each. network: the section `model:` of the configuration from which the network can be built again; empty in
+    older files. hyperparameters: sizes that the native engine needs beside the weights; empty if only TorchScript can
     run the model. reverse_edges: whether edges from ghosts to owned atoms are needed too. metrics: figures of the
     validation, in the model's units.
     """
@@ -102,6 +104,7 @@ class Metadata(Record):
     dtype: Literal["float32", "float64"]
     cutoff: float = Field(gt=0)
     layers: int = Field(ge=1)
+    network: dict[str, Any] = {}
     hyperparameters: dict[str, Any] = {}
     node_width: int = Field(ge=1)
     reverse_edges: bool
@@ -204,26 +207,25 @@ def span(limits: Range) -> str:
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
-def parse_metadata(text: str | bytes, path: Path) -> Metadata:
+def parse_metadata(text: bytes, path: Path) -> Metadata:
     """The metadata in the text of `vitrify.json`; `path` is for messages.
 
-    Schema and kind are validated first, so that the message for a newer file says that it is newer. Raises VitrifyError
-    for text that is no metadata of this schema.
+    JSON is read in C++ first, which refuses what readers take in different ways: keys that stand there twice, NaN,
+    numbers beyond double precision, other encodings than UTF-8. Schema and kind are validated next, so that the message
+    for a newer file says that it is newer. What LAMMPS refuses is refused at last. Raises VitrifyError for text that is
+    no metadata of this schema.
     """
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise VitrifyError(f"{path}: {METADATA_NAME} is not JSON ({error}): export the model again") from None
+    _core.check_json(text, os.fsencode(path))
+    values = json.loads(text)
     if not isinstance(values, dict):
         raise VitrifyError(f"{path}: {METADATA_NAME} holds {type(values).__name__}, not an object: export it again")
     if values.get("schema") != SCHEMA:
         raise VitrifyError(
-            f"{path} has schema {values.get('schema')!r}, this vitrify reads schema {SCHEMA}: "
+            f"{path} has schema {str(values.get('schema'))[:40]!r}, this vitrify reads schema {SCHEMA}: "
             "update vitrify, or export the model with this version"
         )
     found = make_metadata(values, path)
-    if found.kind in _core.kinds:  # a kind from outside may have no compiled part
-        _core.check_metadata(text, str(path))
+    _core.check_metadata(text, os.fsencode(path))
     return found
 
 
@@ -231,7 +233,8 @@ def make_metadata(values: dict[str, Any], path: str | Path) -> Metadata:
     """The metadata with these values, as the class of their kind; VitrifyError names the first wrong value."""
     if values.get("kind") not in KINDS:
         raise VitrifyError(
-            f"{path} holds a model of kind {values.get('kind')!r}, this vitrify runs {', '.join(KINDS)}: update vitrify"
+            f"{path} holds a model of kind {str(values.get('kind'))[:40]!r}, this vitrify runs {', '.join(KINDS)}: "
+            "update vitrify"
         )
     try:
         found: Metadata = KINDS[values["kind"]].load("metadata").model_validate(values)
@@ -240,3 +243,6 @@ def make_metadata(values: dict[str, Any], path: str | Path) -> Metadata:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or METADATA_NAME
         raise VitrifyError(f"{path}: bad metadata, {where}: {first['msg']}: export the model again") from None
+    # of validators that meet odd numbers
+    except (ArithmeticError, RecursionError, TypeError, ValueError) as error:
+        raise VitrifyError(f"{path}: bad metadata ({error}): export the model again") from None

@@ -65,7 +65,10 @@ def build_model(kind: str, config: dict[str, Any] | ModelConfig, system: System)
     variant = str(parsed.model_dump()["variant"])
     network = variants_of(kind)[variant][1]
     _require_memory(network, parsed, system)
-    return network(parsed, system)
+    model: Any = network(parsed, system)
+    # A model file keeps the configuration, so that the network can be built again without the program in the file.
+    model.built_from = parsed
+    return model
 
 
 def _require_memory(network: Callable[[ModelConfig, System], nn.Module], config: ModelConfig, system: System) -> None:

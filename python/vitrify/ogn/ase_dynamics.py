@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vitrify.core.compiled import _core
 from vitrify.core.counter_rng import Stream, normal3
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.validation import whole_number
 from vitrify.data.ase_atoms import check_periodic, exchange, types_of
 from vitrify.engines.open import open_checked
@@ -68,6 +68,7 @@ class OGNDynamics(MolecularDynamics):
         first_step: number of strides that the atoms have behind them; the noise of langevin depends on it. By default
             that of `atoms.info`, where each stride leaves it, so that a run goes on after a restart from a trajectory
             as if it had not stopped; 0 without. A number given starts the counts of `work` and strides anew.
+        trust: run the program in an unknown file in torch; see `vitrify.engines.load.load_model`.
         kwargs: further arguments of `ase.md.md.MolecularDynamics`, such as append_trajectory.
 
     Attributes:
@@ -101,10 +102,11 @@ class OGNDynamics(MolecularDynamics):
         guard: bool = True,
         fallback: int | None = None,
         first_step: int | None = None,
+        trust: bool = False,
         **kwargs: Any,
     ) -> None:
         self._fallback_steps = _check_guard(atoms, guard, fallback)
-        self.stepper = OGNStepper(open_checked(model, engine, device, "ogn", check), guard)
+        self.stepper = OGNStepper(open_checked(model, engine, device, "ogn", check, trust), guard)
         self.stepper.guard.warn = self._warn_of_stride
         self.stepper.guard.watch.remedy = partial(exchange, species, self.stepper.metadata)
         units = self.stepper.units
@@ -341,7 +343,7 @@ def _number(held: Mapping[str, Any], name: str) -> float | None:
 
 
 def _warn(words: str) -> None:
-    warnings.warn(f"OGNDynamics: {words}", stacklevel=3)
+    warnings.warn(f"OGNDynamics: {words}", VitrifyWarning, stacklevel=3)
 
 
 def _check_atoms(atoms: Atoms, metadata: OGNMetadata, species: Mapping[str, str] | None) -> NDArray[np.int64]:

@@ -24,4 +24,6 @@ class TorchOGN(TorchModel):
         positions, velocities: (N, 3). cell: (3, 3) rows. types: (N,) from 0.
         """
         cutoff = self.metadata.cutoff
-        return self.run(build_graph(positions, velocities, cell, types, cutoff, self.dtype, self.device))
+        graph = build_graph(positions, velocities, cell, types, cutoff, self.dtype, self.device)
+        dr, dv = self.run(graph, (3,), (3,))
+        return dr, dv

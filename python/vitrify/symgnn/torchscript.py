@@ -24,4 +24,6 @@ class TorchSymGNN(TorchModel):
         positions: (N, 3) in the model's unit. cell: (3, 3) rows, any. types: (N,) from 0.
         """
         cutoff = self.metadata.cutoff
-        return self.run(build_structure_graph(positions, cell, types, cutoff, self.dtype, self.device))
+        graph = build_structure_graph(positions, cell, types, cutoff, self.dtype, self.device)
+        values, deviations = self.run(graph, (), ())
+        return values, deviations

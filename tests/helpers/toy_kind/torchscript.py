@@ -21,4 +21,4 @@ class TorchToy(TorchModel):
     def predict(self, positions: Any, cell: Any, types: Any) -> np.ndarray:
         """Coordination numbers (N,); positions (N, 3), cell (3, 3) rows, types (N,) 0-based."""
         graph = build_structure_graph(positions, cell, types, self.metadata.cutoff, self.dtype, self.device)
-        return self.run(graph)[0]
+        return self.run(graph, (), ())[0]

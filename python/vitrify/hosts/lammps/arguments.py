@@ -12,7 +12,11 @@ from vitrify.core.seeds import read_seed
 from vitrify.modelfile.metadata import Metadata
 from vitrify.ogn.step import Langevin
 
-SHARED = {"engine": 1, "device": 1}  # keywords of all commands that run a model, with the number of their values
+SHARED = {
+    "engine": 1,
+    "device": 1,
+    "trust": 1,
+}  # keywords of all commands that run a model, with the number of their values
 CHECK = {"check": 1}
 
 
@@ -29,7 +33,7 @@ def read_arguments(style: str, text: str, n_types: int, own_keywords: Mapping[st
     """The arguments after `fix ID all ogn` or `compute ID all symgnn/atom`, in `text`.
 
     style: name of the command, for messages. n_types: number of atom types. own_keywords: keywords of the style in
-    addition to engine, device and check -> number of their values.
+    addition to engine, device, trust and check -> number of their values.
 
     Raises VitrifyError without a model, and for too many elements, unknown keywords and missing values.
     """
@@ -61,7 +65,7 @@ def options_of(style: str, arguments: Arguments) -> dict[str, Any]:
     """The values of the keywords as options of `vitrify.lammps.attach`; VitrifyError for a wrong value."""
     options: dict[str, Any] = {}
     for keyword, values in arguments.values.items():
-        if keyword in ("guard", "force", "check"):
+        if keyword in ("guard", "trust", "force", "check"):
             options[keyword] = _logical(style, keyword, values[0])
         elif keyword == "langevin":
             options[keyword] = _langevin(style, values)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.units import get_units
 from vitrify.engines.open import EngineName
 from vitrify.hosts.lammps.arguments import exchanged_elements, map_elements
@@ -36,7 +36,7 @@ class BarrierField:
         model: file, name of a shipped model, or a model that `vitrify.engines.open.open_model` has returned.
         elements: the model's species of each atom type; NULL for atoms that the model ignores, whose values are 0.
         style: name of the command, for messages.
-        engine, device: as for `vitrify.engines.open.open_model`.
+        engine, device, trust: as for `vitrify.engines.open.open_model`.
         check: replay the model's reference case first.
         force: warn of what no training covers, instead of refusing it.
 
@@ -50,11 +50,11 @@ class BarrierField:
     def __init__(
         self, lmp: Any, model: str | Path | PropertyPredictor, elements: list[str] | tuple[str, ...], *,
         style: str = "vitrify.lammps.attach", engine: EngineName | None = None, device: str = "cpu",
-        check: bool = False, force: bool = False,
+        check: bool = False, force: bool = False, trust: bool = False,
     ) -> None:  # fmt: skip
         self.system = System(lmp, style)
         self.library, self.ranks = self.system.library, self.system.ranks
-        self.model: PropertyPredictor = self.system.open_model(model, engine, device, "symgnn", check)
+        self.model: PropertyPredictor = self.system.open_model(model, engine, device, "symgnn", check, trust)
         self.metadata = self.model.metadata
         self.species = np.array([-1, *map_elements(style, elements, self.system.n_types, self.metadata, True)])
         self.system.check(self.metadata)
@@ -168,7 +168,7 @@ class BarrierField:
         self._told_of_motion = self._told_of_motion or bool(motion)
         for text in [motion, *texts]:
             if text:
-                warnings.warn(f"{self.system.style}: at step {self.library.step} {text}", stacklevel=3)
+                warnings.warn(f"{self.system.style}: at step {self.library.step} {text}", VitrifyWarning, stacklevel=3)
 
     def _motion(self, atoms: Atoms, seen: Any) -> str:
         """A warning if the structure is no minimum, or "".

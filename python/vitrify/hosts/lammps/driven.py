@@ -74,8 +74,8 @@ def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any
         model: a model file or the name of a shipped model, of kind ogn or symgnn, or of a kind whose energies
             `GlassCalc` gives; a calculator of ASE; or a function from `ase.Atoms` to {"energy", "forces", "stress"}.
         elements: the model's species, or for a calculator the chemical symbol, of each atom type.
-        options: of `Mover` (engine, device, check, langevin, guard), of `BarrierField` (engine, device, check, force),
-            or of `EnergyModel` (fix; force, of a model file).
+        options: of `Mover` (engine, device, trust, check, langevin, guard), of `BarrierField` (engine, device,
+            trust, check, force), or of `EnergyModel` (fix; force, of a model file).
 
     Returns:
         OGNRun, BarrierField or EnergyModel.
@@ -97,13 +97,13 @@ def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any
 
 def attach_ogn(lmp: Any, model: str | Path, elements: tuple[str, ...], options: dict[str, Any]) -> OGNRun:
     """`attach` for a model that moves atoms."""
-    _known(options, ("engine", "device", "check", "langevin", "guard"), "ogn")
+    _known(options, ("engine", "device", "trust", "check", "langevin", "guard"), "ogn")
     return OGNRun(lmp, model, elements, control=_control(options), **options)
 
 
 def attach_barriers(lmp: Any, model: str | Path, elements: tuple[str, ...], options: dict[str, Any]) -> BarrierField:
     """`attach` for a model of a property of each atom."""
-    _known(options, ("engine", "device", "check", "force"), "symgnn")
+    _known(options, ("engine", "device", "trust", "check", "force"), "symgnn")
     return BarrierField(lmp, model, elements, **options).create()
 
 

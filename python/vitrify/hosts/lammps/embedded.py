@@ -40,8 +40,9 @@ class OGN:
         variable ogn string "kalj.ogn.pt A B langevin 3.0 0.5 7"
         fix      1 all python/move vitrify.lammps.OGN
 
-    The variable holds the arguments of `fix 1 all ogn`: MODEL El1 El2 ... and the keywords engine, device, energy,
-    langevin, guard and check (fallback needs the plugin). A subclass may hold them in the attribute `words` instead:
+    The variable holds the arguments of `fix 1 all ogn`: MODEL El1 El2 ... and the keywords engine, device, trust,
+    energy, langevin, guard and check (fallback needs the plugin). A subclass may hold them in the attribute `words`
+    instead:
 
         python   Liquid here \"\"\"
         from vitrify.lammps import OGN
@@ -138,8 +139,8 @@ class Barriers:
         fix      1 all python/invoke 100 end_of_step barriers      # in every 100th step of a run
         dump     1 all custom 100 out.dump id type x y z d_barrier d_barrier_std
 
-    words: the arguments of `compute ID all symgnn/atom`: MODEL El1 El2 ... and the keywords engine, device, force
-    and check.
+    words: the arguments of `compute ID all symgnn/atom`: MODEL El1 El2 ... and the keywords engine, device, trust,
+    force and check.
 
     A call raises VitrifyError as `BarrierField`.
     """

@@ -34,7 +34,7 @@ def create_glass(lmp: Any, model: str | Path, elements: Sequence[str], **options
         model: file of kind amshortcut or glassvae, or name of a shipped model.
         elements: one for each atom type; NULL for types that the glass does not have.
         options: of `vitrify.generate`: n_atoms or density, seed, steps, target, energy, composition, churn,
-            engine, device.
+            engine, device, trust.
 
     Returns:
         The number of atoms, whose IDs are 1, 2, ...

@@ -14,7 +14,7 @@ import numpy as np
 
 from vitrify.core.compiled import _core
 from vitrify.core.counter_rng import Stream, normal3
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.units import get_units
 from vitrify.engines.open import EngineName
 from vitrify.hosts.lammps.arguments import exchanged_elements, map_elements
@@ -58,7 +58,7 @@ class Mover:
         model: file, name of a shipped model, or a model that `vitrify.engines.open.open_model` has returned.
         elements: the model's species of each atom type.
         style: name of the command, for messages.
-        engine, device: as for `vitrify.engines.open.open_model`.
+        engine, device, trust: as for `vitrify.engines.open.open_model`.
         check: replay the model's reference case first.
 
     Attributes:
@@ -71,12 +71,12 @@ class Mover:
     def __init__(
         self, lmp: Any, model: str | Path | MotionPredictor, elements: list[str] | tuple[str, ...], *,
         style: str = "vitrify.lammps.attach", engine: EngineName | None = None, device: str = "cpu",
-        control: Control | None = None, check: bool = False,
+        control: Control | None = None, check: bool = False, trust: bool = False,
     ) -> None:  # fmt: skip
         self.system = System(lmp, style)
         self.library, self.ranks = self.system.library, self.system.ranks
         self.control = control or Control()
-        self.model: MotionPredictor = self.system.open_model(model, engine, device, "ogn", check)
+        self.model: MotionPredictor = self.system.open_model(model, engine, device, "ogn", check, trust)
         self.metadata = self.model.metadata
         self.units = get_units(self.metadata.units)
         self.species = np.array(
@@ -148,7 +148,7 @@ class Mover:
 
     def _warn(self, text: str) -> None:
         if self.ranks.rank == 0:
-            warnings.warn(f"{self.system.style}: {text}", stacklevel=4)
+            warnings.warn(f"{self.system.style}: {text}", VitrifyWarning, stacklevel=4)
 
     def move(self, step: int) -> None:
         """Moves all atoms by one stride; every rank must call this. step: number of the step at the end of the stride.

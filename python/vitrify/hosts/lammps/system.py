@@ -51,10 +51,11 @@ class System:
         return VitrifyError(f"{self.style}: {message}")
 
     def open_model(
-        self, model: str | Path | Engine, engine: EngineName | None, device: str, kind: str, check: bool
-    ) -> Any:
+        self, model: str | Path | Engine, engine: EngineName | None, device: str, kind: str, check: bool,
+        trust: bool,
+    ) -> Any:  # fmt: skip
         """A model of `kind`, as `vitrify.engines.open.open_checked` gives it, on every rank; all raise if one fails."""
-        return self.ranks.together(lambda: open_checked(model, engine, device, kind, check))
+        return self.ranks.together(lambda: open_checked(model, engine, device, kind, check, trust))
 
     def check(self, model: Metadata) -> None:
         """Raises VitrifyError for units, dimensions and atom styles that do not fit the model."""

@@ -82,7 +82,7 @@ class PaperSymGNNConfig(AttentionConfig):
     variant: Literal["paper"] = "paper"
     sampling: Literal["von_mises", "haar", "icosahedral", "fixed3", "none"] = "von_mises"
     transformations: int = Field(6, ge=1)
-    quantiles: int = Field(4, ge=1)
+    quantiles: int = Field(4, ge=1, le=16)
 
 
 def mean_of_relu(vectors: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
@@ -145,12 +145,15 @@ class Symmetrised(nn.Module):
             # Mean and logarithm of the concentration of the three angles, for rotations and for rotoinversions.
             self.angle_mean = nn.Parameter(torch.randn(2, 3))
             self.angle_log_kappa = nn.Parameter(torch.randn(2, 3))
-        self.register_buffer("transforms", self._fixed())
+        with torch.device("cpu"):  # numbers, also where only the shapes of a network are asked for
+            self.register_buffer("transforms", self._fixed())
 
     def _fixed(self) -> Tensor:
         """The transformations of inference (T, 3, 3), float64."""
         sampling = self.config.sampling
         if sampling == "von_mises":
+            if self.angle_mean.is_meta:
+                return von_mises_nodes(torch.zeros(2, 3), torch.ones(2, 3), self.config.quantiles)
             return von_mises_nodes(self.angle_mean, self.angle_log_kappa.exp(), self.config.quantiles)
         if sampling in ("haar", "icosahedral"):
             return icosahedral_group()
