@@ -15,7 +15,7 @@ from vitrify.data.readers.companion import labels_beside
 from vitrify.data.readers.formats import files_of, plain_name
 from vitrify.data.readers.frame import RawFrame, Wanted
 from vitrify.data.readers.notes import Notes
-from vitrify.data.readers.read import read_frames
+from vitrify.data.readers.read import numbered_frames
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,9 @@ def load_structures(
     wanted = Wanted(tuple(species), () if label is None else (label,), atom_style)
     found, notes = [], Notes()
     for path, stem in zip(files, short_names(files), strict=True):
-        frames = list(read_frames(path, wanted))
-        if not frames:
-            raise VitrifyError(f"{path} holds no structure: give a file with at least one frame")
-        for number, frame in enumerate(frames):
+        for where, number, frame in numbered_frames(path, wanted):
             notes.add(path, frame)
-            name = stem if len(frames) == 1 else f"{stem}:{number}"
-            where = str(path) if len(frames) == 1 else f"{path}, frame {number + 1}"
+            name = stem if number is None else f"{stem}:{number}"
             positions, cell, types = check_frame(frame, where, species, units)
             labels = np.full(len(positions), np.nan)
             if label is not None:
