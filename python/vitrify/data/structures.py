@@ -59,10 +59,8 @@ def load_structures(
 ) -> list[LabelledStructure]:
     """All structures of some files, every frame of each, in the order given.
 
-    npz: positions (N, 3), box (3,) or cell (3, 3), types (N,) (ids from 1 in the order of `species`, or names), and an
-    array with the name of the label. Extended XYZ and LAMMPS text dumps: a column with this name. LAMMPS data files
-    and what ASE reads (POSCAR, CIF): glass.data, with glass.LABEL.csv beside it (id,value). Label files (.h5,
-    `vitrify.data.label_files`): an array of /labels. H5MD has no labels. Text may be packed by gzip.
+    docs/files.md has the formats. Labels are an array of an npz or label file, or a column of extended XYZ or of a dump
+    with the name `label`, or glass.LABEL.csv (id,value) beside glass.data and what ASE reads (POSCAR, CIF).
 
     Args:
         paths: files, patterns such as run*.dump, or folders.
@@ -92,11 +90,10 @@ def load_structures(
             positions, cell, types = check_frame(frame, where, species, units)
             labels = np.full(len(positions), np.nan)
             if label is not None:
-                labels = _labels(path, frame, len(positions), where, label)
-                labels[~np.isin(types, counted)] = np.nan
+                labels, counts = _labels(path, frame, len(types), where, label), np.isin(types, counted)
                 names = ", ".join(species[t] for t in counted)
-                of_counted = labels[np.isin(types, counted)]
-                _check_missing(of_counted, where, label, names, allow_missing or frame.partial)
+                _check_missing(labels[counts], where, label, names, allow_missing or frame.partial)
+                labels[~counts] = np.nan
             found.append(LabelledStructure(name, positions, cell, types, labels))
     notes.say()
     return found
