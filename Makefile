@@ -4,6 +4,7 @@
 #   make test    the tests that a change needs, at most 12 minutes of CPU time; prints what they took
 #   make test-all  the slow ones, too: builds, long runs, examples and small benchmarks
 #   make lint    style and types of Python and C++, and the import rules
+#   make fuzz    N hostile inputs (1000), and what became of them: files, configurations, commands
 #   make bench   benchmarks
 #   make sums    the list of the shipped models, whose programs are trusted; after a change in potentials/
 #   make wheel   a wheel in dist/ that brings lmp the plugin
@@ -25,19 +26,19 @@ TESTERS ?= 2
 # In this order: tables of the README last, from what the others found.
 BENCHMARKS := startup md_systems native_engine ogn_vs_md readme_tables
 
-.PHONY: all demo test test-slow test-all lint bench sums wheel clean
+.PHONY: all demo test test-slow test-all lint fuzz bench sums wheel clean
 all: $(STAMPS)/vitrify
 
 # What the build needs comes first, torch above all: an isolated build would fetch it a second time.
-$(STAMPS)/build: pyproject.toml
+$(STAMPS)/build: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'], sep='\n')" \
 	  > $(VENV)/build-requirements.txt
-	$(BIN)/python -m pip install --quiet -r $(VENV)/build-requirements.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -r $(VENV)/build-requirements.txt
 	mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/vitrify: $(STAMPS)/build $(SOURCES)
-	$(BIN)/python -m pip install --quiet --no-build-isolation -e '.[test,lint]'
+	$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[test,lint]'
 	touch $@
 
 demo: $(STAMPS)/vitrify
@@ -61,6 +62,11 @@ lint: $(STAMPS)/vitrify
 	lint-imports
 	python tools/check_includes.py
 	clang-format --dry-run --Werror $$(find cpp -name '*.cpp' -o -name '*.h')
+
+# Hostile inputs, about half an hour for 10000 on two cores; python -m tests.fuzz --help has more.
+N ?= 1000
+fuzz: $(STAMPS)/vitrify
+	python -m tests.fuzz $(N) --jobs $(TESTERS)
 
 bench: $(STAMPS)/vitrify
 	set -e; for script in $(BENCHMARKS); do python -m benchmarks.$$script; done

@@ -117,7 +117,7 @@ def table(model: str, rows: Sequence[dict[str, Any]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="model file of kind glassvae for Cu and Zr")
-    parser.add_argument("--atoms", nargs="+", type=int, default=[256, 2000])
+    parser.add_argument("--atoms", nargs="+", type=int, default=[256, 1000])
     parser.add_argument("--temperature", type=float, default=2000.0, help="K")
     parser.add_argument("--density", type=float, default=0.057, help="atoms/A^3")
     parser.add_argument("--time", type=float, default=5.0, help="ps")

@@ -84,8 +84,8 @@ def test_doctor_finds_a_healthy_installation_healthy(
         monkeypatch.setattr(doctor, "shipped_models", dict)
     result = runner.invoke(app, ["doctor", str(model.path)])
     assert result.exit_code == 0, result.output
-    lines = result.output.splitlines()
-    assert all(line.startswith("OK ") for line in lines)
+    *lines, last = result.output.splitlines()
+    assert all(line.startswith("OK ") for line in lines) and last == f"all is well: {len(lines)} checks"
     assert any("lmp loads the plugin" in line for line in lines)
     assert any("m.pt in Python" in line for line in lines) and any("m.pt in lmp" in line for line in lines)
 
@@ -121,7 +121,8 @@ def test_doctor_goes_on_past_what_is_broken_and_says_what_mends_it(monkeypatch: 
     assert result.exit_code == 1
     assert "BROKEN  torch" in result.output and "mend it with: pip install 'torch==1'" in result.output
     assert "OSError: a library is damaged" in result.output and "none are shipped" in result.output
-    assert result.output.count("OK ") == 5 and "3 broken" in result.output
+    assert result.output.count("OK ") == 5 and "3 broken of " in result.output
+    assert result.output.splitlines()[-1].endswith(": torch, compiled part, models")
 
 
 def finding(name: str) -> Finding:

@@ -20,8 +20,8 @@ from vitrify.core.locks import claim_file, claim_folder
 from written.commands import COMMANDS, Command
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-QUICK = ("generate", "train ogn", "export", "artn", "glass")
-CHEAP = (*QUICK, "evaluate symgnn", "explain", "trajectories", "quench", "structures")
+QUICK = ("generate", "train ogn", "artn", "glass")
+CHEAP = (*QUICK, "explain", "trajectories", "structures")
 
 
 def every(quick: Collection[str]) -> list[Any]:

@@ -284,3 +284,23 @@ def test_potentials_from_files_and_paths(tmp_path: Path, monkeypatch: pytest.Mon
     charged = replace(settings, potential=("pair_style coul/cut 8", "pair_coeff * *", "set type 1 charge 1.0"))
     assert "atom_style    charge" in glass_script(charged, "si", {})
     assert default_path(settings) == Path("glasses/Si-1e13-1.data")
+
+
+@pytest.mark.parametrize("size", ["40k", "64k"])
+def test_where_the_disk_was_full_the_history_has_no_gap(size: str, tmp_path: Path) -> None:
+    """LAMMPS goes on without a word where its files are cut: the next run takes no restart file of that time."""
+    place = tmp_path / "small"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        again = {**SILICON, "atoms": 64, "out": place / "si.data"}
+        with pytest.raises(VitrifyError, match=r"^cannot write .*/small/si.data.parts: No space left on device$"):
+            make_glass("Si", **again)
+        assert not (place / "si.data").exists()
+        subprocess.run(["mount", "-o", "remount,size=9m", place], check=True)
+        columns, _ = read_history(make_glass("Si", **again).with_suffix(".history.csv"))
+        assert (np.diff(columns["step"]) == 10).all() and len(columns["step"]) > 190
+        assert sorted(path.suffix for path in place.iterdir()) == [".csv", ".data", ".extxyz", ".in", ".png"]
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)

@@ -77,7 +77,7 @@ def test_metadata_that_would_run_for_ever_are_refused_by_both_readers(
 @pytest.mark.parametrize("name", sorted(path.name for path in POTENTIALS.glob("*.pt")))
 def test_shipped_metadata_are_within_the_bounds(name: str) -> None:
     with zipfile.ZipFile(POTENTIALS / name) as archive:
-        _core.check_metadata(archive.read("archive/extra/vitrify.json").decode(), name)
+        _core.check_metadata(archive.read("archive/extra/vitrify.json"), name)
 
 
 TINY_CELLS = [

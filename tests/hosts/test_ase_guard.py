@@ -122,10 +122,10 @@ thermo_modify format float %20.14g norm no
 @pytest.mark.parametrize(
     ("change", "options", "words"),
     [
-        (moved(5, 9, 0.0), "", "are 0 apart"),
+        (moved(5, 9, 0.0), "", "in one place, 0 apart"),
         (moved(5, 9, 0.3), "engine torch", "are 0.3 apart"),
         (moved(0, 63, 0.66), "", "are 0.66 apart"),
-        (rounded, "", "apart, below 0.9 times the 0.75 of the training data at step"),
+        (rounded, "", "in one place, 0 apart"),
         (faster(4.0), "", "is above 1.5 times the 1.5 that the model is valid up to"),
         (one_fast(7, 8.0), "", "moves atom 8 by"),
         (faster(1e60), "single guard no", "is not a number after the prediction"),
@@ -162,10 +162,10 @@ def test_refusals_are_those_of_fix_ogn(
         run=f"{sets}run 5",
     )  # fmt: skip
     message = run_lammps(script, tmp_path).error()
-    found = re.search(r"fix ogn: (.*? at step \d+)", message)
+    found = re.search(r"fix ogn: (at step \d+ two atoms.*?: delete|.*? at step \d+)", message)
     assert found, message
     assert str(caught.value).startswith(found[1])
-    done = int(found[1].split()[-1]) - 1
+    done = int(re.search(r"at step (\d+)", found[1])[1]) - 1  # type: ignore[index]
     if done:
         dynamics_of(before).run(done)
     assert np.array_equal(atoms.positions, before.positions)
@@ -192,7 +192,7 @@ def test_the_fallback_takes_refused_strides_as_in_lammps(tight: TorchOGN, tmp_pa
     dynamics = OGNDynamics(atoms, tight.path, SPECIES, fallback=4, langevin=(1.0, 0.2, 5))
     with pytest.warns(UserWarning) as caught:
         dynamics.run(12)
-    words = [str(w.message).removeprefix("OGNDynamics: ") for w in caught]
+    words = [str(w.message).removeprefix("OGNDynamics: ") for w in caught if "velocity Verlet" in str(w.message)]
     script = in_lammps(
         c, tight, tmp_path, "guard yes fallback 4 langevin 1.0 0.2 5", pair=LJ_PAIR, run="run 12",
     )  # fmt: skip
@@ -219,7 +219,7 @@ def test_many_fallbacks_are_counted(tight: TorchOGN) -> None:
     dynamics.stepper.timestep = 1e-9  # nothing moves: every stride is refused
     with pytest.warns(UserWarning) as caught:
         dynamics.run(12)
-    words = [str(w.message) for w in caught]
+    words = [str(w.message) for w in caught if "velocity Verlet" in str(w.message)]
     assert len(words) == 11 and "further ones are counted" in words[9]
     assert words[10] == "OGNDynamics: 12 strides of this run were taken by velocity Verlet"
 

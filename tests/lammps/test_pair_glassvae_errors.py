@@ -84,8 +84,11 @@ PAIR = "pair_style glassvae\npair_coeff * * "
         ("toy.pt Cu", "too few elements: got 1 for 2 atom types"),
         ("toy.pt Cu Au Au", "too many elements: got Cu Au Au for 2 atom types"),
         ("toy.pt Cu Xe", "element Xe of type 2 is not in the model, which has Cu Au"),
-        ("toy.pt Cu Au speed fast", "unknown keyword speed: use engine device trust check"),
-        ("toy.pt Au Cu", "type 1 has mass 63.546, but the model was trained with 196.967: use mass 1 196.967"),
+        ("toy.pt Cu Au speed fast", "unknown keyword speed: use engine device trust force check"),
+        (
+            "toy.pt Au Cu",
+            "type 1 has mass 63.546, .*with Cu and Au exchanged all masses fit.*: use pair_coeff",
+        ),
         ("toy.pt Cu Au engine native device cuda", "engine native has no device cuda: use device cpu, or engine torch"),
         ("toy.pt Cu Au device tpu", "device tpu is unknown: use cpu, cuda or cuda:n"),
         ("nan.pt Cu Au", "weights.safetensors has a value of energy.out.bias that is not finite"),

@@ -17,6 +17,7 @@ from vitrify.core.errors import VitrifyError
 from vitrify.core.files import sha256
 from vitrify.core.options import from_options
 from vitrify.data.trajectories import TrajectoryFile, TrajectoryMeta
+from vitrify.engines.open import open_model
 from vitrify.modelfile.metadata import Provenance
 from vitrify.ogn.evaluate import EVALUATION
 from vitrify.ogn.evaluate.lammps_run import read_run, run_lmp, write_input
@@ -29,7 +30,7 @@ from vitrify.ogn.evaluate.rollout import rollout
 from vitrify.ogn.evaluate.runs import Start, prepare, python_run
 from vitrify.ogn.evaluate.sampling import paths
 from vitrify.ogn.evaluate.settings import Settings
-from vitrify.ogn.evaluate.steppers import Ballistic, ModelStepper, Verlet
+from vitrify.ogn.evaluate.steppers import Ballistic, GuardedStepper, ModelStepper, Verlet
 from vitrify.ogn.evaluate.verdicts import one_step_verdict
 from vitrify.ogn.torchscript import TorchOGN
 from vitrify.report.html import number, percent
@@ -214,6 +215,16 @@ def test_python_run_follows_the_stepper_and_holds_energy(meta: TrajectoryMeta, s
     assert held.momentum(meta).max() < 1e-12
     lost = python_run(meta, Still(), 5, start, 50, 10, lambda steps: None)
     assert "prediction 2" in lost.failure
+
+
+def test_a_stride_that_the_guard_refuses_ends_the_run_as_in_lammps(meta: TrajectoryMeta, start: Start) -> None:
+    model = open_model("kalj.ogn.pt")
+    close = start.positions.copy()
+    close[1] = close[0] + [0.1, 0.2, 0.2]
+    stepper = GuardedStepper(model, meta.species)
+    record = python_run(meta, stepper, 5, replace(start, positions=close), 50, 10, lambda steps: None)
+    assert re.search(r"atoms 1 and 2 \(.*\) are 0.3 apart, below 0.9 times .* at step 1", record.failure)
+    assert np.array_equal(record.positions, close[None])
 
 
 def test_an_energy_that_cannot_be_held_ends_the_run_and_keeps_what_was_seen(meta: TrajectoryMeta, start: Start) -> None:

@@ -43,7 +43,8 @@ def attached(name: str) -> dict[str, Any]:
             f"units {metadata['units']}\natom_style atomic\natom_modify map array\nread_data {folder}/data.test\n"
             f"pair_style zero 2.5\npair_coeff * *\ntimestep {timestep}\n"
         )
-    model = attach(lmp, name, metadata["species"])
+    options = {"force": True} if metadata["kind"] == "symgnn" else {}  # the structure is a lattice
+    model = attach(lmp, name, metadata["species"], **options)
     found: dict[str, Any] = {}
     if metadata["kind"] == "ogn":
         model.run(2)

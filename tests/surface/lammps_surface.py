@@ -61,9 +61,8 @@ def _ogn(words: str, before: str = "", steps: int = 3, torch: bool = False) -> R
 
 def _symgnn(words: str, elements: str = "Cu Zr", torch: bool = False) -> Run:
     setting = "pair_style zero 8.0\npair_coeff * *\nvelocity all set 0 0 0\n"
-    text = (
-        f"{setting}compute e all symgnn/atom Cu64Zr36.symgnn.pt {elements} {words}\ncompute m all reduce ave c_e[*]\n"
-    )
+    compute = f"compute e all symgnn/atom Cu64Zr36.symgnn.pt {elements} force yes {words}"
+    text = f"{setting}{compute}\ncompute m all reduce ave c_e[*]\n"
     return Run("Cu64Zr36.symgnn.pt", f"{text}run 0\n", "c_m[*]", "c_e[1] c_e[2] c_e[3]", torch)
 
 

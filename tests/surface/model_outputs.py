@@ -167,7 +167,7 @@ def hosted(path: Path, engine: str) -> dict[str, Any]:
         vitrify.OGNDynamics(atoms, path, species=names or None, engine=engine).run(2)
         return {"two strides": summary(atoms.positions), "two strides, momenta": summary(atoms.get_momenta())}
     if kind == "symgnn":
-        calc = vitrify.GlassCalc(barriers=path, engine=engine)
+        calc = vitrify.GlassCalc(barriers=path, engine=engine, force=True)  # the structure is a lattice
         return {name: summary(calc.get_property(name, atoms)) for name in sorted(calc.implemented_properties)}
     calc = vitrify.GlassCalc(path, engine=engine)
     return found | {name: summary(calc.get_property(name, atoms)) for name in sorted(calc.implemented_properties)}

@@ -19,7 +19,7 @@ using namespace LAMMPS_NS;
 
 /* ---------------------------------------------------------------------- */
 
-PairGlassVAE::PairGlassVAE(LAMMPS *lmp) : Pair(lmp), latent_step(-1), checked_pairs(false)
+PairGlassVAE::PairGlassVAE(LAMMPS *lmp) : Pair(lmp), extracted(0.0), latent_step(-1), checked_pairs(false)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -146,7 +146,10 @@ double PairGlassVAE::init_one(int i, int j)
 void *PairGlassVAE::extract(const char *name, int &dim)
 {
   dim = 0;
-  if (host && (strcmp(name, "cut") == 0 || strcmp(name, "cut_global") == 0)) return &host->model.cutoff;
+  if (host && (strcmp(name, "cut") == 0 || strcmp(name, "cut_global") == 0)) {
+    extracted = host->model.cutoff;
+    return &extracted;
+  }
   if (driver && strcmp(name, "collective_calls") == 0) return &driver->ncollective;
   return nullptr;
 }

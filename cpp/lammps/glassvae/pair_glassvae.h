@@ -54,6 +54,7 @@ public:
 private:
   std::unique_ptr<ModelHost> host;    // since pair_coeff
   std::unique_ptr<EnergyDriver> driver;
+  double extracted;           // a copy of the cutoff, which nobody can change, for extract()
   bigint latent_step;         // step that the engine's z belongs to; -1: no step
   bool checked_pairs;         // in this run, that all pairs are the model's
   std::vector<bool> given;    // (types, types): pairs that hybrid has left to this style

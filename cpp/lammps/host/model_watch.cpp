@@ -18,7 +18,7 @@ using namespace LAMMPS_NS;
 
 ModelWatch::ModelWatch(LAMMPS *lmp, const ModelHost &_host, bool _forced, const char *_force) :
     Pointers(lmp), host(_host), forced(_forced), force(_force), watch(vitrify::TrainingRange(_host.model)),
-    outside_before(0), last_outside(false), warned_of{false, false, false}
+    outside_before(0), counted_step(-1), last_outside(false), warned_of{false, false, false}
 {
 }
 
@@ -45,6 +45,8 @@ void ModelWatch::warn(const vitrify::Observed &observed)
 
 void ModelWatch::count(const vitrify::Observed &observed)
 {
+  if (update->ntimestep == counted_step) return warn(observed);
+  counted_step = update->ntimestep;
   const auto before = watch.outside();
   print(watch.observe(observed));
   last_outside = watch.outside() > before;
@@ -87,6 +89,7 @@ std::string ModelWatch::hint(const vitrify::Observed &observed) const
 
 void ModelWatch::begin_run()
 {
+  counted_step = -1;
   outside_before += watch.outside();
   watch.restart_counts();
 }

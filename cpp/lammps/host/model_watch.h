@@ -34,7 +34,7 @@ public:
 
   void warn(const vitrify::Observed &observed);
 
-  // count a structure, and warn
+  // count a structure, unless one of this step has been counted, and warn
 
   void count(const vitrify::Observed &observed);
 
@@ -66,6 +66,7 @@ private:
   const std::string force;
   vitrify::RangeWatch watch;
   bigint outside_before;    // in earlier runs
+  bigint counted_step;      // last one of this run, or -1
   bool last_outside;
   enum Reason { PLACE, ORDER, PREDICTION, NREASONS };
   bool warned_of[NREASONS];

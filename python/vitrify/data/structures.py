@@ -15,7 +15,7 @@ from vitrify.data.readers.companion import labels_beside
 from vitrify.data.readers.formats import files_of, plain_name
 from vitrify.data.readers.frame import RawFrame, Wanted
 from vitrify.data.readers.notes import Notes
-from vitrify.data.readers.read import read_frames
+from vitrify.data.readers.read import numbered_frames
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,8 @@ def load_structures(
 ) -> list[LabelledStructure]:
     """All structures of some files, every frame of each, in the order given.
 
-    npz: positions (N, 3), box (3,) or cell (3, 3), types (N,) (ids from 1 in the order of `species`, or names), and an
-    array with the name of the label. Extended XYZ and LAMMPS text dumps: a column with this name. LAMMPS data files
-    and what ASE reads (POSCAR, CIF): glass.data, with glass.LABEL.csv beside it (id,value). Label files (.h5,
-    `vitrify.data.label_files`): an array of /labels. H5MD has no labels. Text may be packed by gzip.
+    docs/files.md has the formats. Labels are an array of an npz or label file, or a column of extended XYZ or of a dump
+    with the name `label`, or glass.LABEL.csv (id,value) beside glass.data and what ASE reads (POSCAR, CIF).
 
     Args:
         paths: files, patterns such as run*.dump, or folders.
@@ -86,21 +84,16 @@ def load_structures(
     wanted = Wanted(tuple(species), () if label is None else (label,), atom_style)
     found, notes = [], Notes()
     for path, stem in zip(files, short_names(files), strict=True):
-        frames = list(read_frames(path, wanted))
-        if not frames:
-            raise VitrifyError(f"{path} holds no structure: give a file with at least one frame")
-        for number, frame in enumerate(frames):
+        for where, number, frame in numbered_frames(path, wanted):
             notes.add(path, frame)
-            name = stem if len(frames) == 1 else f"{stem}:{number}"
-            where = str(path) if len(frames) == 1 else f"{path}, frame {number + 1}"
+            name = stem if number is None else f"{stem}:{number}"
             positions, cell, types = check_frame(frame, where, species, units)
             labels = np.full(len(positions), np.nan)
             if label is not None:
-                labels = _labels(path, frame, len(positions), where, label)
-                labels[~np.isin(types, counted)] = np.nan
+                labels, counts = _labels(path, frame, len(types), where, label), np.isin(types, counted)
                 names = ", ".join(species[t] for t in counted)
-                of_counted = labels[np.isin(types, counted)]
-                _check_missing(of_counted, where, label, names, allow_missing or frame.partial)
+                _check_missing(labels[counts], where, label, names, allow_missing or frame.partial)
+                labels[~counts] = np.nan
             found.append(LabelledStructure(name, positions, cell, types, labels))
     notes.say()
     return found

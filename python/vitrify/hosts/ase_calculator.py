@@ -13,7 +13,7 @@ from typing import Any
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.validation import check_vectors
 from vitrify.data.ase_atoms import check_periodic, exchange, types_of
 from vitrify.engines.interface import Engine
@@ -142,7 +142,7 @@ class GlassCalc(Calculator):
                 closest = closest_of(model, positions, self.atoms.cell.array, types)
                 impossible = kind.load("impossible")(metadata, found) if kind.has("impossible") else ""
                 for text in watch.look(types, self.atoms.get_volume(), closest, impossible=impossible):
-                    warnings.warn(f"{model.path.name}: {text}", stacklevel=3)
+                    warnings.warn(f"{model.path.name}: {text}", VitrifyWarning, stacklevel=3)
                 self.results |= found
 
     @property

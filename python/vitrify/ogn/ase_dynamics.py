@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vitrify.core.compiled import _core
 from vitrify.core.counter_rng import Stream, normal3
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.validation import whole_number
 from vitrify.data.ase_atoms import check_periodic, exchange, types_of
 from vitrify.engines.open import open_checked
@@ -343,7 +343,7 @@ def _number(held: Mapping[str, Any], name: str) -> float | None:
 
 
 def _warn(words: str) -> None:
-    warnings.warn(f"OGNDynamics: {words}", stacklevel=3)
+    warnings.warn(f"OGNDynamics: {words}", VitrifyWarning, stacklevel=3)
 
 
 def _check_atoms(atoms: Atoms, metadata: OGNMetadata, species: Mapping[str, str] | None) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.units import get_units
 from vitrify.engines.native import _core
 from vitrify.modelfile.validity import Order, Watch
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 def _warn(text: str) -> None:
-    warnings.warn(f"OGNStepper: {text}", stacklevel=5)
+    warnings.warn(f"OGNStepper: {text}", VitrifyWarning, stacklevel=5)
 
 
 def _volume(cell: Array) -> float:

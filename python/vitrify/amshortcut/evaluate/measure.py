@@ -25,6 +25,7 @@ from vitrify.generation.relaxation import charges_of
 from vitrify.modelfile.archive import find_model, read_metadata, wrong_kind
 from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
+from vitrify.report.outside import Given, given, tell_outside
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def measure(
         "model": card,
         "data": data.sources,
         "trained_on_data": bool(data.seen_by(model)),
+        "range": tell_outside(model, (_given(model.metadata, atoms, n) for n, atoms in enumerate(reference, 1))),
         "settings": settings.as_dict() | {"training": [file.name for file in settings.training]},
         "versions": {"vitrify": vitrify.__version__},
         "runs": [_row(run, each) for run, each in zip(runs, measured, strict=True)],
@@ -90,6 +92,11 @@ def measure(
         ],
     }
     return AMShortcutResults(model.path.name, model.metadata, settings, ensemble, runs, measured, recipe, metrics)
+
+
+def _given(metadata: AMShortcutMetadata, atoms: Atoms, number: int) -> Given:
+    types = np.array([metadata.species.index(symbol) for symbol in atoms.symbols])
+    return given(f"structure {number}", metadata, atoms.positions, atoms.cell.array, types)
 
 
 def read_ensemble(files: Sequence[Path], species: Sequence[str] = ()) -> tuple[list[Atoms], list[int]]:

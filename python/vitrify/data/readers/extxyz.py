@@ -49,6 +49,8 @@ def _count(lines: Lines) -> int | None:
         raise lines.error(
             f"found {excerpt(word)} where the number of atoms of an XYZ file should be: write the file again"
         )
+    if int(word) == 0:
+        raise lines.error("the frame has no atoms: remove it")
     return int(word)
 
 

@@ -100,6 +100,8 @@ def _atoms(
 ) -> RawFrame:
     """The atoms of a frame. again: its timestep is not above that of the frame before."""
     assert header.number is not None and header.box is not None
+    if header.number == 0:
+        raise lines.error(f"frame {frame} has no atoms: remove it")
     place, kind = _check_columns(lines, columns)
     boundaries = _boundaries(header.flags)
     first = lines.number + 1

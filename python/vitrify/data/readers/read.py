@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from vitrify.core.errors import VitrifyError, one_line
@@ -41,6 +42,22 @@ def read_frames(path: str | Path, wanted: Wanted) -> Iterator[RawFrame]:
     except Exception as error:
         told = f"{type(error).__name__}: {one_line(str(error)):.120}"
         raise VitrifyError(f"{found} is damaged, or in another format than it seems ({told}): write it again") from None
+
+
+def numbered_frames(path: Path, wanted: Wanted) -> Iterator[tuple[str, int | None, RawFrame]]:
+    """The frames of a file: where each is, for messages; its number from 0, or None for the only one; and the frame.
+
+    Raises VitrifyError as `read_frames`, and for a file without frames.
+    """
+    frames = read_frames(path, wanted)
+    first, second = next(frames, None), next(frames, None)
+    if first is None:
+        raise VitrifyError(f"{path} holds no structure: give a file with at least one frame")
+    if second is None:
+        yield str(path), None, first
+        return
+    for number, frame in enumerate(chain((first, second), frames)):
+        yield f"{path}, frame {number + 1}", number, frame
 
 
 def _format_of(path: Path, start: bytes) -> str:

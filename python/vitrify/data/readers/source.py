@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 from vitrify.core.errors import VitrifyError, shown
 
 # A packed file of text grows by 3 to 20 times, and by a thousand times if it was made to fill the memory.
-MAX_GROWTH, HARMLESS = 100, 1 << 26  # bytes
+MAX_GROWTH, HARMLESS = 100, 1 << 24  # bytes
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
 T = TypeVar("T")
 _PACKED = {b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7z"}

@@ -25,7 +25,7 @@ from vitrify.core.lmp_process import LOG, all_cores, follow_lmp, plain_error
 from vitrify.core.locks import claim_file
 from vitrify.core.progress import Meter
 from vitrify.core.seeds import check_seed
-from vitrify.datagen.glass.result import Result, publish, read_recipe
+from vitrify.datagen.glass.result import Result, history_lines, publish, read_recipe
 from vitrify.datagen.glass.script import HISTORY, RESTARTS, GlassSettings, glass_script
 
 _MAGIC = b"LammpS RestartT\0"  # at both ends of a whole restart file
@@ -92,11 +92,13 @@ def make_glass(
         if _is_made(settings, path):  # by another process, just now
             return path
         make_folder(parts, path)
-        last = _prepare(settings, parts)
         script = path.with_suffix(".in")
         with atomic_path(script) as work:
             work.write_text(glass_script(settings, path.stem, files))
-        result = _run(settings, script, parts, last, ranks or _good_ranks(atoms), progress)
+        result = None
+        while result is None:
+            last = _prepare(settings, parts)
+            result = _run(settings, script, parts, last, ranks or _good_ranks(atoms), progress)
         publish(settings, parts, path, result)
         with writing(parts):
             shutil.rmtree(parts)
@@ -241,8 +243,15 @@ def _is_whole(restart: Path) -> bool:
         return start == file.read() == _MAGIC
 
 
-def _run(settings: GlassSettings, script: Path, parts: Path, last: str, ranks: int, progress: bool) -> Result:
-    """Runs the script from the restart file `last`, with a bar over the MD steps."""
+class _Gap(Exception):
+    """The history lacks steps before the restart file: the disk was full then, and LAMMPS went on."""
+
+
+def _run(settings: GlassSettings, script: Path, parts: Path, last: str, ranks: int, progress: bool) -> Result | None:
+    """Runs the script from the restart file `last`, with a bar over the MD steps.
+
+    None, and without that file, if it is of a time when nothing else could be written.
+    """
     result: list[float] = []
     stage = ""
     with Meter(settings.ends[2], settings.formula, "step", progress, many=True) as bar:
@@ -254,16 +263,32 @@ def _run(settings: GlassSettings, script: Path, parts: Path, last: str, ranks: i
             elif found := re.match(r"--- ([a-z-]+)", line):
                 stage = found[1]
                 bar.rename(f"{settings.formula}, {stage}")
+                if stage == "minimum" and bar.done == 0 and last != "start":
+                    _require_history(settings, parts, settings.ends[2])
             elif stage not in ("", "minimum") and (found := re.match(r"\s*(\d+)(\s+[-+\d.e]+){5}\s*$", line)):
                 step = int(found[1])
                 if bar.done == 0 and last != "start":
+                    _require_history(settings, parts, step)
                     bar.resume(step)
                 bar.reach(step)
 
-        reason = follow_lmp(script, parts, hear, {"from": last}, ranks)
+        try:
+            reason = follow_lmp(script, parts, hear, {"from": last}, ranks)
+        except _Gap:
+            with writing(parts):
+                (parts / f"{last}.restart").unlink()
+            return None
     if reason or len(result) != 5:
         raise VitrifyError(_explain(settings, reason or "it wrote no result", stage, parts))
     return Result(*result[:4])
+
+
+def _require_history(settings: GlassSettings, parts: Path, step: int) -> None:
+    """Raises _Gap unless the history has all its lines from the melt to before `step`."""
+    every, (warm, *_) = settings.every, settings.ends
+    wanted = range((warm // every + 1) * every, step, every)
+    if not history_lines(parts / HISTORY).keys() >= set(wanted):
+        raise _Gap
 
 
 def _explain(settings: GlassSettings, reason: str, stage: str, parts: Path) -> str:

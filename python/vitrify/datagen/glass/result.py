@@ -14,6 +14,8 @@ import vitrify
 from vitrify.core.compositions import parse_formula
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import atomic_path, writing
+from vitrify.data.readers.extxyz_values import parse_values
+from vitrify.data.readers.source import Lines, require_file
 from vitrify.datagen.glass.script import COLUMNS, HISTORY, GlassSettings
 from vitrify.lammps_library.session import lammps_version
 
@@ -43,13 +45,19 @@ def publish(settings: GlassSettings, parts: Path, path: Path, result: Result) ->
 
 def _write_history(found: Path, path: Path) -> None:
     """One line for each step; lines after a restart replace earlier ones of the same step."""
-    lines = {}
-    for line in found.read_text().splitlines():
-        values = line.split(",")
-        if values[0].isdigit() and len(values) == len(COLUMNS.split(",")):
-            lines[int(values[0])] = line
+    lines = history_lines(found)
     with atomic_path(path) as work:
         work.write_text("\n".join([COLUMNS, *(lines[step] for step in sorted(lines))]) + "\n")
+
+
+def history_lines(path: Path) -> dict[int, str]:
+    """The whole lines of a history by step; of several for a step the last one."""
+    found = {}
+    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
+        values = line.split(",")
+        if values[0].isdigit() and len(values) == len(COLUMNS.split(",")):
+            found[int(values[0])] = line
+    return found
 
 
 def read_history(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -81,23 +89,14 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     """ "settings", "result" and "versions" of the glass `path` (.data), from the .extxyz beside it."""
     beside = Path(path).with_suffix(".extxyz")
     try:
-        from ase.io.extxyz import key_val_str_to_dict
-
-        with beside.open() as file:
-            next(file)
-            recipe: dict[str, Any] = _plain(key_val_str_to_dict(next(file))["vitrify"])  # type: ignore[no-untyped-call]
-    except (OSError, StopIteration, KeyError, ValueError):
+        with Lines(require_file(beside)) as lines:
+            lines.next()
+            recipe: dict[str, Any] = dict(parse_values(lines.next() or "")["vitrify"])
+    except (KeyError, TypeError, ValueError):
         raise VitrifyError(
             f"{path} exists, but {beside} beside it does not say how it was made: give another --out, or remove it"
         ) from None
     return recipe
-
-
-def _plain(value: Any) -> Any:
-    """ASE makes arrays of lists of numbers."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def summary(path: str | Path) -> str:

@@ -30,6 +30,7 @@ from vitrify.glassvae.metadata import GlassVAEMetadata
 from vitrify.glassvae.torchscript import TorchGlassVAE
 from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
+from vitrify.report.outside import given, tell_outside
 
 
 def open_model(model: str | Path, settings: Settings) -> TorchGlassVAE:
@@ -67,6 +68,13 @@ def measure(
         "data": data.sources,
         "training": [path.name for path in settings.training],
         "versions": {"vitrify": vitrify.__version__},
+        "range": tell_outside(
+            opened,
+            (
+                given(f"structure {number}", metadata, frame.positions, frame.cell, frame.types)
+                for number, frame in enumerate(test.frames, 1)
+            ),
+        ),
         "microseconds_per_atom": 1e6 * seconds / sum(map(len, test.frames)),
         "potential": {name: _potential(found, file == number) for number, name in enumerate(names)},
         "baselines": _baselines(found, training, names),

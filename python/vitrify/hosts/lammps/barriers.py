@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.units import get_units
 from vitrify.engines.open import EngineName
 from vitrify.hosts.lammps.arguments import exchanged_elements, map_elements
@@ -168,7 +168,7 @@ class BarrierField:
         self._told_of_motion = self._told_of_motion or bool(motion)
         for text in [motion, *texts]:
             if text:
-                warnings.warn(f"{self.system.style}: at step {self.library.step} {text}", stacklevel=3)
+                warnings.warn(f"{self.system.style}: at step {self.library.step} {text}", VitrifyWarning, stacklevel=3)
 
     def _motion(self, atoms: Atoms, seen: Any) -> str:
         """A warning if the structure is no minimum, or "".

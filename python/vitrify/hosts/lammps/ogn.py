@@ -14,7 +14,7 @@ import numpy as np
 
 from vitrify.core.compiled import _core
 from vitrify.core.counter_rng import Stream, normal3
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.units import get_units
 from vitrify.engines.open import EngineName
 from vitrify.hosts.lammps.arguments import exchanged_elements, map_elements
@@ -148,7 +148,7 @@ class Mover:
 
     def _warn(self, text: str) -> None:
         if self.ranks.rank == 0:
-            warnings.warn(f"{self.system.style}: {text}", stacklevel=4)
+            warnings.warn(f"{self.system.style}: {text}", VitrifyWarning, stacklevel=4)
 
     def move(self, step: int) -> None:
         """Moves all atoms by one stride; every rank must call this. step: number of the step at the end of the stride.

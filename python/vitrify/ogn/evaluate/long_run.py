@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from vitrify.analysis import energy_drift, rdf_difference, spectrum_difference
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.seeds import later_seed
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
 from vitrify.ogn.evaluate.lammps_run import DATA, read_run, run_lmp_once, write_input
@@ -17,7 +18,7 @@ from vitrify.ogn.evaluate.reference import reference_run, starts
 from vitrify.ogn.evaluate.results import REFERENCE, SECOND, Observed, pair_label
 from vitrify.ogn.evaluate.runs import Record, Start, Substance, Tick, python_run
 from vitrify.ogn.evaluate.settings import CONTROLS, Settings
-from vitrify.ogn.evaluate.steppers import ModelStepper
+from vitrify.ogn.evaluate.steppers import GuardedStepper
 from vitrify.ogn.interface import MotionPredictor
 
 _FRAMES = 400  # frames seen of a run
@@ -74,6 +75,12 @@ def long_run(
     for control in settings.controls:
         run = _python_run if settings.engine == "python" else _lammps_run
         record = run(opened, meta, begin[0], control, settings, seed, folder / f"seed_{seed}" / control, tick)
+        if record.failure:
+            warnings.warn(
+                f"the run of seed {seed}, control {control}, ended before its {settings.steps} steps: {record.failure}",
+                VitrifyWarning,
+                stacklevel=3,
+            )
         found[CONTROLS[control]] = observe(record, meta, found[REFERENCE].k_star)
     return found
 
@@ -85,7 +92,7 @@ def _python_run(
     stride = opened.metadata.stride
     every = frame_interval(settings.steps, stride)
     return python_run(
-        meta, ModelStepper(opened, meta.species), stride, start, settings.steps, every, tick,
+        meta, GuardedStepper(opened, meta.species), stride, start, settings.steps, every, tick,
         rescale=control == "rescale", window=window_of(settings, stride) - 1,
     )  # fmt: skip
 

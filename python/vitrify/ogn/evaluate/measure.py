@@ -6,6 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import vitrify
 from vitrify.core.errors import VitrifyError
 from vitrify.core.files import make_folder
@@ -28,6 +30,7 @@ from vitrify.ogn.evaluate.verdicts import long_run_verdicts, one_step_verdict
 from vitrify.ogn.interface import MotionPredictor
 from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
+from vitrify.report.outside import Given, given, tell_outside
 
 
 def open_model(model: str | Path, settings: Settings) -> MotionPredictor:
@@ -119,6 +122,7 @@ def _measure(
     metrics = {
         "model": model_card(opened),
         "data": {**source, **asdict(meta), "trajectories": len(file)},
+        "range": tell_outside(opened, (_given(opened, file, index) for index in range(len(file))), "trajectories"),
         "settings": {key: value for key, value in asdict(settings).items() if key != "reference"},
         "versions": {"vitrify": vitrify.__version__, **meta.versions},
         "one_step": {"pairs": one.pairs, "v_std": one.v_std, "methods": one.metrics, "verdict": one_step_verdict(one)},
@@ -141,6 +145,14 @@ def _measure(
             "highest_frequency": 0.5 / opened.metadata.timestep,
         }
     return OGNResults(opened, meta, settings, one, rolled, runs, metrics)
+
+
+def _given(opened: MotionPredictor, file: TrajectoryFile, index: int) -> Given:
+    """The first frame of a trajectory."""
+    frame, model = file.load(index, slice(0, 1)), opened.metadata
+    types = np.array([model.species.index(name) for name in file.meta.species])[frame.types]
+    temperature = float(frame.temperature[0])
+    return given(f"trajectory {index}", model, frame.positions[0], frame.cell, types, temperature=temperature)
 
 
 def _rollout(

@@ -14,6 +14,7 @@ from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
 from vitrify.lammps_library.session import State
 from vitrify.ogn.evaluate.steppers import Stepper, open_session
+from vitrify.ogn.guard import NotANumber, Refusal
 from vitrify.ogn.step import rescale_to_energy
 
 Tick = Callable[[int], None]
@@ -186,7 +187,11 @@ def python_run(
         seen = [(0.0, x, v, potential())]
         total = seen[0][3] + units.kinetic_energy(masses, v)
         for number in range(1, last + 1):
-            x, v = stepper.step(x, v, start.cell, start.types)
+            try:
+                x, v = stepper.step(x, v, start.cell, start.types)
+            except (Refusal, NotANumber) as error:
+                failure = f"{error} at step {number}"
+                break
             if not (np.isfinite(x).all() and np.isfinite(v).all()):
                 failure = f"positions or velocities were not finite after prediction {number}"
                 break

@@ -9,6 +9,7 @@ import numpy as np
 from vitrify.data.trajectories import TrajectoryMeta
 from vitrify.lammps_library.session import LammpsSession
 from vitrify.ogn.interface import MotionPredictor
+from vitrify.ogn.step import OGNStepper
 
 
 class Stepper(Protocol):
@@ -21,8 +22,22 @@ class Stepper(Protocol):
         ...
 
 
+class GuardedStepper:
+    """A model, for data whose species may be numbered in another order; it refuses what `fix ogn` refuses."""
+
+    def __init__(self, opened: MotionPredictor, species: tuple[str, ...]) -> None:
+        self.stepper = OGNStepper(opened)
+        self.index = np.array([opened.metadata.species.index(name) for name in species])
+
+    def step(
+        self, positions: np.ndarray, velocities: np.ndarray, cell: np.ndarray, types: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `OGNStepper.step`; raises vitrify.ogn.guard.Refusal."""
+        return self.stepper.step(positions, velocities, cell, self.index[types])
+
+
 class ModelStepper:
-    """A model, for data whose species may be numbered in another order. Unlike OGNStepper, it passes NaN on."""
+    """A model, for data whose species may be numbered in another order. It has no guard, and passes NaN on."""
 
     def __init__(self, opened: MotionPredictor, species: tuple[str, ...]) -> None:
         self.opened = opened

@@ -19,9 +19,12 @@ from vitrify.engines.open import open_model as open_engine
 from vitrify.modelfile.validity import closest_of, outside
 from vitrify.report.evaluation import EvaluationData
 from vitrify.report.metrics_file import model_card
+from vitrify.report.outside import Given, tell_outside
+from vitrify.symgnn.calculator import refuse_property
 from vitrify.symgnn.evaluate.results import Predicted, SymGNNResults, pooled
 from vitrify.symgnn.evaluate.settings import Settings
 from vitrify.symgnn.interface import PropertyPredictor
+from vitrify.symgnn.metadata import SymGNNMetadata
 
 
 def open_model(model: str | Path, settings: Settings) -> PropertyPredictor:
@@ -54,6 +57,7 @@ def measure(
         "data": data.sources,
         "versions": {"vitrify": vitrify.__version__},
         **scores_of(predicted, model.species, settings.ceiling),
+        "range": tell_outside(opened, (_given(opened.metadata, each) for each in predicted)),
     }
     return SymGNNResults(opened, settings.ceiling, predicted, metrics)
 
@@ -83,13 +87,16 @@ def predict(opened: PropertyPredictor, glass: LabelledStructure) -> Predicted:
                 f"{glass.name}: the {what} of {int(bad.sum())} atoms (first: {int(np.argmax(bad))}) is no number: "
                 "do atoms overlap?"
             )
-    return Predicted(glass, values, deviations, seconds, _outside(opened, glass))
-
-
-def _outside(opened: PropertyPredictor, glass: LabelledStructure) -> tuple[str, ...]:
-    """Sentences on how a glass leaves the range of the training data; none if it does not."""
     closest = closest_of(opened, glass.positions, glass.cell, glass.types)
-    return tuple(outside(opened.metadata, glass.types, len(glass) / glass.number_density, closest))
+    beyond = outside(opened.metadata, glass.types, len(glass) / glass.number_density, closest)
+    return Predicted(glass, values, deviations, seconds, tuple(beyond), closest)
+
+
+def _given(metadata: SymGNNMetadata, predicted: Predicted) -> Given:
+    glass = predicted.structure
+    impossible = refuse_property(metadata, predicted.values, predicted.deviations)
+    volume = len(glass) / glass.number_density
+    return Given(glass.name, glass.types, volume, predicted.closest, impossible=impossible)
 
 
 def scores_of(predicted: Sequence[Predicted], species: Sequence[str], ceiling: float | None = None) -> dict[str, Any]:

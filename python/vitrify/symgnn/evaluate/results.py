@@ -20,6 +20,7 @@ class Predicted:
     """A structure and the predictions for its atoms, (N,) each, in the unit of the property.
 
     seconds: wall time of the prediction. outside: sentences on how the structure leaves the range of the training data.
+    closest: smallest distance of each pair of species.
     """
 
     structure: LabelledStructure
@@ -27,6 +28,7 @@ class Predicted:
     deviations: Array
     seconds: float
     outside: tuple[str, ...]
+    closest: list[float] | None = None
 
 
 @dataclass(frozen=True)
