@@ -32,15 +32,15 @@ BENCHMARKS := startup md_systems native_engine ogn_vs_md readme_tables
 all: $(STAMPS)/vitrify
 
 # What the build needs comes first, torch above all: an isolated build would fetch it a second time.
-$(STAMPS)/build: pyproject.toml
+$(STAMPS)/build: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'], sep='\n')" \
 	  > $(VENV)/build-requirements.txt
-	$(BIN)/python -m pip install --quiet -r $(VENV)/build-requirements.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -r $(VENV)/build-requirements.txt
 	mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/vitrify: $(STAMPS)/build $(SOURCES)
-	$(BIN)/python -m pip install --quiet --no-build-isolation -e '.[test,lint]'
+	$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[test,lint]'
 	touch $@
 
 demo: $(STAMPS)/vitrify

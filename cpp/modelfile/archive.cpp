@@ -21,6 +21,7 @@ namespace {
 constexpr std::string_view LOCAL_HEADER("PK\x03\x04", 4);
 constexpr std::string_view DIRECTORY_ENTRY("PK\x01\x02", 4);
 constexpr std::string_view DIRECTORY_END("PK\x05\x06", 4);
+constexpr std::string_view DIRECTORY_LOCATOR_64("PK\x06\x07", 4);
 constexpr std::size_t LOCAL_HEADER_SIZE = 30;
 constexpr std::size_t DIRECTORY_ENTRY_SIZE = 46;
 constexpr std::size_t DIRECTORY_END_SIZE = 22;
@@ -125,6 +126,11 @@ void Archive::list_entries()
   // Without a comment, the end of the directory is the end of the file: there is one place to look, and one directory.
   const std::size_t end = data_.size() - DIRECTORY_END_SIZE;
   if (!has_signature(end, DIRECTORY_END) || number(end + 20, 2) != 0) fail_corrupt("end of the directory");
+  constexpr std::size_t LOCATOR_64_SIZE = 20;
+  if (end >= LOCATOR_64_SIZE && has_signature(end - LOCATOR_64_SIZE, DIRECTORY_LOCATOR_64))
+    fail(std::string("has no vitrify.json that vitrify has written (torch wrote the file: a checkpoint, weights or a "
+                     "program)") +
+         REMEDY);
   const std::uint64_t count = number(end + 10, 2), size = number(end + 12, 4), at = number(end + 16, 4);
   if (number(end + 4, 4) != 0 || number(end + 8, 2) != count || at > end || size != end - at)
     fail_corrupt("size of the directory");

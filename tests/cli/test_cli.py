@@ -16,6 +16,8 @@ from changed_files import with_metadata
 from vitrify.cli import diagnose as doctor
 from vitrify.cli.diagnose import Broken, Finding, diagnose
 from vitrify.cli.main import app
+from vitrify.modelfile.archive import open_archive
+from vitrify.modelfile.trust import remember
 from vitrify.ogn.torchscript import TorchOGN
 
 runner = CliRunner()
@@ -82,8 +84,8 @@ def test_doctor_finds_a_healthy_installation_healthy(
         monkeypatch.setattr(doctor, "shipped_models", dict)
     result = runner.invoke(app, ["doctor", str(model.path)])
     assert result.exit_code == 0, result.output
-    lines = result.output.splitlines()
-    assert all(line.startswith("OK ") for line in lines)
+    *lines, last = result.output.splitlines()
+    assert all(line.startswith("OK ") for line in lines) and last == f"all is well: {len(lines)} checks"
     assert any("lmp loads the plugin" in line for line in lines)
     assert any("m.pt in Python" in line for line in lines) and any("m.pt in lmp" in line for line in lines)
 
@@ -95,6 +97,7 @@ def test_doctor_names_a_wrong_model_in_both_hosts(
     reference = json.loads(model.metadata.to_json())["reference"]
     reference["dr"][0][0] += 0.01
     wrong = with_metadata(model.path, tmp_path / "wrong.pt", reference=reference)
+    remember(open_archive(wrong))
     findings = {finding.name: finding for finding in diagnose([str(wrong)])}
     for host in ("Python, native", "Python, torch", "lmp, native", "lmp, torch"):
         finding = findings[f"wrong.pt in {host}"]
@@ -118,7 +121,8 @@ def test_doctor_goes_on_past_what_is_broken_and_says_what_mends_it(monkeypatch: 
     assert result.exit_code == 1
     assert "BROKEN  torch" in result.output and "mend it with: pip install 'torch==1'" in result.output
     assert "OSError: a library is damaged" in result.output and "none are shipped" in result.output
-    assert result.output.count("OK ") == 5 and "3 broken" in result.output
+    assert result.output.count("OK ") == 5 and "3 broken of " in result.output
+    assert result.output.splitlines()[-1].endswith(": torch, compiled part, models")
 
 
 def finding(name: str) -> Finding:

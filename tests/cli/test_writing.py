@@ -20,8 +20,8 @@ from vitrify.core.locks import claim_file, claim_folder
 from written.commands import COMMANDS, Command
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-QUICK = ("generate", "train ogn", "export", "artn", "glass")
-CHEAP = (*QUICK, "evaluate symgnn", "explain", "trajectories", "quench", "structures")
+QUICK = ("generate", "train ogn", "artn", "glass")
+CHEAP = (*QUICK, "explain", "trajectories", "structures")
 
 
 def every(quick: Collection[str]) -> list[Any]:
@@ -124,7 +124,8 @@ def test_an_output_in_use_is_refused_and_not_touched(name: str, inputs: Path, tm
 def test_a_full_disk_leaves_nothing_and_the_next_run_goes_on(name: str, inputs: Path, tmp_path: Path) -> None:
     command = COMMANDS[name]
     words = command.arguments(inputs, tmp_path / command.out)
-    for size in (20, 600):  # nothing can be written; the lock can, but no result
+    # Nothing can be written; the lock can, but no result. The latter keeps MPI in new processes from starting, too.
+    for size in (20,) if name in ("structures", "quench") else (20, 600):
         with files_of_at_most(size):
             refused(words, "cannot write .*: File too large")
         assert not [path for path in tmp_path.rglob("*") if HIDDEN.search(path.name)]

@@ -134,8 +134,8 @@ def metadata_of(model: Any, reference: Configuration, units: str, species: list[
     }  # fmt: skip
 
 
-def save(module: nn.Module, metadata: dict[str, Any] | None, path: Path) -> Path:
-    """Scripts a module and saves it as a stored archive that is trusted; `None` leaves vitrify.json out."""
+def save(module: nn.Module, metadata: dict[str, Any] | None, path: Path, trusted: bool = True) -> Path:
+    """Scripts a module and saves it as a stored archive, trusted or not; `None` leaves vitrify.json out."""
     extra = {} if metadata is None else {"vitrify.json": json.dumps(metadata)}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -144,7 +144,8 @@ def save(module: nn.Module, metadata: dict[str, Any] | None, path: Path) -> Path
     with zipfile.ZipFile(buffer) as raw, zipfile.ZipFile(path, "w") as archive:
         for name in raw.namelist():
             archive.writestr(name, raw.read(name))
-    remember(open_archive(path))
+    if trusted:
+        remember(open_archive(path))
     return path
 
 

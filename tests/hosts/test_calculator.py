@@ -193,16 +193,16 @@ def test_a_small_piece_of_the_trained_glass_does_not_warn(model: Path, tmp_path:
     for copper, expected in ((17, 0), (18, 1), (16, 1), (19, 1)):
         atoms.symbols[:] = "Zr"
         atoms.symbols[:copper] = "Cu"
-        assert len(messages(GlassCalc(barriers=path), atoms)) == expected
+        assert len(messages(GlassCalc(barriers=path, trust=True), atoms)) == expected
 
 
 def test_a_wrong_reference_case_is_found_on_request(model: Path, tmp_path: Path) -> None:
     reference = read_metadata(model).reference.model_dump(mode="json")
     reference["values"][0] += 0.01
     wrong = with_metadata(model, tmp_path / "wrong.pt", reference=reference)
-    GlassCalc(barriers=wrong)
+    GlassCalc(barriers=wrong, trust=True)
     with pytest.raises(VitrifyError, match="reference case is off by"):
-        GlassCalc(barriers=wrong, check=True)
+        GlassCalc(barriers=wrong, check=True, trust=True)
 
 
 def test_bad_atoms_are_one_clear_error(model: Path) -> None:

@@ -303,7 +303,7 @@ def test_forces_tell_that_a_structure_is_no_minimum(tmp_path: Path, units: str, 
     (line,) = warnings(run_ok(source, tmp_path, ranks))
     table = (tmp_path / "f.dump").read_text().split("ITEM: TIMESTEP")[1].splitlines()[9:]
     largest = max(abs(float(x)) for row in table for x in row.split()[1:])
-    assert f"the structure at step 0 has a force component of {largest:.3g} {limit}" in line
+    assert f"at step 0 the structure has a force component of {largest:.3g} {limit}" in line
     assert "use minimize first" in line
 
 

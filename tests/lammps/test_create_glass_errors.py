@@ -175,7 +175,7 @@ def test_other_hosts_refuse_a_generator(folder):
         ({"masses": [1.0]}, "one mass for each species"),
         ({"charges": [1.0]}, "one charge for each species"),
         ({"properties": [{"name": "x", "unit": "", "range": [2.0, 1.0]}]}, 'range of property "x" is empty'),
-        ({"properties": []}, "reference case must have one value for each property"),
+        ({"properties": []}, "statistics are not those of number density, fractions and properties"),
         ({"validity": {"number_density": [0.06, 0.07], "composition": {}, "min_distance": [1.0]}}, "min_distance"),
     ],
 )

@@ -93,7 +93,10 @@ PAIR = "pair_style glassvae\npair_coeff * * "
         ("toy.pt Cu Au device tpu", "device tpu is unknown: use cpu, cuda or cuda:n"),
         ("nan.pt Cu Au", "weights.safetensors has a value of energy.out.bias that is not finite"),
         ("huge.pt Cu Au", r"prediction of step 0 failed: the model's (energy|force) of atom \d+ is not a number"),
-        ("nan.pt Cu Au engine torch", r"prediction of step 0 failed: the model's energy of atom \d+ is not a number"),
+        (
+            "nan.pt Cu Au engine torch trust yes",
+            r"prediction of step 0 failed: the model's energy of atom \d+ is not a number",
+        ),
         ("", "(?i)missing.*pair_style glassvae|pair_style glassvae.*missing"),
     ],
 )

@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch_geometric.nn.models import schnet
 
 from symgnn_variants import graph_of, make_atoms, make_model
 from vitrify.symgnn.models.blocks import BatchNorm, GaussianBasis
 
 
 def test_schnet_block_agrees_with_torch_geometric() -> None:
-    schnet = pytest.importorskip("torch_geometric.nn.models.schnet")
     model, graph = make_model("schnet", width=12, basis=9), graph_of(*make_atoms())
     distances = graph.edge_vectors.norm(dim=1)
     smearing = schnet.GaussianSmearing(0.0, 5.0, 9).double()

@@ -32,7 +32,7 @@ def evaluate(
     kind = KINDS.find(read_metadata(model).kind)
     evaluation, settings = kind.load("evaluate"), settings_of(kind, "evaluate", given)
     with resumable("evaluation") if evaluation.resumes else nullcontext():
-        report = evaluation.run(model, data, out, settings)
+        report = evaluation.run(model, data, out, settings, say=typer.echo)
     typer.echo(f"{report}")
 
 

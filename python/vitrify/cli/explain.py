@@ -32,7 +32,7 @@ def explain(
     kind = explained.get(read_metadata(model).kind) or next(iter(explained.values()))
     explanation = kind.load("explain")
     with resumable("explanation") if explanation.resumes else nullcontext():
-        report = explanation.run(model, structure, out, settings_of(kind, "explain", given))
+        report = explanation.run(model, structure, out, settings_of(kind, "explain", given), say=typer.echo)
     typer.echo(f"{report}")
 
 

@@ -136,6 +136,8 @@ def _shares(text: str | None) -> dict[str, float] | None:
     found = {}
     for part in text.split(","):
         name, _, value = part.partition(":")
+        if name.strip() in found:
+            raise VitrifyError(f"--elements {text!r}: {name.strip()} is given twice; keep one of the two")
         try:
             found[name.strip()] = float(value)
         except ValueError:

@@ -21,11 +21,14 @@ def train_command(
     ] = None,
 ) -> None:
     """Train a model. Started again, an interrupted run goes on where it stopped; torchrun starts many."""
+    from vitrify.report.verdicts import verdict_table
     from vitrify.training.loop import StopSignal
     from vitrify.training.run import train
+    from vitrify.training.summary import summarise
 
     folder, stop = out or Path("runs") / config.stem, StopSignal()
     with resumable("run"):
         if not train(config, folder, resume=not restart, overrides=overrides or [], stop=stop):
             raise KeyboardInterrupt if stop.number in (None, signal.SIGINT) else Stopped(stop.number)
+    typer.echo(verdict_table(summarise(folder)))
     typer.echo(f"{folder}")

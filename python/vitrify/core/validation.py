@@ -94,6 +94,8 @@ def parse_values(name: str, texts: Sequence[str], example: str = "shear_modulus=
     found = {}
     for text in texts:
         key, equals, value = text.partition("=")
+        if key.strip() in found:
+            raise VitrifyError(f"--{name} {text!r}: {key.strip()} is given twice; keep one of the two")
         try:
             found[key.strip()] = float(value)
         except ValueError:

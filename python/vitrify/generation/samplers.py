@@ -73,6 +73,8 @@ class StructureSampler:
         """The plan of a structure, from arguments of `generate_many`."""
         if steps < 1:
             raise VitrifyError(f"steps is {steps}, but must be at least 1")
+        if steps > 10**6:
+            raise VitrifyError(f"steps is {steps}, but must be at most 1000000: a few are enough")
         if not (math.isfinite(churn) and 0 <= churn <= 10):
             raise VitrifyError(f"churn is {churn:g}, but must lie between 0 and 10")
         if n_atoms is not None and n_atoms < 1:

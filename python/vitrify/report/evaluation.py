@@ -13,6 +13,7 @@ from vitrify.core.locks import claim_folder
 from vitrify.data.readers.formats import files_of
 from vitrify.kinds import load
 from vitrify.report.metrics_file import ModelFile, write_metrics
+from vitrify.report.verdicts import verdict_table
 
 REPORT = "report.html"
 
@@ -57,6 +58,7 @@ class Evaluation(Generic[S]):
     report: (results, folder) -> Report; its figures go to `folder`.
     remedy: the end of the error for data that the model was trained on, which says what to do: text, or a function of
     the file. None: such data are accepted.
+    summary: results -> rows of the table that the command prints at its end; "": none.
     command: of vitrify that runs it, in the name of the default folder, out/MODEL.COMMAND.
     resumes: whether it goes on where it was stopped, if it is run again with the same folder.
     """
@@ -66,6 +68,7 @@ class Evaluation(Generic[S]):
     measure: str
     report: str
     remedy: str | Callable[[Path], str] | None = None
+    summary: str = ""
     command: str = "evaluate"
     resumes: bool = False
 
@@ -76,6 +79,7 @@ class Evaluation(Generic[S]):
         out: str | Path | None = None,
         settings: S | None = None,
         progress: bool = True,
+        say: Callable[[str], None] | None = None,
     ) -> Path:
         """Evaluates a model; writes metrics.json, figures and report.html into `out`, returns the path of the report.
 
@@ -83,6 +87,7 @@ class Evaluation(Generic[S]):
             model: file, name of a shipped model, or an opened model.
             data: files that the model has not seen.
             out: folder; default: out/MODEL.COMMAND.
+            progress: whether to show how far it is. say: prints the table of verdicts; None: nothing does.
 
         Raises:
             VitrifyError: a model of another kind, data that it was trained on, a folder that cannot be written or
@@ -95,7 +100,10 @@ class Evaluation(Generic[S]):
         folder = Path(out) if out else Path("out") / f"{opened.path.name.removesuffix('.pt')}.{self.command}"
         with claim_folder(folder, f"vitrify {self.command}"):
             results = load(self.measure)(opened, files, settings, folder, progress)
-            return self.write(results, folder)
+            path = self.write(results, folder)
+        if say is not None and self.summary and (table := verdict_table(load(self.summary)(results))):
+            say(table)
+        return path
 
     def refuse_seen(self, data: EvaluationData, model: ModelFile) -> None:
         """VitrifyError for files that the model was trained on, unless they are accepted."""

@@ -192,7 +192,8 @@ COMMANDS = {
     ),
     "explain": Command(
         lambda f: [
-            "explain", f / "toy.symgnn.pt", f / "toy.npz", "--atoms", "3,100", "--epochs", 2, "--top", 8,
+            "explain", f / "toy.symgnn.pt", f / "toy.npz", "--atoms", "3,100", "--importance", "mask",
+            "--epochs", 2, "--top", 8,
             "--permutations", 20, "--no-topology",
         ], "out", (_explained,),
     ),

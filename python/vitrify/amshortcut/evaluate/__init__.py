@@ -9,5 +9,6 @@ EVALUATION = Evaluation(
     open="vitrify.amshortcut.evaluate.measure:open_model",
     measure="vitrify.amshortcut.evaluate.measure:measure",
     report="vitrify.amshortcut.evaluate.report:make_report",
+    summary="vitrify.amshortcut.evaluate.summary:summarise",
     resumes=True,
 )

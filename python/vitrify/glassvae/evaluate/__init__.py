@@ -8,5 +8,6 @@ EVALUATION = Evaluation(
     open="vitrify.glassvae.evaluate.measure:open_model",
     measure="vitrify.glassvae.evaluate.measure:measure",
     report="vitrify.glassvae.evaluate.report:make_report",
+    summary="vitrify.glassvae.evaluate.summary:summarise",
     remedy="give frames of other simulations",
 )

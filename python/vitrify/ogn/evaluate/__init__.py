@@ -23,6 +23,7 @@ EVALUATION = Evaluation(
     open="vitrify.ogn.evaluate.measure:open_model",
     measure="vitrify.ogn.evaluate.measure:measure",
     report="vitrify.ogn.evaluate.report:make_report",
+    summary="vitrify.ogn.evaluate.summary:summarise",
     resumes=True,
     remedy=other_trajectories,
 )

@@ -8,5 +8,6 @@ EVALUATION = Evaluation(
     open="vitrify.symgnn.evaluate.measure:open_model",
     measure="vitrify.symgnn.evaluate.measure:measure",
     report="vitrify.symgnn.evaluate.report:make_report",
+    summary="vitrify.symgnn.evaluate.summary:summarise",
     remedy="give glasses that were kept apart",
 )

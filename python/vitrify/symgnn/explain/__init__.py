@@ -8,6 +8,7 @@ EXPLANATION = Evaluation(
     open="vitrify.symgnn.explain.measure:open_model",
     measure="vitrify.symgnn.explain.measure:measure",
     report="vitrify.symgnn.explain.report:make_report",
+    summary="vitrify.symgnn.explain.summary:summarise",
     resumes=True,
     command="explain",
 )

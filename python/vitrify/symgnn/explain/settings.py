@@ -42,7 +42,7 @@ class Settings:
         "what makes a bond important: effect (how far the prediction moves without it, to first order: "
         "seconds an atom) or mask (GNNExplainer's, as the paper has it: --epochs times as long)",
     )
-    epochs: int = option(100, "with --importance mask: optimiser steps for one atom", needs="importance")
+    epochs: int = option(100, "with --importance mask: optimiser steps for one atom")
     rate: float = 0.1
     start: float = 0.0
     size: float = 0.1

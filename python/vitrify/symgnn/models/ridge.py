@@ -7,7 +7,7 @@ ALPHAS that has the smallest error when every training structure is left out in 
 
 # No postponed annotations here: TorchScript must see the real types.
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -18,6 +18,7 @@ from vitrify.models.base import System
 from vitrify.symgnn.models.base import SymGNN
 from vitrify.symgnn.models.descriptors import DescriptorConfig, densities, hats, invariants, n_invariants
 
+_BLOCK = 4096  # atoms whose features are in double precision at a time
 ALPHAS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
 
 
@@ -85,26 +86,48 @@ class RidgeSymGNN(SymGNN):
     def solve(self, graphs: Sequence[StructureGraph], labels: Sequence[Tensor]) -> None:
         """Fits the coefficients to the labelled atoms of the training structures, after `calibrate`.
 
-        labels: (N,) for each structure, NaN for atoms without a label.
+        labels: (N,) for each structure, NaN for atoms without a label. The features are computed three times rather
+        than kept, and the equations of one structure at a time: memory grows with the square of the number of features
+        alone.
         """
-        rows, targets = [], []
-        for graph, label in zip(graphs, labels, strict=True):
-            known = ~label.isnan()
-            rows.append(self._rows(graph)[known].double())
-            target = (label - self.label_mean[graph.types]) / self.label_scale
-            targets.append(target[known].double())
-        every = torch.cat(rows)
-        mean, std = every.mean(0), every.std(0, correction=0)
+        data = [
+            (graph, ((label - self.label_mean[graph.types]) / self.label_scale)[~label.isnan()], ~label.isnan())
+            for graph, label in zip(graphs, labels, strict=True)
+        ]
+        mean, std = _mean_and_std(block for graph, _, known in data for block in self._blocks(graph, known))
         std = torch.where(std > 1e-9 * std.max(), std, torch.full_like(std, float("inf")))
-        grams, moments = [], []
-        for x, y in zip(rows, targets, strict=True):
-            z = (x - mean) / std
-            grams.append(z.T @ z)
-            moments.append(z.T @ y)
         self.centre.copy_(mean)
         self.scale.copy_(std)
-        alpha = ALPHAS[0] if len(rows) == 1 else min(ALPHAS, key=lambda a: _left_out(a, grams, moments))
-        self.weight.copy_(_coefficients(alpha, _sum(grams), _sum(moments)))
+        gram, moment = self._equations(*data[0], mean, std)
+        for each in data[1:]:
+            own_gram, own_moment = self._equations(*each, mean, std)
+            gram += own_gram
+            moment += own_moment
+        errors = dict.fromkeys(ALPHAS, 0.0)
+        for each in data if len(data) > 1 else ():
+            own = self._equations(*each, mean, std)
+            others = gram - own[0], moment - own[1]
+            for alpha in ALPHAS:
+                errors[alpha] += _left_out(alpha, others, own)
+        self.weight.copy_(_coefficients(min(ALPHAS, key=errors.__getitem__), gram, moment))
+
+    def _blocks(self, graph: StructureGraph, known: Tensor) -> Iterator[Tensor]:
+        """The features (n, F) of the labelled atoms in double precision, _BLOCK at a time."""
+        rows = self._rows(graph)[known]
+        for first in range(0, len(rows), _BLOCK):
+            yield rows[first : first + _BLOCK].double()
+
+    def _equations(
+        self, graph: StructureGraph, target: Tensor, known: Tensor, mean: Tensor, std: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """X^T X (F, F) and X^T y (F,) of one structure, of standardised features and targets (n,)."""
+        gram, moment, first = mean.new_zeros(len(mean), len(mean)), torch.zeros_like(mean), 0
+        for block in self._blocks(graph, known):
+            z = (block - mean) / std
+            gram.addmm_(z.T, z)
+            moment += z.T @ target[first : first + len(z)].double()
+            first += len(z)
+        return gram, moment
 
     def _rows(self, graph: StructureGraph) -> Tensor:
         nodes, memory = self.start(*graph)
@@ -118,14 +141,23 @@ def _coefficients(alpha: float, gram: Tensor, moment: Tensor) -> Tensor:
     return solution
 
 
-def _sum(parts: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(parts)).sum(0)
+def _mean_and_std(blocks: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
+    """Means and standard deviations (F,) of all rows of some blocks (n, F), none of which is kept."""
+    count, mean, squares = 0, torch.zeros(0), torch.zeros(0)
+    for block in blocks:
+        own = block.mean(0)
+        deviations = (block - own).square().sum(0)
+        if count == 0:
+            count, mean, squares = len(block), own, deviations
+            continue
+        total, apart = count + len(block), own - mean
+        squares = squares + deviations + apart.square() * (count * len(block) / total)
+        mean = mean + apart * (len(block) / total)
+        count = total
+    return mean, (squares / count).sqrt()
 
 
-def _left_out(alpha: float, grams: Sequence[Tensor], moments: Sequence[Tensor]) -> float:
-    """The sum of w^T G w - 2 w^T m over structures left out in turn: their squared error, up to a constant."""
-    gram, moment, total = _sum(grams), _sum(moments), 0.0
-    for g, m in zip(grams, moments, strict=True):
-        w = _coefficients(alpha, gram - g, moment - m)
-        total += float(w @ g @ w - 2.0 * w @ m)
-    return total
+def _left_out(alpha: float, others: tuple[Tensor, Tensor], own: tuple[Tensor, Tensor]) -> float:
+    """w^T G w - 2 w^T m of a structure that is left out of the fit: its squared error, up to a constant."""
+    w = _coefficients(alpha, *others)
+    return float(w @ own[0] @ w - 2.0 * w @ own[1])
