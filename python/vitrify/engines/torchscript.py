@@ -37,15 +37,16 @@ class TorchModel:
     It never changes, so that it is a copy of itself. A pickled model holds the path and the hash of its file, and opens
     it again.
 
-    sha256: of the file, in hexadecimal digits. place: its absolute path. trust: its program runs on the user's word.
+    sha256: of the file, in hexadecimal digits; place: its absolute path; both empty for a program that is not written
+    yet, which cannot be pickled. trust: its program runs on the user's word.
     """
 
     path: Path
     metadata: Metadata
     module: torch.jit.ScriptModule
     device: torch.device
-    sha256: str
-    place: str
+    sha256: str = ""
+    place: str = ""
     trust: bool = False
 
     def __copy__(self) -> Self:
@@ -55,6 +56,8 @@ class TorchModel:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if not self.sha256:
+            raise VitrifyError(f"{self.path} is not written yet, and a pickle holds its path: export it first")
         return load("vitrify.engines.reopen:reopen"), (self.place, "torch", str(self.device), self.sha256, self.trust)
 
     @property
