@@ -13,6 +13,7 @@ import toy_glassvae
 from vitrify import GlassCalc, _core, open_model
 from vitrify.core.errors import VitrifyError
 from vitrify.engines.predictions import EnergyPrediction, stress_of
+from vitrify.engines.replay import require_reference
 from vitrify.glassvae.differentiate import energy_prediction
 from vitrify.graphs.neighbours import build_structure_graph
 
@@ -133,3 +134,17 @@ def test_the_calculator_computes_in_double_precision(tmp_path: Path, engine: str
 def test_wrong_arguments(distances: tuple[float, ...], types: list[int], message: str) -> None:
     with pytest.raises((VitrifyError, RuntimeError), match=message):
         _core.repulsive_core(distances, np.zeros((2, 3)), np.eye(3), types)
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_a_reference_case_with_pairs_closer_than_in_the_data_holds_their_repulsion(engine: str, tmp_path: Path) -> None:
+    """The atoms of a reference case stand where a jittered lattice has them, the data may have known wider pairs."""
+    wide = toy_glassvae.VALIDITY.model_copy(update={"min_distance": (2.5, 2.5, 2.6)})
+    path = toy_glassvae.write(tmp_path / "wide.glassvae.pt", validity=wide).path
+    model: Any = open_model(path, engine, trust=True)  # type: ignore[arg-type]
+    case = model.metadata.reference
+    types = [model.metadata.species.index(name) for name in case.species]
+    energies, *_ = _core.repulsive_core(wide.min_distance, case.positions, case.cell, types)
+    assert energies.sum() > 1.0
+    assert model.predict(case.positions, case.cell, types).energy == pytest.approx(case.energy, rel=1e-9)
+    require_reference(model)

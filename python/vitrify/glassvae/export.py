@@ -13,6 +13,7 @@ from vitrify.engines.torchscript import DTYPES
 from vitrify.export.write import Exported
 from vitrify.glassvae.differentiate import energy_prediction
 from vitrify.glassvae.metadata import GlassVAEReference
+from vitrify.glassvae.repulsion import with_core
 from vitrify.graphs.neighbours import build_structure_graph
 from vitrify.modelfile.metadata import REFERENCE_TOLERANCE, Validity
 from vitrify.modelfile.reference_case import reference_structure
@@ -46,7 +47,8 @@ def make_glassvae_reference(
     """
     cell, positions, types = reference_structure(species, validity, np.random.default_rng(0))
     real = DTYPES[dtype]
-    found = energy_prediction(module, cell, build_structure_graph(positions, cell, types, cutoff, real))
+    alone = energy_prediction(module, cell, build_structure_graph(positions, cell, types, cutoff, real))
+    found = with_core(alone, validity.min_distance, positions, cell, types)
     decoded = None
     if decodes:
         graph = build_structure_graph(positions, cell, types, module.decoder.cutoff, real)

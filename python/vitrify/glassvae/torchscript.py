@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
-from vitrify import _core
-from vitrify.engines.predictions import EnergyPrediction, stress_of
+from vitrify.engines.predictions import EnergyPrediction
 from vitrify.engines.torchscript import TorchModel
 from vitrify.glassvae.differentiate import energy_prediction
 from vitrify.glassvae.metadata import GlassVAEMetadata
+from vitrify.glassvae.repulsion import with_core
 from vitrify.graphs.graph import StructureGraph
 from vitrify.graphs.neighbours import build_structure_graph, neighbour_list
 
@@ -36,27 +36,11 @@ class TorchGlassVAE(TorchModel):
         shapes = (len(types),), (self.metadata.latent,)
         with self.running():
             found = energy_prediction(lambda *inputs: self.checked(module(*inputs), *shapes), cell, graph)
-        return self._with_core(found, positions, cell, types)
+        return with_core(found, self.metadata.validity.min_distance, positions, cell, types)
 
     @cached_property
     def _module_in_double(self) -> torch.jit.ScriptModule:
         return self.module if self.dtype == torch.float64 else copy.deepcopy(self.module).double()
-
-    def _with_core(self, found: EnergyPrediction, positions: Any, cell: Any, types: Any) -> EnergyPrediction:
-        """Adds the repulsion of pairs closer than any in the training data, which the program does not know."""
-        closest = self.metadata.validity.min_distance
-        if not closest:
-            return found
-        energies, forces, virial, virials = _core.repulsive_core(closest, positions, cell, types)
-        if not energies.any():
-            return found
-        return replace(
-            found,
-            energies=found.energies + energies,
-            forces=found.forces + forces,
-            stress=found.stress + stress_of(virial, cell),
-            stresses=None if found.stresses is None else found.stresses + stress_of(virials, cell),
-        )
 
     def decode(
         self, positions: Any, cell: Any, elements: Any, time: float, step: float, z: Any
