@@ -183,7 +183,7 @@ def test_wrong_configurations_are_one_clear_error(folder, tmp_path):
 
     assert "no structure of" in refused("data.properties=[spacin]")
     assert "did you mean 'spacing'" in refused("data.properties=[spacin]")
-    assert "holds O, which is not among the species" in refused("data.species=[Si]")
+    assert "has atoms of O, which is none of the species Si" in refused("data.species=[Si]")
     assert "is no element: give data.masses" in refused("data.species=[Si, O, A]")
     assert "there is no file" in refused("data.train=[none.extxyz]")
     assert "in both train and validation" in refused("data.validation=[c.extxyz.gz]")

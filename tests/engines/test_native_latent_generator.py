@@ -37,7 +37,7 @@ from vitrify.modelfile.metadata import make_metadata
 
 N, DENSITY = 96, 0.075
 WINDOW = (-3.59, -3.55)
-SEED = 4000000007  # beyond a signed 32-bit integer
+SEED = 2000000011  # near the largest
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_a_seed_gives_one_structure_wherever_it_stands(folder: Path, monkeypatch
 
 def test_z_is_that_of_the_files_density(folder: Path, metadata: GlassVAEMetadata) -> None:
     core, density = _core.Generator(str(folder / "toy.pt")), density_of(folder / "toy.pt")
-    for seed in (0, 1, SEED):
+    for seed in (1, 2, SEED):
         for window in ((-np.inf, np.inf), WINDOW):
             z, energy = core.latent(seed, *window)
             expected, energies = density.sample(1, seed, *window)
@@ -134,7 +134,7 @@ def test_the_cell_goes_with_z(folder: Path, metadata: GlassVAEMetadata) -> None:
         return np.array(mean + slope @ (values - mean[known]))
 
     found = []
-    for seed in range(6):
+    for seed in range(1, 7):
         atoms = generate(folder / "toy.pt", n_atoms=2000, steps=1, seed=seed)
         z = atoms.info["latent"]
         expected = given([3, 4, 5, 6], z)
@@ -149,7 +149,7 @@ def test_the_cell_goes_with_z(folder: Path, metadata: GlassVAEMetadata) -> None:
         found.append((atoms.get_volume(), (atoms.numbers == 29).sum()))
     assert (np.ptp(found, axis=0) > [10.0, 5]).all(), "the same cell for every z tests nothing"
     box = generate(folder / "toy.pt", cell=[10.0, 12.0, 14.0], steps=1, seed=2)
-    assert len(box) / 1680.0 == pytest.approx(2000 / found[2][0], abs=1 / 1680.0)
+    assert len(box) / 1680.0 == pytest.approx(2000 / found[1][0], abs=1 / 1680.0)
 
 
 def test_the_reference_case_has_the_decoder(folder: Path) -> None:
@@ -161,12 +161,12 @@ def test_the_reference_case_has_the_decoder(folder: Path) -> None:
     assert (decoded["time"], decoded["step"]) == (0.5, 0.25) and len(decoded["vectors"]) == len(good["positions"])
     wrong = {**decoded, "vectors": [[1.01 * x for x in row] for row in decoded["vectors"]]}
     path = save(folder, "wrong.pt", reference={**good, "decoded": wrong})
-    error = check_reference(load_model(path))
+    error = check_reference(load_model(path, trust=True))
     assert check_reference(NativeGlassVAE(path)) == pytest.approx(error, rel=1e-6)
     assert 0.005 < error < 0.1
     assert _core.Generator(str(path)).reference_error() == pytest.approx(error, rel=1e-6)
     path = save(folder, "old.pt", reference={**good, "decoded": None})  # as files had it before
-    assert check_reference(load_model(path)) < 1e-12
+    assert check_reference(load_model(path, trust=True)) < 1e-12
     with pytest.raises(VitrifyError, match="no reference case of its generator: export the model again"):
         _core.Generator(str(path)).reference_error()
     assert "decoded" not in json.loads(_core.read_metadata(str(folder / "blind.pt")))["reference"]
@@ -211,7 +211,7 @@ def test_models_that_make_no_structures(folder: Path, tmp_path: Path) -> None:
     ("change", "match"),
     [
         ({"statistics": {"names": ["number_density"], "mean": [1.0], "covariance": [[1.0]]}}, "the statistics are not"),
-        ({"latent": 0}, "latent must be positive"),
+        ({"latent": 0}, "latent is 0, not a whole number from 1"),
         ({"latent": 3}, "one value for each latent number|the statistics are not"),
         ({"latent_energy": 3}, "damaged or incomplete"),
     ],
@@ -272,7 +272,8 @@ def test_the_same_atoms_on_all_ranks(folder: Path, make: Any) -> None:
     for run in runs:
         assert run.output.count(f"create_glass: model toy.pt, variant equivariant, float64; {said}\n") == 1
         assert re.search(r"reference case reproduced, relative error \S+e-1\d\n", run.output)
-        assert "WARNING: create_glass" not in run.output
+        warned = [line for line in run.output.splitlines() if line.startswith("WARNING: create_glass")]
+        assert len(warned) == 1 and "is not measured in the structure" in warned[0]
 
 
 def test_a_box_is_filled_as_python_fills_it(folder: Path) -> None:

@@ -179,7 +179,7 @@ atom_style   atomic
 read_data    data.test
 pair_style   zero 1.0
 pair_coeff   * *
-compute      b all symgnn/atom m.pt Cu Zr check yes
+compute      b all symgnn/atom m.pt Cu Zr check yes force yes
 dump         out all custom 1 out.dump id c_b[1] c_b[2]
 dump_modify  out sort id format float %24.16e
 run 0
@@ -201,7 +201,7 @@ def test_lammps_is_ase_is_eager(dtype: str, n_side: int, tilt: float, threads: i
     lammps = table[:, 1], table[:, 2]
 
     atoms = Atoms([NAMES[t] for t in types], positions=positions, cell=cell, pbc=True)
-    calculator = GlassCalc(barriers=path)
+    calculator = GlassCalc(barriers=path, force=True)
     assert isinstance(calculator.barriers, NativeSymGNN)
     ase = [calculator.get_property(name, atoms) for name in ("barriers", "barriers_std")]
     expected = eager(model, dtype, positions, cell, types)

@@ -51,12 +51,11 @@ def write_glass(path: Path, seed: int, scale: float = 1.0, **changes: Any) -> di
     return {**arrays, "values": values, "deviations": deviations, "labels": labels, "species": c.types}
 
 
-def test_numbers_figures_and_report(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_numbers_figures_and_report(model: Path, tmp_path: Path) -> None:
     """Pooled, per glass and calibrated, against numpy on the eager model's own predictions; one glass is too thin."""
     data = [write_glass(tmp_path / f"glass{i}.npz", i, scale=1.1 if i == 2 else 1.0) for i in range(3)]
     paths = [tmp_path / f"glass{i}.npz" for i in range(3)]
     report = EVALUATION.run(model, paths, tmp_path / "out", Settings(ceiling=0.9))
-    assert "glasses: 100%" in capfd.readouterr().err
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
 
     values, labels, species = (np.concatenate([d[name] for d in data]) for name in ("values", "labels", "species"))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-import numpy as np
 from pydantic import BeforeValidator
 
 from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError, shown
-from vitrify.core.validation import whole_number
+from vitrify.core.whole_numbers import whole_number
 
 
 def check_seed(seed: object, name: str = "seed", count: int = 1) -> int:
@@ -20,7 +19,7 @@ def check_seed(seed: object, name: str = "seed", count: int = 1) -> int:
     """
     value = whole_number(seed)
     if value is None or abs(value) >= 2**63:
-        given = seed.item() if isinstance(seed, np.generic) else seed
+        given = seed.item() if hasattr(seed, "item") else seed  # of numpy
         raise VitrifyError(_core.describe_wrong_seed(shown(given), name))
     return int(_core.checked_seed(value, name, count))
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitrify.core.compiled import _core
 from vitrify.core.errors import VitrifyError
+from vitrify.core.whole_numbers import whole_number
 
 
 def check_cell(cell: ArrayLike) -> NDArray[np.float64]:
@@ -65,15 +66,6 @@ def check_vectors(name: str, values: ArrayLike, n_atoms: int | None = None) -> N
             "give finite numbers; if a run made them, it had left the range in which its model is valid"
         )
     return vectors
-
-
-def whole_number(value: object) -> int | None:
-    """`value` as an integer if it is a whole number of any type (3, 3.0, numpy's), else None; True is none."""
-    if isinstance(value, int | np.integer):
-        return None if isinstance(value, bool) else int(value)
-    if isinstance(value, float | np.floating) and np.isfinite(value) and value == int(value):
-        return int(value)
-    return None
 
 
 def check_count(name: str, value: object, least: int | None = 1) -> int:

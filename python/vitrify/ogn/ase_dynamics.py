@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from vitrify.core.compiled import _core
 from vitrify.core.counter_rng import Stream, normal3
 from vitrify.core.errors import VitrifyError, VitrifyWarning
-from vitrify.core.validation import whole_number
+from vitrify.core.whole_numbers import whole_number
 from vitrify.data.ase_atoms import check_periodic, exchange, types_of
 from vitrify.engines.open import open_checked
 from vitrify.modelfile.validity import Impossible
