@@ -124,6 +124,6 @@ def test_files_are_whole_and_repeatable(tmp_path: Path, monkeypatch: pytest.Monk
 
     figure = plots.new_figure(2, 2)
     monkeypatch.setattr(figure, "savefig", breaks)
-    with pytest.raises(VitrifyError, match="cannot write .*c.png: disk full"):
+    with pytest.raises(VitrifyError, match=r"cannot write .*c.png: disk full"):
         plots.save(figure, tmp_path / "c.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]

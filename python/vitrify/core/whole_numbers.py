@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from numbers import Integral, Real
+from typing import Any
 
 
 def whole_number(value: object) -> int | None:
     """`value` as an integer if it is a whole number of any type (3, 3.0, numpy's), else None; True is none."""
-    if isinstance(value, Integral):
-        return None if isinstance(value, bool) else int(value)
-    if isinstance(value, Real) and math.isfinite(value) and value == int(value):
-        return int(value)
-    return None
+    if isinstance(value, bool) or not isinstance(value, Integral | Real):
+        return None
+    # numpy's classes are registered with these, which mypy does not know.
+    number: Any = value
+    return int(number) if math.isfinite(number) and number == int(number) else None
