@@ -13,4 +13,6 @@ def whole_number(value: object) -> int | None:
         return None
     # numpy's classes are registered with these, which mypy does not know.
     number: Any = value
+    if isinstance(value, Integral):
+        return int(number)
     return int(number) if math.isfinite(number) and number == int(number) else None
