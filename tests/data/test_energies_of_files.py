@@ -13,6 +13,8 @@ from ase.io import write
 
 from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.data.frames import load_frames
+from vitrify.data.readers.energies import EnergyNames
+from vitrify.data.readers.frame import RawFrame
 
 CELL = np.array([[9.0, 0.0, 0.0], [1.0, 8.0, 0.0], [-0.5, 0.25, 7.0]])
 VOLUME = 9.0 * 8.0 * 7.0
@@ -120,3 +122,9 @@ def test_what_is_not_used_is_said_once(tmp_path: Path) -> None:
     assert [str(each.message).partition(" and ")[2] for each in caught] == [
         "2 other files: not used: the value config_type, the value charge_state"
     ]
+
+
+@pytest.mark.parametrize("total", ["energy", "REF_energy", "free_energy"])
+def test_an_energy_of_the_structure_wins_over_those_of_atoms(total: str) -> None:
+    raw = RawFrame(np.zeros((2, 3)), np.eye(3), np.ones(2, int), columns={"energy": np.ones(2)}, info={total: -7.0})
+    assert EnergyNames({}).find("energy", raw, "here") == (total, -7.0)

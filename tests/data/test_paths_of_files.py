@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vitrify.core.errors import VitrifyError, VitrifyWarning
-from vitrify.data.readers.formats import files_of
+from vitrify.data.readers.formats import DATA, DUMP, EXTXYZ, files_of, format_by_name
 from vitrify.data.samples import load_samples
 from vitrify.data.structures import load_last_structure, load_structures
 from vitrify.report.evaluation import EvaluationData
@@ -84,3 +84,9 @@ def test_yaml(folder: Path, tmp_path: Path) -> None:
     config.write_text(YAML.format(train='"data [1]"', validation='"data [1]/run2.extxyz"'))
     with pytest.raises(VitrifyError, match=r"run2\.extxyz is in both train and validation"):
         load_config(config)
+
+
+def test_a_known_suffix_wins_over_a_prefix() -> None:
+    names = {"data.glass": DATA, "dump.0.lammpstrj": DUMP, "dump.100": DUMP, "data.cif": None, "dump.traj": None,
+             "data.xyz": EXTXYZ, "data.PDB.gz": None}  # fmt: skip
+    assert {name: format_by_name(Path(name)) for name in names} == names

@@ -78,3 +78,30 @@ def test_units_of_the_file_and_of_the_model(said: str, model: str, tmp_path: Pat
     with pytest.raises(VitrifyError, match=f"in the units {said}, but the model has {model}"):
         load_structures(tmp_path / "a.data", ("A", "B"), units=model)
     assert len(load_structures(tmp_path / "a.data", ("A", "B"), units="lj" if said == "lj" else "metal")) == 1
+
+
+@pytest.mark.parametrize(("style", "asked"), [("charge", "molecular"), ("full", "charge"), ("atomic", "charge")])
+def test_a_style_that_the_file_contradicts(style: str, asked: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.data"
+    path.write_text(
+        f"t\n\n1 atoms\n1 atom types\n0 9 xlo xhi\n0 9 ylo yhi\n0 9 zlo zhi\n\nAtoms # {style}\n\n1 1 1 2 3\n"
+    )
+    with pytest.raises(VitrifyError, match=f"its style is {style}, but atom_style is {asked}"):
+        load_structures(path, ("Si",), atom_style=asked)
+
+
+def test_a_style_that_nobody_knows(tmp_path: Path) -> None:
+    path = tmp_path / "a.data"
+    path.write_text("t\n\n1 atoms\n1 atom types\n0 9 xlo xhi\n0 9 ylo yhi\n0 9 zlo zhi\n\nAtoms # mine\n\n1 1 1 2 3\n")
+    with pytest.raises(VitrifyError, match="the atom style 'mine', which is unknown"):
+        load_structures(path, ("Si",))
+    assert len(load_structures(path, ("Si",), atom_style="atomic")) == 1
+
+
+@pytest.mark.parametrize("before", ["", "Velocities\n\n1 0 0 0\n\n"])
+def test_sections_of_other_commands_are_named(before: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.data"
+    head = "t\n\n1 atoms\n1 atom types\n0 9 xlo xhi\n0 9 ylo yhi\n0 9 zlo zhi\n\nAtoms # atomic\n\n1 1 1 2 3\n\n"
+    path.write_text(f"{head}{before}My Flags\n\n1 4\n")
+    with pytest.warns(VitrifyWarning, match="the section My Flags"):
+        load_structures(path, ("Si",))

@@ -80,7 +80,7 @@ def _value(then: Any, now: Any, tolerance: float, slack: float, place: str) -> I
         yield from differences(then, now, tolerance, place)
         return
     if isinstance(then, float) and isinstance(now, float):
-        near = math.isclose(then, now, rel_tol=tolerance, abs_tol=slack or (1e-9 if tolerance else 0.0))
+        near = math.isclose(then, now, rel_tol=tolerance, abs_tol=max(slack, 1e-9 if tolerance else 0.0))
         if near or (math.isnan(then) and math.isnan(now)):
             return
     elif then == now and type(then) is type(now):

@@ -27,16 +27,18 @@ def read_by_ase(path: Path, wanted: Wanted) -> Iterator[RawFrame]:
         for number, info in enumerate(json.loads(str(found["info"]))):
             own = {name.partition(" ")[2]: name for name in found.files if name.startswith(f"{number} ")}
             columns = {name.removeprefix("column "): own[name] for name in own if name.startswith("column ")}
+            chosen = wanted.chosen(columns)
             pbc = found[own["pbc"]].tolist()
             yield RawFrame(
                 positions=found[own["positions"]],
                 cell=found[own["cell"]],
                 kinds=np.array(chemical_symbols)[found[own["numbers"]]],
-                columns={name: found[columns[name]] for name in wanted.chosen(columns)},
+                columns={name: found[columns[name]] for name in chosen},
                 known=tuple(columns),
                 has_columns=bool(columns),
                 info=info,
                 pbc=(pbc[0], pbc[1], pbc[2]),
+                unused=tuple(f"the column {name}" for name in columns if name not in chosen),
             )
 
 

@@ -56,16 +56,14 @@ class EnergyNames:
         Raises VitrifyError if two names hold different values.
         """
         # A column "energy" is of each atom: forces alone are looked for among the columns first.
-        first, second = (frame.info, frame.columns) if quantity == "forces" else (frame.columns, frame.info)
+        of_atoms = quantity == "forces"
+        first, second = (frame.info, frame.columns) if of_atoms else (frame.columns, frame.info)
         there: Mapping[str, Any] = {**first, **second}
         if quantity in self.names:
             name = self.names[quantity]
             return (name, there[name]) if name in there else None
-        by_name = {name.lower(): name for name in there}
-        usual = [prefix + word for prefix in _PREFIXES for word in _WORDS[quantity]]
-        found = [by_name[name] for name in usual if name in by_name]
-        if not found:
-            found = [by_name[name] for name in _LAST[quantity] if name in by_name][:1]
+        places = (there,) if of_atoms else (frame.info, frame.columns)
+        found = next(filter(None, (self._usual(quantity, place) for place in places)), [])
         for other in found[1:]:
             if not _equal(there[found[0]], there[other]):
                 raise VitrifyError(
@@ -73,6 +71,14 @@ class EnergyNames:
                     f"{{{quantity}: {other}}})"
                 )
         return (found[0], there[found[0]]) if found else None
+
+    @staticmethod
+    def _usual(quantity: str, there: Mapping[str, Any]) -> list[str]:
+        """The usual names of a quantity among names, the most usual first."""
+        by_name = {name.lower(): name for name in there}
+        usual = [prefix + word for prefix in _PREFIXES for word in _WORDS[quantity]]
+        found = [by_name[name] for name in usual if name in by_name]
+        return found or [by_name[name] for name in _LAST[quantity] if name in by_name][:1]
 
     def used(self, frame: RawFrame) -> tuple[str, ...]:
         """Names in a frame that hold one of the quantities."""

@@ -32,6 +32,8 @@ _BY_PREFIX = {"dump": DUMP, "data": DATA}
 # Of ASE's formats, for the files of a folder.
 _KNOWN = (".cif", ".vasp", ".poscar", ".traj", ".xsf", ".pdb", ".gen", ".cfg")
 _KNOWN_NAMES = ("poscar", "contcar", "xdatcar", "outcar", "vasprun.xml")
+# Further ones, which win over a prefix: data.json is no LAMMPS data file.
+_OF_ASE = (*_KNOWN, ".json", ".db", ".res", ".cell", ".gro", ".mol", ".sdf", ".xtd", ".xml", ".cml", ".nc")
 _PACKINGS = (".gz", ".bz2")
 
 
@@ -48,6 +50,8 @@ def plain_name(path: Path) -> str:
 def format_by_name(path: Path) -> str | None:
     """The reader for a suffix, or for a prefix that LAMMPS users give to their files: dump.glass, data.glass."""
     name = Path(plain_name(path).lower())
+    if name.suffix in _OF_ASE:
+        return None
     return _BY_SUFFIX.get(name.suffix) or _BY_PREFIX.get(name.name.partition(".")[0])
 
 

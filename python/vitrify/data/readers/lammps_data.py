@@ -83,7 +83,8 @@ def _header(lines: Lines, file: _File) -> str | None:
     """Reads counts and the box; returns the line of the first section."""
     while (line := lines.next()) is not None:
         content, name = line.partition("#")[0].strip(), _section_name(line)
-        if name:
+        # A word of another program among the counts is a mistake, and no section.
+        if name in _SECTIONS or (name and file.box and "atoms" in file.numbers):
             return line
         if not content:
             continue
@@ -161,8 +162,11 @@ def _next_section(lines: Lines, rows: list[str] | None) -> str | None:
 
 
 def _section_name(line: str) -> str:
-    content = " ".join(line.partition("#")[0].split())
-    return content if content in _SECTIONS else ""
+    """The name of the section that begins with a line, known or of words alone; else ""."""
+    words = line.partition("#")[0].split()
+    content = " ".join(words)
+    alone = bool(words) and all(word.isascii() and word.isalpha() for word in words)
+    return content if content in _SECTIONS or alone else ""
 
 
 def _type_labels(lines: Lines, file: _File) -> dict[int, str]:
@@ -194,12 +198,24 @@ def _style(
     lines: Lines, file: _File, asked: str | None, labels: Mapping[int, str], has_masses: bool
 ) -> tuple[Columns, list[str]]:
     """The columns of the section Atoms, and a remark if they were guessed."""
-    if asked is not None:
-        return columns_of(asked), []
     said = file.style.split()[0] if file.style.split() else ""
+    first, rows = file.rows["Atoms"]
+    if asked is not None:
+        if is_style(said) and columns_of(said) != columns_of(asked):
+            raise lines.error(
+                f"the section Atoms says that its style is {said}, but atom_style is {asked}: leave atom_style out, or "
+                "correct the file",
+                first - 1,
+            )
+        return columns_of(asked), []
     if is_style(said):
         return columns_of(said), []
-    first, rows = file.rows["Atoms"]
+    if said:
+        raise lines.error(
+            f"the section Atoms names the atom style {excerpt(said)}, which is unknown: write 'Atoms # charge' (or "
+            "another style) there, or give atom_style",
+            first - 1,
+        )
     high, names = file.numbers.get("atom types", 1000), set(labels.values())
 
     def is_type(word: str) -> bool:

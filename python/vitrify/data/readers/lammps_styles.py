@@ -40,6 +40,7 @@ _COLUMNS = {
     "tdpd": "ID TYPE x y z +",
     "template": "ID TYPE MOL INDEX ATOM x y z",
     "tri": "ID MOL TYPE FLAG density x y z",
+    "wavepacket": "ID TYPE q SPIN radius ETAG csre csim x y z",
     "hybrid": "ID TYPE x y z +",
 }
 _USUAL = ("atomic", "charge", "molecular", "full")  # of glasses; the others are tried where none of these fits
