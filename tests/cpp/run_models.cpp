@@ -173,7 +173,9 @@ void check(const ModelFile &file, bool whole, bool quick)
     set("OMP_NUM_THREADS", "3");
     const std::string second = attempt(file, system, three);
     if (first != second) throw Failure{system.name + ": \"" + first + "\" on one thread, \"" + second + "\" on three"};
-    if (finite(one) && !one.empty() && !(relative_error(three, one) < SAME))
+    // Where atoms stand in one place, the rounding of a sum decides in which direction they part.
+    const bool defined = system.name.find("overlapping") == std::string::npos;
+    if (defined && finite(one) && !one.empty() && !(relative_error(three, one) < SAME))
       throw Failure{system.name + ": another answer on three threads, " + std::to_string(relative_error(three, one))};
   }
   const double error = whole || quick ? reference(file) : 0.0;

@@ -30,9 +30,9 @@ def test_no_input_is_at_fault(family: str) -> None:
     assert {verdict.what for verdict in verdicts} <= set(GOOD), [v for v in verdicts if v.what not in GOOD]
 
 
-@pytest.mark.parametrize("family", ["metadata", "weights", "structures", "configurations"])
+@pytest.mark.parametrize("family", ["metadata", "structures"])
 def test_no_input_of_the_cheap_families_is_at_fault(family: str) -> None:
-    verdicts = list(run_family(family, range(40), seed=3))
+    verdicts = list(run_family(family, range(30), seed=3))
     assert {verdict.what for verdict in verdicts} <= set(GOOD), [v for v in verdicts if v.what not in GOOD]
     assert any(verdict.what == "refused" for verdict in verdicts)
 

@@ -83,6 +83,7 @@ WRITERS: dict[str, Writer] = {
     "glassvae distance": glassvae({"variant": "distance", **SMALL}),
     "glassvae equivariant": toy_glassvae.write,
 }
+QUICK = ("ogn pair", "symgnn exact", "amshortcut flow", "glassvae equivariant")
 
 
 def stranger(source: Path, target: Path) -> Path:
@@ -102,7 +103,9 @@ def never_load(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.jit, "load", load)
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in WRITERS]
+)
 def test_every_variant_is_built_again(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = WRITERS[name](tmp_path / "own.pt")
     assert is_trusted(open_archive(own.path)), "own exports are trusted"
