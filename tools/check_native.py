@@ -22,6 +22,7 @@ from changed_files import with_entry, with_random_damage  # noqa: E402
 
 ODD = [0, -1, 1, 3, 2**31, 2**53, 1e308, 0.5, "", "x", None, True, [], {}, [[]], [1, 2]]
 SANITIZE = "-O1 -g1 -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize="
+LIMIT = 300  # seconds of a run
 OPTIONS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=0",
     "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -86,13 +87,22 @@ def check(name: str, build: Build, damaged: int) -> bool:
         files = models + (damage(models, folder / "damaged", damaged) if build.damaged else [])
         quick = ["--quick"] if build.quick else []
         command = [str(folder / "run_models"), *quick, *map(str, files)]
-        done = subprocess.run(command, env={**os.environ, **OPTIONS}, capture_output=True, text=True)
+        done = run_limited(command)
         result = done.stdout.strip().splitlines()[-1:] or ["nothing ran"]
         print(f"{name} ({Path(build.compiler).name} {build.flags}): {result[0]}, {time.monotonic() - start:.0f} s")
         output = done.stdout + done.stderr if done.returncode else baseline_beyond_its_set(folder)
     if output:
         print(f"{name}: failed\n{output[-8000:]}")
     return not output
+
+
+def run_limited(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Runs the program, which fails if it takes longer than LIMIT."""
+    try:
+        environment = {**os.environ, **OPTIONS}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"the program ran for more than {LIMIT} s\n")
 
 
 def compile_program(build: Build, folder: Path) -> str:

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <numeric>
 
@@ -103,14 +104,15 @@ public:
   {
     if (charges_[high_] == charges_[low_]) return {};
     const auto free = static_cast<double>(centre_.size()) - 2.0;
-    for (int reach = 0;; ++reach) {
-      const double box = std::pow(2.0 * reach + 1.0, free);
+    for (std::int64_t reach = 0;; ++reach) {
+      const double box = std::pow(2.0 * static_cast<double>(reach) + 1.0, free);
       const double most = reach > 2 && best_.empty() ? MAX_EMPTY : MAX_COMPOSITIONS;
       if (reach > 0 && box > most) return best_;
       reach_ = reach;
-      visit(0, 0, 0.0, 0.0);
+      visit(0, 0, 0.0, 0.0, reach == 0);
       // Whatever lies outside the box is farther from its middle than its reach.
-      if ((!best_.empty() && least_ <= static_cast<double>(reach) * reach) || free == 0.0) return best_;
+      if ((!best_.empty() && least_ <= static_cast<double>(reach) * static_cast<double>(reach)) || reach >= farthest_)
+        return best_;
     }
   }
 
@@ -135,17 +137,28 @@ private:
   {
     low_ = static_cast<std::size_t>(std::min_element(charges_.begin(), charges_.end()) - charges_.begin());
     high_ = static_cast<std::size_t>(std::max_element(charges_.begin(), charges_.end()) - charges_.begin());
+    for (std::size_t i = 0; i < centre_.size(); ++i) {
+      if (i == low_ || i == high_) continue;
+      last_ = i;
+      const auto middle = static_cast<std::int64_t>(std::llround(centre_[i]));
+      farthest_ = std::max({farthest_, middle, n_ - middle});
+    }
   }
 
-  void visit(std::size_t species, std::int64_t sum, double charge, double distance)
+  // Visits the compositions that the last reach left out; `is_new` if the numbers of earlier species are such.
+  void visit(std::size_t species, std::int64_t sum, double charge, double distance, bool is_new)
   {
     if (species == centre_.size()) return finish(sum, charge, distance);
-    if (species == low_ || species == high_) return visit(species + 1, sum, charge, distance);
+    if (species == low_ || species == high_) return visit(species + 1, sum, charge, distance, is_new);
     const auto middle = static_cast<std::int64_t>(std::llround(centre_[species]));
-    for (std::int64_t count = std::max<std::int64_t>(0, middle - reach_); count <= middle + reach_; ++count) {
+    const std::int64_t most = std::min(middle + reach_, n_ - sum);
+    const std::int64_t step = is_new || species != last_ ? 1 : 2 * reach_;
+    for (std::int64_t count = middle - reach_; count <= most; count += step) {
+      if (count < 0) continue;
       const double away = static_cast<double>(count) - centre_[species];
       counts_[species] = count;
-      visit(species + 1, sum + count, charge + charges_[species] * static_cast<double>(count), distance + away * away);
+      visit(species + 1, sum + count, charge + charges_[species] * static_cast<double>(count), distance + away * away,
+            is_new || std::abs(count - middle) == reach_);
     }
   }
 
@@ -169,8 +182,9 @@ private:
 
   std::int64_t n_;
   std::vector<double> charges_, centre_;
-  std::size_t low_ = 0, high_ = 0;
-  int reach_ = 0;
+  std::size_t low_ = 0, high_ = 0, last_ = 0;    // pivots, and the last of the others
+  std::int64_t farthest_ = 0;                    // reach of the box that holds all compositions
+  std::int64_t reach_ = 0;
   double least_ = 0.0;    // squared distance of the best from the middle
   Counts counts_, best_;
 };

@@ -22,7 +22,8 @@ namespace {
 
 constexpr double LOOK = 1.5;        // of the largest of these distances: how far the closest pairs are looked for
 constexpr double FARTHEST = 1e6;    // where atoms may go before they are wrapped, in cutoffs: precision ends there
-constexpr double RESERVE = 0.9;     // of the free memory
+constexpr int MAX_STEPS = 1000000;
+constexpr double RESERVE = 0.9;    // of the free memory
 
 double volume_of(const std::array<Vector3, 3> &cell)
 { return std::fabs(signed_volume(cell)); }
@@ -103,6 +104,9 @@ void Generator::check(const GlassRequest &request) const
     if (request.known[p] != 0.0 && !std::isfinite(request.properties[p]))
       throw Error("the target of " + metadata_.generator.properties[p].name + " is not finite: give a number");
   if (request.steps < 1) throw Error("steps is " + std::to_string(request.steps) + ": give at least one step");
+  if (request.steps > MAX_STEPS)
+    throw Error("steps is " + std::to_string(request.steps) + ", but must be at most " + std::to_string(MAX_STEPS) +
+                ": a few are enough");
   if (!(request.churn >= 0.0 && std::isfinite(request.churn)))
     throw Error("churn is " + number(request.churn) + ": give a number from 0 on");
   const double density = static_cast<double>(n) / volume_of(request.cell);

@@ -115,7 +115,13 @@ void lammpsplugin_init(void *lmp, void *handle, void *regfunc)
   plugin.creator.v1 = &create_alone<PairGlassVAE>;
   enter("pair", "glassvae", "vitrify pair_style glassvae");
 
-  // commands outlive "clear", after which LAMMPS would register those of plugins a second time and warn
+  // commands outlive "clear", after which LAMMPS would register those of plugins a second time and warn;
+  // in a LAMMPS of another version, the map may be elsewhere
 
-  (*static_cast<LAMMPS *>(lmp)->input->command_map)["create_glass"] = &create_command<CreateGlass>;
+  if (lammps_version(lmp) == VITRIFY_LAMMPS_VERSION) {
+    (*static_cast<LAMMPS *>(lmp)->input->command_map)["create_glass"] = &create_command<CreateGlass>;
+  } else {
+    plugin.creator.v1 = &create_alone<CreateGlass>;
+    enter("command", "create_glass", "vitrify create_glass");
+  }
 }

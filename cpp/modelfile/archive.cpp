@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include <fcntl.h>
@@ -31,6 +32,8 @@ constexpr std::uint64_t FILE_TYPE = 0170000, REGULAR_FILE = 0100000, IS_FOLDER =
 constexpr std::size_t MAX_FILE_SIZE = std::size_t(256) << 20;
 constexpr std::size_t MAX_METADATA_SIZE = std::size_t(8) << 20;
 constexpr std::size_t MAX_NAME_LENGTH = 512;
+constexpr std::size_t MAX_ENTRIES = 4096;
+constexpr std::ptrdiff_t MAX_DEPTH = 16;    // folders of a name
 
 constexpr const char *REMEDY = ": make model files with `vitrify export`";
 
@@ -134,6 +137,9 @@ void Archive::list_entries()
   const std::uint64_t count = number(end + 10, 2), size = number(end + 12, 4), at = number(end + 16, 4);
   if (number(end + 4, 4) != 0 || number(end + 8, 2) != count || at > end || size != end - at)
     fail_corrupt("size of the directory");
+  if (count > MAX_ENTRIES)
+    fail("has " + std::to_string(count) + " entries, more than the " + std::to_string(MAX_ENTRIES) +
+         " that a model file may have" + REMEDY);
 
   std::size_t directory = at, header = 0;
   for (std::uint64_t i = 0; i < count; ++i) read_entry(directory, end, header);
@@ -180,9 +186,9 @@ void Archive::check_name(const std::string &name)
   const bool plain = std::all_of(name.begin(), name.end(),
                                  [](char letter) { return letter > ' ' && letter <= '~' && letter != '\\'; });
   const std::string framed = "/" + name + "/";
-  if (!plain || name.size() > MAX_NAME_LENGTH || name.find(':') != std::string::npos ||
-      framed.find("//") != std::string::npos || framed.find("/./") != std::string::npos ||
-      framed.find("/../") != std::string::npos)
+  if (!plain || name.size() > MAX_NAME_LENGTH || std::count(name.begin(), name.end(), '/') > MAX_DEPTH ||
+      name.find(':') != std::string::npos || framed.find("//") != std::string::npos ||
+      framed.find("/./") != std::string::npos || framed.find("/../") != std::string::npos)
     fail("has an entry of the name \"" + name.substr(0, 80) + "\", which is not a plain one" + REMEDY);
   if (!index_.emplace(name, entries_.size()).second)
     fail("holds " + name + " twice, so readers could disagree" + REMEDY);

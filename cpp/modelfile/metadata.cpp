@@ -87,6 +87,17 @@ const MetadataFormat *read_format(const json &document)
   return find_format(choice(document, "kind", names));
 }
 
+// Names are shown on terminals and in logs, by programs that do not escape them.
+void check_names(const Metadata &metadata)
+{
+  std::vector<std::string> names = metadata.species;
+  names.insert(names.end(), {metadata.variant, metadata.property, metadata.unit});
+  for (const GlassProperty &property : metadata.generator.properties)
+    names.insert(names.end(), {property.name, property.unit});
+  for (const std::string &name : names)
+    require(printable(name) == name, "the name " + quoted(name) + " has control characters: export the model again");
+}
+
 Metadata parse(const json &document)
 {
   const int schema = whole_number(document.at("schema"), "schema", 0, MAX_COUNT);
@@ -112,6 +123,7 @@ Metadata parse(const json &document)
   metadata.has_hyperparameters = has_value(document, "hyperparameters") && !document.at("hyperparameters").empty();
   if (metadata.format->has_masses) parse_masses(document, metadata);
   metadata.format->read(document, metadata);
+  check_names(metadata);
   metadata.validity = parse_validity(document.at("validity"), metadata);
   metadata.reference = parse_reference(document.at("reference"), metadata);
   check_bounds(document, metadata);

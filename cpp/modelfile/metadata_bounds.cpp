@@ -97,6 +97,7 @@ void check_reference(const ReferenceCase &reference, double cutoff)
   within("the number of atoms of the reference case", static_cast<double>(reference.types.size()), 1, MAX_REFERENCE);
   within("the tolerance of the reference case", reference.tolerance, 0.0, MAX_TOLERANCE);
   check_images(reference.cell, {true, true, true}, reference.types.size(), cutoff);
+  check_positions(reciprocal_cell(reference.cell), reference.types.size(), reference.positions[0].data());
 }
 
 }    // namespace

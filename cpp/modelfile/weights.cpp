@@ -55,6 +55,7 @@ json parse_header(std::string_view text)
 std::vector<std::size_t> sizes_of(const json &values, const std::string &name)
 {
   std::vector<std::size_t> sizes;
+  if (!values.is_array()) fail("has a damaged header (sizes of " + name + ")");
   for (const json &value : values) {
     if (!value.is_number_unsigned()) fail("has a damaged header (sizes of " + name + ")");
     sizes.push_back(value.get<std::size_t>());
@@ -81,6 +82,7 @@ Weights::Weights(std::string_view bytes)
   const std::string_view header = bytes.substr(8, length), values = bytes.substr(8 + length);
   try {
     const json document = parse_header(header);
+    if (!document.is_object()) fail("has a damaged header (no object)");
     std::map<std::size_t, std::size_t> parts;    // where tensors begin -> where they end
     for (const auto &[name, description] : document.items()) {
       if (name == "__metadata__") continue;

@@ -14,6 +14,7 @@ namespace {
 
 // The nodes of a structure are counted by an int.
 constexpr double MAX_NODES = std::numeric_limits<int>::max();
+constexpr double MAX_TURNS = 1e6;    // how many cells away an atom may be
 
 [[noreturn]] void refuse(std::size_t n, double found, const char *what, double cutoff)
 {
@@ -46,6 +47,17 @@ void check_images(const std::array<Vector3, 3> &cell, const std::array<bool, 3> 
   if (!(periodic[0] && periodic[1] && periodic[2])) return;    // atoms may fill any part of the box
   const double neighbours = even_neighbours(atoms / volume, cutoff);
   if (!(neighbours < MAX_NEIGHBOURS)) refuse(n, neighbours, "neighbours", cutoff);
+}
+
+void check_positions(const std::array<Vector3, 3> &reciprocal, std::size_t n, const double *positions)
+{
+  for (std::size_t i = 0; i < n; ++i)
+    for (const Vector3 &row : reciprocal) {
+      const double turns = dot(row, {positions[3 * i], positions[3 * i + 1], positions[3 * i + 2]});
+      if (std::fabs(turns) <= MAX_TURNS) continue;    // which NaN is not
+      throw Error("atom " + std::to_string(i) + " is a million cells or more away: check the positions and the cell, " +
+                  "and their units");
+    }
 }
 
 }    // namespace vitrify

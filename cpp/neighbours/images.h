@@ -22,4 +22,8 @@ double even_neighbours(double density, double distance);
 void check_images(const std::array<Vector3, 3> &cell, const std::array<bool, 3> &periodic, std::size_t n,
                   double cutoff);
 
+/// Throws Error unless all of n positions (n, 3) are numbers within a million cells of the origin, beyond which
+/// precision ends; `reciprocal` has the vectors of reciprocal_cell().
+void check_positions(const std::array<Vector3, 3> &reciprocal, std::size_t n, const double *positions);
+
 }    // namespace vitrify

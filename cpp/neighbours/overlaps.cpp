@@ -71,7 +71,8 @@ public:
       for (int d = 0; d < 3; ++d) {
         const Vector3 r{structure.positions[3 * i], structure.positions[3 * i + 1], structure.positions[3 * i + 2]};
         const double place = std::floor(dot(rows[d], r) * size_[d]);
-        places_[3 * i + static_cast<std::size_t>(d)] = static_cast<int>(std::clamp(place, 0.0, size_[d] - 1.0));
+        places_[3 * i + static_cast<std::size_t>(d)] =
+            place > 0.0 ? static_cast<int>(std::min(place, size_[d] - 1.0)) : 0;
       }
       ++first_[bin(i) + 1];
     }
@@ -169,6 +170,7 @@ std::size_t sweep(Structure &structure, const std::vector<Pair> &pairs, const st
 void wrap(Structure &structure)
 {
   const auto rows = reciprocal(structure.cell);
+  check_positions(rows, structure.types.size(), structure.positions.data());
   for (std::size_t i = 0; i < structure.types.size(); ++i)
     for (int d = 0; d < 3; ++d) {
       double *r = structure.positions.data() + 3 * i;

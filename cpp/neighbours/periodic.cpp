@@ -22,6 +22,7 @@ void PeriodicSystem::build(const std::array<Vector3, 3> &cell, std::size_t n, co
 
 void PeriodicSystem::add_atoms(std::size_t n, const double *positions, const double *velocities, const int *types)
 {
+  check_positions(reciprocal_, n, positions);
   n_owned_ = n;
   positions_.clear();
   owners_.clear();

@@ -131,7 +131,12 @@ public:
     return out;
   }
 
-  std::size_t bytes() const { return network_.get().bytes(); }
+  std::size_t bytes() const
+  {
+    std::size_t found = 0;
+    network_.use([&](const FlowNetwork &network) { found = network.bytes(); });
+    return found;
+  }
   py::bytes file_bytes() const { return py::bytes(file_->bytes()); }
 
 private:

@@ -84,7 +84,7 @@ public:
       running.made->use_double(false);
       running.made->begin(configuration);
       host.stage = Stage::begun;
-      last_ = {this, running.made->closest()};
+      note_closest(running);
       host.n_owned = n_owned;
       pooled_features = running.made->pooled_features();
       host.n_pooled = pooled_features.size();
@@ -121,7 +121,10 @@ public:
     return py::make_tuple(array_of(energies), matrix_of(forces, 3), array_of(virial), matrix_of(virials, 6));
   }
 
-  Reals latent() const { return array_of(turns_.get().made->latent()); }
+  Reals latent() const
+  {
+    return array_of(copied([](const Running &running) { return running.made->latent(); }));
+  }
 };
 
 py::tuple repulsive_core(const std::vector<double> &min_distance, const Reals &positions, const Reals &cell,

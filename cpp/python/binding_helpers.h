@@ -11,9 +11,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -84,9 +86,19 @@ template <typename T> py::array_t<T> matrix_of(const std::vector<T> &values, py:
 template <typename Made, typename Host> class BoundEngine {
 public:
   /// Of this thread's last prediction, if other threads use the engine too.
-  std::vector<double> closest() const { return last_.of == this ? last_.closest : turns_.get().made->closest(); }
-  std::size_t bytes() const { return turns_.get().made->bytes(); }
-  std::pair<double, double> seconds() const { return turns_.get().seconds; }
+  std::vector<double> closest() const
+  {
+    if (last_.of == serial_.number) return last_.closest;
+    return copied([](const Running &running) { return running.made->closest(); });
+  }
+  std::size_t bytes() const
+  {
+    return copied([](const Running &running) { return running.made->bytes(); });
+  }
+  std::pair<double, double> seconds() const
+  {
+    return copied([](const Running &running) { return running.seconds; });
+  }
   py::bytes file_bytes() const { return py::bytes(file_->bytes()); }
 
 protected:
@@ -127,20 +139,46 @@ protected:
       predict(*running.made, running.host);
       running.seconds = {std::chrono::duration<double>(built - start).count(),
                          std::chrono::duration<double>(Clock::now() - built).count()};
-      last_ = {this, running.made->closest()};
+      note_closest(running);
     });
   }
 
-  struct Last {
-    const BoundEngine *of = nullptr;
-    std::vector<double> closest;
-  };
+  /// What copy(running) returns, after the prediction of another thread has ended.
+  template <typename Copy> auto copied(const Copy &copy) const
+  {
+    decltype(copy(std::declval<const Running &>())) found{};
+    turns_.use([&](Running &running) { found = copy(running); });
+    return found;
+  }
+
+  /// Keeps the smallest distances of this thread's prediction.
+  void note_closest(const Running &running) { last_ = {serial_.number, running.made->closest()}; }
 
   std::shared_ptr<const ModelFile> file_;
   InTurns<Running> turns_;
-  static inline thread_local Last last_;
 
 private:
+  /// Differs between all engines that ever were, copies included; an address may be used again.
+  struct Serial {
+    Serial() : number(next()) {}
+    Serial(const Serial & /*other*/) : Serial() {}
+    Serial &operator=(const Serial &) = delete;
+    static std::uint64_t next()
+    {
+      static std::atomic<std::uint64_t> last{0};
+      return ++last;
+    }
+    const std::uint64_t number;
+  };
+
+  struct Last {
+    std::uint64_t of = 0;
+    std::vector<double> closest;
+  };
+
+  Serial serial_;
+  static inline thread_local Last last_;
+
   static std::shared_ptr<const ModelFile> file_of(const std::string &path, const char *kind)
   {
     auto file = std::make_shared<const ModelFile>(path);

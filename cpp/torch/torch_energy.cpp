@@ -187,7 +187,7 @@ void TorchGlassVAE::finish(const double *pooled_gradient, const EnergyResult &re
                                                   {features_.at(number++), by_features.expand_as(found[1])})[0];
     add_forces(chunk, to_host(by_edge.defined() ? by_edge : at::zeros_like(chunk.edge_vectors)), result);
   });
-  for (std::size_t i = 0; i < energies_.size(); ++i) result.energies[i] += energies_[i];
+  for (std::size_t i = 0; result.energies && i < energies_.size(); ++i) result.energies[i] += energies_[i];
   core_.add(configuration_, closest_, result);
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,10 @@ DAMAGED = [
     ("kalj.ogn.pt", _set("reference", "tolerance", to=1e9), "tolerance"),
     ("kalj.ogn.pt", _set("reference", "cell", to=[[1e-3, 0, 0], [0, 1e-3, 0], [0, 0, 1e-3]]), "images"),
     ("kalj.ogn.pt", _set("reference", "cell", to=[[1, 0, 0], [1, 0, 0], [0, 0, 1]]), "volume"),
+    ("kalj.ogn.pt", _set("reference", "positions", 0, to=[1e300, 0.0, 0.0]), "a million cells"),
+    ("kalj.ogn.pt", _set("variant", to="small\x1b[2J"), "control"),
+    ("Cu64Zr36.symgnn.pt", _set("property", "unit", to="eV\u202e"), "control"),
+    ("Si.amshortcut.pt", _set("properties", 0, "unit", to="\rGPa"), "control"),
     ("SiO2.amshortcut.pt", _set("charges", to=[1e300, -1e300]), "charge"),
     ("LiAlSiO.amshortcut.pt", _set("charges", to=[4.0, 3.0, 1e5, -2.0]), "charge"),
 ]  # fmt: skip
@@ -121,3 +126,69 @@ def test_a_composition_of_many_ions_is_found_at_once() -> None:
     counts = _core.neutral_counts(810, (shares / shares.sum()).tolist(), charges)
     assert sum(counts) == 810
     assert np.dot(counts, charges) == 0.0
+
+
+FAR_POSITIONS = [1.7e308, -1.7e308, 1e300, 1e9, -1e10, float("nan"), float("inf")]
+
+
+@pytest.mark.parametrize("far", FAR_POSITIONS)
+def test_positions_beyond_any_image_are_refused(far: float) -> None:
+    cell, types = np.eye(3) * 5.0, np.zeros(3, np.int32)
+    positions = np.random.default_rng(0).random((3, 3))
+    positions[1] = (far, far, -far)
+    calls: list[Callable[[], Any]] = [
+        lambda: _core.closest_distances(cell, positions, types, 1, 2.0),
+        lambda: _core.push_apart(cell, positions, types, [1.0]),
+        lambda: _core.repulsive_core([1.0], positions, cell, types),
+    ]
+    for call in calls:
+        with pytest.raises(VitrifyError, match=r"a million cells|finite|NaN"):
+            call()
+
+
+@pytest.mark.parametrize("n", [100, 250])
+def test_charges_that_never_balance_end_the_search(n: int) -> None:
+    start = time.perf_counter()
+    for number in range(n, n + 100):
+        assert not _core.neutral_counts(number, [0.35, 0.25, 0.4], [1.0, 0.7071, -1.2803])
+    assert time.perf_counter() - start < 5.0
+
+
+@pytest.mark.parametrize("charges", [[4.0, 3.0, -2.0], [1.0, 4.0, 3.0, -2.0], [5.0, 3.0, 1.0, -2.0], [2.0, -3.0, 0.0]])
+def test_the_nearest_neutral_composition_is_that_of_a_full_search(charges: list[float]) -> None:
+    n, rng = 14, np.random.default_rng(len(charges))
+    grids = np.meshgrid(*[np.arange(n + 1)] * len(charges), indexing="ij")
+    all_counts = np.stack([grid.ravel() for grid in grids], 1)
+    neutral = all_counts[(all_counts.sum(1) == n) & (all_counts @ np.array(charges) == 0.0)]
+    for _ in range(20):
+        shares = rng.dirichlet(np.ones(len(charges)))
+        counts = _core.neutral_counts(n, shares.tolist(), charges)
+        centre = _neutral(n * shares, np.array(charges))
+        found, best = (np.square(one - centre).sum(-1).min() for one in (np.array([counts]), neutral))
+        assert found == pytest.approx(best)
+
+
+def _neutral(counts: np.ndarray, charges: np.ndarray) -> np.ndarray:
+    """The nearest neutral real numbers with the same sum."""
+    across = charges - charges.mean()
+    return counts - (counts @ charges) / (across @ across) * across
+
+
+def _zip(path: Path, names: list[str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(zipfile.ZipInfo(name), b"")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        ([f"a/{k}" for k in range(5000)], "5000 entries"),
+        (["a/" + "b/" * 200 + "c"], "not a plain one"),
+        (["a/" + "/".join("xyz"[k % 3] for k in range(20))], "not a plain one"),
+    ],
+)
+def test_names_that_would_take_much_memory_are_refused(names: list[str], what: str, tmp_path: Path) -> None:
+    with pytest.raises(VitrifyError, match=what):
+        _core.Archive(str(_zip(tmp_path / "model.pt", names)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import struct
 from collections.abc import Callable
@@ -257,3 +258,8 @@ def test_a_variant_that_has_no_native_weights(tmp_path: Path) -> None:
     for opener in (lambda: open_model(path, "native", kind="glassvae"), lambda: _core.NativeGlassVAE(str(path))):
         with pytest.raises(VitrifyError, match=r"variant distance\).*: use engine torch"):
             opener()
+
+
+def test_a_file_whose_name_is_no_text(tmp_path: Path) -> None:
+    path = write_ogn(tmp_path / "a.pt").rename(tmp_path / os.fsdecode(b"a\xff.pt"))
+    assert engines_of(path) and NativeOGN(path).sha256

@@ -270,6 +270,7 @@ def test_warnings(silica):
         ({"cell": np.zeros((3, 3))}, "density of inf .*impossible"),
         ({"cell": np.full((3, 3), np.nan)}, "cell holds NaN"),
         ({"steps": 0}, "steps is 0"),
+        ({"steps": 1_000_001}, "steps is 1000001"),
         ({"churn": -0.1}, "churn is -0.1"),
         ({"properties": [1.0]}, "got 1 properties: the model has 2"),
         ({"properties": [np.nan, 0.0], "known": [1, 0]}, "target of shear_modulus is not finite"),

@@ -171,6 +171,14 @@ def test_trajectory_and_log_need_no_calculator(models: dict, tmp_path: Path) -> 
     assert rows[-1, 2] == pytest.approx(2 * kinetic / (3 * len(atoms) - 3), rel=1e-5)
 
 
+def test_the_log_goes_on_with_the_time_after_a_restart(models: dict) -> None:
+    atoms, log = as_atoms(configuration("lj"), "lj"), io.StringIO()
+    OGNDynamics(atoms, models["pair", "lj", "float32"], MAP["lj"]).run(2)
+    OGNDynamics(atoms, models["pair", "lj", "float32"], MAP["lj"], logfile=log).run(1)
+    times = [float(line.split()[0]) for line in log.getvalue().splitlines()[1:]]
+    assert np.allclose(times, [0.05, 0.075])
+
+
 def test_log_to_a_file_with_a_calculator(models: dict, tmp_path: Path) -> None:
     atoms = as_atoms(configuration("lj"), "lj")
     atoms.calc = LennardJones(rc=2.0)

@@ -20,7 +20,7 @@ from changed_files import with_metadata
 from lammps_runner import Configuration
 from toy_symgnn import VALIDITY, glass, make_toy, write_toy
 from vitrify import GlassCalc
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.engines.load import load_model
 from vitrify.modelfile.archive import read_metadata
 
@@ -252,6 +252,16 @@ def test_the_species_map_is_checked(model: Path) -> None:
         GlassCalc(barriers=model, species={"Ar": "Cu"}).get_property("barriers", atoms)
     mapped = GlassCalc(barriers=model, species={"Ar": "Cu", "Kr": "Zr"}).get_property("barriers", atoms)
     assert np.array_equal(mapped, GlassCalc(barriers=model).get_property("barriers", as_atoms(glass())))
+
+
+def test_swapped_elements_are_taken_if_forced(model: Path) -> None:
+    atoms, swapped = as_atoms(glass()), {"Cu": "Zr", "Zr": "Cu"}
+    with pytest.raises(VitrifyError, match="the elements seem to be swapped"):
+        GlassCalc(barriers=model, species=swapped).get_property("barriers", atoms)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VitrifyWarning)
+        found = GlassCalc(barriers=model, species=swapped, force=True).get_property("barriers", atoms)
+    assert not np.allclose(found, GlassCalc(barriers=model).get_property("barriers", atoms))
 
 
 def test_models_of_another_kind_are_refused(model: Path, tmp_path: Path) -> None:

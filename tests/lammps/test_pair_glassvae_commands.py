@@ -197,6 +197,17 @@ run 3
     assert thermo["PotEng"][-1] == pytest.approx(want, rel=1e-9)
 
 
+@pytest.mark.parametrize("moves", ["gcmc 1 5 0 1 29494 500 -80.0 0.1", "widom 1 5 1 29494 500"])
+def test_trial_moves_onto_an_atom_stop_no_run(folder: Path, tmp_path: Path, moves: str) -> None:
+    c = configuration(toy_glassvae.glass(2))
+    c.write_data(tmp_path / "data.test")
+    middle = np.argmin(np.abs(c.positions - np.diag(c.cell) / 2).max(1))
+    spot = " ".join(map(str, c.positions[middle]))
+    after = f"region spot sphere {spot} 0.002\nfix 1 all {moves} full_energy region spot\nrun 1\n"
+    result = run_ok(script(folder / "toy.pt", after=after), tmp_path)
+    assert np.isfinite(result.thermo()["PotEng"]).all()
+
+
 @pytest.mark.parametrize(
     ("after", "message"),
     [

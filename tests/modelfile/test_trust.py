@@ -129,10 +129,11 @@ def test_lists_that_cannot_be_kept(file: Path, config: Path, tmp_path: Path) -> 
     assert not is_trusted(open_archive(file))
     config.rmdir()
     config.write_text(open_archive(file).sha256)
-    config.chmod(0o666)
-    assert not is_trusted(open_archive(file)), "anybody may have written that"
-    with pytest.raises(VitrifyError, match="others may write it"):
-        remember(open_archive(file))
+    for mode in (0o666, 0o660, 0o602):
+        config.chmod(mode)
+        assert not is_trusted(open_archive(file)), "others may have written that"
+        with pytest.raises(VitrifyError, match="others may write it"):
+            remember(open_archive(file))
 
 
 def test_many_write_at_once(config: Path, tmp_path: Path) -> None:

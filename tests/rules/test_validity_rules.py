@@ -185,3 +185,11 @@ def test_a_watch_refuses_unless_forced_and_can_be_copied() -> None:
     for make in (copy.deepcopy, lambda watch: pickle.loads(pickle.dumps(watch))):
         forced = make(Watch(metadata, force=True))
         assert len(forced.look(swapped, 100 / 1.2)) == 2 and forced.look(swapped, 100 / 1.2) == []
+
+
+@pytest.mark.parametrize(
+    ("atoms", "negative", "refused"), [(1, 1, False), (8, 1, False), (8, 2, True), (100, 1, False), (300, 4, True)]
+)
+def test_one_atom_at_a_defect_may_have_a_negative_barrier(atoms: int, negative: int, refused: bool) -> None:
+    found = _core.impossible_property("barrier", "eV", atoms=atoms, negative=negative, lowest=-1, outside=0, limit=0.0)
+    assert bool(found) == refused

@@ -21,11 +21,12 @@ import vitrify
 from child_processes import wait_until
 from vitrify.cli.main import app
 from vitrify.core.errors import VitrifyError
+from vitrify.core.signals import Stopped
 from vitrify.data.trajectories import TrajectoryFile
 from vitrify.graphs.neighbours import build_graph
 from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
 from vitrify.training.config import TrainingConfig
-from vitrify.training.loop import Averaged, Fit
+from vitrify.training.loop import Averaged, Fit, StopSignal
 from vitrify.training.run import load_run, train
 from vitrify.training.schedule import StepBatches, fraction_done, learning_rate
 
@@ -370,3 +371,25 @@ def test_a_gpu_trains_like_the_cpu(folder, tmp_path):
             assert train(folder / "pair.yaml", tmp_path / device, overrides=overrides)
     cpu, cuda = load_run(tmp_path / "cpu"), load_run(tmp_path / "cuda")
     assert cuda.metrics == pytest.approx(cpu.metrics, rel=1e-6)
+
+
+def test_a_restart_with_data_that_cannot_be_read_keeps_the_run(folder, tmp_path):
+    config = folder / "pair.yaml"
+    train(config, tmp_path, overrides=["training.max_steps=2"])
+    damaged = tmp_path / "damaged.h5"
+    damaged.write_text("no HDF5")
+    with pytest.raises(VitrifyError, match=r"damaged\.h5"):
+        train(config, tmp_path, resume=False, overrides=[f"data.train=[{damaged}]"])
+    assert load_checkpoint(tmp_path / LAST)[0].step == 2
+    train(config, tmp_path, resume=False, overrides=["training.max_steps=1"])
+    assert load_checkpoint(tmp_path / LAST)[0].step == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_ends_with_its_number(number):
+    with StopSignal() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.number == signal.SIGINT
+        with pytest.raises((KeyboardInterrupt, Stopped)) as caught:
+            signal.raise_signal(number)
+    assert getattr(caught.value, "number", signal.SIGINT) == number

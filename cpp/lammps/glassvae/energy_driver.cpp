@@ -5,14 +5,21 @@
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
+#include "modify.h"
 #include "neighbor.h"
 #include "output.h"
 #include "update.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 using namespace LAMMPS_NS;
+
+// fixes that compute the energy of structures that they may reject, among them some with two atoms in one place
+
+static const char *const MOVES[] = {"^gcmc", "^widom", "/swap", "^charge/regulation", "^sgcmc", "^hmc"};
 
 /* ---------------------------------------------------------------------- */
 
@@ -56,6 +63,9 @@ void EnergyDriver::begin_run()
 {
   trouble.clear();
   watch.begin_run();
+  is_first = true;
+  tries_moves = std::any_of(std::begin(MOVES), std::end(MOVES),
+                            [&](const char *style) { return !modify->get_fix_by_style(style).empty(); });
 }
 
 /* ---------------------------------------------------------------------- */
@@ -181,7 +191,8 @@ void EnergyDriver::compare_with_training(const std::vector<double> &closest)
 {
   vitrify::Observed structure = watch.structure(counts_of_all);
   structure.closest = closest;
-  watch.refuse(structure);
+  if (!tries_moves || is_first) watch.refuse(structure);
+  is_first = false;
   watch.count(structure);
   if (update->whichflag != 0 && update->ntimestep == update->laststep) watch.end_run("steps");
 }

@@ -70,6 +70,7 @@ private:
   std::vector<double> mine, sums;       // what this rank adds to a sum, and the sum over all ranks
   std::string trouble;                  // what went wrong on this rank, in the prediction of this step
   bigint failed_step;
+  bool is_first = true, tries_moves = false;    // of a run: no structure yet, and fixes that may reject structures
 
   template <typename Action> void attempt(Action &&);
   void sum_over_ranks();

@@ -2,6 +2,7 @@
 
 #include "lammps/host/model_host.h"
 
+#include "base/error.h"
 #include "base/suggestion.h"
 #include "engines/kind.h"
 #include "engines/reference_error.h"
@@ -287,5 +288,5 @@ void ModelHost::fail_if(std::string message)
   MPI_Bcast(&length, 1, MPI_INT, rank, world);
   message.resize(length);
   MPI_Bcast(&message[0], length, MPI_CHAR, rank, world);
-  error->all(FLERR, style + ": " + message);
+  error->all(FLERR, style + ": " + vitrify::printable(message));
 }

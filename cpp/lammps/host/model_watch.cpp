@@ -2,6 +2,7 @@
 
 #include "lammps/host/model_watch.h"
 
+#include "base/error.h"
 #include "lammps/host/model_host.h"
 
 #include "atom.h"
@@ -70,8 +71,8 @@ void ModelWatch::stop(Reason which, const std::string &reason)
 {
   if (reason.empty()) return;
   if (!forced)
-    error->all(FLERR,
-               fmt::format("{}: at step {} {}, or {} if that is meant", host.style, update->ntimestep, reason, force));
+    error->all(FLERR, fmt::format("{}: at step {} {}, or {} if that is meant", host.style, update->ntimestep,
+                                  vitrify::printable(reason), force));
   if (!warned_of[which]) print(reason);
   warned_of[which] = true;
 }
@@ -109,5 +110,5 @@ void ModelWatch::end_run(const std::string &what)
 void ModelWatch::print(const std::string &text) const
 {
   if (comm->me == 0 && !text.empty())
-    error->warning(FLERR, fmt::format("{}: at step {} {}", host.style, update->ntimestep, text));
+    error->warning(FLERR, fmt::format("{}: at step {} {}", host.style, update->ntimestep, vitrify::printable(text)));
 }

@@ -167,6 +167,21 @@ tagint ComputeSymGNNAtom::first_bad_atom(double **rows, int ncolumns) const
   return first;
 }
 
+/* ----------------------------------------------------------------------
+   of the owned atoms that the model sees, in the group or not, with a prediction that is not a number
+------------------------------------------------------------------------- */
+
+tagint ComputeSymGNNAtom::first_bad_prediction() const
+{
+  tagint first = MAXTAGINT;
+  for (int i = 0; i < atom->nlocal; i++) {
+    const int node = atoms.nodes[i];
+    if (node >= 0 && !(std::isfinite(values[node]) && std::isfinite(deviations[node])))
+      first = MIN(first, atom->tag[i]);
+  }
+  return first;
+}
+
 /* ---------------------------------------------------------------------- */
 
 void ComputeSymGNNAtom::check_numbers(tagint first_of_all, const std::string &what) const
@@ -182,7 +197,7 @@ void ComputeSymGNNAtom::check_numbers(tagint first_of_all, const std::string &wh
 
 void ComputeSymGNNAtom::compare_with_training()
 {
-  std::vector<double> smallest = smallest_of_all_ranks(first_bad_atom(array_atom, NCOLUMNS));
+  std::vector<double> smallest = smallest_of_all_ranks(first_bad_prediction());
   const double first = smallest.back();
   check_numbers(std::isfinite(first) ? static_cast<tagint>(first) : MAXTAGINT,
                 fmt::format("the model's {}", model.property));

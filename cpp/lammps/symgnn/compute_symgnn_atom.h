@@ -58,6 +58,7 @@ private:
   void stop_if_failed();
   void store();
   tagint first_bad_atom(double **, int) const;
+  tagint first_bad_prediction() const;
   void check_numbers(tagint, const std::string &) const;
   std::vector<double> smallest_of_all_ranks(tagint) const;
   std::vector<double> sum_over_ranks() const;

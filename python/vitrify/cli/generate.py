@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 
 
 def generate_command(
@@ -76,23 +76,30 @@ def _generate(model: str, out: Path, count: int, inputs: Sequence[str], **option
     writer = StructureWriter(out, count, inputs, *_species(model))
     missed = 0
     with warnings.catch_warnings(record=True) as caught, writer:
-        warnings.simplefilter("always")
-        made = generate_many(model, count, **options)
-        _say(caught)
-        for structure in counted(made, "glasses", "glass", count > 1, count):
-            _say(caught)
-            missed += not structure.info.get("energy_reached", True)
-            writer.write(structure)
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", VitrifyWarning)
+        said: set[str] = set()
+        try:
+            made = generate_many(model, count, **options)
+            _say(caught, said)
+            for structure in counted(made, "glasses", "glass", count > 1, count):
+                _say(caught, said)
+                missed += not structure.info.get("energy_reached", True)
+                writer.write(structure)
+        finally:
+            _say(caught, said)
     for path in writer.paths if count <= 5 else [*writer.paths[:1], *writer.paths[-1:]]:
         typer.echo(f"{path}")
     if missed:
         typer.echo(f"{missed} of {count} structures missed the energy that was asked for", err=True)
 
 
-def _say(caught: list[Any]) -> None:
-    """Prints the warnings that were caught since the last time, each once."""
-    for text in dict.fromkeys(str(message.message) for message in caught):
-        typer.echo(f"warning: {text}", err=True)
+def _say(caught: list[Any], said: set[str]) -> None:
+    """Prints the warnings that were caught since the last time, each once in the whole run. said: so far."""
+    for text in (str(message.message) for message in caught):
+        if text not in said:
+            typer.echo(f"warning: {text}", err=True)
+        said.add(text)
     caught.clear()
 
 

@@ -27,11 +27,14 @@ def check_periodic(atoms: Atoms) -> None:
     check_cell(atoms.cell.array)
 
 
-def types_of(symbols: list[str], metadata: Metadata, species: Mapping[str, str] | None) -> NDArray[np.int64]:
+def types_of(
+    symbols: list[str], metadata: Metadata, species: Mapping[str, str] | None, force: bool = False
+) -> NDArray[np.int64]:
     """The model's type (N,), from 0, of each chemical symbol.
 
-    species: the model's species of each symbol, {"Ar": "A"}; None: the symbols themselves. Raises VitrifyError for a
-    symbol without a species, or a species that the model does not have.
+    species: the model's species of each symbol, {"Ar": "A"}; None: the symbols themselves. force: elements may be
+    swapped. Raises VitrifyError for a symbol without a species, a species that the model does not have, and, unless
+    forced, for swapped elements.
     """
     known = ", ".join(metadata.species)
     names = {symbol: symbol for symbol in symbols} if species is None else dict(species)
@@ -40,7 +43,7 @@ def types_of(symbols: list[str], metadata: Metadata, species: Mapping[str, str] 
             where = "" if name == symbol else f" for {symbol}"
             error = _core.unknown_element(name, where, list(metadata.species))
             raise VitrifyError(f'{error}: name it, as in species={{"{symbol}": "{metadata.species[0]}"}}')
-        if metadata.units == "metal" and symbol != name and symbol in metadata.species:
+        if not force and metadata.units == "metal" and symbol != name and symbol in metadata.species:
             raise VitrifyError(
                 f"species says that {symbol} is {name}, but the model has {symbol} itself, so that the elements seem "
                 f'to be swapped: use "{symbol}": "{symbol}", or leave species out'

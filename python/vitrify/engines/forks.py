@@ -20,27 +20,40 @@ _REMEDY = 'start processes by "spawn" or "forkserver", as multiprocessing.get_co
 
 
 class _Gate:
-    """Counts the predictions that are under way; while it is shut, there are none."""
+    """Counts the predictions that are under way; while it is shut, there are none, and none begins."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._running = 0
+        self._shut = False
+        self._inside = threading.local()  # depth: of the predictions of this thread, which may hold others
 
     def enter(self) -> None:
         with self._changed:
+            depth = getattr(self._inside, "depth", 0)
+            # Without the flag, threads that predict without a pause would keep a fork waiting for ever.
+            while self._shut and not depth:
+                self._changed.wait()
+            self._inside.depth = depth + 1
             self._running += 1
 
     def leave(self) -> None:
         with self._changed:
+            self._inside.depth -= 1
             self._running -= 1
             self._changed.notify_all()
 
     def shut(self) -> None:
         self._changed.acquire()
+        while self._shut:  # by a fork of another thread
+            self._changed.wait()
+        self._shut = True
         while self._running:
             self._changed.wait()
 
     def open(self) -> None:
+        self._shut = False
+        self._changed.notify_all()
         self._changed.release()
 
 

@@ -47,7 +47,7 @@ class NativeBase:
             )
         self.runs_on = f"the native engine ({instruction_set()})"
         with core_errors():
-            self._model: Any = getattr(_core, self.compiled)(str(self.path))
+            self._model: Any = getattr(_core, self.compiled)(os.fsencode(self.path))
         self._place = str(self.path.absolute())  # working directories change
 
     @cached_property
@@ -106,7 +106,7 @@ def flow_velocity(
 def make_generator(path: Path) -> Any:
     """The compiled sampler (`_core.Generator`) of a model file of a generator or a latent model."""
     with core_errors():
-        return _core.Generator(str(path))
+        return _core.Generator(os.fsencode(path))
 
 
 def has_native_weights(name: str | Path) -> bool:
@@ -114,7 +114,7 @@ def has_native_weights(name: str | Path) -> bool:
     path = find_model(name)
     metadata = read_metadata(path)
     # Only this engine reads hyperparameters; a variant that it cannot run has none.
-    return bool(metadata.hyperparameters) and bool(_core.has_native_weights(str(path)))
+    return bool(metadata.hyperparameters) and bool(_core.has_native_weights(os.fsencode(path)))
 
 
 def usable_instruction_sets() -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -46,12 +47,13 @@ def structures(path: Path, metadata: GlassVAEMetadata, request: Request) -> Iter
             stacklevel=3,
         )
     made = in_order(lambda sampler, seed: sampler.make(seed), samplers, r.seeds)
-    return _annealed(made, path, r.device, Anneal.for_units(metadata.units, time=r.anneal)) if r.anneal else made
+    return _annealed(made, path, r, Anneal.for_units(metadata.units, time=r.anneal)) if r.anneal else made
 
 
-def _annealed(made: Iterator[Atoms], path: Path, device: str, settings: Anneal) -> Iterator[Atoms]:
+def _annealed(made: Iterator[Atoms], path: Path, request: Request, settings: Anneal) -> Iterator[Atoms]:
     """The structures after annealing to the energies that were drawn for them, at rest."""
-    model = open_model(path, device=device)
+    engine: Any = None if request.engine == "auto" else request.engine
+    model = open_model(path, engine, request.device, trust=request.trust)
     for atoms in made:
         drawn = atoms.info["latent_energy"]
         window = atoms.info.get("energy_window", (drawn - settings.drawn, drawn + settings.drawn))

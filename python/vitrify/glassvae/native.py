@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from vitrify import _core
@@ -33,5 +34,5 @@ class NativeGlassVAE(MeasuredNativeBase):
         file again; `vitrify.engines.native.make_generator` is the fast way to make structures.
         """
         with core_errors():
-            decoder = _core.NativeFlowNetwork(str(self.path))
+            decoder = _core.NativeFlowNetwork(os.fsencode(self.path))
         return flow_velocity(decoder, positions, cell, elements, time, step, z)

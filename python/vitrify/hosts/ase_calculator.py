@@ -142,7 +142,7 @@ class GlassCalc(Calculator):
             kind = _kind(model)
             if wanted & set(kind.properties):
                 metadata = model.metadata
-                types = types_of(self.atoms.get_chemical_symbols(), metadata, self._species)
+                types = types_of(self.atoms.get_chemical_symbols(), metadata, self._species, watch.force)
                 found = kind.load("results")(model, positions, self.atoms.cell.array, types)
                 closest = closest_of(model, positions, self.atoms.cell.array, types)
                 impossible = kind.load("impossible")(metadata, found) if kind.has("impossible") else ""

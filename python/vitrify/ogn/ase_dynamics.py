@@ -33,6 +33,7 @@ from vitrify.ogn.step import (
     as_langevin,
     langevin_half_step,
     rescale_to_energy,
+    verlet_stride,
 )
 
 _REMEDY = (
@@ -110,7 +111,7 @@ class OGNDynamics(MolecularDynamics):
         self.stepper.guard.warn = self._warn_of_stride
         self.stepper.guard.watch.remedy = partial(exchange, species, self.stepper.metadata)
         units = self.stepper.units
-        self._types = _check_atoms(atoms, self.stepper.metadata, species)
+        self._types = _check_atoms(atoms, self.stepper.metadata, species, not guard)
         self._model_masses = self.stepper.masses_of(self._types)
         self._energy, self._thermostat = _check_control(atoms, energy, langevin)
         self._restore(atoms, first_step)
@@ -289,27 +290,6 @@ class OGNDynamics(MolecularDynamics):
         return after
 
 
-def verlet_stride(
-    atoms: Atoms, velocities: NDArray[np.float64], masses: NDArray[np.float64], stepper: OGNStepper, steps: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Positions and velocities (N, 3) of the atoms after one stride in `steps` steps of velocity Verlet.
-
-    velocities: (N, 3) at the start; masses: (N,); all in the model's units. The calculator of the atoms gives the
-    forces; the atoms do not move.
-    """
-    moved, dt = atoms.copy(), stepper.timestep / steps
-    moved.calc = atoms.calc
-    half_kick = 0.5 * dt * stepper.units.ftm2v / masses[:, None]
-    v = velocities.copy()
-    forces = moved.get_forces()
-    for _ in range(steps):
-        v += half_kick * forces
-        moved.positions += dt * v
-        forces = moved.get_forces()
-        v += half_kick * forces
-    return moved.positions, v
-
-
 def _check_guard(atoms: Atoms, guard: bool, fallback: int | None) -> int:
     """The number of steps of the fallback, 0 for none; VitrifyError for settings that make no sense."""
     if not isinstance(guard, bool | np.bool_):
@@ -346,13 +326,15 @@ def _warn(words: str) -> None:
     warnings.warn(f"OGNDynamics: {words}", VitrifyWarning, stacklevel=3)
 
 
-def _check_atoms(atoms: Atoms, metadata: OGNMetadata, species: Mapping[str, str] | None) -> NDArray[np.int64]:
+def _check_atoms(
+    atoms: Atoms, metadata: OGNMetadata, species: Mapping[str, str] | None, force: bool
+) -> NDArray[np.int64]:
     """The types (N,) of the atoms, from 0; VitrifyError if the model cannot move these atoms."""
     check_periodic(atoms)
     if atoms.constraints:
         names = ", ".join(type(constraint).__name__ for constraint in atoms.constraints)
         raise VitrifyError(f"the atoms have constraints ({names}), which learned dynamics cannot keep: remove them")
-    types = types_of(atoms.get_chemical_symbols(), metadata, species)
+    types = types_of(atoms.get_chemical_symbols(), metadata, species, force)
     _match_masses(atoms, types, metadata, species)
     return types
 
@@ -408,7 +390,7 @@ class _Logger(IOContext):
     def __call__(self) -> None:
         dynamics = self.dynamics
         kinetic = dynamics.kinetic_energy
-        values = [dynamics.nsteps * dynamics.stepper.timestep]
+        values = [dynamics.current_step * dynamics.stepper.timestep]
         if dynamics.atoms.calc is not None:
             potential = dynamics.atoms.get_potential_energy()
             values += [potential + kinetic, potential]

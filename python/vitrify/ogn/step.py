@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -145,3 +146,24 @@ def langevin_half_step(
     c = np.exp(-0.5 * timestep / thermostat.damp)
     sigma = units.thermal_velocity(masses, thermostat.temperature) * np.sqrt(1.0 - c * c)
     return np.asarray(c * velocities + sigma[:, None] * noise)
+
+
+def verlet_stride(
+    atoms: Any, velocities: NDArray[np.float64], masses: NDArray[np.float64], stepper: OGNStepper, steps: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Positions and velocities (N, 3) of ASE's atoms after one stride in `steps` steps of velocity Verlet.
+
+    velocities: (N, 3) at the start; masses: (N,); all in the model's units. The calculator of the atoms gives the
+    forces; the atoms do not move.
+    """
+    moved, dt = atoms.copy(), stepper.timestep / steps
+    moved.calc = atoms.calc
+    half_kick = 0.5 * dt * stepper.units.ftm2v / masses[:, None]
+    v = velocities.copy()
+    forces = moved.get_forces()
+    for _ in range(steps):
+        v += half_kick * forces
+        moved.positions += dt * v
+        forces = moved.get_forces()
+        v += half_kick * forces
+    return moved.positions, v

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.progress import Meter, say
-from vitrify.core.signals import ENDING, hear, is_usual
+from vitrify.core.signals import ENDING, hear, is_usual, raise_stopped
 from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
 from vitrify.training.config import TrainingConfig
 from vitrify.training.schedule import StepBatches, fraction_done, learning_rate
@@ -67,9 +67,10 @@ class StopSignal:
             signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        hear()
         if self.number is not None:
-            raise KeyboardInterrupt
+            raise_stopped(number, frame)
+            return
+        hear()
         self.number = number
 
 

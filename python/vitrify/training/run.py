@@ -68,11 +68,15 @@ def train(
     fabric = _fabric(config)
     folder = Path(run_dir)
     with claim_folder(folder, "vitrify train") if fabric.is_global_zero else nullcontext():
-        if fabric.is_global_zero:
-            _prepare(folder, config, resume)
+        if fabric.is_global_zero and resume:
+            _check_same(folder, config)
         fabric.barrier()
         torch.manual_seed(config.training.seed)
         prepared: Prepared = KINDS[config.kind].load("prepare")(config, model_config)
+        # Only now: data that cannot be read must not cost the run that is there.
+        if fabric.is_global_zero and not resume:
+            _remove(folder)
+        fabric.barrier()
         if any(parameter.requires_grad for parameter in prepared.task.parameters()):
             finished = Fit(fabric, prepared, config.training, folder, stop).run()
         else:  # solved in closed form
@@ -144,12 +148,15 @@ def _fabric(config: Config) -> Fabric:
     return fabric
 
 
-def _prepare(folder: Path, config: Config, resume: bool) -> None:
-    """A run in the folder must have the same configuration; without `resume`, it is removed."""
-    if not resume:
-        for name in (LAST, BEST, LOG):
-            with writing(folder):
-                (folder / name).unlink(missing_ok=True)
+def _remove(folder: Path) -> None:
+    """Removes the run in a folder, to start again."""
+    for name in (LAST, BEST, LOG):
+        with writing(folder):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _check_same(folder: Path, config: Config) -> None:
+    """VitrifyError if there is a run in the folder that has another configuration."""
     if (folder / LAST).is_file():
         old = json.loads(load_checkpoint(folder / LAST)[1]["info"])["config"]
         changed = differences(_identity(old), _identity(json.loads(config.model_dump_json())))

@@ -210,7 +210,7 @@ def _style(
         return columns_of(asked), []
     if is_style(said):
         return columns_of(said), []
-    if said:
+    if said and said == file.style:  # several words are a remark
         raise lines.error(
             f"the section Atoms names the atom style {excerpt(said)}, which is unknown: write 'Atoms # charge' (or "
             "another style) there, or give atom_style",

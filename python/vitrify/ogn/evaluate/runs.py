@@ -13,6 +13,7 @@ from vitrify.core.seeds import later_seed
 from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta
 from vitrify.lammps_library.session import State
+from vitrify.modelfile.validity import Impossible
 from vitrify.ogn.evaluate.steppers import Stepper, open_session
 from vitrify.ogn.guard import NotANumber, Refusal
 from vitrify.ogn.step import rescale_to_energy
@@ -189,7 +190,7 @@ def python_run(
         for number in range(1, last + 1):
             try:
                 x, v = stepper.step(x, v, start.cell, start.types)
-            except (Refusal, NotANumber) as error:
+            except (Refusal, NotANumber, Impossible) as error:
                 failure = f"{error} at step {number}"
                 break
             if not (np.isfinite(x).all() and np.isfinite(v).all()):
