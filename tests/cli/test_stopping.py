@@ -41,7 +41,7 @@ LONG = {
     "train ogn": (["--set", "training.max_steps=100000", "--set", "training.validate_every=50"], "run"),
     "trajectories": (["--frames", "100000"], "run"),
     "artn": (["--searches", "100000"], "searches"),
-    "structures": (["--set", "hold=10000"], "run"),
+    "structures": (["--melt-time", "10000"], "run"),
     "glass": (["--rate", "1e11"], "run"),
 }
 
