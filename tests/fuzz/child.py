@@ -30,6 +30,8 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what LAMMPS and the commands print
     warnings.simplefilter("ignore")
     make = FAMILIES[family]
+    answers.write("ready\n")
+    answers.flush()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT, hard))
     for count, line in enumerate(sys.stdin, start=1):

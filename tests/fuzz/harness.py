@@ -55,8 +55,7 @@ class Child:
             process.stdin.flush()
         except OSError:
             return self._ended(number)
-        deadline = time.monotonic() + HANG + (120 if self.fresh else 0)  # imports
-        self.fresh = False
+        deadline = time.monotonic() + HANG
         line = b""
         while not line.endswith(b"\n"):
             ready, _, _ = select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))
@@ -78,9 +77,10 @@ class Child:
         self.errors = open(Path(self.folder.name) / "stderr", "w+b")  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.fuzz.child", self.family, str(self.seed), self.folder.name],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, cwd=ROOT, env=environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, cwd=ROOT, env=environment, bufsize=0,
         )  # fmt: skip
-        self.fresh = True
+        assert self.process.stdout is not None
+        self.process.stdout.readline()  # says that it has imported all
 
     def _ended(self, number: int) -> Verdict:
         assert self.process is not None
