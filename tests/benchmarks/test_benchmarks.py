@@ -19,6 +19,8 @@ from benchmarks.readme_tables import main as readme_tables
 from lammps_runner import Configuration
 from model_files import export
 
+pytestmark = pytest.mark.slow
+
 
 def test_noise_explains_the_distance_of_equal_distributions() -> None:
     """For samples of one distribution the mean square of the deviation is that of the noise."""

@@ -25,6 +25,8 @@ from vitrify.datagen.structures.campaign import Sample, SampleSimulator, make_en
 from vitrify.datagen.structures.elastic import relaxed
 from vitrify.datagen.structures.recipes import RECIPES, Aluminosilicate, Silica, SiliconLiquid
 
+pytestmark = pytest.mark.slow
+
 TINY: dict[str, Any] = {"atoms": 24, "rate": 2e16, "melt_time": 0.1, "hold": 0.1, "every": 0.02, "frames": 2}
 runner = CliRunner()
 

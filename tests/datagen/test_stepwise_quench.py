@@ -17,6 +17,8 @@ from vitrify.datagen.structures.campaign import make_ensemble, make_recipe
 from vitrify.datagen.structures.stepwise_quench import CuZrExternal, CuZrStepwiseQuench
 from vitrify.lammps_library.session import LammpsSession
 
+pytestmark = pytest.mark.slow
+
 TINY: dict[str, Any] = {
     "atoms": 32, "spin_up": 0.1, "melt_time": 0.1, "fast": 0.02, "slow": 0.02, "cool": 0.1, "frames": 2, "every": 0.02,
     "molten_frames": 1, "cold_frames": 1, "strained": 2, "still": 2,

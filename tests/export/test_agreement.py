@@ -24,7 +24,7 @@ from vitrify.hosts.ase_calculator import GlassCalc
 from vitrify.kinds import KINDS
 from vitrify.modelfile.archive import read_metadata
 
-pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore:.*torch.jit")]
+pytestmark = [pytest.mark.slow, pytest.mark.train, pytest.mark.filterwarnings("ignore:.*torch.jit")]
 FAST = ("pair", "exact", "flow", "equivariant")  # one of each kind, all with a native engine
 
 

@@ -25,6 +25,8 @@ from vitrify import GlassCalc, VitrifyError, open_model
 from vitrify.modelfile.archive import find_model
 from vitrify.plugin import path as plugin_path
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[1] / "helpers" / "pools" / "answers.py"
 HANGS = 300  # s, on the slowest machine
 FAST = [*((form, "native") for form in ("deepcopy", "pickle", "threads", "pool", "busy", "spawn")), ("pool", "torch")]

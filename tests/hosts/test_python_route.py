@@ -16,7 +16,7 @@ from vitrify.cli import diagnose as doctor
 from vitrify.lammps import python_path
 from vitrify.lammps_library.session import potential_file
 
-pytestmark = [needs_python_lmp, pytest.mark.lmp]
+pytestmark = [pytest.mark.slow, needs_python_lmp, pytest.mark.lmp]
 
 CUZR = f'pair_style eam/fs\npair_coeff * * "{potential_file("CuZr_mm.eam.fs")}" Cu Zr'
 KALJ = """\

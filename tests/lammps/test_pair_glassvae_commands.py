@@ -22,7 +22,7 @@ from lammps_inputs.pair_glassvae import METAL, configuration, script
 from lammps_runner import run_lammps, run_ok
 from vitrify import GlassCalc
 
-pytestmark = pytest.mark.lmp
+pytestmark = [pytest.mark.slow, pytest.mark.lmp]
 
 SESSION = """\
 import sys

@@ -28,6 +28,8 @@ from vitrify.ogn.evaluate.steppers import Ballistic, Verlet
 from vitrify.ogn.evaluate.transfer import state_data, system_of
 from vitrify.ogn.evaluate.verdicts import long_run_verdicts
 
+pytestmark = pytest.mark.slow
+
 DT = 0.005
 
 
