@@ -25,9 +25,6 @@ export OMP_NUM_THREADS ?= 1
 # Processes that run tests side by side; the tests of a file stay together.
 TESTERS ?= 2
 
-# Seconds that the tests of `make test` may take in all processes, on a machine like the one that it was measured on.
-CPU_LIMIT ?= 720
-
 # In this order: tables of the README last, from what the others found.
 BENCHMARKS := startup md_systems native_engine ogn_vs_md readme_tables
 
@@ -53,7 +50,7 @@ demo: $(STAMPS)/vitrify
 PYTEST := python -m pytest -n $(TESTERS) --dist loadfile
 
 test: $(STAMPS)/vitrify
-	$(PYTEST) -m "not slow" --cpu-limit $(CPU_LIMIT) --cpu-times build/test-times.json tests
+	$(PYTEST) -m "not slow" --cpu-limit 720 --cpu-times build/test-times.json tests
 
 test-slow: $(STAMPS)/vitrify
 	$(PYTEST) -m slow --cpu-times build/test-slow-times.json tests
