@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import resource
 import signal
 import subprocess
 from collections.abc import Collection, Iterator
@@ -18,6 +17,7 @@ from typer.testing import CliRunner
 from vitrify.cli.main import app
 from vitrify.core.locks import claim_file, claim_folder
 from written.commands import COMMANDS, Command
+from written.disks import files_of_at_most
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 QUICK = ("generate", "train ogn", "artn", "glass")
@@ -64,17 +64,6 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@contextlib.contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """No file becomes larger than that, in this process and its children, as where the disk is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("name", every(CHEAP))

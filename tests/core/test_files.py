@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ from vitrify.report.metrics_file import write_metrics
 from vitrify.report.plots import new_figure, save
 from vitrify.symgnn.explain.store import save_arrays
 from vitrify.training.checkpoint import Progress, save_checkpoint
+from written.disks import files_of_at_most
 
 Writer = Callable[[Path], Any]
 
@@ -72,16 +71,6 @@ WRITERS: dict[str, Writer] = {
     "a.npz": lambda path: save_arrays(path, {"x": np.random.default_rng(0).random(4000)}),
     "t.h5": trajectories,
 }
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("room", [0, 200, 7000])
