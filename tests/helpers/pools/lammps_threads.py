@@ -50,7 +50,7 @@ CASES = {
     "ogn": LJ + "fix 1 all ogn kalj.ogn.pt A B guard no\nrun 10",
     "ogn-torch": LJ + "pair_style zero 2.0\npair_coeff * *\nfix 1 all ogn kalj.ogn.pt A B guard no engine torch\nrun 4",
     "glassvae": CRYSTAL + "pair_style glassvae\npair_coeff * * Cu50Zr50.glassvae.pt Cu Zr\nfix 1 all nve\nrun 5",
-    "create_glass": METAL + "create_glass Cu50Zr50.glassvae.pt number 64 seed {seed} elements Cu Zr",
+    "create_glass": METAL + "create_glass Cu50Zr50.glassvae.pt number 128 seed {seed} elements Cu Zr",
     "error": LJ + "fix 1 all ogn nowhere.pt A B",
     "attach": LJ,
 }
