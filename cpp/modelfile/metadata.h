@@ -60,6 +60,8 @@ struct GeneratorMetadata {
 struct IntegratorMetadata {
   int stride = 0;           // MD steps that one prediction replaces
   double timestep = 0.0;    // of one prediction: stride times the timestep of MD, in the model's units of time
+  // root mean square errors of a component after training, on trajectories kept apart; 0 in files that do not tell
+  double position_error = 0.0, velocity_error = 0.0;
 };
 
 /// Of models of a property of atoms, kind symgnn.

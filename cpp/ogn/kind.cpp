@@ -10,6 +10,14 @@ namespace vitrify {
 
 namespace {
 
+/// Metrics are only told to people, whatever they are; one that cannot be an error counts as missing.
+double error_of(const char *name, const json &metrics)
+{
+  if (!metrics.contains(name) || !metrics.at(name).is_number()) return 0.0;
+  const double value = metrics.at(name).get<double>();
+  return std::isfinite(value) && value > 0.0 ? value : 0.0;
+}
+
 void read(const json &document, Metadata &metadata)
 {
   metadata.stride = whole_number(document.at("stride"), "stride", 1, 1000000);
@@ -18,6 +26,9 @@ void read(const json &document, Metadata &metadata)
   const double step = document.at("base_timestep").get<double>();
   require(step > 0.0 && std::fabs(metadata.timestep - metadata.stride * step) <= 1e-9 * metadata.timestep,
           "timestep must be stride times base_timestep");
+  if (!has_value(document, "metrics")) return;
+  metadata.position_error = error_of("rmse_dr", document.at("metrics"));
+  metadata.velocity_error = error_of("rmse_dv", document.at("metrics"));
 }
 
 void read_validity(const json &document, const Metadata &metadata, Validity &validity)

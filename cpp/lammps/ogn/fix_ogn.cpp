@@ -8,6 +8,7 @@
 
 #include "atom.h"
 #include "comm.h"
+#include "domain.h"
 #include "error.h"
 #include "force.h"
 #include "neighbor.h"
@@ -31,7 +32,7 @@ public:
 }    // namespace LAMMPS_NS
 #endif
 
-static constexpr int NVECTOR = 9;
+static constexpr int NVECTOR = 13;
 
 static const std::string REMEDY =
     ": start from a state like those that the model was trained on, let guard yes fallback M with the real pair style "
@@ -41,9 +42,8 @@ static const std::string REMEDY =
 
 FixOGN::FixOGN(LAMMPS *lmp, int narg, char **arg) :
     Fix(lmp, narg, arg), host(lmp, "fix ogn", "ogn"), settings(lmp), checks(lmp, host, settings), predictor(lmp, host),
-    energy_control(lmp, settings), first_stride(true), momentum_local{0.0, 0.0, 0.0}, kinetic_local(0.0),
-    npredictions(0), nfallbacks(0), nfallbacks_of_run(0), user_ghost_cutoff(0.0), own_ghost_cutoff(-1.0),
-    own_sort_binsize(0.0)
+    energy_control(lmp, settings), pair_on_demand(lmp), borrowed(lmp, host), first_stride(true), taking_md_steps(false),
+    momentum_local{0.0, 0.0, 0.0}, kinetic_local(0.0), npredictions(0), nfallbacks(0), nfallbacks_of_run(0)
 {
   time_integrate = 1;
   restart_global = 1;
@@ -58,19 +58,22 @@ FixOGN::FixOGN(LAMMPS *lmp, int narg, char **arg) :
   read_arguments(narg, arg);
   guard.reset(new OGNGuard(lmp, host, predictor, settings.guard));
   watch.reset(new ModelWatch(lmp, host, !settings.guard, "guard no"));
+  validation.reset(new OGNValidation(lmp, host, settings.validate_every, settings.tolerance));
   report_model();
   checks.check_system();
+  if (validation->active()) {
+    maxexchange = OGNValidation::NVALUES;
+    validation->grow(atom->nmax);
+    atom->add_callback(Atom::GROW);
+  }
   comm_forward = predictor.largest_message();
 }
 
-/* ----------------------------------------------------------------------
-   put back the user's settings, unless a later command has changed them
-------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------- */
 
 FixOGN::~FixOGN()
 {
-  if (own_ghost_cutoff >= 0.0 && comm->cutghostuser == own_ghost_cutoff) comm->cutghostuser = user_ghost_cutoff;
-  if (own_sort_binsize > 0.0 && atom->userbinsize == own_sort_binsize) atom->userbinsize = 0.0;
+  if (validation && validation->active()) atom->delete_callback(id, Atom::GROW);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -103,7 +106,7 @@ void FixOGN::report_model()
 /* ---------------------------------------------------------------------- */
 
 int FixOGN::setmask()
-{ return POST_NEIGHBOR | INITIAL_INTEGRATE | FINAL_INTEGRATE; }
+{ return POST_NEIGHBOR | INITIAL_INTEGRATE | PRE_FORCE | PRE_REVERSE | POST_FORCE | FINAL_INTEGRATE; }
 
 /* ---------------------------------------------------------------------- */
 
@@ -117,24 +120,8 @@ void FixOGN::init()
 
   if (host.engine->needs_lists())
     neighbor->add_request(this, NeighConst::REQ_NEWTON_OFF)->set_cutoff(host.model.cutoff);
-  request_ghosts();
+  borrowed.borrow();
   energy_control.init();
-}
-
-/* ----------------------------------------------------------------------
-   ghosts up to the model's cutoff plus the skin, whatever the pair style needs
-   without a pair style LAMMPS has no bins to sort atoms in, and a long run would lose their order in memory
-------------------------------------------------------------------------- */
-
-void FixOGN::request_ghosts()
-{
-  const double before = comm->cutghostuser;
-  host.request_ghosts();
-  if (comm->cutghostuser != before) {
-    if (before != own_ghost_cutoff) user_ghost_cutoff = before;
-    own_ghost_cutoff = comm->cutghostuser;
-  }
-  if (!force->pair && atom->userbinsize == 0.0) atom->userbinsize = own_sort_binsize = 0.5 * host.model.cutoff;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -147,6 +134,8 @@ void FixOGN::init_list(int /*id*/, NeighList *ptr)
 void FixOGN::setup(int /*vflag*/)
 {
   energy_control.setup();
+  pair_on_demand.begin_run(settings.pair_every);
+  validation->begin_run();
   watch->begin_run();
   watch->warn(structure(total_motion(lmp)));
   first_stride = true;
@@ -173,6 +162,7 @@ void FixOGN::post_neighbor()
 void FixOGN::initial_integrate(int /*vflag*/)
 {
   checks.check_timestep();
+  if (domain->box_change) VerletStride(lmp).update_neighbors();
   energy_control.langevin_half_step(0);
 
   const Motion start = total_motion(lmp);
@@ -184,10 +174,12 @@ void FixOGN::initial_integrate(int /*vflag*/)
     refusal = guard->refuse_prediction(start, is_reported());
   }
   refusal += compare_with_training(start, predicted);
-  if (refusal.empty())
-    move_atoms();
-  else
+  if (!refusal.empty())
     fall_back(refusal);
+  else if (validation->is_due())
+    validate();
+  else
+    move_atoms();
 
   energy_control.langevin_half_step(1);
 }
@@ -266,17 +258,58 @@ void FixOGN::fall_back(const std::string &reason)
         lmp, "fix ogn: {}\n",
         vitrify::describe_fallback(reason, update->ntimestep, settings.fallback_steps, nfallbacks_of_run + 1));
 
+  take_md_steps(settings.fallback_steps);
+  ++nfallbacks;
+  ++nfallbacks_of_run;
+}
+
+/* ----------------------------------------------------------------------
+   the MD steps that the model replaces, whose result is used: comparing costs time and no accuracy
+------------------------------------------------------------------------- */
+
+void FixOGN::validate()
+{
+  validation->keep(predictor.position_changes(), predictor.velocity_changes());
+  take_md_steps(host.model.stride);
+  validation->compare();
+}
+
+/* ---------------------------------------------------------------------- */
+
+void FixOGN::take_md_steps(int nsteps)
+{
   const Motion before = total_motion(lmp);
-  VerletStride(lmp).run(settings.fallback_steps, update->dt / settings.fallback_steps);
+  taking_md_steps = true;
+  VerletStride(lmp).run(nsteps, update->dt / nsteps);
+  taking_md_steps = false;
   const Motion after = total_motion(lmp);
 
   // sums over all ranks: one of them counts them
 
   for (int k = 0; k < 3; k++) momentum_local[k] = comm->me == 0 ? after.momentum[k] - before.momentum[k] : 0.0;
   kinetic_local = comm->me == 0 ? after.kinetic - before.kinetic : 0.0;
-  ++nfallbacks;
-  ++nfallbacks_of_run;
 }
+
+/* ----------------------------------------------------------------------
+   MD steps within a stride compute their forces
+------------------------------------------------------------------------- */
+
+void FixOGN::pre_force(int /*vflag*/)
+{
+  if (!taking_md_steps) pair_on_demand.pre_force();
+}
+
+/* ---------------------------------------------------------------------- */
+
+void FixOGN::pre_reverse(int /*eflag*/, int /*vflag*/)
+{
+  if (!taking_md_steps) pair_on_demand.pre_reverse();
+}
+
+/* ---------------------------------------------------------------------- */
+
+void FixOGN::post_force(int /*vflag*/)
+{ pair_on_demand.post_force(); }
 
 /* ---------------------------------------------------------------------- */
 
@@ -290,6 +323,8 @@ void FixOGN::post_run()
   if (comm->me == 0 && nfallbacks_of_run > 0)
     utils::logmesg(lmp, "fix ogn: {}\n", vitrify::describe_fallbacks(nfallbacks_of_run));
   nfallbacks_of_run = 0;
+  for (const std::string &line : {validation->summary(), pair_on_demand.summary()})
+    if (comm->me == 0 && !line.empty()) utils::logmesg(lmp, "fix ogn: {}\n", line);
   watch->end_run("strides");
 }
 
@@ -345,6 +380,10 @@ double FixOGN::compute_vector(int n)
   if (n == 6) return static_cast<double>(npredictions);
   if (n == 7) return static_cast<double>(nfallbacks);
   if (n == 8) return static_cast<double>(watch->outside());
+  if (n == 9) return static_cast<double>(pair_on_demand.computed());
+  if (n == 10) return static_cast<double>(validation->count());
+  if (n == 11) return validation->position_error();
+  if (n == 12) return validation->velocity_error();
   const double mine = n < 3 ? momentum_local[n] : kinetic_local;
   double all = 0.0;
   MPI_Allreduce(&mine, &all, 1, MPI_DOUBLE, MPI_SUM, world);

@@ -2,6 +2,7 @@
 /* ----------------------------------------------------------------------
    fix ID all ogn MODEL El1 El2 ... [engine native|torch] [device cpu|cuda|cuda:n] [energy none|rescale]
                                     [langevin T damp seed] [guard yes|no [fallback M]] [check yes|no]
+                                    [pair auto|every] [validate N [tolerance]]
 
    A learned integrator: each timestep is one prediction of a graph network, x += dr and v += dv.
 
@@ -9,10 +10,13 @@
    vector: 1-3 momentum and 4 kinetic energy that the last stride added to the atoms,
            5 energy that `energy rescale` holds, 6 its last velocity factor,
            7 number of predictions, 8 number of strides that the guard's fallback took in their place,
-           9 number of strides since this fix was made that began outside of the training data
+           9 number of strides since this fix was made that began outside of the training data,
+           10 number of strides since then in which the pair style was computed, 11 of strides that MD validated,
+           12 and 13 the errors of the last of these in positions and velocities (rms of a component)
 
    This class is the face towards LAMMPS: it has the callbacks, moves the atoms and counts. Its collaborators make the
-   prediction (OGNPredictor), refuse it (OGNGuard), replace it (VerletStride) and control the energy (OGNEnergyControl).
+   prediction (OGNPredictor), refuse it (OGNGuard), replace it (VerletStride), compare it with MD (OGNValidation),
+   control the energy (OGNEnergyControl) and save force calls (PairOnDemand).
 ------------------------------------------------------------------------- */
 
 #ifndef LMP_FIX_OGN_H
@@ -22,11 +26,14 @@
 
 #include "lammps/host/model_host.h"
 #include "lammps/host/model_watch.h"
+#include "lammps/ogn/borrowed_settings.h"
 #include "lammps/ogn/ogn_checks.h"
 #include "lammps/ogn/ogn_energy_control.h"
 #include "lammps/ogn/ogn_guard.h"
 #include "lammps/ogn/ogn_predictor.h"
 #include "lammps/ogn/ogn_settings.h"
+#include "lammps/ogn/ogn_validation.h"
+#include "lammps/ogn/pair_on_demand.h"
 
 #include <memory>
 #include <string>
@@ -48,6 +55,9 @@ public:
   void setup_post_neighbor() override;
   void post_neighbor() override;
   void initial_integrate(int) override;
+  void pre_force(int) override;
+  void pre_reverse(int, int) override;
+  void post_force(int) override;
   void final_integrate() override;
   void post_run() override;
   void write_restart(FILE *) override;
@@ -56,6 +66,10 @@ public:
   void unpack_forward_comm(int, int, double *) override;
   double compute_scalar() override;
   double compute_vector(int) override;
+  void grow_arrays(int nmax) override { validation->grow(nmax); }
+  void copy_arrays(int i, int j, int) override { validation->copy(i, j); }
+  int pack_exchange(int i, double *buf) override { return validation->pack(i, buf); }
+  int unpack_exchange(int i, double *buf) override { return validation->unpack(i, buf); }
   double memory_usage() override;
 
 private:
@@ -65,9 +79,13 @@ private:
   OGNPredictor predictor;
   std::unique_ptr<OGNGuard> guard;    // since the model is known
   OGNEnergyControl energy_control;
-  std::unique_ptr<ModelWatch> watch;    // since the model is known
-  std::vector<double> counts;           // atoms of each species on all ranks
-  bool first_stride;                    // of a run
+  std::unique_ptr<ModelWatch> watch;            // since the model is known
+  std::unique_ptr<OGNValidation> validation;    // since its settings are known
+  PairOnDemand pair_on_demand;
+  BorrowedSettings borrowed;
+  std::vector<double> counts;    // atoms of each species on all ranks
+  bool first_stride;             // of a run
+  bool taking_md_steps;          // in place of a stride
 
   // output
 
@@ -75,19 +93,15 @@ private:
   bigint npredictions, nfallbacks;
   bigint nfallbacks_of_run;
 
-  // settings of LAMMPS that this fix changes, and puts back when it is deleted
-
-  double user_ghost_cutoff, own_ghost_cutoff;    // of comm_modify cutoff; own: -1.0 while it is not changed
-  double own_sort_binsize;                       // of atom_modify sort; 0.0 while it is not changed
-
   void read_arguments(int, char **);
   void report_model();
-  void request_ghosts();
   vitrify::Observed structure(const Motion &) const;
   std::string compare_with_training(const Motion &, bool);
   void move_atoms();
   bool is_reported() const;
   void fall_back(const std::string &);
+  void validate();
+  void take_md_steps(int);
 };
 
 }    // namespace LAMMPS_NS

@@ -59,6 +59,7 @@ void OGNChecks::check_run(const Fix *self) const
   check_other_fixes(self);
   check_energy();
   if (settings.fallback_steps) VerletStride(lmp).check("fix ogn: guard yes fallback");
+  if (settings.validate_every) VerletStride(lmp).check("fix ogn: validate");
 }
 
 /* ---------------------------------------------------------------------- */
@@ -96,8 +97,7 @@ void OGNChecks::check_other_fixes(const Fix *self) const
     if (other->time_integrate || other->rigid_flag)
       error->all(FLERR,
                  fmt::format("fix ogn: {} moves the atoms, too: remove one of the two (unfix {})", name, other->id));
-    if (other->box_change & ~Fix::BOX_CHANGE_DOMAIN)
-      error->all(FLERR, fmt::format("fix ogn: {} changes the box, which the model does not know: remove it", name));
+    if (other->box_change & ~Fix::BOX_CHANGE_DOMAIN) check_box_change(other, name);
     const int mask = modify->get_fix_mask(other);
     if ((mask & POST_FORCE) && !contains(FORCE_OBSERVERS, other->style))
       error->all(
@@ -114,12 +114,37 @@ void OGNChecks::check_other_fixes(const Fix *self) const
   }
 }
 
+/* ----------------------------------------------------------------------
+   between two strides the box may change; the pressure comes from the pair style
+------------------------------------------------------------------------- */
+
+void OGNChecks::check_box_change(const Fix *other, const std::string &name) const
+{
+  if (domain->deform_vremap)
+    error->all(FLERR, fmt::format("fix ogn: {} changes velocities where atoms cross the boundary (remap v), which the "
+                                  "model does not know: use remap x",
+                                  name));
+  if (settings.rescale)
+    error->all(FLERR, fmt::format("fix ogn: energy rescale holds the energy, and {} changes it: use one of them, or "
+                                  "langevin or fix temp/csvr for the temperature",
+                                  name));
+  if (utils::strmatch(other->style, "press") && !has_real_pair_style())
+    error->all(FLERR, fmt::format("fix ogn: {} needs the pressure, which the model does not tell: use the real pair "
+                                  "style",
+                                  name));
+}
+
+/* ---------------------------------------------------------------------- */
+
+bool OGNChecks::has_real_pair_style() const
+{ return force->pair && !utils::strmatch(force->pair_style, "^zero") && force->pair->compute_flag; }
+
 /* ---------------------------------------------------------------------- */
 
 void OGNChecks::check_energy() const
 {
   if (!settings.rescale) return;
-  if (!force->pair || utils::strmatch(force->pair_style, "^zero") || !force->pair->compute_flag)
+  if (!has_real_pair_style())
     error->all(FLERR, "fix ogn: energy rescale needs the potential energy: use the real pair style");
 }
 

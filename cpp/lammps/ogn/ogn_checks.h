@@ -10,6 +10,7 @@
 
 #include "lammps/host/model_host.h"
 
+#include <string>
 #include <vector>
 
 namespace LAMMPS_NS {
@@ -45,6 +46,8 @@ private:
 
   void check_neighbors() const;
   void check_other_fixes(const class Fix *) const;
+  void check_box_change(const class Fix *, const std::string &) const;
+  bool has_real_pair_style() const;
   void check_energy() const;
 };
 

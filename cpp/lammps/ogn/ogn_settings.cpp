@@ -10,7 +10,7 @@
 
 using namespace LAMMPS_NS;
 
-const std::vector<std::string> OGNSettings::KEYWORDS = {"energy", "langevin", "guard"};
+const std::vector<std::string> OGNSettings::KEYWORDS = {"energy", "langevin", "guard", "pair", "validate"};
 
 /* ---------------------------------------------------------------------- */
 
@@ -21,6 +21,8 @@ int OGNSettings::read_keyword(int iarg, int narg, char **arg)
   if (iarg + nwords > narg) utils::missing_cmd_args(FLERR, "fix ogn " + keyword, error);
   if (keyword == "energy") return read_energy(iarg, arg);
   if (keyword == "guard") return read_guard(iarg, narg, arg);
+  if (keyword == "pair") return read_pair(iarg, arg);
+  if (keyword == "validate") return read_validate(iarg, narg, arg);
   return read_langevin(iarg, arg);
 }
 
@@ -50,6 +52,32 @@ int OGNSettings::read_guard(int iarg, int narg, char **arg)
                                   "fallback {}",
                                   value, arg[iarg + 3]));
   return 4;
+}
+
+/* ---------------------------------------------------------------------- */
+
+int OGNSettings::read_pair(int iarg, char **arg)
+{
+  const std::string value = arg[iarg + 1];
+  if (value != "auto" && value != "every")
+    error->all(FLERR, fmt::format("fix ogn: pair {} is unknown: use auto or every", value));
+  pair_every = value == "every";
+  return 2;
+}
+
+/* ---------------------------------------------------------------------- */
+
+int OGNSettings::read_validate(int iarg, int narg, char **arg)
+{
+  validate_every = utils::inumeric(FLERR, arg[iarg + 1], false, lmp);
+  tolerance = 0.0;
+  const bool has_tolerance = iarg + 2 < narg && utils::is_double(arg[iarg + 2]);
+  if (has_tolerance) tolerance = utils::numeric(FLERR, arg[iarg + 2], false, lmp);
+  if (validate_every < 1 || (has_tolerance && !(tolerance > 0.0)))
+    error->all(FLERR, fmt::format("fix ogn: validate wants a number of strides >= 1, and a tolerance > 0 to stop "
+                                  "beyond it, got {} {}",
+                                  arg[iarg + 1], has_tolerance ? arg[iarg + 2] : ""));
+  return has_tolerance ? 3 : 2;
 }
 
 /* ---------------------------------------------------------------------- */

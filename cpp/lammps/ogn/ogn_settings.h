@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* ----------------------------------------------------------------------
    The keywords of fix ogn that other styles do not have:
-   [energy none|rescale] [langevin T damp seed] [guard yes|no [fallback M]]
+   [energy none|rescale] [langevin T damp seed] [guard yes|no [fallback M]] [pair auto|every] [validate N [tolerance]]
 ------------------------------------------------------------------------- */
 
 #ifndef VITRIFY_OGN_SETTINGS_H
@@ -28,6 +28,9 @@ public:
   uint32_t seed = 0;           // of the heat bath
   bool guard = true;           // refuse strides far outside of the training data
   int fallback_steps = 0;      // steps of velocity Verlet in place of a refused stride; 0: a refusal is an error
+  bool pair_every = false;     // compute the pair style in each stride, whether something reads it or not
+  int validate_every = 0;      // take each such stride in MD, too, and compare; 0: none
+  double tolerance = 0.0;      // stop where the error is so many times that of the training data; 0: warn
 
   // read the keyword arg[iarg] with its values; return the number of words
 
@@ -40,6 +43,8 @@ public:
 private:
   int read_energy(int, char **);
   int read_guard(int, int, char **);
+  int read_pair(int, char **);
+  int read_validate(int, int, char **);
   int read_langevin(int, char **);
 };
 

@@ -26,8 +26,12 @@ public:
 
   void run(int nsteps, double dt);
 
-private:
+  // bring ghosts up to date after atoms or the box have changed, and make neighbor lists anew where LAMMPS would;
+  // atoms may change ranks
+
   void update_neighbors();
+
+private:
   void rebuild_neighbors();
   void compute_forces();
   void kick(double);
