@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta, TrajectoryWriter
 from vitrify.datagen.trajectories.systems import System, get_system
 from vitrify.lammps_library.session import LammpsSession, State, lammps_version
+from vitrify.tasks.processes import spawning
 from vitrify.tasks.run import run_tasks
 
 _CHUNK = 20  # base steps between two samples of the energy, and between two updates of the progress bar
@@ -77,7 +77,7 @@ def generate(
     with claim_file(out, "vitrify data trajectories"), writer:
         missing = [index for index in range(trajectories) if index not in writer.finished]
         if missing:
-            done: Synchronized[int] = get_context("spawn").Value("q", 0)
+            done: Synchronized[int] = spawning().Value("q", 0)
             _run_all(_Setup(chosen, writer, frames, every, seed, done), missing, workers, progress)
     return Path(out)
 
