@@ -128,6 +128,8 @@ def figure(rows: Sequence[Row]) -> Figure:
                 axes.plot(x, y, "o", color=plots.PALETTE[1 if y <= 1 else 0])
                 axes.annotate(row["shape"], (x, y), xytext=(5, 3), textcoords="offset points", fontsize=7)
             axes.set(yscale="log", title=target.title, ylabel="worst error / bar")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}")
             axes.set_xlabel(f"processor time for each {time_unit(target)} and atom (us)")
             axes.margins(x=0.25, y=0.15)
     return drawn
