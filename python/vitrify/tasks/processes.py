@@ -15,8 +15,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, resource_tracker
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
 from typing import Any
 
 from vitrify.core.errors import VitrifyError
@@ -28,6 +29,20 @@ _GRACE = 5.0  # seconds that workers have to end by themselves when no task is l
 def run_in_processes(job: Job, count: int, attempts: int, time_limit: float | None) -> None:
     """Performs the tasks of a job in `count` processes; the other arguments are those of `run_tasks`."""
     _Processes(job, attempts, time_limit).run(count)
+
+
+def spawning() -> SpawnContext:
+    """The context of workers: started afresh, as a forked child would inherit the state of MPI.
+
+    The process of Python that keeps account of shared memory and semaphores is left alone by Ctrl-C and SIGTERM; it is
+    started here so that a hang-up of the terminal does not end it either, before those whose account it keeps.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return get_context("spawn")
 
 
 @dataclass
@@ -77,7 +92,7 @@ class _Processes:
                 process.join()
 
     def _start(self, deaths: int = 0) -> None:
-        context = get_context("spawn")  # a forked child would inherit the state of MPI
+        context = spawning()
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self.job.make, self.job.setup), daemon=True)
         # Ctrl-C reaches the worker, too: not before `end_with_parent`, as Python would print a traceback.

@@ -107,12 +107,13 @@ class Fit:
         """Trains; True if the run is finished, False if a signal stopped it, to be continued."""
         config, progress = self.config, self.progress
         log = Log(self.folder / LOG, progress.step) if self.fabric.is_global_zero else None
-        start, saved = time.monotonic() - progress.seconds, time.monotonic()
+        clock = time.process_time if config.clock == "cpu" else time.monotonic
+        start, saved = clock() - progress.seconds, time.monotonic()
         self.mark = (progress.step, time.monotonic())
         batches = iter(self.train_batches)
         with self.stop, self._bar() as bar:
             while True:
-                seconds, stopped = self._agreed(time.monotonic() - start, self.stop.number is not None)
+                seconds, stopped = self._agreed(clock() - start, self.stop.number is not None)
                 progress.seconds = seconds
                 fraction = fraction_done(progress, config)
                 over = fraction >= 1.0 or (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import NamedTuple
@@ -22,13 +21,14 @@ from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta, TrajectoryWriter
 from vitrify.datagen.trajectories.systems import System, get_system
 from vitrify.lammps_library.session import LammpsSession, State, lammps_version
+from vitrify.tasks.processes import spawning
 from vitrify.tasks.run import run_tasks
 
 _CHUNK = 20  # base steps between two samples of the energy, and between two updates of the progress bar
 
 
 def generate(
-    system: str,
+    system: str | System,
     out: str | Path,
     *,
     trajectories: int = 10,
@@ -44,8 +44,8 @@ def generate(
 ) -> Path:
     """Simulates independent trajectories of `frames` frames, `every` base steps apart, into the file `out`.
 
-    The numbers depend on the seed and the index of a trajectory alone. Trajectories that `out` or an
-    interrupted run already holds are kept. Returns `out`.
+    system: a recipe, or the name of one. The numbers depend on the seed and the index of a trajectory alone.
+    Trajectories that `out` or an interrupted run already holds are kept. Returns `out`.
     """
     for name, value in (
         ("trajectories", trajectories),
@@ -56,7 +56,8 @@ def generate(
         if value < 1:
             raise VitrifyError(f"{name} is {value}, but must be at least 1")
     seed = check_seed(seed)
-    chosen = get_system(system).with_settings(atoms, md_timestep, temperature, density)
+    recipe = get_system(system) if isinstance(system, str) else system
+    chosen = recipe.with_settings(atoms, md_timestep, temperature, density)
     meta = TrajectoryMeta(
         system=chosen.name,
         units=chosen.units,
@@ -76,7 +77,7 @@ def generate(
     with claim_file(out, "vitrify data trajectories"), writer:
         missing = [index for index in range(trajectories) if index not in writer.finished]
         if missing:
-            done: Synchronized[int] = get_context("spawn").Value("q", 0)
+            done: Synchronized[int] = spawning().Value("q", 0)
             _run_all(_Setup(chosen, writer, frames, every, seed, done), missing, workers, progress)
     return Path(out)
 
