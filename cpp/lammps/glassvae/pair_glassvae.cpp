@@ -94,11 +94,14 @@ void PairGlassVAE::fail_without_model()
 std::string PairGlassVAE::sub_style()
 {
   if (!utils::strmatch(force->pair_style, "^hybrid")) return "";
-  int number = 0;    // from 1 on, if there are several glassvae
-  for (int k = 1; force->pair_match("glassvae", 1, k); k++)
-    if (force->pair_match("glassvae", 1, k) == this) number = k;
-  const bool several = force->pair_match("glassvae", 1, 2) != nullptr;
-  return several && number ? fmt::format("glassvae {} ", number) : "glassvae ";
+
+  // of one sub-style alone, hybrid gives that one for every number
+
+  const auto find = [this](int k) { return force->pair_match("glassvae", 1, k); };
+  if (find(1) == find(2)) return "glassvae ";
+  for (int k = 1; find(k); k++)
+    if (find(k) == this) return fmt::format("glassvae {} ", k);
+  return "glassvae ";
 }
 
 /* ----------------------------------------------------------------------
