@@ -113,6 +113,16 @@ def drop() -> None:
         pass
     time.sleep(900)
 
+class Dropping:
+    def __del__(self) -> None:
+        os.kill(os.getpid(), int(sys.argv[2]))
+        time.sleep(900)
+
+@app.command("destroy")
+def destroy() -> None:
+    Dropping()
+    time.sleep(900)
+
 @app.command("save")
 def save() -> None:
     try:
@@ -131,7 +141,7 @@ app([sys.argv[1]])
 
 
 @pytest.mark.parametrize("number", SAYS)
-@pytest.mark.parametrize(("command", "output"), [("drop", ""), ("save", "saved\n")])
+@pytest.mark.parametrize(("command", "output"), [("drop", ""), ("destroy", ""), ("save", "saved\n")])
 def test_a_signal_that_is_dropped_comes_again_and_no_other(command: str, output: str, number: signal.Signals) -> None:
     """Compiled modules drop exceptions while they are imported; what is still on its way may take its time."""
     process = start([sys.executable, "-c", DROPS, command, str(int(number))])

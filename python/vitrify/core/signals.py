@@ -96,7 +96,8 @@ def orderly() -> Iterator[None]:
     before: dict[int, Any] = {number: signal.signal(number, raise_stopped) for number in mine}
     hook = sys.unraisablehook
     if mine:
-        sys.unraisablehook = lambda found: _again(found.exc_value) or hook(found)
+        # What a destructor drops is sent again.
+        sys.unraisablehook = lambda found: None if found.exc_value in _raised else hook(found)
     try:
         with _watched(bool(mine)):
             yield
@@ -107,15 +108,6 @@ def orderly() -> Iterator[None]:
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _again(error: BaseException | None) -> bool:
-    """Sends a signal again that came within a destructor, where Python drops what is raised; True if that was one."""
-    if not isinstance(error, KeyboardInterrupt | Stopped):
-        return False
-    number = error.number if isinstance(error, Stopped) else signal.SIGINT
-    threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
-    return True
 
 
 @contextmanager
