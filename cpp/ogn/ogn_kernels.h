@@ -39,7 +39,7 @@ template <typename T> struct PairPass {
   // Sums, to which is added.
   double *forces;    // (n_owned, channels, 4)
   T *densities;      // (n_owned, LANES * density_groups): the filters' own order, forces first
-  T *moment_sums;    // (n_owned, 12): vector (4), xx, yy, zz, xy, xz, yz, 0, 0
+  T *moment_sums;    // (n_owned, 12): x, y, z, 0 of the vector, then xx, yy, zz, 0, xy, xz, yz, 0 of the tensor
 };
 
 template <typename T> struct NodeUpdate {

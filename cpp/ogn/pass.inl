@@ -62,8 +62,7 @@ inline void measure(const PairPass<T> &p, Block<T> &block, const Double4 &place,
 template <typename T, int C, int V, bool M> struct AtomSums {
   Double4 forces[C] = {};
   Lanes<T> densities[V] = {};
-  Four<T> vector = {};
-  Lanes<T> tensor = {};
+  Four<T> moments[3] = {};    // in the order of PairPass::moment_sums
 };
 
 // One block's pairs from ... to - 1; they add to the sums of BOTH atoms, or of the centre alone. CHANNELS and GROUPS
@@ -124,17 +123,19 @@ inline void add_pairs(const PairPass<T> &p, const Block<T> &block, Sums &sums, s
       }
     }
     if constexpr (MOMENTS) {
-      const Four<T> vector = e * values[p.angular];
+      // Products by shuffles: values that were stored one by one and loaded together would stall.
       const T scale = values[p.angular + 1];
-      alignas(64) const T products[LANES] = {e[0] * e[0], e[1] * e[1], e[2] * e[2], e[0] * e[1],
-                                             e[0] * e[2], e[1] * e[2], T(0),        T(0)};
-      const Lanes<T> tensor = load<Lanes<T>>(products) * scale;
-      sums.vector += vector;
-      sums.tensor += tensor;
+      const Four<T> vector = e * values[p.angular];
+      const Four<T> diagonal = e * e * scale;
+      const Four<T> mixed = picked<0, 0, 1, 3>(e) * picked<1, 2, 2, 3>(e) * scale;
+      sums.moments[0] += vector;
+      sums.moments[1] += diagonal;
+      sums.moments[2] += mixed;
       if (BOTH) {
         T *moments = p.moment_sums + 12 * j;
-        for (int q = 0; q < 3; ++q) moments[q] -= vector[q];
-        for (int q = 0; q < 6; ++q) moments[4 + q] += tensor[q];
+        store(moments, load<Four<T>>(moments) - vector);
+        store(moments + 4, load<Four<T>>(moments + 4) + diagonal);
+        store(moments + 8, load<Four<T>>(moments + 8) + mixed);
       }
     }
   }
@@ -180,9 +181,10 @@ void pass_of(const PairPass<T> &p, std::int64_t first_atom, std::int64_t last_at
       store(densities, load<Lanes<T>>(densities) + sums.densities[g]);
     }
     if constexpr (MOMENTS) {
-      T *moments = p.moment_sums + 12 * i;
-      for (int q = 0; q < 3; ++q) moments[q] += sums.vector[q];
-      for (int q = 0; q < 6; ++q) moments[4 + q] += sums.tensor[q];
+      for (int q = 0; q < 3; ++q) {
+        T *moments = p.moment_sums + 12 * i + 4 * q;
+        store(moments, load<Four<T>>(moments) + sums.moments[q]);
+      }
     }
   }
 }

@@ -66,7 +66,7 @@ template <typename T> inline void fill_inputs(const NodeUpdate<T> &u, T (*inputs
     const T *m = u.moment_sums + 12 * (first + k);
     inputs[3 * f][k] = m[0] * m[0] + m[1] * m[1] + m[2] * m[2];
     const T diagonal = m[4] * m[4] + m[5] * m[5] + m[6] * m[6];
-    inputs[3 * f + 1][k] = diagonal + T(2) * (m[7] * m[7] + m[8] * m[8] + m[9] * m[9]);
+    inputs[3 * f + 1][k] = diagonal + T(2) * (m[8] * m[8] + m[9] * m[9] + m[10] * m[10]);
   }
 }
 
@@ -101,8 +101,8 @@ template <typename T> inline void update_moments(const NodeUpdate<T> &u, std::in
     for (int q = 0; q < 12; ++q) remembered[12 * stage + q] += u.recall[stage] * sums[q];
   const T *m = remembered + 12 * u.stage;
   T *to = u.features + i * u.feature_width + u.moment_offset;
-  const T row[MOMENT_ROW] = {m[0], m[1], m[2], T(0), m[4], m[7], m[8], T(0),
-                             m[7], m[5], m[9], T(0), m[8], m[9], m[6], T(0)};
+  const T row[MOMENT_ROW] = {m[0], m[1], m[2],  T(0), m[4], m[8],  m[9], T(0),
+                             m[8], m[5], m[10], T(0), m[9], m[10], m[6], T(0)};
   for (int q = 0; q < MOMENT_ROW; ++q) to[q] = row[q];
 }
 

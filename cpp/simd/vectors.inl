@@ -52,6 +52,12 @@ template <typename T, int N> VITRIFY_INLINE Pack<T, N> operator*(Pack<T, N> a, T
   return a;
 }
 
+template <typename T, int N> VITRIFY_INLINE Pack<T, N> operator*(Pack<T, N> a, const Pack<T, N> &b)
+{
+  for (int q = 0; q < a.PARTS; ++q) a.part[q] *= b.part[q];
+  return a;
+}
+
 template <typename P, typename T> VITRIFY_INLINE P load(const T *from)
 {
   P pack;
@@ -97,6 +103,19 @@ template <typename T> VITRIFY_INLINE void store_vector(T *to, const typename Vec
 template <typename T> using Four = Pack<T, 4>;
 template <typename T> using Lanes = Pack<T, LANES>;
 using Double4 = Pack<double, 4>;
+
+// The values of `from` at four places; the compiler makes one shuffle of it where the processor has one.
+template <int A, int B, int C, int D, typename T> VITRIFY_INLINE Four<T> picked(const Four<T> &from)
+{
+  Four<T> to;
+  if constexpr (Four<T>::PARTS == 1)
+    to.part[0] = typename Four<T>::Native{from[A], from[B], from[C], from[D]};
+  else {
+    to.part[0] = typename Four<T>::Native{from[A], from[B]};
+    to.part[1] = typename Four<T>::Native{from[C], from[D]};
+  }
+  return to;
+}
 
 }    // namespace
 
