@@ -19,6 +19,7 @@ pytestmark = pytest.mark.lmp
 TILTS = pytest.mark.parametrize("tilt", [0.0, 0.25])
 RANKS = pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 SOFT_PAIR = "pair_style soft 2.5\npair_coeff * * 2.0"  # bounded, wherever the toy moves the atoms
+WAYS = ("auto", "every")
 SELDOM = DUMP.replace("custom 1", "custom 4")
 
 
@@ -41,7 +42,7 @@ def seldom(fix: str, after: str = "run 10", before: str = "", columns: str = "pr
 def test_forces_are_computed_where_they_are_read(ranks: int, tmp_path: Path) -> None:
     prepare(tmp_path)
     found = {}
-    for way in ("auto", "every"):
+    for way in WAYS:
         result = run_ok(seldom(f"toy.pt A B pair {way}"), tmp_path, ranks)
         found[way] = result.thermo(), *result.last_frame(), result.rows("forces.dump"), result.output
     auto, every = found["auto"], found["every"]
@@ -55,15 +56,12 @@ def test_forces_are_computed_where_they_are_read(ranks: int, tmp_path: Path) -> 
     assert "the pair style was computed" not in every[4]
 
 
-def test_forces_that_nobody_announced_are_no_numbers(tmp_path: Path) -> None:
+def test_fixes_that_average_forces_get_them(tmp_path: Path) -> None:
+    """They announce their steps to LAMMPS."""
     prepare(tmp_path)
-    # fixes that average announce their steps where thermo output reads energies
-    before = "fix a all ave/atom 1 4 6 fx fy\ndump a all custom 6 means.dump f_a[1] f_a[2]\n"  # of steps 3 to 6
-    for end, found in (("thermo_style custom step temp\nrun 7", np.isnan), ("run 7", np.isfinite)):
-        result = run_ok(seldom("toy.pt A B", end, before), tmp_path)
-        assert found(result.rows("means.dump")).all()
-    result = run_ok(seldom("toy.pt A B pair every", "thermo_style custom step temp\nrun 7", before), tmp_path)
-    assert np.isfinite(result.rows("means.dump")).all()
+    before = "fix a all ave/atom 1 4 6 fx fy\ndump a all custom 6 means.dump id f_a[1] f_a[2]\ndump_modify a sort id\n"
+    auto, every = (run_ok(seldom(f"toy.pt A B pair {way}", "run 7", before), tmp_path).rows("means.dump") for way in WAYS)
+    assert np.array_equal(auto, every) and np.ptp(auto[:, 1:]) > 0.1
     # a fix that stores forces counts on them
     result = run_ok(seldom("toy.pt A B", "run 5", "fix s all store/force\n"), tmp_path)
     assert result.thermo()["f_1[10]"].tolist() == [0, 5]
@@ -73,7 +71,7 @@ def test_forces_that_nobody_announced_are_no_numbers(tmp_path: Path) -> None:
 def test_what_the_fix_reads_itself_is_computed(fix: str, tmp_path: Path) -> None:
     prepare(tmp_path)
     hot = "velocity all scale 6.0\n" if "fallback" in fix else ""  # above the range, so that all strides fall back
-    runs = [run_ok(seldom(f"toy.pt A B {fix} pair {way}", before=hot), tmp_path) for way in ("auto", "every")]
+    runs = [run_ok(seldom(f"toy.pt A B {fix} pair {way}", before=hot), tmp_path) for way in WAYS]
     for name in ("Temp", "PotEng"):
         assert np.array_equal(runs[0].thermo()[name], runs[1].thermo()[name])
     assert np.array_equal(runs[0].rows(), runs[1].rows())

@@ -17,6 +17,8 @@
 
 using namespace LAMMPS_NS;
 
+static constexpr const char *READERS_OF_FORCES[] = {"^store/force", "^GPU", "^INTEL", "^KOKKOS", "^OMP"};
+
 /* ----------------------------------------------------------------------
    a pair style that does nothing
    LAMMPS deletes the pair style that it has when an error ends it: if that is this one, it deletes the real one
@@ -71,9 +73,10 @@ void PairOnDemand::begin_run(bool _every)
 bool PairOnDemand::can_be_skipped() const
 {
   if (!force->pair || !force->pair->compute_flag || force->kspace) return false;
-  const auto &fixes = modify->get_fix_list();
-  return std::none_of(fixes.begin(), fixes.end(),
-                      [](Fix *fix) { return utils::strmatch(fix->style, "^(store/force|GPU|INTEL|KOKKOS|OMP)"); });
+  for (const Fix *fix : modify->get_fix_list())
+    for (const char *style : READERS_OF_FORCES)
+      if (utils::strmatch(fix->style, style)) return false;
+  return true;
 }
 
 /* ----------------------------------------------------------------------
