@@ -83,7 +83,8 @@ def section(target: Target, rows: Sequence[Row]) -> list[str]:
     length = get_units(target.system(target.states[0]).units).length
     note = NOTE.format(**first["timing"], time=unit)
     budgets = sorted({f"{row['budget_cpu_s']:g}" for row in timed(rows, target) if "errors" in row})
-    states = f"States: {', '.join(target.states)}. Each shape had {' or '.join(budgets) or 0} processor seconds."
+    had = f"Each shape had {' or '.join(budgets)} processor seconds." if budgets else "No shape has been trained yet."
+    states = f"States: {', '.join(target.states)}. {had}"
     titles = [title.format(time=unit) for title in TITLES]
     titles[3] += f" ({length})"
     said = best_of(target, rows)

@@ -70,6 +70,9 @@ def test_the_best_shape_is_the_cheapest_within_the_bars_of_all_states(tmp_path: 
     del rows[2]["errors"], rows[2]["steps"], rows[2]["budget_cpu_s"]  # timed, not trained
     assert shape_report.best(rows) == text
     assert "| 80 steps | 80 fs | - | - | - | - | 10.00 | 0.125 |" in shape_report.page(rows)
+    assert "had 9 processor seconds" in shape_report.page(rows)
+    untrained = {key: value for key, value in rows[0].items() if key not in ("errors", "steps", "budget_cpu_s")}
+    assert "No shape has been trained yet" in shape_report.page([untrained]) and not shape_report.best([untrained])
     rows[1]["errors"]["cuzr"]["lost"] = 1
     assert shape_report.best(rows).startswith("**cuzr: shipped**")
 
