@@ -31,5 +31,5 @@ def test_what_other_libraries_say_of_a_file_is_shown_so(tmp_path: Path) -> None:
     path = tmp_path / "a.cif"
     path.write_bytes(b"data_x\n_cell_length_a 5\n\xb0\xc2\x83 \x1b[2J \xc2\x9a 7.0\n")
     with pytest.raises(VitrifyError, match="is in no format that is read here, or damaged") as caught:
-        load_structures(path)
+        load_structures(path, ["Cu"])
     assert str(caught.value).isprintable()
