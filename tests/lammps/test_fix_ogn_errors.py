@@ -177,7 +177,7 @@ def test_fix_command(folder: Path, fix: str, expected: str) -> None:
         ("fix 2 all spring/self 1.0", "acts through forces"),
         ("fix 2 all setforce 0 0 0", "acts through forces"),
         ("fix 2 all recenter 0 0 0", "acts within the integration"),
-        ("fix 2 all deform 1 x scale 1.1 remap v", "changes the box"),
+        ("fix 2 all deform 1 x scale 1.1 remap v", "changes velocities where atoms cross"),
         ("run_style respa 2 2 pair 2", "respa is not supported"),
         ("neigh_modify every 2 delay 0 check yes", "use neigh_modify every 1 delay 0 check yes"),
         ("neigh_modify delay 5", "use neigh_modify every 1 delay 0 check yes"),

@@ -60,7 +60,9 @@ def test_fixes_that_average_forces_get_them(tmp_path: Path) -> None:
     """They announce their steps to LAMMPS."""
     prepare(tmp_path)
     before = "fix a all ave/atom 1 4 6 fx fy\ndump a all custom 6 means.dump id f_a[1] f_a[2]\ndump_modify a sort id\n"
-    auto, every = (run_ok(seldom(f"toy.pt A B pair {way}", "run 7", before), tmp_path).rows("means.dump") for way in WAYS)
+    auto, every = (
+        run_ok(seldom(f"toy.pt A B pair {way}", "run 7", before), tmp_path).rows("means.dump") for way in WAYS
+    )
     assert np.array_equal(auto, every) and np.ptp(auto[:, 1:]) > 0.1
     # a fix that stores forces counts on them
     result = run_ok(seldom("toy.pt A B", "run 5", "fix s all store/force\n"), tmp_path)
@@ -175,7 +177,7 @@ def origin(first: Array, now: Array) -> Array:
 
 @RANKS
 def test_a_barostat_of_lammps_with_the_pressure_of_the_pair_style(ranks: int, tmp_path: Path) -> None:
-    """The lengths follow the pressure of each step as Berendsen's formula has it, which fix press/berendsen documents."""
+    """The lengths follow the pressure of each step by the formula that fix press/berendsen documents."""
     prepare(tmp_path)
     damp, modulus, target = 2.0, 50.0, 1.0
     before = f"fix b all press/berendsen iso {target} {target} {damp} modulus {modulus}\n"

@@ -2,9 +2,9 @@
 
 #include "lammps/ogn/fix_ogn.h"
 
+#include "lammps/forces/verlet_stride.h"
 #include "lammps/ogn/motion.h"
 #include "lammps/ogn/ogn_restart.h"
-#include "lammps/ogn/verlet_stride.h"
 
 #include "atom.h"
 #include "comm.h"

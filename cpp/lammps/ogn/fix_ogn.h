@@ -24,6 +24,8 @@
 
 #include "fix.h"
 
+#include "lammps/forces/ogn_validation.h"
+#include "lammps/forces/pair_on_demand.h"
 #include "lammps/host/model_host.h"
 #include "lammps/host/model_watch.h"
 #include "lammps/ogn/borrowed_settings.h"
@@ -32,8 +34,6 @@
 #include "lammps/ogn/ogn_guard.h"
 #include "lammps/ogn/ogn_predictor.h"
 #include "lammps/ogn/ogn_settings.h"
-#include "lammps/ogn/ogn_validation.h"
-#include "lammps/ogn/pair_on_demand.h"
 
 #include <memory>
 #include <string>

@@ -2,8 +2,8 @@
 
 #include "lammps/ogn/ogn_checks.h"
 
+#include "lammps/forces/verlet_stride.h"
 #include "lammps/ogn/ogn_settings.h"
-#include "lammps/ogn/verlet_stride.h"
 
 #include "atom.h"
 #include "domain.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 
-#include "lammps/ogn/ogn_validation.h"
+#include "lammps/forces/ogn_validation.h"
 
 #include "lammps/host/model_host.h"
 

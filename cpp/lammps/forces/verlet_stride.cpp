@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 
-#include "lammps/ogn/verlet_stride.h"
+#include "lammps/forces/verlet_stride.h"
 
 #include "atom.h"
 #include "comm.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 
-#include "lammps/ogn/pair_on_demand.h"
+#include "lammps/forces/pair_on_demand.h"
 
 #include "atom.h"
 #include "fix.h"
