@@ -43,6 +43,9 @@ protected:
 /// Every method may throw std::exception. A configuration without owned atoms is valid and costs nothing.
 class Engine : public AnyEngine {
 public:
+  /// False if the engine does without the ghosts of this configuration, which has all atoms: then there is nothing to
+  /// exchange between layers. Known after `begin`.
+  virtual bool needs_exchange() const { return true; }
   /// Updates the features of the owned nodes; ghosts have old ones until `unpack` has filled them.
   virtual void layer(int index) = 0;
   /// Number of values of one node in `pack` and `unpack`.
