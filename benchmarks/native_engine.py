@@ -24,16 +24,11 @@ if not __package__:  # run by its path, so that the repository is not on sys.pat
 
 from benchmarks.common import paths
 from benchmarks.common.output import write_json
-from benchmarks.common.predictions import jittered_lattice, measure
+from benchmarks.common.predictions import jittered_lattice, measure, untrained_model
+from vitrify.datagen.trajectories.systems import get_system
 
 RESULTS = paths.RESULTS / "native_engine.json"
-# Units, species and masses, number density, temperature of each example.
-SYSTEMS: dict[str, tuple[str, dict[str, float], float, float]] = {
-    "kalj": ("lj", {"A": 1.0, "B": 1.0}, 1.2, 3.0),
-    "cuzr": ("metal", {"Cu": 63.546, "Zr": 91.224}, 0.0594, 1500.0),
-    "si": ("metal", {"Si": 28.0855}, 0.0526, 2000.0),
-    "sio2": ("metal", {"Si": 28.0855, "O": 15.9994}, 0.0666, 3600.0),
-}
+SYSTEMS = ("kalj", "cuzr", "si", "sio2")
 INSTRUCTION_SETS = ("default", "avx2", "avx512")
 
 PREDICT = """
@@ -52,26 +47,8 @@ print(json.dumps({"seconds": min(seconds[1:]), "bytes": model.bytes}))
 
 def write_model(name: str, path: Path) -> Any:
     """An untrained model of an example's shape; returns its metadata."""
-    import torch
-
-    from vitrify.export.write import export_model
-    from vitrify.modelfile.metadata import Validity
-    from vitrify.models import System, build_model
-
     config = yaml.safe_load((paths.EXAMPLES / name / "config.yaml").read_text())
-    units, masses, density, temperature = SYSTEMS[name]
-    base, stride = (0.005 if units == "lj" else 0.001), int(config["data"]["stride"])
-    torch.manual_seed(0)
-    system = System(tuple(masses), tuple(masses.values()), units, stride * base)
-    validity = Validity(
-        temperature=(temperature, temperature),
-        number_density=(density, density),
-        composition=dict.fromkeys(masses, (0.0, 1.0)),
-    )
-    return export_model(
-        build_model("ogn", config["model"], system), path, kind="ogn", variant="pair", species=system.species,
-        masses=system.masses, units=units, base_timestep=base, stride=stride, validity=validity,
-    ).metadata  # fmt: skip
+    return untrained_model(path, config["model"], get_system(name), int(config["data"]["stride"]))
 
 
 def liquid(atoms: int, density: float, n_species: int, path: Path) -> dict[str, np.ndarray]:
@@ -105,10 +82,11 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     print("system  instructions threads  pair-stages   us/atom  ns/pair-stage  bytes/atom")
     with tempfile.TemporaryDirectory() as folder:
-        for name, (_, masses, density, _) in SYSTEMS.items():
+        for name in SYSTEMS:
+            system = get_system(name)
             model, case = Path(folder) / f"{name}.pt", Path(folder) / f"{name}.npz"
             metadata = write_model(name, model)
-            atoms = liquid(arguments.atoms, density, len(masses), case)
+            atoms = liquid(arguments.atoms, system.n_atoms / system.box**3, len(system.species), case)
             n, stages = len(atoms["types"]), pair_stages(atoms, metadata.hyperparameters["cutoffs"])
             for instructions, threads in [*((name, 1) for name in INSTRUCTION_SETS), ("", 2)]:
                 found = measure(PREDICT, model, case, arguments.repeats, instructions, threads)

@@ -1,4 +1,4 @@
-"""Timed predictions of a model in a process of their own, on a jittered lattice."""
+"""Untrained models, and timed predictions of a model in a process of their own, on a jittered lattice."""
 
 from __future__ import annotations
 
@@ -7,8 +7,33 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from vitrify.datagen.trajectories.systems import System as Recipe
+
+
+def untrained_model(path: Path, network: dict[str, Any], recipe: Recipe, stride: int) -> Any:
+    """Writes an untrained OGN of a network's settings for the system of a recipe; returns its metadata."""
+    import torch
+
+    from vitrify.export.write import export_model
+    from vitrify.modelfile.metadata import Validity
+    from vitrify.models import System, build_model
+
+    torch.manual_seed(0)
+    system = System(recipe.species, recipe.masses, recipe.units, stride * recipe.base_timestep)
+    density = recipe.n_atoms / recipe.box**3
+    validity = Validity(
+        temperature=(recipe.temperature, recipe.temperature),
+        number_density=(density, density),
+        composition=dict.fromkeys(recipe.species, (0.0, 1.0)),
+    )
+    return export_model(
+        build_model("ogn", network, system), path, kind="ogn", variant="pair", species=system.species,
+        masses=system.masses, units=system.units, base_timestep=recipe.base_timestep, stride=stride, validity=validity,
+    ).metadata  # fmt: skip
 
 
 def jittered_lattice(atoms: int, density: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -12,10 +12,18 @@ namespace vitrify {
 /// The largest deviation of a value, relative to the rms of what is expected; infinite if one is not a number.
 double relative_error(const std::vector<double> &got, const std::vector<double> &expected);
 
-/// Runs the reference case and returns the error relative to the rms of the output (the larger of its two arrays).
-double reference_error(Engine &engine, const Metadata &metadata);
+/// How far an output is from what is expected, relative to the rms of that, and how far it may be.
+struct Deviation {
+  double error = 0.0, allowed = 0.0;
 
-/// Runs the reference case and returns the largest error of energy, forces, stress and z, relative to the rms of each.
-double reference_error(EnergyEngine &engine, const Metadata &metadata);
+  bool is_allowed() const { return error <= allowed; }
+};
+
+/// Runs the reference case and returns the deviation of the output, of one or two arrays, that is worst for its
+/// tolerance.
+Deviation reference_deviation(Engine &engine, const Metadata &metadata);
+
+/// The same for energy, forces, stress and z.
+Deviation reference_deviation(EnergyEngine &engine, const Metadata &metadata);
 
 }    // namespace vitrify

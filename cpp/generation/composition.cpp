@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/suggestion.h"
+#include "base/text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,21 +18,27 @@ namespace {
 using Counts = std::vector<std::int64_t>;
 
 constexpr std::int64_t MAX_ATOMS = std::numeric_limits<int>::max();
-constexpr double ABSENT = 1e-9;             // a smaller fraction of a species is none
-constexpr double MAX_CHARGE = 0.02;         // of a composition, relative to the largest charge: an effect of rounding
-constexpr double SINGULAR = 1e-9;           // of the largest eigenvalue of a correlation matrix
+constexpr double ABSENT = 1e-9;        // a smaller fraction of a species is none
+constexpr double MAX_CHARGE = 0.02;    // of a composition, relative to the largest charge: an effect of rounding
+constexpr double SINGULAR = 1e-9;      // of the largest eigenvalue of a correlation matrix
+constexpr double NO_ANGLE = 1e-20;     // an element of a matrix, relative to its diagonal, that no rotation changes
 constexpr double MAX_COMPOSITIONS = 1e6;    // that the search of a neutral one looks at
+constexpr double MAX_SEARCHED = 1e7;        // the same, of all numbers of atoms that are tried
 constexpr std::int64_t MAX_AWAY = 200;      // how far from a number of atoms a possible one is looked for
 
-// Symmetric matrix (n, n) -> eigenvalues, and eigenvectors as columns, by Jacobi's rotations.
+// Symmetric matrix (n, n) -> eigenvalues, and eigenvectors as rows, by Jacobi's rotations.
 void diagonalise(std::vector<double> &matrix, std::vector<double> &vectors, std::size_t n)
 {
   vectors.assign(n * n, 0.0);
   for (std::size_t i = 0; i < n; ++i) vectors[i * n + i] = 1.0;
-  for (int sweep = 0; sweep < 60; ++sweep)
+  bool changed = true;
+  for (int sweep = 0; sweep < 60 && changed; ++sweep) {
+    changed = false;
     for (std::size_t p = 0; p < n; ++p)
       for (std::size_t q = p + 1; q < n; ++q) {
-        if (std::fabs(matrix[p * n + q]) < 1e-300) continue;
+        const double diagonal = std::fabs(matrix[p * n + p]) + std::fabs(matrix[q * n + q]);
+        if (std::fabs(matrix[p * n + q]) <= NO_ANGLE * diagonal) continue;
+        changed = true;
         const double angle = 0.5 * std::atan2(2.0 * matrix[p * n + q], matrix[q * n + q] - matrix[p * n + p]);
         const double c = std::cos(angle), s = std::sin(angle);
         for (std::size_t k = 0; k < n; ++k) {
@@ -45,11 +52,12 @@ void diagonalise(std::vector<double> &matrix, std::vector<double> &vectors, std:
           matrix[q * n + k] = s * a + c * b;
         }
         for (std::size_t k = 0; k < n; ++k) {
-          const double a = vectors[k * n + p], b = vectors[k * n + q];
-          vectors[k * n + p] = c * a - s * b;
-          vectors[k * n + q] = s * a + c * b;
+          const double a = vectors[p * n + k], b = vectors[q * n + k];
+          vectors[p * n + k] = c * a - s * b;
+          vectors[q * n + k] = s * a + c * b;
         }
       }
+  }
 }
 
 // x that solves matrix x = right as well as it can be solved, the shortest such x.
@@ -63,8 +71,8 @@ std::vector<double> solve_singular(std::vector<double> matrix, const std::vector
   for (std::size_t k = 0; k < n; ++k) {
     if (!(matrix[k * n + k] > SINGULAR * largest)) continue;
     double part = 0.0;
-    for (std::size_t i = 0; i < n; ++i) part += vectors[i * n + k] * right[i];
-    for (std::size_t i = 0; i < n; ++i) x[i] += vectors[i * n + k] * part / matrix[k * n + k];
+    for (std::size_t i = 0; i < n; ++i) part += vectors[k * n + i] * right[i];
+    for (std::size_t i = 0; i < n; ++i) x[i] += vectors[k * n + i] * part / matrix[k * n + k];
   }
   return x;
 }
@@ -90,8 +98,8 @@ Counts largest_remainder(std::int64_t n, const std::vector<double> &fractions)
 /// Looks for whole numbers of some species that add up to n, are neutral, and are nearest to real ones.
 class NeutralSearch {
 public:
-  NeutralSearch(std::int64_t n, std::vector<double> fractions, std::vector<double> charges) :
-      n_(n), charges_(std::move(charges)), centre_(std::move(fractions))
+  NeutralSearch(std::int64_t n, std::vector<double> fractions, std::vector<double> charges, double &budget) :
+      n_(n), charges_(std::move(charges)), centre_(std::move(fractions)), budget_(budget)
   {
     for (double &share : centre_) share *= static_cast<double>(n);
     project();
@@ -104,10 +112,13 @@ public:
   {
     if (charges_[high_] == charges_[low_]) return {};
     const auto free = static_cast<double>(centre_.size()) - 2.0;
+    double searched = 0.0;
     for (std::int64_t reach = 0;; ++reach) {
       const double box = std::pow(2.0 * static_cast<double>(reach) + 1.0, free);
       const double most = reach > 2 && best_.empty() ? MAX_EMPTY : MAX_COMPOSITIONS;
-      if (reach > 0 && box > most) return best_;
+      if (reach > 0 && (box > most || box - searched > budget_)) return best_;
+      budget_ -= box - searched;
+      searched = box;
       reach_ = reach;
       visit(0, 0, 0.0, 0.0, reach == 0);
       // Whatever lies outside the box is farther from its middle than its reach.
@@ -182,6 +193,7 @@ private:
 
   std::int64_t n_;
   std::vector<double> charges_, centre_;
+  double &budget_;                               // compositions that may still be looked at
   std::size_t low_ = 0, high_ = 0, last_ = 0;    // pivots, and the last of the others
   std::int64_t farthest_ = 0;                    // reach of the box that holds all compositions
   std::int64_t reach_ = 0;
@@ -193,6 +205,13 @@ private:
 
 Counts neutral_counts(std::int64_t n, const std::vector<double> &fractions, const std::vector<double> &charges)
 {
+  double budget = MAX_SEARCHED;
+  return neutral_counts(n, fractions, charges, budget);
+}
+
+Counts neutral_counts(std::int64_t n, const std::vector<double> &fractions, const std::vector<double> &charges,
+                      double &budget)
+{
   std::vector<std::size_t> present;
   std::vector<double> shares, ions;
   for (std::size_t s = 0; s < fractions.size(); ++s) {
@@ -202,7 +221,7 @@ Counts neutral_counts(std::int64_t n, const std::vector<double> &fractions, cons
     ions.push_back(charges[s]);
   }
   if (present.empty()) return {};
-  const Counts found = NeutralSearch(n, shares, ions).run();
+  const Counts found = NeutralSearch(n, shares, ions, budget).run();
   if (found.empty()) return {};
   Counts counts(fractions.size(), 0);
   for (std::size_t k = 0; k < present.size(); ++k) counts[present[k]] = found[k];
@@ -279,7 +298,7 @@ std::vector<double> Composition::normalised(const std::vector<double> &fractions
   double sum = 0.0;
   for (const double fraction : fractions) {
     if (!(fraction >= 0.0 && std::isfinite(fraction)))
-      throw Error("a fraction of the composition is " + std::to_string(fraction) + ": give numbers from 0 on");
+      throw Error("a fraction of the composition is " + number(fraction) + ": give numbers from 0 on");
     sum += fraction;
   }
   if (!(sum > 0.0)) throw Error("the fractions of the composition are all zero: give at least one above zero");
@@ -301,8 +320,8 @@ std::vector<double> Composition::checked_fractions(const std::vector<double> &fr
   if (std::fabs(charge) <= MAX_CHARGE * largest) return scaled;
   std::string ions;
   for (std::size_t s = 0; s < charges.size(); ++s)
-    ions += (s ? ", " : "") + metadata_.species[s] + " " + std::to_string(charges[s]);
-  throw Error("the composition is not neutral, it has a charge of " + std::to_string(charge) +
+    ions += (s ? ", " : "") + metadata_.species[s] + " " + number(charges[s]);
+  throw Error("the composition is not neutral, it has a charge of " + number(charge) +
               " an atom: give one whose charges (" + ions + ") balance");
 }
 
@@ -315,22 +334,23 @@ bool Composition::is_charged(const std::vector<double> &fractions) const
 }
 
 // Empty if n atoms cannot be neutral.
-Counts Composition::attempt(std::int64_t n, const std::vector<double> &fractions) const
+Counts Composition::attempt(std::int64_t n, const std::vector<double> &fractions, double &budget) const
 {
   if (!is_charged(fractions)) return largest_remainder(n, fractions);
-  return neutral_counts(n, fractions, metadata_.generator.charges);
+  return neutral_counts(n, fractions, metadata_.generator.charges, budget);
 }
 
 Counts Composition::counts(std::int64_t n, const std::vector<double> &fractions) const
 {
   if (n < 1 || n > MAX_ATOMS)
     throw Error("the number of atoms is " + std::to_string(n) + ": give one from 1 to " + std::to_string(MAX_ATOMS));
-  const Counts found = attempt(n, fractions);
+  double budget = MAX_SEARCHED;
+  const Counts found = attempt(n, fractions, budget);
   if (!found.empty()) return found;
   std::string possible;
   for (const int sign : {-1, 1})
     for (std::int64_t away = 1; away <= MAX_AWAY && n + sign * away >= 1; ++away)
-      if (!attempt(n + sign * away, fractions).empty()) {
+      if (!attempt(n + sign * away, fractions, budget).empty()) {
         possible += (possible.empty() ? "" : " or ") + std::to_string(n + sign * away);
         break;
       }
@@ -341,15 +361,16 @@ Counts Composition::counts(std::int64_t n, const std::vector<double> &fractions)
 Counts Composition::nearest_counts(double n, const std::vector<double> &fractions) const
 {
   if (!(n < static_cast<double>(MAX_ATOMS - MAX_AWAY)))
-    throw Error("the box would hold " + std::to_string(n) + " atoms, more than " + std::to_string(MAX_ATOMS) +
+    throw Error("the box would hold " + number(n, 12) + " atoms, more than " + std::to_string(MAX_ATOMS) +
                 ": check the box and its units");
   const auto middle = std::max<std::int64_t>(0, std::llround(n));
   if (middle == 0)
-    throw Error("the box would hold " + std::to_string(n) + " atoms at this density, so none at all: use a larger box");
+    throw Error("the box would hold " + number(n) + " atoms at this density, so none at all: use a larger box");
+  double budget = MAX_SEARCHED;
   for (std::int64_t away = 0; away <= MAX_AWAY; ++away)
-    for (const std::int64_t number : {middle - away, middle + away}) {
-      if (number < 1) continue;
-      const Counts found = attempt(number, fractions);
+    for (const std::int64_t tried : {middle - away, middle + away}) {
+      if (tried < 1) continue;
+      const Counts found = attempt(tried, fractions, budget);
       if (!found.empty()) return found;
     }
   throw Error("no composition of about " + std::to_string(middle) + " atoms of " + joined(metadata_.species) +

@@ -36,7 +36,7 @@ private:
   std::size_t statistic(const std::string &name) const;
   bool is_charged(const std::vector<double> &fractions) const;
   std::vector<double> normalised(const std::vector<double> &fractions) const;
-  std::vector<std::int64_t> attempt(std::int64_t n, const std::vector<double> &fractions) const;
+  std::vector<std::int64_t> attempt(std::int64_t n, const std::vector<double> &fractions, double &budget) const;
 
   const Metadata &metadata_;
 };
@@ -45,5 +45,9 @@ private:
 /// that ends finds them; empty if it finds none. charges: of each species.
 std::vector<std::int64_t> neutral_counts(std::int64_t n, const std::vector<double> &fractions,
                                          const std::vector<double> &charges);
+
+/// The same for one number of several that are tried: the compositions that are looked at are taken off the budget.
+std::vector<std::int64_t> neutral_counts(std::int64_t n, const std::vector<double> &fractions,
+                                         const std::vector<double> &charges, double &budget);
 
 }    // namespace vitrify

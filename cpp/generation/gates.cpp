@@ -3,21 +3,13 @@
 
 #include "base/error.h"
 #include "base/species_pair.h"
+#include "base/text.h"
 
 #include <algorithm>
-#include <sstream>
 
 namespace vitrify {
 
 static constexpr double GATE = 0.98;    // of the closest distance in the training data
-
-static std::string text(double value)
-{
-  std::ostringstream stream;
-  stream.precision(4);
-  stream << value;
-  return stream.str();
-}
 
 void refuse_close_pairs(Structure &structure, const std::vector<std::string> &species,
                         const std::vector<double> &min_distance, const double *number_density)
@@ -33,12 +25,12 @@ void refuse_close_pairs(Structure &structure, const std::vector<std::string> &sp
       const std::size_t pair = pair_of_species(static_cast<int>(a), static_cast<int>(b));
       if (!(closest[pair] < least * min_distance[pair])) continue;
       least = closest[pair] / min_distance[pair];
-      worst = species[a] + "-" + species[b] + " at " + text(closest[pair]) + ", where the data have " +
-              text(min_distance[pair]);
+      worst = species[a] + "-" + species[b] + " at " + number(closest[pair]) + ", where the data have " +
+              number(min_distance[pair]);
     }
   throw Error(std::to_string(overlaps) + (overlaps == 1 ? " pair of atoms is" : " pairs of atoms are") +
               " closer than in the training data after the atoms were pushed apart (" + worst +
-              "): use more steps, a density from " + text(number_density[0]) + " to " + text(number_density[1]) +
+              "): use more steps, a density from " + number(number_density[0]) + " to " + number(number_density[1]) +
               ", or a larger cell");
 }
 

@@ -3,11 +3,10 @@
 
 #include "base/error.h"
 #include "base/suggestion.h"
+#include "base/text.h"
 #include "engines/kind.h"
-#include "engines/reference_error.h"
 #include "generation/flow_start.h"
 #include "generation/gates.h"
-#include "rules/text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -210,7 +209,7 @@ void Generator::check_gates(Glass &glass) const
     refuse_close_pairs(glass.structure, metadata_.species, limits, metadata_.validity.number_density);
 }
 
-double Generator::reference_error()
+Deviation Generator::reference_deviation()
 {
   const ReferenceCase &reference = metadata_.reference;
   const std::vector<double> &expected = latents_ ? reference.decoded : reference.first;
@@ -219,7 +218,8 @@ double Generator::reference_error()
   std::vector<double> found(expected.size());
   network_->velocity(reference.cell, reference.types.size(), reference.positions[0].data(), reference.types.data(),
                      reference.time, reference.step, reference.properties.data(), reference.known.data(), found.data());
-  return relative_error(found, expected);
+  // a latent model's decoder is the last of its outputs, after energy, forces, stress and z
+  return {relative_error(found, expected), reference.allowed(latents_ ? 4 : 0)};
 }
 
 }    // namespace vitrify

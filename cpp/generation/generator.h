@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engines/flow_network.h"
+#include "engines/reference_error.h"
 #include "generation/composition.h"
 #include "glassvae/latent_density.h"
 #include "modelfile/model_file.h"
@@ -59,7 +60,7 @@ public:
   /// One sentence for each part of a request that lies outside the range of the training data.
   std::vector<std::string> warnings(const GlassRequest &request) const;
   /// Runs the reference case; the largest deviation relative to the rms of the output. Throws Error if there is none.
-  double reference_error();
+  Deviation reference_deviation();
 
 private:
   void check(const GlassRequest &request) const;

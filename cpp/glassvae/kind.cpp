@@ -29,7 +29,7 @@ void read_latent_space(const json &document, Metadata &metadata)
 
 void read(const json &document, Metadata &metadata)
 {
-  metadata.latent = whole_number(document.at("latent"), "latent", 1, 4096);
+  metadata.latent = whole_number(document.at("latent"), "latent", 1, MAX_LATENT);
   require(!metadata.reverse_edges, "reverse_edges must be false");
   if (has_value(document, "latent_energy")) {
     const auto name = document.at("latent_energy").get<std::string>();

@@ -3,6 +3,7 @@
 
 #include "base/counter_rng.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "modelfile/hyperparameters.h"
 #include "modelfile/model_file.h"
 #include "modelfile/weights.h"
@@ -11,7 +12,6 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
-#include <sstream>
 
 namespace vitrify {
 
@@ -66,12 +66,7 @@ std::vector<double> root_of(const std::vector<double> &covariance, std::size_t n
 }
 
 std::string text(double value)
-{
-  std::ostringstream stream;
-  stream.precision(6);
-  stream << value;
-  return stream.str();
-}
+{ return number(value, 6); }
 
 }    // namespace
 

@@ -6,6 +6,7 @@
 #include "lammps/generation/create_glass.h"
 #include "lammps/glassvae/compute_glassvae_latent.h"
 #include "lammps/glassvae/pair_glassvae.h"
+#include "lammps/host/end_of_run.h"
 #include "lammps/ogn/fix_ogn.h"
 #include "lammps/symgnn/compute_symgnn_atom.h"
 
@@ -108,6 +109,8 @@ void lammpsplugin_init(void *lmp, void *handle, void *regfunc)
 
   plugin.creator.v2 = &create_fix<FixOGN>;
   enter("fix", "ogn", "vitrify fix ogn");
+  plugin.creator.v2 = &create_fix<FixEndOfRun>;
+  enter("fix", FixEndOfRun::STYLE, "vitrify's summaries at the end of a run");
   plugin.creator.v2 = &create<ComputeSymGNNAtom>;
   enter("compute", "symgnn/atom", "vitrify compute symgnn/atom");
   plugin.creator.v2 = &create<ComputeGlassVAELatent>;

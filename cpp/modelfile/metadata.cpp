@@ -16,7 +16,7 @@ namespace vitrify {
 namespace {
 
 constexpr int SCHEMA = 1;
-constexpr int MAX_COUNT = 1 << 20;    // of layers and of features: more is damage
+constexpr int MAX_SCHEMA = 1 << 20;
 
 const MetadataFormat *const FORMATS[] = {
 #define VITRIFY_SYSTEM(name) &name##_metadata,
@@ -52,6 +52,7 @@ ReferenceCase parse_reference(const json &document, const Metadata &metadata)
   if (format.has_velocities) document.at("velocities").get_to(reference.velocities);
   format.read_reference(document, metadata, reference);
   document.at("tolerance").get_to(reference.tolerance);
+  if (has_value(document, "tolerances")) document.at("tolerances").get_to(reference.tolerances);
   for (const auto &name : document.at("species").get<std::vector<std::string>>()) {
     const int index = metadata.species_index(name);
     require(index >= 0, "the reference case has the unknown species " + quoted(name));
@@ -64,6 +65,8 @@ ReferenceCase parse_reference(const json &document, const Metadata &metadata)
               reference.second.size() == (format.has_second_output ? n_values : 0),
           "the arrays of the reference case differ in length");
   require(reference.tolerance > 0.0, "the tolerance of the reference case is not positive");
+  for (const double tolerance : reference.tolerances)
+    require(tolerance > 0.0, "a tolerance of the reference case is not positive");
   return reference;
 }
 
@@ -100,7 +103,7 @@ void check_names(const Metadata &metadata)
 
 Metadata parse(const json &document)
 {
-  const int schema = whole_number(document.at("schema"), "schema", 0, MAX_COUNT);
+  const int schema = whole_number(document.at("schema"), "schema", 0, MAX_SCHEMA);
   require(schema == SCHEMA, "schema is " + std::to_string(schema) + ", but this version of vitrify reads schema " +
                                 std::to_string(SCHEMA) +
                                 (schema > SCHEMA ? ": update vitrify" : ": export the model again"));
@@ -113,8 +116,8 @@ Metadata parse(const json &document)
   metadata.dtype = choice(document, "dtype", {"float32", "float64"});
   document.at("species").get_to(metadata.species);
   document.at("cutoff").get_to(metadata.cutoff);
-  metadata.layers = whole_number(document.at("layers"), "layers", 1, MAX_COUNT);
-  metadata.node_width = whole_number(document.at("node_width"), "node_width", 1, MAX_COUNT);
+  metadata.layers = whole_number(document.at("layers"), "layers", 1, MAX_LAYERS);
+  metadata.node_width = whole_number(document.at("node_width"), "node_width", 1, MAX_WIDTH);
   document.at("reverse_edges").get_to(metadata.reverse_edges);
   require(!metadata.species.empty(), "there must be at least one species");
   require(std::set<std::string>(metadata.species.begin(), metadata.species.end()).size() == metadata.species.size(),
@@ -137,6 +140,14 @@ const MetadataFormat *find_format(const std::string &kind)
   const auto *const found = std::find_if(std::begin(FORMATS), std::end(FORMATS),
                                          [&](const MetadataFormat *format) { return format->kind == kind; });
   return found == std::end(FORMATS) ? nullptr : *found;
+}
+
+double ReferenceCase::allowed(std::size_t output) const
+{
+  if (tolerances.empty()) return tolerance;
+  require(output < tolerances.size(), "the reference case has " + std::to_string(tolerances.size()) +
+                                          " tolerances, but more outputs: export the model again");
+  return tolerances[output];
 }
 
 int Metadata::components() const

@@ -4,6 +4,7 @@
 #include "base/geometry.h"
 
 #include <array>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,10 @@ struct ReferenceCase {
   // (n, components) each: what Engine::finish must write; FlowNetwork::velocity: the first; EnergyEngine::finish:
   // forces
   std::vector<double> first, second;
-  double tolerance = 0.0;    // relative to the rms of the output
+  // of the largest deviation, relative to the rms of the output: of all outputs, and of each in the order in which they
+  // are replayed, which older files lack
+  double tolerance = 0.0;
+  std::vector<double> tolerances;
   // kinds amshortcut and glassvae: the other inputs of FlowNetwork::velocity
   double time = 0.0, step = 0.0;
   std::vector<double> properties, known;
@@ -29,6 +33,9 @@ struct ReferenceCase {
   std::vector<double> latent;
   // (n, 3) the output of FlowNetwork::velocity, given z; empty for models that make no structures
   std::vector<double> decoded;
+
+  /// The deviation that an output may have, from 0; throws Error if the file does not say.
+  double allowed(std::size_t output) const;
 };
 
 /// A property of a whole glass that a generator can be asked for, with its range in the training data.

@@ -2,6 +2,7 @@
 #include "modelfile/metadata_bounds.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "modelfile/metadata_format.h"
 #include "neighbours/images.h"
 
@@ -9,18 +10,13 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <sstream>
 
 namespace vitrify {
 
 namespace {
 
 constexpr std::size_t MAX_SPECIES = 118;
-constexpr int MAX_LAYERS = 100;
-constexpr int MAX_WIDTH = 100000;    // features of a node
-constexpr int MAX_LATENT = 10000;
-constexpr int MAX_STRIDE = 100000;    // MD steps, which the fallback of fix ogn takes one by one
-constexpr std::size_t MAX_STATISTICS = 1000;
+constexpr std::size_t MAX_STATISTICS = 400;     // of a generator, z among them: equations are solved for all at once
 constexpr std::size_t MAX_REFERENCE = 10000;    // atoms
 constexpr double MAX_TOLERANCE = 0.1;           // of the reference case: with more, nothing is compared
 constexpr double MAX_MASS = 1e6;
@@ -35,10 +31,8 @@ constexpr double CLOSEST_OF_ALL = 1.2, CLOSEST_OF_PAIR = 1.6;
 void within(const char *name, double value, double low, double high)
 {
   if (value >= low && value <= high) return;
-  std::ostringstream text;
-  text << name << " is " << value << ", but must lie between " << low << " and " << high
-       << ": the file is damaged; export the model again";
-  throw Error(text.str());
+  throw Error(std::string(name) + " is " + number(value, 6) + ", but must lie between " + number(low, 6) + " and " +
+              number(high, 6) + ": the file is damaged; export the model again");
 }
 
 std::array<double, 2> range(const char *name, const json &document, double low, double high)
@@ -53,26 +47,19 @@ void check_sizes(const Metadata &metadata)
 {
   constexpr double TINY = std::numeric_limits<double>::min();
   within("the number of species", static_cast<double>(metadata.species.size()), 1, MAX_SPECIES);
-  within("layers", metadata.layers, 1, MAX_LAYERS);
-  within("node_width", metadata.node_width, 1, MAX_WIDTH);
-  within("latent", metadata.latent, 0, MAX_LATENT);
-  within("stride", metadata.stride, 0, MAX_STRIDE);
   within("timestep", metadata.timestep, 0.0, MAX_TIMESTEP);
   for (const double mass : metadata.masses) within("a mass", mass, TINY, MAX_MASS);
   for (const double charge : metadata.generator.charges) within("a charge", charge, -MAX_CHARGE, MAX_CHARGE);
-  within("the number of properties", static_cast<double>(metadata.generator.properties.size()), 0, MAX_LATENT);
   within("the number of statistics", static_cast<double>(metadata.generator.statistics.names.size()), 0,
-         MAX_LATENT + MAX_STATISTICS);
+         MAX_STATISTICS);
 }
 
 void check_distances(const Metadata &metadata, const std::array<double, 2> &density)
 {
-  if (!(even_neighbours(density[1], metadata.cutoff) < MAX_NEIGHBOURS)) {
-    std::ostringstream text;
-    text << "each atom would have " << even_neighbours(density[1], metadata.cutoff) << " neighbours within the cutoff "
-         << metadata.cutoff << " at the densities of the training data";
-    throw Error(text.str());
-  }
+  const double neighbours = even_neighbours(density[1], metadata.cutoff);
+  if (!(neighbours < MAX_NEIGHBOURS))
+    throw Error("each atom would have " + number(neighbours, 6) + " neighbours within the cutoff " +
+                number(metadata.cutoff, 6) + " at the densities of the training data");
   const auto &distances = metadata.validity.min_distance;
   if (distances.empty()) return;
   const double spacing = 1.0 / std::cbrt(density[0]);
@@ -96,6 +83,8 @@ void check_reference(const ReferenceCase &reference, double cutoff)
 {
   within("the number of atoms of the reference case", static_cast<double>(reference.types.size()), 1, MAX_REFERENCE);
   within("the tolerance of the reference case", reference.tolerance, 0.0, MAX_TOLERANCE);
+  for (const double tolerance : reference.tolerances)
+    within("a tolerance of the reference case", tolerance, 0.0, MAX_TOLERANCE);
   check_images(reference.cell, {true, true, true}, reference.types.size(), cutoff);
   check_positions(reciprocal_cell(reference.cell), reference.types.size(), reference.positions[0].data());
 }

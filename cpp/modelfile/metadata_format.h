@@ -8,6 +8,12 @@
 
 namespace vitrify {
 
+// Larger sizes are damage, and would make a host run for ever or take all memory.
+constexpr int MAX_LAYERS = 100;
+constexpr int MAX_WIDTH = 100000;    // features of a node
+constexpr int MAX_LATENT = 4096;
+constexpr int MAX_STRIDE = 100000;    // MD steps, which the fallback of fix ogn takes one by one
+
 /// How vitrify.json of one kind of model is read, and which arrays its reference case holds. Functions throw Error,
 /// without the name of the file, or json::exception.
 struct MetadataFormat {

@@ -2,10 +2,10 @@
 #include "neighbours/images.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <cmath>
 #include <limits>
-#include <sstream>
 #include <string>
 
 namespace vitrify {
@@ -18,11 +18,8 @@ constexpr double MAX_TURNS = 1e6;    // how many cells away an atom may be
 
 [[noreturn]] void refuse(std::size_t n, double found, const char *what, double cutoff)
 {
-  std::ostringstream text;
-  text.precision(3);
-  text << "each of the " << n << " atoms has " << found << ' ' << what << " within the cutoff of " << cutoff
-       << ": check the cell and its units, or use a larger cell";
-  throw Error(text.str());
+  throw Error("each of the " + std::to_string(n) + " atoms has " + number(found, 3) + " " + what +
+              " within the cutoff of " + number(cutoff, 3) + ": check the cell and its units, or use a larger cell");
 }
 
 }    // namespace

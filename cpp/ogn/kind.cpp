@@ -12,7 +12,7 @@ namespace {
 
 void read(const json &document, Metadata &metadata)
 {
-  metadata.stride = whole_number(document.at("stride"), "stride", 1, 1000000);
+  metadata.stride = whole_number(document.at("stride"), "stride", 1, MAX_STRIDE);
   document.at("timestep").get_to(metadata.timestep);
   require(metadata.timestep > 0.0, "timestep must be positive");
   const double step = document.at("base_timestep").get<double>();

@@ -143,7 +143,7 @@ public:
   double reference_error()
   {
     double error = 0.0;
-    generator_.use([&](Generator &generator) { error = generator.reference_error(); });
+    generator_.use([&](Generator &generator) { error = generator.reference_deviation().error; });
     return error;
   }
 
@@ -201,6 +201,15 @@ void bind_sampler(py::module_ &module)
       },
       "n"_a, "fractions"_a, "charges"_a,
       "Atoms of each species, n in all, that are neutral and nearest to the fractions; empty if none are found.");
+  module.def(
+      "neutral_counts_within",
+      [](std::int64_t n, const Values &fractions, const Values &charges, double budget) {
+        if (fractions.size() != charges.size()) throw Error("give a charge for each fraction");
+        const auto found = neutral_counts(n, fractions, charges, budget);
+        return std::pair(found, budget);
+      },
+      "n"_a, "fractions"_a, "charges"_a, "budget"_a,
+      "The same, looking at no more compositions than the budget; and what is left of it.");
   module.def("push_apart", &apart, "cell"_a, "positions"_a, "types"_a, "min_distance"_a,
              "species"_a = std::vector<std::string>(), "number_density"_a = Values(),
              "Wrapped positions (N, 3) after pairs closer than the min_distance of their species a >= b, at "

@@ -15,8 +15,8 @@ namespace vitrify {
 /// An object that the threads of Python use in turns.
 ///
 /// A child may be forked while a thread uses the object: that thread is not in the child and never ends its turn, and
-/// the object is half changed. Such a child makes the object anew, and leaves the old one alone. A copy is made anew,
-/// too.
+/// the object is half changed. Such a child makes the object anew, and leaves the old one alone, also at the end. A
+/// copy is made anew, too.
 template <typename T> class InTurns {
 public:
   using Make = std::function<std::unique_ptr<T>()>;
@@ -24,6 +24,11 @@ public:
 
   InTurns(const InTurns &other) : InTurns(other.make_) {}
   InTurns &operator=(const InTurns &) = delete;
+
+  ~InTurns()
+  {
+    if (is_left_half_changed()) held_.release();    // NOLINT(bugprone-unused-return-value)
+  }
 
   /// The object, for what does not change while others use it. The caller has the GIL.
   T &get() const { return *current().object; }
@@ -50,12 +55,19 @@ private:
     return held;
   }
 
+  // Whether this process is a child that was forked while a thread used the object.
+  bool is_left_half_changed() const
+  {
+    if (!held_ || !owner_.is_other_process()) return false;
+    if (!held_->mutex.try_lock()) return true;
+    held_->mutex.unlock();
+    return false;
+  }
+
   Held &current() const
   {
     if (owner_.is_other_process()) {
-      if (held_->mutex.try_lock())
-        held_->mutex.unlock();
-      else {
+      if (is_left_half_changed()) {
         auto held = new_one();
         held_.release();    // NOLINT(bugprone-unused-return-value)
         held_ = std::move(held);

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/suggestion.h"
-#include "rules/text.h"
+#include "base/text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,8 +12,6 @@
 namespace vitrify {
 
 static constexpr int MASS_DIGITS = 6;
-// Orders of more species than this are too many to try.
-static constexpr std::size_t MOST_SPECIES = 7;
 
 static bool fits(double mass, double wanted)
 { return std::fabs(mass - wanted) <= MASS_TOLERANCE * wanted; }

@@ -11,6 +11,8 @@ namespace vitrify {
 constexpr double MASS_TOLERANCE = 1.0e-3;    // relative
 /// The element of types that a model does not see.
 constexpr const char *NULL_ELEMENT = "NULL";
+/// Orders of more species than this are too many to try.
+constexpr std::size_t MOST_SPECIES = 7;
 
 /// "element Al of type 2 is not in the model, which has Cu Zr"; where: " of type 2", or empty.
 std::string unknown_element(const std::string &element, const std::string &where,

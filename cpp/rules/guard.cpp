@@ -3,12 +3,11 @@
 
 #include "base/error.h"
 #include "base/species_pair.h"
+#include "base/text.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <locale>
-#include <sstream>
 
 namespace vitrify {
 
@@ -21,13 +20,7 @@ static constexpr double LARGEST_SEVERITY_OF_DISPLACEMENTS = 1.0e5;
 static constexpr double DISTANCE_TOLERANCE = 1.0e-5;
 
 static std::string text(double value)
-{
-  std::ostringstream stream;
-  stream.imbue(std::locale::classic());    // a host may have set another decimal point
-  stream.precision(6);
-  stream << value;
-  return stream.str();
-}
+{ return number(value, 6); }
 
 Guard::Guard(std::vector<std::string> species, std::vector<double> min_distance, double max_displacement,
              double highest_temperature) :

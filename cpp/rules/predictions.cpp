@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "rules/predictions.h"
 
-#include "rules/text.h"
+#include "base/text.h"
 
 #include <algorithm>
 

@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "base/species_pair.h"
+#include "base/text.h"
 #include "rules/elements.h"
-#include "rules/text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -21,8 +21,6 @@ constexpr double ENDLESS = std::numeric_limits<double>::infinity();
 constexpr double CLEARLY_OUTSIDE = 0.1;
 // A pair as close as this share of the training data's is no extreme of theirs: the guard of fix ogn refuses it.
 constexpr double CLEARLY_CLOSE = 0.1;
-// Orders of more species than this are too many to try.
-constexpr std::size_t MOST_SPECIES = 7;
 
 double number_of_atoms(const Observed &observed)
 { return std::accumulate(observed.counts.begin(), observed.counts.end(), 0.0); }

@@ -129,6 +129,31 @@ def finding(name: str) -> Finding:
     return next(found for found in diagnose() if found.name == name)
 
 
+@pytest.mark.parametrize(
+    ("last", "status", "healthy"),
+    [
+        ("", 0, True),
+        ("ERROR: Lost atoms: original 32 current 31", 1, False),
+        ("ERROR: create_glass: 3 pairs of atoms are closer than in the training data", 1, True),
+        ("ERROR: create_glass: 3 pairs of atoms are closer than in the training data", 139, False),
+        ("", 137, False),
+    ],
+)
+def test_doctor_wants_an_lmp_that_ends_well(
+    last: str, status: int, healthy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the engine has reproduced its case, only a glass that a generator would not make is no fault of its own."""
+    fake = tmp_path / "lmp"
+    fake.write_text(f"#!/bin/sh\necho 'reference case reproduced, relative error 1e-7'\necho '{last}'\nexit {status}\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(doctor, "_program", lambda *_: str(fake))
+    if healthy:
+        assert "reproduced to 1.0e-07" in doctor._model_in_lammps("Si.amshortcut.pt", "native")
+        return
+    with pytest.raises(Broken, match="check yes fails"):
+        doctor._model_in_lammps("Si.amshortcut.pt", "native")
+
+
 def test_doctor_compares_versions_with_what_was_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.packages, "version", lambda package: "0.0.1+cpu")
     found = finding("torch")

@@ -100,6 +100,56 @@ def test_a_signal_ends_compiled_code_too(number: signal.Signals, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+DROPS = """
+import os, signal, sys, time
+from vitrify.cli.main import app
+
+@app.command("drop")
+def drop() -> None:
+    try:
+        os.kill(os.getpid(), int(sys.argv[2]))
+        time.sleep(900)
+    except BaseException:
+        pass
+    time.sleep(900)
+
+class Dropping:
+    def __del__(self) -> None:
+        os.kill(os.getpid(), int(sys.argv[2]))
+        time.sleep(900)
+
+@app.command("destroy")
+def destroy() -> None:
+    Dropping()
+    time.sleep(900)
+
+@app.command("save")
+def save() -> None:
+    try:
+        os.kill(os.getpid(), int(sys.argv[2]))
+        time.sleep(900)
+    finally:
+        for _ in range(10):
+            try:
+                int("a word")
+            except ValueError:
+                time.sleep(0.1)
+        print("saved")
+
+app([sys.argv[1]])
+"""
+
+
+@pytest.mark.parametrize("number", SAYS)
+@pytest.mark.parametrize(("command", "output"), [("drop", ""), ("destroy", ""), ("save", "saved\n")])
+def test_a_signal_that_is_dropped_comes_again_and_no_other(command: str, output: str, number: signal.Signals) -> None:
+    """Compiled modules drop exceptions while they are imported; what is still on its way may take its time."""
+    process = start([sys.executable, "-c", DROPS, command, str(int(number))])
+    found, errors = process.communicate()
+    assert (process.returncode, found) == (128 + number, output)
+    assert errors == f"vitrify: {SAYS[number]}\n"
+
+
 def test_hangups_that_the_caller_ignores_are_ignored(tmp_path: Path) -> None:
     """As under nohup."""
     script = "import os, signal; from vitrify.cli.main import app\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import subprocess
 import sys
@@ -122,8 +123,28 @@ def test_a_line_is_added_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "/elsewhere/input.h5"),
+        OSError("Unable to open file (unable to open file: name = '/elsewhere/in.h5', errno = 2, flags = 0)"),
+        OSError("Can't read data (file read failed: time = x, errno = 5, error message = 'Input/output error')"),
+        RuntimeError("Unable to get group info (unable to open file: name = '/elsewhere/in.h5', errno = 13)"),
+        gzip.BadGzipFile("Not a gzipped file (b'ab')"),
+        ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+        ChildProcessError(errno.ECHILD, "No child processes"),
+    ],
+)
+def test_what_is_wrong_with_an_input_is_not_blamed_on_the_output(error: Exception, tmp_path: Path) -> None:
+    with pytest.raises(type(error)) as raised, atomic_path(tmp_path / "a") as work:
+        work.write_text("half")
+        raise error
+    assert raised.value is error and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     ("error", "reason"),
     [
+        (OSError("Unable to create file (unable to open file: name = 'a', errno = 28)"), "No space left on device"),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "Disk quota exceeded"),
         (OSError(errno.EIO, "Input/output error"), "Input/output error"),
         (OSError("Can't write data (file write failed: time = x, errno = 28, error message = 'No')"), "No space left"),

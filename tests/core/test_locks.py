@@ -73,6 +73,27 @@ def test_a_living_holder_is_named_and_a_dead_one_is_followed(holder: Any, locks:
     assert not lock.exists()
 
 
+def test_a_holder_is_waited_for_where_that_is_asked_for(tmp_path: Path, capfd: Any) -> None:
+    """And named once, while the other process goes on undisturbed."""
+    path, ended = tmp_path / "run", threading.Event()
+    command = [sys.executable, "-c", HOLD, "folder", str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+
+        def end() -> None:
+            ended.set()
+            process.communicate()
+
+        timer = threading.Timer(1.5, end)
+        timer.start()
+        with claim_folder(path, "vitrify test", wait=True):
+            assert ended.is_set() and json.loads((path / ".vitrify.lock").read_text())["pid"] == os.getpid()
+        timer.join()
+    said = capfd.readouterr().err
+    assert said.count("waiting until it has finished") == 1
+    assert f"is in use by process {process.pid} on {socket.gethostname()} (vitrify holder, since 2" in said
+
+
 def test_a_clean_end_leaves_no_lock(holder: Any) -> None:
     claim, path, lock, process = holder
     process.communicate()

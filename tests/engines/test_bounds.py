@@ -47,6 +47,9 @@ DAMAGED = [
     ("kalj.ogn.pt", _set("validity", "composition", "A", to=[0.8, 7.0]), "composition"),
     ("kalj.ogn.pt", _set("stride", to=2_000_000_000), "stride"),
     ("kalj.ogn.pt", _set("timestep", to=1e300), "timestep"),
+    ("kalj.ogn.pt", _set("stride", to=100_001), "stride"),
+    ("Cu50Zr50.glassvae.pt", _set("latent", to=4097), "latent"),
+    ("kalj.ogn.pt", _set("layers", to=101), "layers"),
     ("kalj.ogn.pt", _set("layers", to=2_000_000_000), "layers"),
     ("kalj.ogn.pt", _set("node_width", to=2_000_000_000), "node_width"),
     ("kalj.ogn.pt", _set("masses", to=[1e300, 1.0]), "mass"),
@@ -152,6 +155,18 @@ def test_charges_that_never_balance_end_the_search(n: int) -> None:
     for number in range(n, n + 100):
         assert not _core.neutral_counts(number, [0.35, 0.25, 0.4], [1.0, 0.7071, -1.2803])
     assert time.perf_counter() - start < 5.0
+
+
+def test_a_search_takes_what_it_looks_at_from_a_budget_of_all() -> None:
+    """Ten species: the nearest composition needs more than the first look, and none is looked for without a budget."""
+    charges = [1.0, 2.0, 3.0, 4.0, 5.0, -1.0, -2.0, -3.0, -4.0, -11.0]
+    shares = [0.1] * 10
+    found, left = _core.neutral_counts_within(103, shares, charges, 1e7)
+    assert sum(found) == 103 and np.dot(found, charges) == 0.0 and 0 <= left < 1e7
+    after, less = _core.neutral_counts_within(103, shares, charges, left)
+    assert after == found and less < left
+    few, rest = _core.neutral_counts_within(103, shares, charges, 10.0)
+    assert rest == 9.0 and (not few or np.dot(few, charges) == 0.0)
 
 
 @pytest.mark.parametrize("charges", [[4.0, 3.0, -2.0], [1.0, 4.0, 3.0, -2.0], [5.0, 3.0, 1.0, -2.0], [2.0, -3.0, 0.0]])

@@ -44,7 +44,7 @@ def test_barriers_of_a_glass_made_in_the_same_script(tmp_path: Path) -> None:
     assert (rows[:, 4] > 0).all()
     assert (rows[:, 5] == 1).any()  # cooled too fast, and with another potential
 
-    said = run(sys.executable, str(EXAMPLES / "ase_run.py"), "barriers.lammpstrj")
+    said = run(sys.executable, str(EXAMPLES / "ase_run.py"), "barriers.lammpstrj", "--force")
     atoms = ase.io.read(tmp_path / "barriers.xyz")
     # positions of a dump have six digits
     np.testing.assert_allclose(atoms.arrays["barrier"], rows[:, 3], atol=1e-3)

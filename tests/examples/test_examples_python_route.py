@@ -33,7 +33,11 @@ def test_the_notebook_draws_barriers(tmp_path: Path) -> None:
         [sys.executable, str(EXAMPLES / "notebook.py")], cwd=tmp_path, capture_output=True, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr
+    assert done.returncode == 0, done.stderr
+    warnings = [line for line in done.stderr.splitlines() if "Warning:" in line]
+    assert all("symgnn" in line or "barrier" in line for line in warnings), (
+        warnings
+    )  # another potential than the labels'
     lines = done.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == ["liquid", "after 200 strides", "at rest", "barriers"]
     temperatures = [float(re.search(r"(\S+) K", line)[1]) for line in lines[:2]]  # type: ignore[index]

@@ -12,12 +12,14 @@ import torch
 
 import model_files
 import toy_glassvae
+from changed_files import with_entry
+from lammps_runner import run_lammps
 from small_runs.train import MODELS, trained
 from vitrify.cli import diagnose
 from vitrify.core.errors import VitrifyError
 from vitrify.engines.native import forced_instruction_set, instruction_set, usable_instruction_sets
 from vitrify.engines.open import engines_of, open_model
-from vitrify.engines.replay import check_reference
+from vitrify.engines.replay import check_reference, require_reference
 from vitrify.export import agreement
 from vitrify.export.from_run import export_run
 from vitrify.hosts.ase_calculator import GlassCalc
@@ -80,6 +82,51 @@ def test_the_tolerance_follows_the_rounding_of_the_model(tmp_path: Path) -> None
     assert coarse.metadata.reference.tolerance >= agreement.MARGIN * error * 0.9
     for engine in engines_of(coarse.path):
         assert check_reference(open_model(coarse.path, engine)) < expected.tolerance
+
+
+@pytest.mark.lmp
+def test_a_bad_output_does_not_hide_behind_a_coarse_one(tmp_path: Path) -> None:
+    """Each output has a tolerance of its own, in Python and LAMMPS; older files have one for all."""
+    made = toy_glassvae.write(tmp_path / "made.pt", "float32")
+    own = made.metadata.reference.tolerances
+    assert own and made.metadata.reference.tolerance == max(own) and min(own) < max(own) < agreement.LARGEST["float32"]
+
+    def verdicts(name: str, factor: float, tolerances: list[float] | None) -> tuple[str, str]:
+        def change(text: bytes) -> bytes:
+            document = json.loads(text)
+            document["reference"]["energy"] *= factor
+            document["reference"].update(tolerance=5e-3, tolerances=tolerances)
+            return json.dumps(document).encode()
+
+        path = with_entry(made.path, tmp_path / name, "vitrify.json", change)
+        try:
+            require_reference(open_model(path, "native"))
+            python = ""
+        except VitrifyError as error:
+            python = str(error)
+        box = "units metal\nregion b block 0 9 0 9 0 9\ncreate_box 2 b\nmass * 1.0\npair_style glassvae\n"
+        done = run_lammps(f"{box}pair_coeff * * {name} Cu Au check yes\n", tmp_path)
+        return python, done.error() if done.status else ""
+
+    coarse = [1e-5, 5e-3, 5e-3, 5e-3, 5e-3]
+    assert verdicts("good.pt", 1.0, coarse) == ("", "")
+    assert verdicts("older.pt", 1.001, None) == ("", "")
+    python, lmp = verdicts("bad.pt", 1.001, coarse)
+    assert "off by 1.0e-03 of the output's rms, 1e-05 is allowed" in python
+    assert "relative error 0.000999, allowed 1e-05" in lmp
+    assert all("tolerances, but more outputs" in said for said in verdicts("few.pt", 1.0, [1e-3]))
+
+
+def test_no_margin_makes_a_tolerance_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    largest = agreement.LARGEST["float32"]
+    monkeypatch.setattr(agreement, "rounding_errors", lambda *_: [1e-9, largest / 3, 1e-6, 1e-7, 1e-7])
+    found = toy_glassvae.write(tmp_path / "m.pt", "float32").metadata.reference
+    assert found.tolerances == (1e-5, largest, 1e-5, 1e-5, 1e-5) and found.tolerance == largest
+    monkeypatch.setattr(agreement, "rounding_errors", lambda *_: [1e-9, largest, 1e-6, 1e-7, 1e-7])
+    with pytest.raises(
+        VitrifyError, match=r"changes an output of this model by .* of its rms, of which 5e-04 is allow"
+    ):
+        toy_glassvae.write(tmp_path / "m.pt", "float32")
 
 
 def test_an_engine_that_computes_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -68,11 +69,17 @@ def run_command(words: list[str]) -> None:
         except SystemExit as error:
             status = error.code if isinstance(error.code, int) else 1
         err.flush()
-    text = err.buffer.getvalue().decode(errors="replace").strip()  # type: ignore[attr-defined]
+    out.flush()
+    text, verdict = (
+        stream.buffer.getvalue().decode(errors="replace").strip()  # type: ignore[attr-defined]
+        for stream in (err, out)
+    )
     last = text.splitlines()[-1] if text else ""
     if "Traceback" in text or "internal error" in text:
         raise RuntimeError(f"{words}: {one_line(last)}")
     if status:
+        if not text and re.match(r"\d+ broken of \d+: ", verdict.splitlines()[-1]):  # doctor, which goes on to its end
+            last = f"vitrify: {verdict.splitlines()[-1]}"
         if not last.startswith("vitrify: "):
             raise RuntimeError(f"{words}: status {status} and no line that says why: {one_line(text)[-200:]}")
         raise VitrifyError(one_line(last))

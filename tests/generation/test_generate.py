@@ -248,6 +248,7 @@ def test_nothing_is_left_of_a_file_whose_writing_fails(sio2, tmp_path):
         (["--atoms", "60", "--elements", "Si:x"], "shares"),
         (["--atoms", "60", "--out", "x.cif"], "extxyz or .data"),
         (["--atoms", "60", "--md", "10"], "--potential"),
+        (["--atoms", "60", "--minimize", "10"], "--minimize needs a pair style: give --potential"),
         (["--atoms", "60", "--count", "0"], "count is 0"),
     ],
 )

@@ -18,8 +18,11 @@ training:
 """
 
 
-def glass(path: Path, seed: int, n: int = 120) -> None:
-    """Random atoms that keep their distance; the label counts neighbours, softly, with the far ones averaged in."""
+def glass(path: Path, seed: int, n: int = 120, even: bool = False) -> None:
+    """Random atoms that keep their distance; the label counts neighbours, softly, with the far ones averaged in.
+
+    even: as many atoms of one species as of the other.
+    """
     rng = np.random.default_rng(seed)
     edge, points = (n / 0.06) ** (1 / 3), np.zeros((0, 3))
     while len(points) < n:
@@ -28,7 +31,7 @@ def glass(path: Path, seed: int, n: int = 120) -> None:
         apart -= edge * np.round(apart / edge)
         if not len(points) or (apart**2).sum(1).min() > 1.8**2:
             points = np.vstack([points, new])
-    types = rng.integers(0, 2, n)
+    types = rng.permutation(np.arange(n) % 2) if even else rng.integers(0, 2, n)
     (i, j), vectors = neighbour_list(points, edge * np.eye(3), 5.0)
     near = np.exp(-((np.linalg.norm(vectors, axis=1) / 3) ** 2)) * (1 + types[j])
     local = np.bincount(i, near, n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,18 @@ CONFIGS: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
-def make_model(variant: str = "pair", units: str = "lj", seed: int = 0, **hyperparameters: Any) -> nn.Module:
+def make_model(
+    variant: str = "pair",
+    units: str = "lj",
+    seed: int = 0,
+    masses: tuple[float, ...] | None = None,
+    **hyperparameters: Any,
+) -> nn.Module:
     """An eager model with random weights, tempered to move atoms by as little as a trained one."""
     torch.manual_seed(seed)
     config = {**CONFIGS[variant, units], **hyperparameters}
-    model: nn.Module = build_model("ogn", config, LJ if units == "lj" else METAL)
+    system = LJ if units == "lj" else METAL
+    model: nn.Module = build_model("ogn", config, replace(system, masses=masses or system.masses))
     with torch.no_grad():
         if variant == "pair":  # which starts as leapfrog, without its many-body terms
             for name, parameter in model.named_parameters():
@@ -77,5 +85,5 @@ def export(
         "validity": VALIDITY[units],
         "dtype": dtype,
     }
-    model = make_model(variant, units, **hyperparameters or {})
+    model = make_model(variant, units, masses=settings.get("masses"), **hyperparameters or {})
     return export_model(model, path, **{**given, **settings})

@@ -19,7 +19,7 @@ import model_files
 from lammps_inputs.fix_ogn import lj_liquid
 from lammps_runner import DUMP, Configuration, run_lammps, run_ok
 from vitrify import OGNDynamics
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.modelfile.metadata import Validity
 from vitrify.ogn.torchscript import TorchOGN
 
@@ -265,6 +265,20 @@ def test_what_atoms_hold_is_checked(name: str, value: Any, tight: TorchOGN) -> N
     with pytest.raises(VitrifyError, match="give first_step"):
         OGNDynamics(atoms, tight, SPECIES)
     OGNDynamics(atoms, tight, SPECIES, first_step=3.0)
+
+
+def test_strides_of_another_model_are_not_taken_on(tight: TorchOGN, loose: TorchOGN) -> None:
+    atoms = as_atoms(liquid())
+    OGNDynamics(atoms, loose, SPECIES).run(2)
+    assert OGNDynamics(atoms, loose, SPECIES).current_step == 2
+    atoms.info.update(ogn_work=7.0, ogn_predictions="many")  # of no use to the other one
+    with pytest.warns(VitrifyWarning, match="are of another model .* not taken on: give first_step"):
+        dynamics = OGNDynamics(atoms, tight, SPECIES)
+    assert (dynamics.current_step, dynamics.work, dynamics.predictions) == (0, 0.0, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert OGNDynamics(atoms, tight, SPECIES).current_step == 0
+        assert OGNDynamics(atoms, loose, SPECIES, first_step=2).current_step == 2
 
 
 class Waves(Calculator):

@@ -98,6 +98,27 @@ def test_strides_are_those_of_the_fix(tmp_path: Path, words: str) -> None:
     assert ours.get_thermo("etotal") == pytest.approx(plugin.get_thermo("etotal"), rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, ValueError])
+def test_what_a_callback_raises_ends_the_run(kind: type[BaseException], tmp_path: Path) -> None:
+    """Ctrl-C, too, which comes while Python computes a step; and the next run goes on."""
+    lmp, calls = liquid_in_lammps(tmp_path), 0
+
+    def energies(atoms: Atoms) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise kind
+        return {"energy": 0.0, "forces": np.zeros((len(atoms), 3))}
+
+    attach(lmp, energies, ["Cu", "Zr"])
+    with pytest.raises(kind):
+        lmp.command("run 10")
+    step = lmp.extract_global("ntimestep")
+    assert step < 10
+    lmp.command("run 4")
+    assert lmp.extract_global("ntimestep") == step + 4
+
+
 REFUSED: dict[str, dict[str, Any]] = {
     "too few elements": {"words": "kalj.ogn.pt A"},
     "a wrong element": {"words": "kalj.ogn.pt A Zr"},

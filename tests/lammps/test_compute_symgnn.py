@@ -129,6 +129,19 @@ def test_any_neighbour_settings(tmp_path: Path, before: str) -> None:
     assert_eager(frame(run_ok(source, tmp_path, 2)), make_toy(), c)
 
 
+@pytest.mark.parametrize(("exclude", "ranks"), [("group out all", 1), ("group all out", 2)])
+def test_atoms_of_an_excluded_group_are_not_there(tmp_path: Path, exclude: str, ranks: int) -> None:
+    """As under pair_style glassvae; and the group may change between two runs."""
+    c = set_up(tmp_path, tilt=0.1)
+    after = f"run 0\ngroup out id 3 7 20\nneigh_modify exclude {exclude}\nrun 1 pre no"
+    f = frame(run_ok(script(after=after), tmp_path, ranks))
+    keep = ~np.isin(np.arange(len(c.types)), [2, 6, 19])
+    rest = dataclasses.replace(c, positions=c.positions[keep], velocities=c.velocities[keep], types=c.types[keep])
+    value, deviation = predict(make_toy(), rest)
+    assert np.abs(f.values[keep] - value).max() < 1e-10 and np.abs(f.deviations[keep] - deviation).max() < 1e-10
+    assert not f.values[~keep].any() and not f.deviations[~keep].any()
+
+
 @pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 def test_groups_choose_values_not_neighbours(tmp_path: Path, ranks: int) -> None:
     c = set_up(tmp_path, tilt=0.1)

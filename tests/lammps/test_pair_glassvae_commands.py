@@ -178,6 +178,62 @@ def test_atoms_of_an_excluded_group_are_not_there(
     assert found[[0, -2, -1]] == pytest.approx(want, rel=1e-10)
 
 
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_the_latent_vector_lacks_atoms_of_an_excluded_group(folder: Path, tmp_path: Path, ranks: int) -> None:
+    """It is that of the structure without them."""
+    configuration(toy_glassvae.glass(2, 0.1)).write_data(tmp_path / "data.test")
+    zero = "pair_style zero 4.0\npair_coeff * *\n"
+    compute = f"compute z all glassvae/latent {folder}/toy.pt Cu Au\n"
+    out = "group out id 3 7 20\n"
+
+    def latent(after: str) -> np.ndarray:
+        source = script(folder / "toy.pt", pair=zero + compute, after=after).replace("c_sum[*]", "c_z[*]")
+        source = re.sub(r"^(compute +(e|s|p|sum)|dump).*$", "", source, flags=re.MULTILINE)
+        source = re.sub(r"vol c_p.*c_z", "vol c_z", source)
+        thermo = run_ok(source, tmp_path, ranks).thermo()
+        return np.array([thermo[name][-1] for name in thermo if name.startswith("c_z")])
+
+    whole = latent("run 0")
+    without = latent(f"{out}delete_atoms group out compress no\nrun 0")
+    hidden = latent(f"run 0\n{out}neigh_modify exclude group out all\nrun 1 pre no")
+    assert len(whole) and np.abs(without - whole).max() > 1e-4
+    assert hidden == pytest.approx(without, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("style", "coeffs", "wanted"),
+    [
+        ("glassvae", "pair_coeff * * MODEL Cu Au", "pair_coeff * * MODEL Au Cu"),
+        ("hybrid glassvae", "pair_coeff * * glassvae MODEL Cu Au", "pair_coeff * * glassvae MODEL Au Cu"),
+        (
+            "hybrid/overlay zero 2.0 glassvae",
+            "pair_coeff * * zero\npair_coeff * * glassvae MODEL Cu Au",
+            "pair_coeff * * glassvae MODEL Au Cu",
+        ),
+        (
+            "hybrid/overlay glassvae glassvae",
+            "pair_coeff * * glassvae 1 MODEL Au Cu force yes\npair_coeff * * glassvae 2 MODEL Cu Au force yes",
+            "pair_coeff * * glassvae 2 MODEL Au Cu force yes",
+        ),
+    ],
+)
+def test_remedies_name_the_sub_style(folder: Path, tmp_path: Path, style: str, coeffs: str, wanted: str) -> None:
+    """Of masses that belong to the other order of the elements: the line is one that LAMMPS takes."""
+    c = configuration(toy_glassvae.glass(2))
+    replace(c, masses=c.masses[::-1]).write_data(tmp_path / "data.test")
+    model = f"{folder}/toy.pt"
+    source = script(folder / "toy.pt", pair=f"pair_style {style}\n{coeffs.replace('MODEL', model)}")
+    said = run_lammps(source, tmp_path).error()
+    assert f"use {wanted.replace('MODEL', model)}" in said, said
+
+
+def test_words_of_the_pair_style_are_sent_to_pair_coeff(folder: Path, tmp_path: Path) -> None:
+    configuration(toy_glassvae.glass(2)).write_data(tmp_path / "data.test")
+    for style, wanted in (("glassvae toy.pt", "* * MODEL El1"), ("hybrid glassvae toy.pt", "* * glassvae MODEL El1")):
+        said = run_lammps(script(folder / "toy.pt", pair=f"pair_style {style}"), tmp_path).error()
+        assert f"unexpected word toy.pt: the model and its options belong to pair_coeff {wanted}" in said
+
+
 def test_fix_gcmc_pays_for_atoms(folder: Path, tmp_path: Path) -> None:
     """Many insertions and deletions; at the end LAMMPS's energy is the model's of what is left."""
     c = configuration(toy_glassvae.glass(2, 0.1))

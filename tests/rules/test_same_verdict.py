@@ -13,10 +13,12 @@ import pytest
 from ase import Atoms
 
 from lammps_runner import Configuration, run_lammps, run_ok
+from python_lmp import needs_python_lmp, python_ok
 from vitrify import GlassCalc, OGNDynamics
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.core.units import get_units
 from vitrify.engines.open import open_model
+from vitrify.lammps import attach, lammps
 from vitrify.modelfile.archive import read_metadata
 from vitrify.modelfile.validity import outside
 from vitrify.ogn.step import OGNStepper
@@ -115,6 +117,7 @@ def table(kind: str) -> dict[str, tuple[Callable[[str], Configuration], str]]:
     return TABLE | HOT if kind == "ogn" else TABLE
 
 
+PAIR = "pair_style zero 2.5\npair_coeff * *\n"
 COMMANDS = {
     "ogn": "pair_style zero 2.5\npair_coeff * *\ntimestep 0.05\nfix 1 all ogn {model} A B {force}\nrun 1",
     "symgnn": (
@@ -122,29 +125,77 @@ COMMANDS = {
         "compute m all reduce max c_b[1]\nthermo_style custom step c_m\nrun 0"
     ),
     "glassvae": "pair_style glassvae\npair_coeff * * {model} Cu Zr {force}\nrun 0",
+    "latent": (PAIR + "compute z all glassvae/latent {model} Cu Zr {force}\nthermo_style custom step c_z[1]\nrun 0"),
+    "python": (
+        PAIR + 'timestep 0.05\nvariable ogn string "{model} A B {force}"\nfix 1 all python/move vitrify.lammps.OGN\n'
+        "run 1"
+    ),
 }
 FORCE = {"ogn": "guard no", "symgnn": "force yes", "glassvae": "force yes"}
-STYLE = {"ogn": "fix ogn", "symgnn": "compute symgnn/atom", "glassvae": "pair_style glassvae"}
+STYLE = {
+    "ogn": "fix ogn", "symgnn": "compute symgnn/atom", "glassvae": "pair_style glassvae",
+    "latent": "compute glassvae/latent",
+}  # fmt: skip
 
 
-def script(kind: str, name: str, force: str) -> str:
-    commands = COMMANDS[kind].format(model=MODELS[kind], force=force)
+def script(kind: str, name: str, force: str, host: str = "") -> str:
+    commands = COMMANDS[host or kind].format(model=MODELS[kind], force=force)
+    # Python writes its warnings to stderr, which does not wait for what LAMMPS writes to stdout.
+    tell = f'shell "echo >&2; echo CASE {name} >&2"' if host == "python" else f'print "CASE {name}"'
     return (
         f"clear\nunits {METADATA[kind].units}\nread_data {name}\nneigh_modify every 1 delay 0 check yes\n"
-        f'print "CASE {name}"\n{commands}\n'
+        f"{tell}\n{commands}\n"
     )
 
 
-def in_lammps(kind: str, folder: Path) -> dict[str, list[str]]:
-    """The warnings of the style about each structure, without its name, the step and the place in the source."""
+def all_cases(kind: str, folder: Path, host: str = "") -> str:
+    """One input for all structures, whose data files are written into `folder`."""
     text = ""
     for number, (make, _) in enumerate(table(kind).values()):
         make(kind).write_data(folder / f"data.{number}")
-        text += script(kind, f"data.{number}", FORCE[kind])
-    parts = run_ok(text, folder).output.split("\nCASE data.")[1:]
-    found = re.compile(rf"^WARNING: {STYLE[kind]}: at step \d+ (.*) \([^()]*\.cpp:\d+\)$", re.MULTILINE)
-    by_number = {int(part.split("\n")[0]): found.findall(part) for part in parts}
+        text += script(kind, f"data.{number}", FORCE[kind], host)
+    return text
+
+
+def by_case(kind: str, output: str, pattern: str) -> dict[str, list[str]]:
+    """What the pattern finds behind the name of each structure."""
+    parts = output.split("\nCASE data.")[1:]
+    by_number = {int(part.split("\n")[0]): re.findall(pattern, part, re.MULTILINE) for part in parts}
     return {name: by_number[number] for number, name in enumerate(table(kind))}
+
+
+def in_lammps(kind: str, folder: Path, host: str = "") -> dict[str, list[str]]:
+    """The warnings of the style about each structure, without its name, the step and the place in the source."""
+    output = run_ok(all_cases(kind, folder, host), folder).output
+    return by_case(kind, output, rf"^WARNING: {STYLE[host or kind]}: at step \d+ (.*) \([^()]*\.cpp:\d+\)$")
+
+
+def in_attached(kind: str, folder: Path) -> dict[str, list[str]]:
+    """The same of `vitrify.lammps.attach`, in a LAMMPS that Python drives."""
+    found = {}
+    for name, (make, _) in table(kind).items():
+        make(kind).write_data(folder / "data.attached")
+        lmp = lammps()
+        lmp.commands_string(f'units {METADATA[kind].units}\nread_data "{folder}/data.attached"\n{PAIR}timestep 0.05')
+        options = {"guard": False} if kind == "ogn" else {"force": True}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            attached = attach(lmp, MODELS[kind], METADATA[kind].species, **options)
+            if kind == "ogn":
+                attached.run(1)
+            elif kind == "symgnn":
+                attached.update()
+            else:
+                lmp.command("run 0")
+        lmp.close()
+        found[name] = told_of(caught)
+    return found
+
+
+def in_python_move(kind: str, folder: Path) -> dict[str, list[str]]:
+    """The same of `fix python/move`, in an lmp without plugins."""
+    output = python_ok(all_cases(kind, folder, "python"), folder).output
+    return by_case(kind, output, r"VitrifyWarning: vitrify\.lammps\.OGN: at step \d+ (.*)$")
 
 
 def as_atoms(kind: str, c: Configuration) -> Atoms:
@@ -169,8 +220,14 @@ def in_ase(kind: str, c: Configuration) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         run_ase(kind, c, force=True)
-    texts = [str(warning.message) for warning in caught]
-    return [re.sub(r"^(OGNDynamics: at step \d+|[\w.]+\.pt:) ", "", text) for text in texts if " strides " not in text]
+    return told_of(caught)
+
+
+def told_of(caught: list[warnings.WarningMessage]) -> list[str]:
+    """The texts about structures, without the host, the step, and the counts at the end of a run."""
+    texts = [str(warning.message) for warning in caught if issubclass(warning.category, VitrifyWarning)]
+    host = r"^((OGNDynamics|vitrify\.lammps\.attach): at step \d+|[\w.]+\.pt:) "
+    return [re.sub(host, "", text) for text in texts if not re.search(r"\d strides? ", text)]
 
 
 def brute_force(c: Configuration) -> list[float]:
@@ -237,6 +294,25 @@ def test_every_host_says_the_same(kind: str, tmp_path: Path) -> None:
         volume = float(np.linalg.det(c.cell))
         words = outside(METADATA[kind], c.types, volume, brute_force(c), temperature)
         assert all(any(word in text for text in theirs[name]) for word in words) and len(words) == len(expected), name
+
+
+@pytest.mark.parametrize(
+    ("kind", "host"),
+    [
+        ("glassvae", "latent"),
+        *((kind, "attach") for kind in MODELS),
+        pytest.param("ogn", "python/move", marks=[pytest.mark.slow, needs_python_lmp]),
+    ],
+)
+def test_further_hosts_say_the_same(kind: str, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "always")
+    theirs = in_lammps(kind, tmp_path)
+    if host == "latent":
+        found = in_lammps(kind, tmp_path, host)
+    else:
+        found = in_attached(kind, tmp_path) if host == "attach" else in_python_move(kind, tmp_path)
+    for name in table(kind):
+        assert [_without_line(text) for text in found[name]] == [_without_line(text) for text in theirs[name]], name
 
 
 @pytest.mark.parametrize(("kind", "wanted"), [("ogn", "guard"), ("symgnn", "force"), ("glassvae", "")])

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
 
-from lammps_runner import run_ok
+import labelled_glass
+from lammps_runner import Configuration, run_ok
 from vitrify import GlassCalc, generate
 from vitrify.core.units import get_units
+from vitrify.export.from_run import export_run
 from vitrify.modelfile.archive import read_metadata
 from vitrify.modelfile.validity import closest_pairs, outside
+from vitrify.training.run import train
 
 # The Kob-Andersen liquid of the training of kalj.ogn.pt, 500 atoms at T = 3 and density 1.204.
 LIQUID = """\
@@ -77,3 +81,39 @@ def test_structures_that_a_generator_makes(model: str, count: int) -> None:
             assert outside(metadata, types, atoms.get_volume(), closest) == []
             if metadata.kind == "glassvae":
                 GlassCalc(model).get_property("energy", atoms)
+
+
+@pytest.mark.slow
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_glasses_like_those_that_a_model_of_barriers_has_seen(tmp_path: Path) -> None:
+    """Fifty, of a small model that is trained here: the labels of the shipped one belong to a potential that LAMMPS
+    does not bring along."""
+    names = [f"{seed}.npz" for seed in range(12)]
+    for seed, name in enumerate(names):
+        labelled_glass.glass(tmp_path / name, seed, even=True)
+    config = labelled_glass.CONFIG.replace("VARIANT", f"exact, {labelled_glass.SMALL}")
+    config = config.replace("[a.npz, b.npz, c.npz]", str(names[:10])).replace("[d.npz]", str(names[10:]))
+    (tmp_path / "config.yaml").write_text(config)
+    assert train(tmp_path / "config.yaml", tmp_path / "run")
+    model = export_run(tmp_path / "run", tmp_path / "small.symgnn.pt")
+    assert model.metadata.validity.max_deviation
+    calc, commands = GlassCalc(barriers=str(model.path)), ""
+    for seed in range(100, 150):
+        labelled_glass.glass(tmp_path / "new.npz", seed, even=True)
+        new = np.load(tmp_path / "new.npz")
+        types, edge = new["types"] - 1, float(new["box"][0])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            atoms = Atoms(np.array(["Cu", "Zr"])[types], new["positions"], cell=np.eye(3) * edge, pbc=True)
+            assert calc.get_property("barriers", atoms).min() > 0
+        data = Configuration(np.eye(3) * edge, new["positions"], np.zeros((len(types), 3)), types, (63.546, 91.224))
+        data.write_data(tmp_path / f"data.{seed}")
+        commands += (
+            f"clear\nunits metal\nread_data data.{seed}\npair_style zero 5.0\npair_coeff * *\n"
+            "compute b all symgnn/atom small.symgnn.pt Cu Zr\ncompute m all reduce min c_b[1]\n"
+            "thermo_style custom step c_m c_b\nrun 0\n"
+        )
+    done = run_ok(commands, tmp_path)
+    assert "WARNING: compute" not in done.output and "unlike" not in done.output
+    assert len(done.thermo()["c_b"]) == 50 and not done.thermo()["c_b"].any()

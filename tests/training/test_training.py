@@ -251,8 +251,10 @@ def test_checkpoints_keep_their_format(tmp_path: Path) -> None:
     assert torch.load(path, weights_only=True)["progress"] == fields
 
 
-def test_a_run_limited_by_time_ends(folder, tmp_path):
+@pytest.mark.parametrize("clock", ["wall", "cpu"])
+def test_a_run_limited_by_time_ends(folder, tmp_path, clock):
     limits = ["training.max_steps=null", "training.max_time=0.5", "training.validate_every=5"]
+    limits.append(f"training.clock={clock}")
     assert train(folder / "pair.yaml", tmp_path, overrides=limits)
     assert load_checkpoint(tmp_path / LAST)[0].seconds >= 0.5
     rates = [float(row["lr"]) for row in rows(tmp_path)]

@@ -111,7 +111,7 @@ std::vector<int> CreateGlass::types_of_species(const vitrify::Metadata &model) c
   std::vector<int> found(model.species.size(), 0);
   if (elements.empty()) found[0] = 1;
   for (std::size_t i = 0; i < elements.size(); i++) {
-    if (elements[i] == "NULL") continue;
+    if (elements[i] == vitrify::NULL_ELEMENT) continue;
     const int species = model.species_index(elements[i]);
     if (species < 0)
       throw vitrify::Error(vitrify::unknown_element(elements[i], fmt::format(" of type {}", i + 1), model.species));
@@ -216,7 +216,7 @@ std::vector<double> CreateGlass::fractions_of_species(const vitrify::Metadata &m
 {
   if (composition.empty()) return {};
   for (std::size_t i = 0; i < elements.size(); i++)
-    if (elements[i] == "NULL" && composition[i] != 0.0)
+    if (elements[i] == vitrify::NULL_ELEMENT && composition[i] != 0.0)
       throw vitrify::Error(fmt::format("composition gives type {} a share of {}, but its element is NULL: use 0", i + 1,
                                        composition[i]));
   std::vector<double> fractions(model.species.size(), 0.0);
@@ -229,14 +229,13 @@ std::vector<double> CreateGlass::fractions_of_species(const vitrify::Metadata &m
 
 void CreateGlass::check_reference(vitrify::Generator &generator, const std::string &path) const
 {
-  const double deviation = generator.reference_error();
-  const double allowed = generator.metadata().reference.tolerance;
-  if (!(deviation <= allowed))
+  const vitrify::Deviation deviation = generator.reference_deviation();
+  if (!deviation.is_allowed())
     throw vitrify::Error(
         fmt::format("model file {} does not reproduce its reference case: relative error {:.3g}, allowed "
                     "{:.3g}; export the model again, or see `vitrify doctor`",
-                    path, deviation, allowed));
-  utils::logmesg(lmp, "create_glass: reference case reproduced, relative error {:.3g}\n", deviation);
+                    path, deviation.error, deviation.allowed));
+  utils::logmesg(lmp, "create_glass: reference case reproduced, relative error {:.3g}\n", deviation.error);
 }
 
 /* ---------------------------------------------------------------------- */

@@ -5,7 +5,8 @@
 
    vector: z, the latent vector of the structure; intensive
    scalar: number of evaluations so far whose structure was outside of the training data
-   atoms of a type that is mapped to NULL are invisible to the model
+   atoms of a type that is mapped to NULL are invisible to the model, and so are those of a group that neigh_modify
+   exclude keeps from group all
 ------------------------------------------------------------------------- */
 
 #ifndef LMP_COMPUTE_GLASSVAE_LATENT_H

@@ -52,6 +52,7 @@ void EnergyDriver::encode()
 
 const std::vector<double> &EnergyDriver::latent()
 {
+  atoms.hide_excluded_groups();
   encode();
   check_results();
   return host.energy_engine->latent();
@@ -194,7 +195,6 @@ void EnergyDriver::compare_with_training(const std::vector<double> &closest)
   if (!tries_moves || is_first) watch.refuse(structure);
   is_first = false;
   watch.count(structure);
-  if (update->whichflag != 0 && update->ntimestep == update->laststep) watch.end_run("steps");
 }
 
 /* ---------------------------------------------------------------------- */

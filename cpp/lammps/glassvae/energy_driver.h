@@ -15,6 +15,7 @@
 #include "pointers.h"
 
 #include "engines/energy_engine.h"
+#include "lammps/host/end_of_run.h"
 #include "lammps/host/model_host.h"
 #include "lammps/host/model_nodes.h"
 #include "lammps/host/model_watch.h"
@@ -29,7 +30,7 @@ class EnergyDriver : protected Pointers {
 public:
   EnergyDriver(LAMMPS *lmp, ModelHost &host) :
       Pointers(lmp), atoms(lmp, host), watch(lmp, host, host.forced, "force yes"), ncollective(0.0), host(host),
-      npooled(0), failed_step(0)
+      npooled(0), failed_step(0), summary(lmp, [this] { watch.end_run("steps"); })
   {
   }
 
@@ -71,6 +72,7 @@ private:
   std::string trouble;                  // what went wrong on this rank, in the prediction of this step
   bigint failed_step;
   bool is_first = true, tries_moves = false;    // of a run: no structure yet, and fixes that may reject structures
+  EndOfRun summary;
 
   template <typename Action> void attempt(Action &&);
   void sum_over_ranks();

@@ -6,7 +6,6 @@
 #include "comm.h"
 #include "error.h"
 #include "force.h"
-#include "group.h"
 #include "memory.h"
 #include "neighbor.h"
 #include "update.h"
@@ -31,7 +30,6 @@ PairGlassVAE::PairGlassVAE(LAMMPS *lmp) : Pair(lmp), extracted(0.0), latent_step
   nextra = 1;
   pvector = new double[nextra];
   pvector[0] = 0.0;
-  comm_forward = 1;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -51,8 +49,8 @@ void PairGlassVAE::settings(int narg, char **arg)
   if (narg > 0)
     error->all(FLERR, fmt::format(
                           "pair_style glassvae: unexpected word {}: the model and its options belong to pair_coeff * * "
-                          "MODEL El1 El2 ...",
-                          arg[0]));
+                          "{}MODEL El1 El2 ...",
+                          arg[0], sub_style()));
 }
 
 /* ---------------------------------------------------------------------- */
@@ -83,8 +81,27 @@ void PairGlassVAE::forget_model()
 
 void PairGlassVAE::fail_without_model()
 {
-  error->all(FLERR, "pair_style glassvae: All pair coeffs are not set: there is no model, or the last pair_coeff "
-                    "failed: use pair_coeff * * MODEL El1 El2 ...");
+  error->all(FLERR,
+             fmt::format("pair_style glassvae: All pair coeffs are not set: there is no model, or the last pair_coeff "
+                         "failed: use pair_coeff * * {}MODEL El1 El2 ...",
+                         sub_style()));
+}
+
+/* ----------------------------------------------------------------------
+   the words that pair_style hybrid takes off a pair_coeff command before the model, with a space; empty without hybrid
+------------------------------------------------------------------------- */
+
+std::string PairGlassVAE::sub_style()
+{
+  if (!utils::strmatch(force->pair_style, "^hybrid")) return "";
+
+  // of one sub-style alone, hybrid gives that one for every number
+
+  const auto find = [this](int k) { return force->pair_match("glassvae", 1, k); };
+  if (find(1) == find(2)) return "glassvae ";
+  for (int k = 1; find(k); k++)
+    if (find(k) == this) return fmt::format("glassvae {} ", k);
+  return "glassvae ";
 }
 
 /* ----------------------------------------------------------------------
@@ -99,6 +116,7 @@ void PairGlassVAE::coeff(int narg, char **arg)
   forget_model();    // if the new one fails, and somebody catches that, neither is left
 
   std::unique_ptr<ModelHost> opened(new ModelHost(lmp, "pair_style glassvae", "glassvae"));
+  opened->words_of_host = sub_style();
   opened->read_arguments(2, narg, arg, {ModelHost::FORCE}, true,
                          [&opened](int iarg, int n, char **words) { return opened->read_force(iarg, n, words); });
   opened->check_system();
@@ -122,7 +140,7 @@ void PairGlassVAE::init_style()
   if (!host) fail_without_model();
   if (!force->newton_pair)
     error->all(FLERR, "pair_style glassvae: forces on ghosts belong to their owners: use newton on");
-  hidden_groups();
+  check_exclusions();
   host->check_neighbors();
   if (!atom->rmass_flag) host->check_masses();
   latent_step = -1;
@@ -161,8 +179,8 @@ void *PairGlassVAE::extract(const char *name, int &dim)
 
 void PairGlassVAE::check_pairs()
 {
-  driver->atoms.hidden = hidden_groups();
-  if (driver->atoms.hidden) comm->forward_comm(this);    // groups may have changed since ghosts were chosen
+  check_exclusions();
+  driver->atoms.hide_excluded_groups();
   if (atom->molecular != Atom::ATOMIC && (neighbor->ago == 0 || !checked_pairs)) check_bonds();
   if (checked_pairs) return;
   checked_pairs = true;
@@ -179,23 +197,18 @@ void PairGlassVAE::check_pairs()
 }
 
 /* ----------------------------------------------------------------------
-   bits of the groups that neigh_modify exclude keeps from all atoms, which are as good as not there
+   groups that are kept from all atoms are as good as not there; other exclusions leave out some pairs of atoms
 ------------------------------------------------------------------------- */
 
-int PairGlassVAE::hidden_groups()
+void PairGlassVAE::check_exclusions() const
 {
-  int bits = 0;
   bool known = neighbor->nex_type == 0 && neighbor->nex_mol == 0;
-  for (int k = 0; k < neighbor->nex_group; k++) {
-    const int one = neighbor->ex1_group[k], other = neighbor->ex2_group[k];
-    if (one != 0 && other != 0) known = false;    // group 0 is all
-    bits |= group->bitmask[one == 0 ? other : one];
-  }
+  for (int k = 0; k < neighbor->nex_group; k++)
+    if (neighbor->ex1_group[k] != 0 && neighbor->ex2_group[k] != 0) known = false;    // group 0 is all
   if (!known)
     error->all(FLERR,
                "pair_style glassvae: the model cannot leave out pairs: use neigh_modify exclude none, or exclude "
                "group ID all, which takes the atoms of a group out");
-  return bits;
 }
 
 /* ----------------------------------------------------------------------
@@ -259,21 +272,6 @@ void PairGlassVAE::store()
     if (vflag_atom)
       for (int k = 0; k < 6; k++) vatom[i][k] += virials[6 * node + k];
   }
-}
-
-/* ----------------------------------------------------------------------
-   groups of ghosts
-------------------------------------------------------------------------- */
-
-int PairGlassVAE::pack_forward_comm(int n, int *list, double *buffer, int, int *)
-{
-  for (int i = 0; i < n; i++) buffer[i] = ubuf(atom->mask[list[i]]).d;
-  return n;
-}
-
-void PairGlassVAE::unpack_forward_comm(int n, int first, double *buffer)
-{
-  for (int i = 0; i < n; i++) atom->mask[first + i] = static_cast<int>(ubuf(buffer[i]).i);
 }
 
 /* ---------------------------------------------------------------------- */

@@ -24,6 +24,7 @@
 #include "lammps/host/model_host.h"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace LAMMPS_NS {
@@ -39,8 +40,6 @@ public:
   void init_style() override;
   double init_one(int, int) override;
   void *extract(const char *, int &) override;
-  int pack_forward_comm(int, int *, double *, int, int *) override;
-  void unpack_forward_comm(int, int, double *) override;
   double memory_usage() override;
 
   // z of this step as the same model sees it in the same engine, if it is known; otherwise a null pointer
@@ -65,7 +64,8 @@ private:
   void forget_model();
   [[noreturn]] void fail_without_model();
   void check_pairs();
-  int hidden_groups();
+  void check_exclusions() const;
+  std::string sub_style();
   void check_bonds();
   void store();
 };

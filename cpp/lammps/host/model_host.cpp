@@ -61,7 +61,8 @@ void ModelHost::begin_arguments(int iarg, int narg, char **arg, const std::vecto
     elements.emplace_back(arg[next++]);
   ifirst = next;
   words_before = style.substr(0, style.find('_')) == "pair" ? "pair_coeff" : style.substr(0, style.find(' '));
-  for (int i = 0; i <= iarg; i++) words_before += std::string(" ") + arg[i];
+  for (int i = 0; i < iarg; i++) words_before += std::string(" ") + arg[i];
+  words_before += " " + words_of_host + arg[iarg];
   for (int i = next; i < narg; i++) words_after += std::string(" ") + arg[i];
 }
 
@@ -72,7 +73,7 @@ void ModelHost::end_arguments(int iarg, int narg, char **arg, bool allow_null)
   open_model(arg[iarg]);
   if (next < narg) {
     const std::string word = arg[next];
-    if (next == ifirst && (model.species_index(word) >= 0 || (allow_null && word == "NULL")))
+    if (next == ifirst && (model.species_index(word) >= 0 || (allow_null && word == vitrify::NULL_ELEMENT)))
       error->all(FLERR, fmt::format("{}: too many elements: got {} for {} atom types; give one for each type", style,
                                     joined(elements) + " " + word, atom->ntypes));
     error->all(FLERR, fmt::format("{}: unknown keyword {}: use {}", style, word, joined(keywords)));
@@ -187,13 +188,14 @@ std::string ModelHost::refuse_kind() const
 
 std::string ModelHost::check_reference()
 {
-  const double deviation =
-      energy_engine ? vitrify::reference_error(*energy_engine, model) : vitrify::reference_error(*engine, model);
-  if (!(deviation <= model.reference.tolerance))
+  const vitrify::Deviation deviation = energy_engine ? vitrify::reference_deviation(*energy_engine, model)
+                                                     : vitrify::reference_deviation(*engine, model);
+  if (!deviation.is_allowed())
     return fmt::format("model file {} does not reproduce its reference case: relative error {:.3g}, allowed {:.3g}; "
                        "export the model again, or see `vitrify doctor`",
-                       path, deviation, model.reference.tolerance);
-  if (comm->me == 0) utils::logmesg(lmp, "{}: reference case reproduced, relative error {:.3g}\n", style, deviation);
+                       path, deviation.error, deviation.allowed);
+  if (comm->me == 0)
+    utils::logmesg(lmp, "{}: reference case reproduced, relative error {:.3g}\n", style, deviation.error);
   return "";
 }
 

@@ -37,6 +37,7 @@ public:
   std::string engine_name;                                 // native or torch
   std::vector<int> species_of_type;    // model's species for each LAMMPS type, [0] is not used; -1 for NULL
   std::string mapping;                 // the same in words
+  std::string words_of_host;           // that stand before the model in the input, such as a sub-style of hybrid
   bool forced;                         // force yes: go on where predictions are impossible
 
   // arg[iarg] is the model file; read elements and keywords after it, open the model, map the elements

@@ -5,8 +5,35 @@
 #include "lammps/host/model_host.h"
 
 #include "atom.h"
+#include "comm.h"
+#include "group.h"
+#include "neighbor.h"
+#include "update.h"
 
 using namespace LAMMPS_NS;
+
+static constexpr int ALL = 0;    // number of the group
+
+/* ----------------------------------------------------------------------
+   within a run atoms may have changed their groups since ghosts were chosen
+   rows of all atoms that there is room for, because LAMMPS names atoms by their places before some of them were deleted
+------------------------------------------------------------------------- */
+
+void ModelNodes::hide_excluded_groups()
+{
+  hidden = 0;
+  for (int k = 0; k < neighbor->nex_group; k++) {
+    const int one = neighbor->ex1_group[k], other = neighbor->ex2_group[k];
+    if (one == ALL || other == ALL) hidden |= group->bitmask[one == ALL ? other : one];
+  }
+  if (hidden == 0 || update->whichflag == 0) return;
+  std::vector<double> masks(atom->nmax, 0.0);
+  std::vector<double *> rows(atom->nmax);
+  for (int i = 0; i < atom->nmax; i++) rows[i] = &masks[i];
+  for (int i = 0; i < atom->nlocal; i++) masks[i] = ubuf(atom->mask[i]).d;
+  comm->forward_comm_array(1, rows.data());
+  for (int i = atom->nlocal; i < atom->nlocal + atom->nghost; i++) atom->mask[i] = static_cast<int>(ubuf(masks[i]).i);
+}
 
 /* ---------------------------------------------------------------------- */
 

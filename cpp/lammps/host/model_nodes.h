@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* ----------------------------------------------------------------------
    The atoms that a model sees: owned atoms, then ghosts, without those of types that are mapped to NULL and those of
-   hidden groups
+   groups that neigh_modify exclude keeps from all atoms, which are as good as not there
 ------------------------------------------------------------------------- */
 
 #ifndef VITRIFY_MODEL_NODES_H
@@ -22,11 +22,15 @@ class ModelNodes : protected Pointers {
 public:
   ModelNodes(LAMMPS *lmp, const ModelHost &host) : Pointers(lmp), hidden(0), nowned(0), host(host) {}
 
-  int hidden;    // bits of groups
+  int hidden;    // bits of the groups that are not there
   int nowned;
   std::vector<int> nodes;    // node of each owned atom and ghost, -1 for none
   std::vector<int> species;
   std::vector<double> positions;
+
+  // finds the hidden groups, which neigh_modify and fixes may change at any time; all ranks must call this
+
+  void hide_excluded_groups();
 
   // reads all atoms; what it returns points into this object
 

@@ -91,6 +91,13 @@ std::string ModelWatch::hint(const vitrify::Observed &observed) const
 void ModelWatch::begin_run()
 {
   counted_step = -1;
+  restart_counts();
+}
+
+/* ---------------------------------------------------------------------- */
+
+void ModelWatch::restart_counts()
+{
   outside_before += watch.outside();
   watch.restart_counts();
 }
@@ -103,6 +110,7 @@ void ModelWatch::end_run(const std::string &what)
 {
   const std::string summary = watch.summary(what);
   if (comm->me == 0 && !summary.empty() && watch.observed() > 1) utils::logmesg(lmp, "{}: {}\n", host.style, summary);
+  restart_counts();
 }
 
 /* ---------------------------------------------------------------------- */

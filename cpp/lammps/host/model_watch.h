@@ -55,7 +55,8 @@ public:
   bigint outside() const { return outside_before + watch.outside(); }
   bool was_outside() const { return last_outside; }
 
-  // begin to count for another run; say how many structures of this one were outside, `what` in the plural
+  // begin to count for another run; at its end, however that comes, say how many structures were outside, `what` in
+  // the plural, and begin to count anew, because `run N pre no` goes on without the beginning of a run
 
   void begin_run();
   void end_run(const std::string &what);
@@ -66,11 +67,12 @@ private:
   const std::string force;
   vitrify::RangeWatch watch;
   bigint outside_before;    // in earlier runs
-  bigint counted_step;      // last one of this run, or -1
+  bigint counted_step;      // last one since the beginning of a run, or -1
   bool last_outside;
   enum Reason { PLACE, ORDER, PREDICTION, NREASONS };
   bool warned_of[NREASONS];
 
+  void restart_counts();
   void stop(Reason, const std::string &);
   void print(const std::string &) const;
 };

@@ -50,6 +50,7 @@ ComputeSymGNNAtom::ComputeSymGNNAtom(LAMMPS *lmp, int narg, char **arg) :
                       [this](int iarg, int n, char **words) { return host.read_force(iarg, n, words); });
   host.check_system();
   watch.reset(new ModelWatch(lmp, host, host.forced, "force yes"));
+  summary.reset(new EndOfRun(lmp, [this] { watch->end_run("evaluations"); }));
   comm_forward = host.engine->width();
   if (comm->me == 0)
     utils::logmesg(lmp, "compute symgnn/atom: {}{}{}, engine {}, variant {}, {}, cutoff {}; types {}\n", model.property,
@@ -73,8 +74,8 @@ void ComputeSymGNNAtom::init()
 /* ----------------------------------------------------------------------
    positions of ghosts are current, because LAMMPS has communicated them since the last move, except that fix deform
    moves the owned atoms alone at the end of a step
-   pairs are searched for here, because LAMMPS's lists hide those that neigh_modify exclude names, hold pairs with
-   atoms that the model must not see, and do not exist without a pair style
+   pairs are searched for here, because LAMMPS's lists leave out pairs that neigh_modify exclude names, of atoms that
+   are there all the same, hold pairs with atoms that the model must not see, and do not exist without a pair style
 ------------------------------------------------------------------------- */
 
 void ComputeSymGNNAtom::compute_peratom()
@@ -105,6 +106,7 @@ double ComputeSymGNNAtom::compute_scalar()
 
 void ComputeSymGNNAtom::predict()
 {
+  atoms.hide_excluded_groups();
   vitrify::Configuration configuration = atoms.find();
   values.resize(atoms.nowned);
   deviations.resize(atoms.nowned);
@@ -218,7 +220,6 @@ void ComputeSymGNNAtom::compare_with_training()
   watch->refuse(structure);
   watch->refuse(vitrify::impossible_property(model.property, model.unit, counts, model.validity.max_deviation));
   watch->count(structure);
-  if (update->whichflag != 0 && update->ntimestep == update->laststep) watch->end_run("evaluations");
 }
 
 /* ----------------------------------------------------------------------

@@ -8,7 +8,8 @@
    per-atom array: 1 the property, 2 its standard deviation, 3 a flag: 1.0 if the deviation is larger than for 99% of
    the training data; zero for atoms outside the group
    scalar: number of evaluations so far whose structure was outside of the training data
-   atoms of a type that is mapped to NULL are invisible to the model, and get zeros
+   atoms of a type that is mapped to NULL are invisible to the model, and get zeros, and so are those of a group that
+   neigh_modify exclude keeps from group all; pairs that it leaves out of the forces are of atoms that are there
 ------------------------------------------------------------------------- */
 
 #ifndef LMP_COMPUTE_SYMGNN_ATOM_H
@@ -16,6 +17,7 @@
 
 #include "compute.h"
 
+#include "lammps/host/end_of_run.h"
 #include "lammps/host/model_host.h"
 #include "lammps/host/model_nodes.h"
 #include "lammps/host/model_watch.h"
@@ -45,6 +47,7 @@ private:
   int nmax;                          // rows of array_atom
   bool warned_motion;
   std::unique_ptr<ModelWatch> watch;
+  std::unique_ptr<EndOfRun> summary;
 
   ModelNodes atoms;
   std::vector<double> values, deviations;    // of the owned nodes: property and its standard deviation

@@ -92,6 +92,8 @@ def explain(error: Exception) -> str:
         return str(cannot_write(error.filename or "the output", error))
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, OSError) and text:
+        return text
     if isinstance(error, ModuleNotFoundError):
         return f"the package {error.name} is not installed: pip install it, or run vitrify doctor"
     return (

@@ -40,7 +40,9 @@ def generate_command(
         str | None,
         typer.Option(help="LAMMPS commands with ';' between, or a file: minimise and anneal with this pair style"),
     ] = None,
-    minimize: Annotated[int, typer.Option(help="with --potential: iterations of the minimisation")] = 10,
+    minimize: Annotated[
+        int | None, typer.Option(help="with --potential: iterations of the minimisation; default: 10")
+    ] = None,
     md: Annotated[int, typer.Option(help="with --potential: steps of canonical MD after it")] = 0,
     temperature: Annotated[float | None, typer.Option(help="with --md: temperature in K")] = None,
     final_temperature: Annotated[
@@ -115,13 +117,15 @@ def _species(model: str) -> tuple[dict[int, str], dict[str, float] | None]:
 
 
 def _corrector(
-    potential: str | None, minimize: int, md: int, temperature: float | None, final_temperature: float | None
+    potential: str | None, minimize: int | None, md: int, temperature: float | None, final_temperature: float | None
 ) -> Any:
-    """The relaxation after generation, or None without a pair style."""
+    """The relaxation after generation, or None without a pair style; VitrifyError if only the style is missing."""
     from vitrify.generation.generate import Relaxation
 
     if potential is not None:
-        return Relaxation(potential, minimize, md, temperature, final_temperature)
+        return Relaxation(potential, 10 if minimize is None else minimize, md, temperature, final_temperature)
+    if minimize:
+        raise VitrifyError("--minimize needs a pair style: give --potential")
     if md or temperature is not None or final_temperature is not None:
         raise VitrifyError("--md and its temperatures need a pair style: give --potential")
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import os
 import re
@@ -12,9 +13,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, one_line
 from vitrify.core.signals import undone
 
+# Errors of what is read, of pipes and sockets, and of other processes.
+_NOT_OF_WRITING = (gzip.BadGzipFile, ConnectionError, ChildProcessError, ProcessLookupError)
 _PROBE = 1 << 16  # bytes that must fit into a folder where a program writes
 _LONGEST = 100  # bytes of a file's name that the name of its unfinished copy has; file systems take 255
 
@@ -57,7 +60,7 @@ def writing(path: str | Path) -> Iterator[None]:
             raise
         raise cannot_write(path, error) from None
     except RuntimeError as error:  # of HDF5, where a file is closed
-        if _number(error) is None:
+        if _number(error) is None or _is_of_another(error, Path(path)):
             raise
         raise cannot_write(path, error) from None
 
@@ -86,6 +89,23 @@ def make_folder(folder: str | Path, output: str | Path | None = None) -> list[Pa
         except FileExistsError:
             raise cannot_write(named, _dangling(path) or errno.ENOTDIR) from None
     return made
+
+
+@contextmanager
+def own_content(path: str | Path, what: str) -> Iterator[None]:
+    """Turns what goes wrong while the content of a file is taken apart into one VitrifyError with the file's name.
+
+    what: the file should be, such as "the journal of vitrify artn". Errors that are told already stay what they are.
+    """
+    try:
+        yield
+    except (VitrifyError, MemoryError):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {one_line(str(error))[:80]}"
+        raise VitrifyError(
+            f"{path}: not {what}, or damaged ({reason}): give another folder or file, or remove this one"
+        ) from None
 
 
 def require_file(path: Path) -> None:
@@ -188,7 +208,7 @@ def _remove_left_over(final: Path) -> None:
                 os.unlink(entry.path)
 
 
-def is_of_writing(error: OSError) -> bool:
+def is_of_writing(error: OSError | RuntimeError) -> bool:
     """Whether only writing meets such an error: whatever file it names, it is an output."""
     return _number(error) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
@@ -200,6 +220,14 @@ def _dangling(path: Path) -> str | None:
     return f"it is a link to {os.path.realpath(path)}, which is not there"
 
 
+def _name_in(error: BaseException) -> str | bytes | None:
+    """The file that a system error names; HDF5 does so in its text alone."""
+    name = getattr(error, "filename", None)
+    if name is None and (found := re.search(r"\bname = '([^']+)'", str(error))):
+        name = found[1]
+    return name if isinstance(name, str | bytes) else None
+
+
 def _number(error: BaseException) -> int | None:
     """The number of a system error; HDF5 tells it in its text alone."""
     number = getattr(error, "errno", None)
@@ -208,13 +236,14 @@ def _number(error: BaseException) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _is_of_another(error: OSError, path: Path) -> bool:
-    """Whether the error is of a file that has nothing to do with the output `path`."""
-    if isinstance(error, BrokenPipeError):
+def _is_of_another(error: OSError | RuntimeError, path: Path) -> bool:
+    """Whether the error is of a file that has nothing to do with the output `path`, or of none."""
+    if isinstance(error, _NOT_OF_WRITING) or "read failed" in str(error):
         return True
-    if error.filename is None or isinstance(error.filename, int) or is_of_writing(error):
+    name = _name_in(error)
+    if name is None or is_of_writing(error):
         return False
-    named, output = (Path(os.path.realpath(os.fsdecode(name))) for name in (error.filename, path))
+    named, output = (Path(os.path.realpath(os.fsdecode(each))) for each in (name, path))
     if named == output or named in output.parents or output in named.parents:
         return False
     return not (named.parent == output.parent and re.search(r"^\..*(\.partial|\.lock$)", named.name))

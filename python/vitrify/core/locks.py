@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ from vitrify.core.files import is_running, make_folder, require_file, require_ot
 from vitrify.core.signals import deferred, undone
 
 _FOLDER_LOCK = ".vitrify.lock"
+_PAUSE = 0.5  # seconds between two looks at a lock that is waited for
 _UNSAID = 60.0  # seconds after which a lock that names nobody is a left-over, on file systems without locks
 _held: set[int] = set()  # descriptors of the locks of this process
 
@@ -50,24 +52,35 @@ def claim_file(path: str | Path, command: str, inputs: Iterable[str | Path] = ()
 
 
 @contextmanager
-def claim_folder(folder: str | Path, command: str) -> Iterator[None]:
+def claim_folder(folder: str | Path, command: str, wait: bool = False) -> Iterator[None]:
     """Keeps a folder for this process, which is going to fill it; makes the folder, and removes it if it stays empty.
 
-    The arguments and errors are those of `claim_file`.
+    wait: until another process has finished there, and say once on stderr what is waited for, instead of an error. The
+    other arguments and errors are those of `claim_file`.
     """
     path = Path(folder)
-    with _claimed(path / _FOLDER_LOCK, path, command):
+    with _claimed(path / _FOLDER_LOCK, path, command, wait):
         yield
 
 
 @contextmanager
-def _claimed(lock: Path, output: Path, command: str) -> Iterator[None]:
+def _claimed(lock: Path, output: Path, command: str, wait: bool = False) -> Iterator[None]:
     made = make_folder(lock.parent, output)
-    holder, descriptor = os.getpid(), None
+    holder, descriptor, told = os.getpid(), None, False
     try:
-        with deferred(), writing(output):
-            descriptor = _taken(lock, output)
-            _sign(descriptor, command)
+        while descriptor is None:
+            try:
+                with deferred(), writing(output):
+                    make_folder(lock.parent, output)  # its last holder may have removed it
+                    descriptor = _taken(lock, output)
+                    _sign(descriptor, command)
+            except InUse as error:
+                if not wait:
+                    raise
+                if not told:
+                    print(f"{error.fact}: waiting until it has finished", file=sys.stderr, flush=True)
+                told = True
+                time.sleep(_PAUSE)
         with undone(lock.unlink):
             yield
     finally:
@@ -143,16 +156,22 @@ def _read(descriptor: int) -> dict[str, Any]:
         return {}
 
 
-def _in_use(output: Path, lock: Path, holder: dict[str, Any]) -> VitrifyError:
+class InUse(VitrifyError):
+    """Another process has the lock. fact: the message without the remedy."""
+
+    def __init__(self, fact: str, remedy: str) -> None:
+        super().__init__(f"{fact}: {remedy}")
+        self.fact = fact
+
+
+def _in_use(output: Path, lock: Path, holder: dict[str, Any]) -> InUse:
     if not holder:
-        return VitrifyError(f"{output} is in use by another process: wait until it has finished, or give another --out")
+        return InUse(f"{output} is in use by another process", "wait until it has finished, or give another --out")
     remedy = "wait until it has finished, stop it, or give another --out"
     if holder["host"] != socket.gethostname():
         remedy += f" (remove {lock} if it is known to be dead)"
-    return VitrifyError(
-        f"{output} is in use by process {holder['pid']} on {holder['host']}"
-        f" ({holder['command']}, since {holder['since']}): {remedy}"
-    )
+    who = f"process {holder['pid']} on {holder['host']} ({holder['command']}, since {holder['since']})"
+    return InUse(f"{output} is in use by {who}", remedy)
 
 
 def _forget() -> None:

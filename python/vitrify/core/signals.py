@@ -2,6 +2,8 @@
 
 Python hears a signal only between two of its own instructions. Where compiled code runs for longer, as LAMMPS does in
 this process, a thread does what is needed after some seconds: what is registered by `undone`, one line, and the end.
+The same thread sends a signal again whose exception some code has dropped, as compiled modules do while they are
+imported.
 """
 
 from __future__ import annotations
@@ -18,11 +20,13 @@ from typing import Any
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 _PATIENCE = 5.0  # seconds in which Python must have heard a signal
+_LOOKS = 4  # in a row, in which an exception must be on its way
 _MEMORY = 10.0  # seconds in which a further signal is taken for the one that has been heard
 _undo: list[Callable[[], object]] = []
 _deferring: list[bool] = []  # one entry for each `deferred` that is entered
 _deferred: list[int] = []  # signals that came within
 _pipe: list[int] = []  # where Python tells the numbers of signals as they come: the end to read, the one to write
+_raised: list[BaseException] = []  # by the last signal, until it has left an `orderly`
 _heard = -_MEMORY  # when a handler was last called, on the clock of `time.monotonic`
 
 
@@ -51,13 +55,14 @@ def raise_stopped(number: int, frame: FrameType | None) -> None:
     if _deferring:
         _deferred.append(number)
     else:
-        _raise(number)
+        raise_for(number)
 
 
-def _raise(number: int) -> None:
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise Stopped(number)
+def raise_for(number: int) -> None:
+    """Raises what a signal becomes."""
+    error = KeyboardInterrupt() if number == signal.SIGINT else Stopped(number)
+    _raised[:] = [error]
+    raise error
 
 
 @contextmanager
@@ -71,7 +76,7 @@ def deferred() -> Iterator[None]:
     if _deferred and not _deferring and threading.current_thread() is threading.main_thread():
         number = _deferred[-1]
         _deferred.clear()
-        _raise(number)
+        raise_for(number)
 
 
 def is_usual(number: int) -> bool:
@@ -91,23 +96,18 @@ def orderly() -> Iterator[None]:
     before: dict[int, Any] = {number: signal.signal(number, raise_stopped) for number in mine}
     hook = sys.unraisablehook
     if mine:
-        sys.unraisablehook = lambda found: _again(found.exc_value) or hook(found)
+        # What a destructor drops is sent again.
+        sys.unraisablehook = lambda found: None if found.exc_value in _raised else hook(found)
     try:
         with _watched(bool(mine)):
             yield
+    except BaseException:
+        _raised.clear()
+        raise
     finally:
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _again(error: BaseException | None) -> bool:
-    """Sends a signal again that came within a destructor, where Python drops what is raised; True if that was one."""
-    if not isinstance(error, KeyboardInterrupt | Stopped):
-        return False
-    number = error.number if isinstance(error, Stopped) else signal.SIGINT
-    threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
-    return True
 
 
 @contextmanager
@@ -144,6 +144,29 @@ def _watch(reading: int) -> None:
             time.sleep(0.05)
         if _heard < came - _MEMORY and signal.getsignal(number[0]) is raise_stopped:
             _end_at_once(number[0])
+        if _is_dropped():
+            os.kill(os.getpid(), number[0])
+
+
+def _is_dropped() -> bool:
+    """Waits until what a signal has raised has left an `orderly`; True if it goes nowhere."""
+    looks = 0
+    while _raised or _deferred:
+        looks = looks + 1 if _raised and not _is_on_its_way(_raised[0]) else 0
+        if looks == _LOOKS:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _is_on_its_way(error: BaseException) -> bool:
+    """Whether the main thread is in an `except` or `finally` of this exception, or of one that came of it."""
+    found: Any = sys._current_exceptions().get(threading.main_thread().ident or 0)
+    if isinstance(found, tuple):  # before Python 3.12
+        found = found[1]
+    while found is not None and found is not error:
+        found = found.__context__
+    return found is error
 
 
 def _forget() -> None:
@@ -154,6 +177,7 @@ def _forget() -> None:
         for descriptor in _pipe:
             os.close(descriptor)
         _pipe.clear()
+    _raised.clear()
 
 
 def _end_at_once(number: int) -> None:

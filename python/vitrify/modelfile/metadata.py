@@ -67,19 +67,21 @@ class Provenance(Record):
 class Reference(Record):
     """A small periodic structure; each kind adds the outputs of its model for it, in the model's units.
 
-    cell: (3, 3) rows, lower-triangular. positions: (N, 3). species: (N,). tolerance: for each output, on the largest
-    deviation over the root mean square of the output.
+    cell: (3, 3) rows, lower-triangular. positions: (N, 3). species: (N,). tolerance: on the largest deviation of any
+    output over the root mean square of that output. tolerances: the same of each output, in the order of the part
+    `replay`; older files lack them.
     """
 
     cell: Rows
     positions: Rows
     species: tuple[str, ...] = Field(min_length=1)
     tolerance: float = Field(gt=0)
+    tolerances: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(None, exclude_if=is_none)
 
     @model_validator(mode="after")
     def _same_length(self) -> Self:
         """Every array but the cell has one entry for each atom."""
-        arrays = [value for name, value in self if name not in ("cell", "tolerance")]
+        arrays = [value for name, value in self if name not in ("cell", "tolerance", "tolerances")]
         if len({len(array) for array in arrays}) != 1 or len(self.cell) != 3:
             raise ValueError("the reference case needs three cell vectors and arrays of one length")
         return self

@@ -27,6 +27,7 @@ from vitrify.modelfile.validity import Impossible
 from vitrify.ogn.guard import NotANumber, Refusal, not_finite
 from vitrify.ogn.interface import MotionPredictor
 from vitrify.ogn.metadata import OGNMetadata
+from vitrify.ogn.restart import count_in, held_by, number_in, sign_of
 from vitrify.ogn.step import (
     Langevin,
     OGNStepper,
@@ -79,8 +80,9 @@ class OGNDynamics(MolecularDynamics):
         predictions, fallbacks: number of strides that the model has predicted, and that velocity Verlet took in place
             of refused predictions; elements 7 and 8 of the vector of `fix ogn`.
 
-    `atoms.info` has "ogn_step", "ogn_work", "ogn_predictions" and "ogn_fallbacks", and "ogn_energy", the total energy
-    that rescaling holds.
+    `atoms.info` has "ogn_model", a sign of the model that is the same in each precision, "ogn_step", "ogn_work",
+    "ogn_predictions" and "ogn_fallbacks", and "ogn_energy", the total energy that rescaling holds. What another model
+    has left there is not taken on, with a warning.
 
     Raises:
         VitrifyError: atoms or settings that do not fit the model; NaN; a stride that the guard refuses, with the words
@@ -130,18 +132,19 @@ class OGNDynamics(MolecularDynamics):
 
     def _restore(self, atoms: Atoms, first_step: int | None) -> None:
         """Sets the counts to those that the atoms bring, or to those of a new run from a step."""
-        held = atoms.info if first_step is None else {"ogn_step": first_step}
-        self._first_step = _count(held, "ogn_step")
-        self.predictions, self.fallbacks = _count(held, "ogn_predictions"), _count(held, "ogn_fallbacks")
-        self.work = _number(held, "ogn_work") or 0.0
+        self._sign = sign_of(self.stepper.metadata)
+        held = held_by(atoms.info, self._sign, _warn) if first_step is None else {"ogn_step": first_step}
+        self._first_step = count_in(held, "ogn_step")
+        self.predictions, self.fallbacks = count_in(held, "ogn_predictions"), count_in(held, "ogn_fallbacks")
+        self.work = number_in(held, "ogn_work") or 0.0
         self._total: float | None = None
-        self._held_total = _number(held, "ogn_energy")
+        self._held_total = number_in(held, "ogn_energy")
         self._fallbacks_of_run = 0
 
     def _store(self, step: int) -> None:
         """Leaves in the atoms, and so in trajectories, what a restart after a step needs."""
         self.atoms.info.update(
-            ogn_step=step, ogn_work=float(self.work), ogn_predictions=self.predictions,
+            ogn_model=self._sign, ogn_step=step, ogn_work=float(self.work), ogn_predictions=self.predictions,
             ogn_fallbacks=self.fallbacks,
         )  # fmt: skip
         if self._total is not None:
@@ -304,22 +307,6 @@ def _check_guard(atoms: Atoms, guard: bool, fallback: int | None) -> int:
     if atoms.calc is None:
         raise VitrifyError("fallback needs forces: attach a calculator, atoms.calc = ...")
     return steps
-
-
-def _count(held: Mapping[str, Any], name: str) -> int:
-    """A number of strides among what atoms hold, 0 without; VitrifyError for what is none."""
-    value = whole_number(held.get(name, 0))
-    if value is None or not 0 <= value < 2**62:
-        raise VitrifyError(f"{name} is {held[name]!r}: give first_step, a number of strides from 0 on")
-    return value
-
-
-def _number(held: Mapping[str, Any], name: str) -> float | None:
-    """A number among what atoms hold, None without; VitrifyError for what is none."""
-    value = held.get(name)
-    if value is not None and not (isinstance(value, int | float | np.number) and np.isfinite(value)):
-        raise VitrifyError(f"atoms.info has {name} {value!r}, which is no number: give first_step to start anew")
-    return None if value is None else float(value)
 
 
 def _warn(words: str) -> None:

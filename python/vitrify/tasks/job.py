@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from vitrify.core.errors import VitrifyError
-from vitrify.core.signals import ENDING, Stopped, hear, is_usual
+from vitrify.core.signals import ENDING, hear, is_usual, raise_for
 
 Outcome = tuple[Any, Exception | None]  # the result of a task, or the exception that it raised
 
@@ -59,10 +59,8 @@ class Interrupts:
 
     def _raise(self) -> None:
         number, self._pending = self._pending, None
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
         if number is not None:
-            raise Stopped(number)
+            raise_for(number)
 
 
 @dataclass(frozen=True)

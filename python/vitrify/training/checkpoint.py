@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ from typing import Any
 import torch
 
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import append, atomic_path, writing
+from vitrify.core.files import append, atomic_path, own_content, writing
 
 _FILED = "stale"  # what checkpoints call `validations_without_improvement`
+CHECKPOINT = "a checkpoint of vitrify train"  # what the files below are, in messages
 LAST, BEST, LOG = "last.ckpt", "best.ckpt", "log.csv"
 
 
@@ -51,20 +51,10 @@ def load_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
     """
     if not path.is_file():
         raise VitrifyError(f"{path}: no such checkpoint; is {path.parent} the folder of a run of vitrify train?")
-    try:
+    with own_content(path, CHECKPOINT):
         content = torch.load(path, map_location="cpu", weights_only=True)
         fields = content.pop("progress")
         return Progress(validations_without_improvement=fields.pop(_FILED), **fields), content
-    except (
-        RuntimeError,
-        EOFError,
-        pickle.UnpicklingError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        OSError,
-    ) as error:
-        raise VitrifyError(f"{path}: not a checkpoint of vitrify train, or damaged ({type(error).__name__})") from None
 
 
 class Log:
@@ -72,8 +62,9 @@ class Log:
 
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
-        lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
-        whole = [row for row in lines[1:] if row.endswith("\n") and int(row.split(",")[0]) <= step]
+        with own_content(path, "the log of vitrify train"):
+            lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
+            whole = [row for row in lines[1:] if row.endswith("\n") and int(row.split(",")[0]) <= step]
         with atomic_path(path) as work:
             work.write_text("".join(lines[:1] + whole))
 

@@ -75,7 +75,9 @@ class TrainingConfig(Section):
     """Settings of the optimisation. The run ends at `max_steps` or `max_time`, whichever comes first.
 
     seed: of weights, batches and noise. precision: bits of a number, 32 or 64.
-    max_steps: number of steps. max_time: seconds, or "H:M:S". batch_size: samples in a batch, for each process.
+    max_steps: number of steps. max_time: seconds, or "H:M:S". clock: what max_time counts, wall time, or cpu: the
+        processor time of the process, which other programs on the machine hardly change. batch_size: samples in a
+        batch, for each process.
     optimizer: adam or adamw, with amsgrad or without. weight_decay: of the optimizer, dimensionless.
     learning_rate, final_learning_rate: at the start and at the end of the run, dimensionless. schedule: its fall with
         the fraction of the run that is done, by steps or time, whichever is further. The OGN paper: exponential, 1e-4
@@ -98,6 +100,7 @@ class TrainingConfig(Section):
     precision: Literal[32, 64] = 32
     max_steps: int | None = Field(None, ge=1, le=10**15)
     max_time: Duration | None = None
+    clock: Literal["wall", "cpu"] = "wall"
     batch_size: int = Field(4, ge=1, le=10**6)
     optimizer: Literal["adam", "adamw"] = "adam"
     amsgrad: bool = False

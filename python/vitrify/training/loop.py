@@ -21,9 +21,10 @@ from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader
 
 from vitrify.core.errors import VitrifyError
+from vitrify.core.files import own_content
 from vitrify.core.progress import Meter, say
 from vitrify.core.signals import ENDING, hear, is_usual, raise_stopped
-from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
+from vitrify.training.checkpoint import BEST, CHECKPOINT, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
 from vitrify.training.config import TrainingConfig
 from vitrify.training.schedule import StepBatches, fraction_done, learning_rate
 from vitrify.training.task import Prepared, Task
@@ -106,12 +107,13 @@ class Fit:
         """Trains; True if the run is finished, False if a signal stopped it, to be continued."""
         config, progress = self.config, self.progress
         log = Log(self.folder / LOG, progress.step) if self.fabric.is_global_zero else None
-        start, saved = time.monotonic() - progress.seconds, time.monotonic()
+        clock = time.process_time if config.clock == "cpu" else time.monotonic
+        start, saved = clock() - progress.seconds, time.monotonic()
         self.mark = (progress.step, time.monotonic())
         batches = iter(self.train_batches)
         with self.stop, self._bar() as bar:
             while True:
-                seconds, stopped = self._agreed(time.monotonic() - start, self.stop.number is not None)
+                seconds, stopped = self._agreed(clock() - start, self.stop.number is not None)
                 progress.seconds = seconds
                 fraction = fraction_done(progress, config)
                 over = fraction >= 1.0 or (
@@ -198,6 +200,10 @@ class Fit:
 
     def _restore(self, path: Path) -> None:
         self.progress, content = load_checkpoint(path)
+        with own_content(path, CHECKPOINT):
+            self._take_on(content)
+
+    def _take_on(self, content: dict[str, Any]) -> None:
         self.task.load_state_dict(content["task"])
         self.averaged.task.load_state_dict(content["averaged"])
         self.optimizer.load_state_dict(content["optimizer"])

@@ -17,12 +17,12 @@ import torch
 from lightning.fabric import Fabric
 
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import writing
+from vitrify.core.files import own_content, writing
 from vitrify.core.locks import claim_folder
 from vitrify.core.progress import say
 from vitrify.kinds import KINDS
 from vitrify.models import System, build_model, parse_model_config
-from vitrify.training.checkpoint import BEST, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
+from vitrify.training.checkpoint import BEST, CHECKPOINT, LAST, LOG, Log, Progress, load_checkpoint, save_checkpoint
 from vitrify.training.config import Config, differences, load_config
 from vitrify.training.loop import Fit, StopSignal
 from vitrify.training.task import Prepared
@@ -100,7 +100,11 @@ def load_run(run_dir: str | Path) -> LoadedRun:
     """
     folder = Path(run_dir)
     path = folder / BEST if (folder / BEST).is_file() else folder / LAST
-    progress, content = load_checkpoint(path)
+    with own_content(path, CHECKPOINT):
+        return _loaded(*load_checkpoint(path))
+
+
+def _loaded(progress: Progress, content: dict[str, Any]) -> LoadedRun:
     info = json.loads(content["info"])
     config = info["config"]
     timestep = info.get("stride", 0) * info.get("base_timestep", 0.0)
@@ -158,8 +162,9 @@ def _remove(folder: Path) -> None:
 def _check_same(folder: Path, config: Config) -> None:
     """VitrifyError if there is a run in the folder that has another configuration."""
     if (folder / LAST).is_file():
-        old = json.loads(load_checkpoint(folder / LAST)[1]["info"])["config"]
-        changed = differences(_identity(old), _identity(json.loads(config.model_dump_json())))
+        with own_content(folder / LAST, CHECKPOINT):
+            old = json.loads(load_checkpoint(folder / LAST)[1]["info"])["config"]
+            changed = differences(_identity(old), _identity(json.loads(config.model_dump_json())))
         if changed:
             raise VitrifyError(
                 f"{folder} holds a run with another configuration ({'; '.join(changed)}); "

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import append, atomic_path, writing
+from vitrify.core.files import append, atomic_path, own_content, writing
 from vitrify.core.locks import claim_file
 from vitrify.data.label_files import ACCEPTED, NUMBERS, LabelFile, Search, Structure, write_label_file
 
@@ -149,7 +149,8 @@ class LabelWriter:
             if number == 1:
                 self._require_same_settings(self.journal, content)
             else:
-                key = content["atom"], content["number"]
+                with own_content(f"{self.journal}, line {number}", "a search in the journal of vitrify artn"):
+                    key = _from_json(json.loads(line)).key
                 if key not in self.finished:  # it may be, if a kill came between the file and the end of the journal
                     self._places[key] = place
                     self.finished.add(key)

@@ -20,7 +20,15 @@ from vitrify.core.compositions import (
     start_density,
 )
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import atomic_path, make_folder, require_file, require_other, sha256, writing
+from vitrify.core.files import (
+    atomic_path,
+    make_folder,
+    own_content,
+    require_file,
+    require_other,
+    sha256,
+    writing,
+)
 from vitrify.core.lmp_process import LOG, all_cores, follow_lmp, plain_error
 from vitrify.core.locks import claim_file
 from vitrify.core.progress import Meter
@@ -218,7 +226,8 @@ def _prepare(settings: GlassSettings, parts: Path) -> str:
     record = parts / "settings.json"
     whole = [name for name in RESTARTS if _is_whole(parts / f"{name}.restart")]
     if whole and record.exists():
-        _check_same(settings, json.loads(record.read_text()), parts)
+        with own_content(record, "the settings of vitrify data glass"):
+            _check_same(settings, json.loads(record.read_text()), parts)
         history = parts / HISTORY
         if history.exists():  # a kill may have cut its last line
             whole_lines = history.read_text().rpartition("\n")[0] + "\n"

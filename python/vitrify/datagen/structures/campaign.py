@@ -22,7 +22,7 @@ import numpy as np
 
 import vitrify
 from vitrify.core.errors import VitrifyError, VitrifyWarning, did_you_mean
-from vitrify.core.files import append, atomic_path, require_file, writing
+from vitrify.core.files import append, atomic_path, own_content, require_file, writing
 from vitrify.core.locks import claim_file
 from vitrify.core.seeds import check_seed
 from vitrify.datagen.structures import recipes
@@ -223,14 +223,20 @@ class _Journal:
         """The samples of the file that is there, if it is one of the same settings."""
         if not self.record.exists():
             raise VitrifyError(f"{self.path} is there, but its recipe {self.record.name} is not: give another --out")
-        found = json.loads(self.record.read_text())
-        _check_same(found, header, self.path)
+        with own_content(self.record, "the recipe of vitrify data"):
+            found = json.loads(self.record.read_text())
+            _check_same(found, header, self.path)
+        with own_content(self.path, f"the structures that {self.record.name} describes"):
+            self._take_samples(found["samples"])
+
+    def _take_samples(self, found: Sequence[dict[str, Any]]) -> None:
+        """The samples of the file that is there, of which the recipe holds the rest."""
         data = self.path.read_bytes()
         texts: dict[int, str] = {}
         for frame in _split((gzip.decompress(data) if self.path.suffix == ".gz" else data).decode()):
             index = _index(frame)
             texts[index] = texts.get(index, "") + frame
-        for content in found["samples"]:
+        for content in found:
             self.samples[content["index"]] = Sample(text=texts.get(content["index"], ""), **content)
 
     def _read(self, header: dict[str, Any]) -> None:
@@ -242,10 +248,11 @@ class _Journal:
         if not lines:
             self._write(header)
             return
-        _check_same(json.loads(lines[0]), header, self.journal)
-        for line in lines[1:]:
-            sample = Sample(**json.loads(line))
-            self.samples[sample.index] = sample
+        with own_content(self.journal, "the journal of vitrify data"):
+            _check_same(json.loads(lines[0]), header, self.journal)
+            for line in lines[1:]:
+                sample = Sample(**json.loads(line))
+                self.samples[sample.index] = sample
 
     def _write(self, content: dict[str, Any]) -> None:
         append(self._file.fileno(), json.dumps(content).encode() + b"\n", self.journal)

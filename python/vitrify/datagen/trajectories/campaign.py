@@ -28,7 +28,7 @@ _CHUNK = 20  # base steps between two samples of the energy, and between two upd
 
 
 def generate(
-    system: str,
+    system: str | System,
     out: str | Path,
     *,
     trajectories: int = 10,
@@ -44,8 +44,8 @@ def generate(
 ) -> Path:
     """Simulates independent trajectories of `frames` frames, `every` base steps apart, into the file `out`.
 
-    The numbers depend on the seed and the index of a trajectory alone. Trajectories that `out` or an
-    interrupted run already holds are kept. Returns `out`.
+    system: a recipe, or the name of one. The numbers depend on the seed and the index of a trajectory alone.
+    Trajectories that `out` or an interrupted run already holds are kept. Returns `out`.
     """
     for name, value in (
         ("trajectories", trajectories),
@@ -56,7 +56,8 @@ def generate(
         if value < 1:
             raise VitrifyError(f"{name} is {value}, but must be at least 1")
     seed = check_seed(seed)
-    chosen = get_system(system).with_settings(atoms, md_timestep, temperature, density)
+    recipe = get_system(system) if isinstance(system, str) else system
+    chosen = recipe.with_settings(atoms, md_timestep, temperature, density)
     meta = TrajectoryMeta(
         system=chosen.name,
         units=chosen.units,

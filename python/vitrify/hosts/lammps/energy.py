@@ -80,13 +80,13 @@ class EnergyModel:
         _ALIVE.pop((self.library.handle, self.fix), None)
 
     def _called(self, _: Any, step: int, count: int, ids: Any, x: int | None, f: int | None) -> None:
-        """The callback of each step; no exception may leave it."""
-        forces = doubles(c_void_p.from_address(f).value if f and count else None, 3 * count).reshape(-1, 3)
-        forces[...] = 0.0
+        """The callback of each step; no exception may leave it, Ctrl-C neither: ctypes would drop it."""
         try:
+            forces = doubles(c_void_p.from_address(f).value if f and count else None, 3 * count).reshape(-1, 3)
+            forces[...] = 0.0
             if self.library.failure is None:
                 self._compute(forces)
-        except Exception as failure:
+        except BaseException as failure:
             if self.library.embedded:  # no Python waits for LAMMPS to return
                 self.ranks.end(f"{self.system.style}: {type(failure).__name__}: {failure}")
             self.library.fail(failure)

@@ -46,7 +46,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "lammps_version": (c_int, ()),
 }
 # Exceptions of callbacks, by the address of their LAMMPS. They cannot pass through LAMMPS; a later command raises them.
-_FAILURES: dict[int, Exception] = {}
+_FAILURES: dict[int, BaseException] = {}
 _TEXT = 4096  # size of the buffer (bytes) for names and messages
 _INTEGERS: dict[int, np.dtype[Any]] = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}
 
@@ -103,11 +103,11 @@ class Library:
             self.raise_failure()
 
     @property
-    def failure(self) -> Exception | None:
+    def failure(self) -> BaseException | None:
         """The exception of a callback, which no command has raised yet, or None."""
         return _FAILURES.get(self.handle)
 
-    def fail(self, failure: Exception) -> None:
+    def fail(self, failure: BaseException) -> None:
         """Stores the exception of a callback for the next command, and ends the current run after this step."""
         _FAILURES.setdefault(self.handle, failure)
         self.call("force_timeout")

@@ -129,9 +129,11 @@ class Mover:
             self._warn(f"at step {self.library.step} {text}")
 
     def end_run(self) -> None:
-        """Says how many strides of the run were outside of the training data, if there were any."""
-        if text := self._stepper.guard.watch.summary("strides"):
+        """Says how many strides of the run were outside of the training data, if there were any; counts begin anew."""
+        watch = self._stepper.guard.watch
+        if text := watch.summary("strides"):
             self._warn(text)
+        watch.begin_run()
 
     @property
     def strides_outside(self) -> int:

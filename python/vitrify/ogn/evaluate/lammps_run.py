@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vitrify.core.errors import VitrifyError
-from vitrify.core.files import atomic_path, make_folder, sha256, writing
+from vitrify.core.files import atomic_path, make_folder, own_content, sha256, writing
 from vitrify.core.lmp_process import LOG, follow_lmp
 from vitrify.core.lmp_process import available_cores as available_cores
 from vitrify.core.lmp_process import program as program
@@ -66,8 +66,11 @@ def run_lmp_once(
     values = {name: str(value) for name, value in (variables or {}).items()}
     wanted = [0 if any_ranks else ranks, values, *map(sha256, [script, *inputs])]
     done = folder / DONE
-    if done.exists() and (found := json.loads(done.read_text()))["run"] == wanted:
-        return float(found["seconds"]), False
+    if done.exists():
+        with own_content(done, "the record of a run of vitrify evaluate"):
+            found = json.loads(done.read_text())
+            if found["run"] == wanted:
+                return float(found["seconds"]), False
     for old in (done, folder / WINDOW):
         with writing(old):
             old.unlink(missing_ok=True)

@@ -42,13 +42,14 @@ def starts(
     text = json.dumps([*recipe, meta.base_timestep, atoms, list(seeds), relax])
     place = folder / f"{meta.system}_{atoms}_{_digest(text.encode(), trajectory.positions[0].tobytes())}"
     path = place / "starts.npz"
-    if not path.exists():
-        made = prepare(meta, trajectory, atoms, seeds, relax, tick)
-        columns = {key: np.array([vars(one)[key] for one in made]) for key in vars(made[0])}
-        with claim_folder(place, "vitrify evaluate"), atomic_path(path) as work:
-            np.savez(work, allow_pickle=False, **columns)
-    else:
-        tick(relax * len(seeds))
+    with claim_folder(place, "vitrify evaluate", wait=True):  # evaluations may share it
+        if path.exists():
+            tick(relax * len(seeds))
+        else:
+            made = prepare(meta, trajectory, atoms, seeds, relax, tick)
+            columns = {key: np.array([vars(one)[key] for one in made]) for key in vars(made[0])}
+            with atomic_path(path) as work:
+                np.savez(work, allow_pickle=False, **columns)
     arrays = load_arrays(path)
     found = [
         Start(**{**{key: values[i] for key, values in arrays.items()}, "temperature": float(arrays["temperature"][i])})
@@ -73,7 +74,7 @@ def reference_run(
     settings = json.dumps([steps, every, substeps, window, *([bath] if bath else [])]).encode()
     place = folder / f"{name}_{_digest(settings)}"
     timestep = substeps * meta.base_timestep
-    with claim_folder(place, "vitrify evaluate"):  # evaluations may share it
+    with claim_folder(place, "vitrify evaluate", wait=True):
         script = write_input(
             place, meta, start, fixes, timestep, steps // substeps, every // substeps,
             (window[0], window[1] // substeps),
