@@ -54,6 +54,9 @@ public:
   virtual void pack(int n, const int *list, double *buffer) const = 0;
   /// Reads the features of the nodes first ... first + n - 1 from `buffer`.
   virtual void unpack(int n, int first, const double *buffer) = 0;
+  /// With VITRIFY_PROFILE=1, one line on where the time of the strides since the last call went, for engines that can
+  /// tell; otherwise nothing.
+  virtual std::string profile() { return ""; }
   /// Writes the outputs of each owned atom. Kind ogn: displacement and velocity change of one stride, (n_owned, 3)
   /// each; kind symgnn: property and its standard deviation, (n_owned) each. See Metadata::components.
   virtual void finish(double *first, double *second) = 0;

@@ -31,6 +31,13 @@ public:
 
   std::int64_t first() const { return first_; }
   std::int64_t last() const { return last_; }
+  /// The number of pairs, of which those with atoms of other chunks or with ghosts stand in two lists.
+  std::int64_t count() const
+  {
+    std::int64_t sum = 0;
+    for (std::int64_t i = 0; i < last_ - first_; ++i) sum += ranges_[static_cast<std::size_t>(i)].ends[3];
+    return sum;
+  }
   /// Ranges of atoms first ... last - 1, neighbours and distances; a kernel wants ranges from atom 0 on.
   const PairRange *ranges() const { return ranges_.data() - first_; }
   const int *neighbours() const { return neighbours_.data(); }

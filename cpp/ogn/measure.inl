@@ -107,6 +107,23 @@ template <typename T> VITRIFY_INLINE void store_vectors(Block<T> &block, int n)
   }
 }
 
+// Coordinate k of a difference of places. What the frame's numbers lose by rounding counts: it would stretch every
+// distance alike.
+template <bool OBLIQUE, typename T> VITRIFY_INLINE T coordinate(const PairPass<T> &p, int k, const T (&difference)[3])
+{
+#if VITRIFY_VECTOR_BYTES < 32
+  using Sum = double;    // in place of products that are added without rounding
+#else
+  using Sum = T;
+#endif
+  Sum sum = difference[k] * static_cast<Sum>(p.frame_rest[k][k]);
+  if (OBLIQUE)
+    for (int d = 0; d < 3; ++d)
+      if (d != k)
+        sum += difference[d] * static_cast<Sum>(p.frame_rest[d][k]) + difference[d] * static_cast<Sum>(p.frame[d][k]);
+  return static_cast<T>(sum + difference[k] * static_cast<Sum>(p.frame[k][k]));
+}
+
 // What a block holds of the pairs whose columns are there. Loops run over whole vectors, so the last one may work on
 // old values of blocks before; comparisons are written so that NaN gives the lower bound.
 template <bool OBLIQUE, typename T>
@@ -114,14 +131,12 @@ VITRIFY_INLINE void measure_columns(const PairPass<T> &p, Block<T> &block, T spe
 {
   const T start = p.start, inverse_spacing = p.inverse_spacing, intervals = p.intervals;
   const T onset = p.onset, inverse_width = p.inverse_width, scale = p.force_scale;
-  const T(&f)[3][3] = p.frame;
   const int last = static_cast<int>(intervals) - 1;
   for (int base = 0; base < n; base += BATCH) {
     for (int k = base; k < base + BATCH; ++k) {
-      const T a = block.columns[0][k], b = block.columns[1][k], c = block.columns[2][k], other = block.columns[3][k];
-      const T x = OBLIQUE ? a * f[0][0] + b * f[1][0] + c * f[2][0] : a * f[0][0];
-      const T y = OBLIQUE ? a * f[0][1] + b * f[1][1] + c * f[2][1] : b * f[1][1];
-      const T z = OBLIQUE ? a * f[0][2] + b * f[1][2] + c * f[2][2] : c * f[2][2];
+      const T other = block.columns[3][k];
+      const T d[3] = {block.columns[0][k], block.columns[1][k], block.columns[2][k]};
+      const T x = coordinate<OBLIQUE>(p, 0, d), y = coordinate<OBLIQUE>(p, 1, d), z = coordinate<OBLIQUE>(p, 2, d);
       T square = x * x + y * y + z * z;
       square = square > T(1e-12) ? square : T(1e-12);
       const T distance = root(square);

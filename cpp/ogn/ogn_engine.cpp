@@ -3,12 +3,14 @@
 
 #include "base/error.h"
 #include "engines/native_base.h"
+#include "engines/stride_profile.h"
 #include "neighbours/pair_list.h"
 #include "neighbours/place_grid.h"
 #include "ogn/ogn_tables.h"
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -18,7 +20,7 @@ namespace {
 
 template <typename T> class NativeOGN : public Engine, private NativeBase<OGNKernels<T>> {
 public:
-  explicit NativeOGN(const OGNModel &model) : tables_(model), lists_(this->n_threads())
+  explicit NativeOGN(const OGNModel &model) : profile_(model.n_stages()), tables_(model), lists_(this->n_threads())
   {
     const auto n_species = static_cast<std::size_t>(model.n_species);
     largest_gates_.resize(this->n_threads());
@@ -34,6 +36,7 @@ public:
   void pack(int n, const int *list, double *buffer) const override;
   void unpack(int n, int first, const double *buffer) override;
   void finish(double *dr, double *dv) override;
+  std::string profile() override { return profile_.report(); }
   std::size_t bytes() const override;
 
 private:
@@ -54,6 +57,7 @@ private:
   PairPass<T> pass_of(int index);
   NodeUpdate<T> update_of(int index);
 
+  StrideProfile profile_;
   OGNTables<T> tables_;
   std::vector<PairList<T>> lists_;              // of each thread's atoms
   std::vector<std::vector<double>> squares_;    // of each thread: squares of the closest distances
@@ -107,6 +111,7 @@ template <typename T> void NativeOGN<T>::reserve()
 
 template <typename T> void NativeOGN<T>::begin(const Configuration &configuration)
 {
+  profile_.end(StrideProfile::HOST);
   c_ = configuration;
   if constexpr (SINGLE)
     places_.build(c_, tables_.cutoff);
@@ -131,6 +136,7 @@ template <typename T> void NativeOGN<T>::begin(const Configuration &configuratio
     share_atoms(c_.n_owned, [this](std::size_t number, std::int64_t, std::int64_t) { lists_[number].adopt(lists_); });
   closest_ = no_distances(tables_.n_species);
   for (const auto &squares : squares_) merge_closest(squares.data(), tables_.n_species, 2, closest_);
+  profile_.end(StrideProfile::SEARCH);
 }
 
 template <typename T> void NativeOGN<T>::copy_nodes(std::int64_t first, std::int64_t last)
@@ -197,8 +203,11 @@ template <typename T> PairPass<T> NativeOGN<T>::pass_of(int index)
 {
   PairPass<T> pass = tables_.passes[static_cast<std::size_t>(index)];
   for (int d = 0; d < 3; ++d)
-    for (int k = 0; k < 3; ++k)
-      pass.frame[d][k] = SINGLE ? static_cast<T>(places_.frame().unit(d)[k]) : (d == k ? T(1) : T(0));
+    for (int k = 0; k < 3; ++k) {
+      const double unit = SINGLE ? places_.frame().unit(d)[k] : (d == k ? 1.0 : 0.0);
+      pass.frame[d][k] = static_cast<T>(unit);
+      pass.frame_rest[d][k] = static_cast<T>(unit - static_cast<double>(pass.frame[d][k]));
+    }
   pass.oblique = SINGLE && places_.frame().oblique();
   pass.force_scale = static_cast<T>(force_scale_);
   pass.nodes = nodes_.data();
@@ -283,6 +292,7 @@ template <typename T> double NativeOGN<T>::fitting_scale() const
 
 template <typename T> void NativeOGN<T>::layer(int index)
 {
+  profile_.end(StrideProfile::EXCHANGE);
   share_atoms(n_nodes_, [&](std::size_t number, std::int64_t first, std::int64_t last) {
     place_nodes(index, first, last);
     largest_gates_[number] = copy_gates(first, last);
@@ -294,10 +304,12 @@ template <typename T> void NativeOGN<T>::layer(int index)
     force_scale_ = fitting;
     sum_pairs(index);
   }
+  profile_.end(StrideProfile::FIRST_STAGE + index);
   // Only now, because the pairs of all threads read the features that this changes.
   share_atoms(c_.n_owned, [&](std::size_t, std::int64_t first, std::int64_t last) {
     kernels_.update(update_of(index), first, last);
   });
+  profile_.end(StrideProfile::UPDATE);
 }
 
 template <typename T> void NativeOGN<T>::pack(int n, const int *list, double *buffer) const
@@ -335,6 +347,7 @@ template <typename T> void NativeOGN<T>::unpack(int n, int first, const double *
 
 template <typename T> void NativeOGN<T>::finish(double *dr, double *dv)
 {
+  profile_.end(StrideProfile::EXCHANGE);
   const std::int64_t n_slots = static_cast<std::int64_t>(tables_.stages.size()) + 1;
   share_atoms(c_.n_owned, [&](std::size_t, std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
@@ -346,6 +359,11 @@ template <typename T> void NativeOGN<T>::finish(double *dr, double *dv)
       }
     }
   });
+  profile_.end(StrideProfile::UPDATE);
+  std::int64_t pairs = 0;
+  if (profile_.is_on())
+    for (const PairList<T> &list : lists_) pairs += list.count();
+  profile_.end_stride(c_.n_owned, pairs);
 }
 
 template <typename T> std::size_t NativeOGN<T>::bytes() const

@@ -48,6 +48,7 @@ template <typename T> struct PairPass {
   int angular;               // first of the filters of vectors, tensors and their forces
   // Nodes.
   T frame[3][3];                 // the vectors that differences of places count: they are whole multiples of them
+  T frame_rest[3][3];            // what rounding has taken from the frame
   bool oblique;                  // more than the diagonal of the frame is not zero
   const NodeRecord<T> *nodes;    // (n_nodes)
   const T *features;    // (n_nodes, feature_width): gates, then with moments from moment_offset on MOMENT_ROW values

@@ -114,7 +114,7 @@ template <typename T> void OGNTables<T>::fill_stage(const OGNModel &model, int i
         for (int power = 0; power < 4; ++power) row[power * width + filter] = static_cast<T>(c[power]);
       }
 
-  constexpr double ROOM = 16.0;    // for gates and for atoms that have more neighbours than others
+  constexpr double ROOM = 8.0;    // for gates and for atoms that have more neighbours than others
   const double most = ROOM * usual_force(model, from);
   to.force_scale = whole_forces && most > 0.0 ? std::exp2(std::floor(std::log2(MAX_WHOLE_FORCE / most))) : 1.0;
 

@@ -10,8 +10,8 @@
 
 namespace vitrify {
 
-/// Sums of forces in whole numbers stay below this, half of what 32 bits hold.
-constexpr double MAX_WHOLE_FORCE = 1 << 30;
+/// Sums of forces in whole numbers stay below this: 32 bits, and something for rounding.
+constexpr double MAX_WHOLE_FORCE = 0.999 * 2147483648.0;
 
 /// Where the nine moments of `pack`, vector and xx, yy, zz, xy, xz, yz, stand in a MOMENT_ROW.
 constexpr int MOMENT_PLACES[9] = {0, 1, 2, 4, 9, 14, 5, 6, 10};

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,29 @@ def test_the_native_engine_needs_no_neighbour_lists(tmp_path: Path, pair: str, s
     got = result.last_frame()
     assert relative(got[0] - c.positions, x - c.positions) < 1e-9
     assert relative(got[1] - c.velocities, v - c.velocities) < 1e-9
+
+
+def test_a_profile_of_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_files.export(tmp_path / "model.pt", dtype="float32")
+    real_liquid("lj", (5, 5, 5)).write_data(tmp_path / "data.test")
+    source = real_script(model, "model.pt A B engine native guard no", after="run 3\nrun 2")
+    assert "us for each atom" not in run_ok(source, tmp_path).output
+    monkeypatch.setenv("VITRIFY_PROFILE", "1")
+    for ranks in (1, 2):
+        lines = [line for line in run_ok(source, tmp_path, ranks).output.splitlines() if "us for each atom" in line]
+        assert [line.split()[-2] for line in lines] == ["3", "2"]
+        for line in lines:
+            found = re.fullmatch(
+                r"fix ogn: us for each atom and stride: search (\S+), stages (.*), update (\S+), exchange (\S+), "
+                r"host (\S+), all (\S+); (\S+) pairs for each atom, \d strides",
+                line,
+            )
+            assert found, line
+            *parts, whole, pairs = (float(found[k]) for k in (1, 3, 4, 5, 6, 7))
+            stages = [float(one) for one in found[2].split()]
+            assert len(stages) == model.metadata.layers
+            assert np.isclose(sum(stages) + sum(parts), whole, atol=0.01)
+            assert pairs > 10.0
 
 
 def test_lammps_and_ase_agree(tmp_path: Path) -> None:

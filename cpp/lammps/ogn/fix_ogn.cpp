@@ -291,6 +291,8 @@ void FixOGN::post_run()
     utils::logmesg(lmp, "fix ogn: {}\n", vitrify::describe_fallbacks(nfallbacks_of_run));
   nfallbacks_of_run = 0;
   watch->end_run("strides");
+  const std::string profile = host.engine->profile();
+  if (comm->me == 0 && !profile.empty()) utils::logmesg(lmp, "fix ogn: {}\n", profile);
 }
 
 /* ---------------------------------------------------------------------- */
