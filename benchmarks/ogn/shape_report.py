@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.common.output import table
@@ -17,6 +18,7 @@ TITLES = (
     "shape", "stride", "training steps", "position", "velocity / v_std", "worst / bar", "us a stride", "us a {time}",
     "gain",
 )  # fmt: skip
+ERRORS = ("dr", "dv_over_v_std")  # of a state, as the rows have them
 NOTE = """\
 Errors of one stride are root mean squares on unseen trajectories, by state where there are two. "worst / bar" is the
 largest error in units of its bar, those of the shipped model's card; below 1 a shape meets them. Times are processor
@@ -31,8 +33,11 @@ def row_of(rows: Sequence[Row], target: Target, shape: Shape) -> Row | None:
 
 
 def worst(row: Row) -> float:
-    """The largest error of a shape over its bar, in all states; infinite where predictions were lost."""
-    errors = row["errors"].values()
+    """The largest error of a shape over its bar, in all states; infinite where predictions were lost, NaN where the
+    shape has not been trained."""
+    errors = row.get("errors", {}).values()
+    if not errors:
+        return float("nan")
     if any(one["lost"] for one in errors):
         return float("inf")
     return max(max(one["dr_over_bar"], one["dv_over_bar"]) for one in errors)
@@ -66,9 +71,9 @@ def section(target: Target, rows: Sequence[Row]) -> list[str]:
             [
                 row["shape"],
                 f"{span:.3g} {unit}",
-                str(row["steps"]),
-                *(", ".join(f"{one[key]:.2g}" for one in row["errors"].values()) for key in ("dr", "dv_over_v_std")),
-                f"{worst(row):.2f}",
+                str(row.get("steps", "-")),
+                *(", ".join(f"{one[key]:.2g}" for one in row.get("errors", {}).values()) or "-" for key in ERRORS),
+                "-" if np.isnan(worst(row)) else f"{worst(row):.2f}",
                 f"{row['timing']['us']:.2f}",
                 f"{row['timing']['us_per_time']:.3g}",
                 f"{gain(row, rows):.2f}",
@@ -77,15 +82,18 @@ def section(target: Target, rows: Sequence[Row]) -> list[str]:
     first = timed(rows, target)[0]
     length = get_units(target.system(target.states[0]).units).length
     note = NOTE.format(**first["timing"], time=unit)
-    states = f"States: {', '.join(first['errors'])}. Each shape had {first['budget_cpu_s']:g} processor seconds."
+    budgets = sorted({f"{row['budget_cpu_s']:g}" for row in timed(rows, target) if "errors" in row})
+    had = f"Each shape had {' or '.join(budgets)} processor seconds." if budgets else "No shape has been trained yet."
+    states = f"States: {', '.join(target.states)}. {had}"
     titles = [title.format(time=unit) for title in TITLES]
     titles[3] += f" ({length})"
-    return [f"## {target.title}", "", *table(titles, lines), "", states, "", note, "", *best_of(target, rows), ""]
+    said = best_of(target, rows)
+    return [f"## {target.title}", "", *table(titles, lines), "", states, "", note, *(["", *said] if said else []), ""]
 
 
 def best_of(target: Target, rows: Sequence[Row]) -> list[str]:
     """A line with the cheapest shape of a system that meets the bars."""
-    found = timed(rows, target)
+    found = [row for row in timed(rows, target) if "errors" in row]
     good = [row for row in found if worst(row) <= 1]
     if not good:
         return [f"**{target.name}: no shape meets the bars.**"] if found else []
@@ -112,7 +120,7 @@ def page(rows: Sequence[Row]) -> str:
 
 def figure(rows: Sequence[Row]) -> Figure:
     """Error over the bar against the time for each femtosecond and atom, a panel for each system."""
-    targets = [target for target in TARGETS.values() if timed(rows, target)]
+    targets = [target for target in TARGETS.values() if any("errors" in row for row in timed(rows, target))]
     columns = min(2, len(targets))
     lines = -(-len(targets) // columns)
     with plots.style():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import statistics
 import subprocess
 import sys
 import time
@@ -120,11 +119,11 @@ def over_bars(model: dict[str, Any], verlet: dict[str, Any]) -> dict[str, float]
     return {"dr_over_bar": verdict["x_ratio"] / POSITION_BAR, "dv_over_bar": velocity}
 
 
-def time_shapes(target: Target, shapes: list[Shape], cache: Path, atoms: int, rounds: int) -> dict[str, dict[str, Any]]:
-    """Processor time of a prediction of each shape, from one process in which the shapes take turns.
+def time_shapes(target: Target, cache: Path, atoms: int, rounds: int) -> dict[str, dict[str, Any]]:
+    """Processor time of a prediction of each shape of a system, from one process in which the shapes take turns.
 
-    The models are untrained: the time does not depend on their weights. The ratio to the shipped shape is the median
-    of the ratios of neighbours in time; microseconds are this ratio times the median of the shipped shape.
+    The models are untrained: the time does not depend on their weights. The least of many rounds counts, because a
+    machine that does something else can only make it longer.
     """
     os.environ["OMP_NUM_THREADS"] = "1"  # read when a model is opened
     system = target.system(target.states[0])
@@ -137,7 +136,7 @@ def time_shapes(target: Target, shapes: list[Shape], cache: Path, atoms: int, ro
     folder = cache / target.name / "untrained"
     folder.mkdir(parents=True, exist_ok=True)
     models = {}
-    for shape in [Shape(), *(shape for shape in shapes if shape != Shape())]:
+    for shape in target.shapes:
         file = folder / "model.pt"
         untrained_model(file, target.network(shape), system, target.stride(shape))
         models[shape.name] = NativeOGN(file)
@@ -147,14 +146,13 @@ def time_shapes(target: Target, shapes: list[Shape], cache: Path, atoms: int, ro
             began = time.process_time()
             model.predict(positions, velocities, cell, types)
             seconds[name].append(time.process_time() - began)
-    shipped = np.array(seconds[Shape().name][1:])  # the first round warms up
-    base = 1e6 * statistics.median(shipped) / len(positions)
+    least = {name: min(values[1:]) for name, values in seconds.items()}  # the first round warms up
     found = {}
-    for shape in shapes:
-        ratio = float(np.median(np.array(seconds[shape.name][1:]) / shipped))
+    for shape in target.shapes:
+        us = 1e6 * least[shape.name] / len(positions)
         step = target.stride(shape) * system.base_timestep * (1000 if system.units == "metal" else 1)
         found[shape.name] = {
-            "ratio": ratio, "us": ratio * base, "us_per_time": ratio * base / step, "atoms": len(positions),
-            "rounds": rounds, "instructions": instruction_set(),
+            "ratio": least[shape.name] / least[Shape().name], "us": us, "us_per_time": us / step,
+            "atoms": len(positions), "rounds": rounds, "instructions": instruction_set(),
         }  # fmt: skip
     return found

@@ -142,12 +142,15 @@ TARGETS = {
                 Shape(model={"inner": 4.6}),
                 Shape(model={"layers": 5}),
                 Shape(model={"cutoff": 6.8}),
+                Shape(60, _ONE_FAR | {"inner": 4.6}),
+                Shape(80, _ONE_FAR | {"inner": 4.6}),
+                Shape(80, {"layers": 7, "far": (0, 4)}),
             ),
         ),
         Target(
             "cuzr-2009", "cuzr", _copper_zirconium(), 128, 20, 200, 0.001, commands=None,
             title="Cu64.5Zr35.5, Cu-Zr_2 (2009)",
-            shapes=(Shape(), Shape(60), Shape(80)),
+            shapes=(Shape(), Shape(60), Shape(80), Shape(80, {"layers": 7, "far": (0, 4)}), Shape(80, _ONE_FAR)),
         ),
         Target(
             "si", "si", (Part(TRAIN, "si", 6, 1), Part(TRAIN, "si", 1, 4, 2400.0), Part(VALIDATION, "si", 1, 2),

@@ -67,6 +67,12 @@ def test_the_best_shape_is_the_cheapest_within_the_bars_of_all_states(tmp_path: 
     assert text.startswith("**cuzr: 60 steps**, 0.15 us for each fs and atom, 1.33 times as fast")
     assert text in shape_report.page(rows)
     assert shape_report.best([*rows[2:], row(Shape(), 2.0, 8.0, 40)]) == "**cuzr: no shape meets the bars.**"
+    del rows[2]["errors"], rows[2]["steps"], rows[2]["budget_cpu_s"]  # timed, not trained
+    assert shape_report.best(rows) == text
+    assert "| 80 steps | 80 fs | - | - | - | - | 10.00 | 0.125 |" in shape_report.page(rows)
+    assert "had 9 processor seconds" in shape_report.page(rows)
+    untrained = {key: value for key, value in rows[0].items() if key not in ("errors", "steps", "budget_cpu_s")}
+    assert "No shape has been trained yet" in shape_report.page([untrained]) and not shape_report.best([untrained])
     rows[1]["errors"]["cuzr"]["lost"] = 1
     assert shape_report.best(rows).startswith("**cuzr: shipped**")
 
@@ -82,6 +88,8 @@ def test_shapes_are_trained_once_and_timed_again(
     monkeypatch.setattr(shape_report, "TARGETS", {"kalj": small})
     places = ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
     sizes = ["--budget", "1", "--atoms", "200", "--rounds", "2"]
+    command.main(["kalj", *places, *sizes, "--time-only"])
+    assert not (tmp_path / "out" / "shapes.png").exists(), "there is no error to draw yet"
     command.main(["kalj", *places, *sizes])
     results = tmp_path / "out" / "results.json"
     first = json.loads(results.read_text())

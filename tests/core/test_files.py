@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -23,11 +24,13 @@ from vitrify.core.errors import VitrifyError
 from vitrify.core.files import append, atomic_path, cannot_write, keeps_from_writing, make_folder, writing
 from vitrify.core.lmp_process import follow_lmp
 from vitrify.data.structure_writer import StructureWriter
+from vitrify.lammps_library.commands import potential_from_text
 from vitrify.report.html import Report
 from vitrify.report.metrics_file import write_metrics
 from vitrify.report.plots import new_figure, save
 from vitrify.symgnn.explain.store import save_arrays
 from vitrify.training.checkpoint import Progress, save_checkpoint
+from vitrify.training.config import load_config
 from written.disks import files_of_at_most
 
 Writer = Callable[[Path], Any]
@@ -229,3 +232,12 @@ def test_folders(tmp_path: Path) -> None:
     assert str(cannot_write("x", errno.EROFS)) == "cannot write x: Read-only file system"
     with pytest.raises(VitrifyError, match=r"a.h5: .*[Nn]o such file"), writing(tmp_path / "a.h5"):
         h5py.File(tmp_path / "gone" / "a.h5", "w")
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".fs", "a\0b.fs", "\udcff.fs"])
+def test_names_that_no_file_can_have_are_names_of_no_file(name: str, tmp_path: Path) -> None:
+    assert potential_from_text(f"pair_style eam/fs; pair_coeff * * {name}")[1].endswith(name)
+    config = tmp_path / "fine.yaml"
+    config.write_text(f"kind: symgnn\nstart: {{model: {json.dumps(name)}}}\n")
+    with pytest.raises(VitrifyError):
+        load_config(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -201,6 +202,6 @@ def potential_files(commands: Sequence[str]) -> dict[str, Path]:
         except ValueError:
             raise VitrifyError(f"{line!r} has a quote that does not end") from None
         for argument in arguments:
-            if Path(argument).is_file():
+            if os.path.isfile(argument):
                 found[argument] = Path(argument).resolve()
     return found

@@ -7,7 +7,11 @@ from collections.abc import Iterable
 
 
 class VitrifyError(ValueError):
-    """Bad input: the message says what was given, what was wanted, and the remedy."""
+    """Bad input: the message, made `one_line`, says what was given, what was wanted, and the remedy."""
+
+    def __init__(self, *arguments: object) -> None:
+        # Texts of files and of other libraries come with all sorts of characters.
+        super().__init__(*(one_line(word) if isinstance(word, str) else word for word in arguments))
 
 
 def did_you_mean(given: str, choices: Iterable[str]) -> str:
@@ -29,7 +33,7 @@ def shown(value: object, width: int = 80) -> str:
 
 def one_line(text: str) -> str:
     """The text in one line of characters that any terminal shows; control characters and wrong bytes are escaped."""
-    words = " ".join(text.split())
+    words = text if text.isprintable() else " ".join(text.split())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in words)
 
 

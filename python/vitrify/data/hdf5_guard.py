@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ def reading(path: Path, remedy: str = "copy it or make it anew") -> Iterator[Non
 
 def open_hdf5(path: Path, what: str, remedy: str) -> h5py.File:
     """An HDF5 file, open for reading. what: it is, for messages. VitrifyError if it is missing or no HDF5."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise VitrifyError(f"{what} {path} does not exist: {remedy}")
     with reading(path, f"copy it, or {remedy}"):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def effective_pair_functions(
             a table that begins above the first of `distances`, or a range above the last of them.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise VitrifyError(f"{path}: no such file; give the potential that the labels belong to")
     embedded = path.suffix in _FORMATS
     functions, end = _embedded(path, species, graphs) if embedded else _tabulated(path, species, distances[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def reopen(path: str, engine: EngineName, device: str, sha256: str, trust: bool 
     sha256: of the file, in hexadecimal digits. Raises VitrifyError for a file that has changed, and as `open_model`.
     """
     place = Path(path)
-    found = place if place.is_file() else find_model(place.name)
+    found = place if os.path.isfile(place) else find_model(place.name)
     now = hash_of(found)
     if now != sha256:
         raise VitrifyError(

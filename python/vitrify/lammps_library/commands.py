@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from vitrify.core.errors import VitrifyError
@@ -10,7 +11,7 @@ from vitrify.core.errors import VitrifyError
 def split_commands(text: str) -> tuple[str, ...]:
     """LAMMPS commands from a file, or from a line in which semicolons stand between them."""
     path = Path(text)
-    is_file = len(text) < 4096 and "\n" not in text and path.is_file()
+    is_file = len(text) < 4096 and "\n" not in text and os.path.isfile(path)
     lines = (path.read_text() if is_file else text.replace(";", "\n")).splitlines()
     commands = tuple(line.partition("#")[0].strip() for line in lines if line.partition("#")[0].strip())
     if not any(command.split()[0] == "pair_style" for command in commands):
@@ -28,7 +29,7 @@ def potential_from_text(text: str) -> tuple[str, ...]:
 
 def _with_shipped_files(command: str) -> str:
     words = command.split()
-    return " ".join(f"{{potentials/{w}}}" if "." in w and not Path(w).exists() and _shipped(w) else w for w in words)
+    return " ".join(f"{{potentials/{w}}}" if "." in w and not os.path.exists(w) and _shipped(w) else w for w in words)
 
 
 def _shipped(name: str) -> bool:

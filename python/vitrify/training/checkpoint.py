@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def load_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
     Raises:
         VitrifyError: a missing, damaged or foreign file.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise VitrifyError(f"{path}: no such checkpoint; is {path.parent} the folder of a run of vitrify train?")
     with own_content(path, CHECKPOINT):
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -63,7 +64,7 @@ class Log:
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
         with own_content(path, "the log of vitrify train"):
-            lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
+            lines = path.read_text().splitlines(keepends=True) if os.path.isfile(path) else []
             whole = [row for row in lines[1:] if row.endswith("\n") and int(row.split(",")[0]) <= step]
         with atomic_path(path) as work:
             work.write_text("".join(lines[:1] + whole))

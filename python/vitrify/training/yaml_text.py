@@ -7,6 +7,7 @@ forty lines can stand for 2^39 values), several documents, tags that make Python
 from __future__ import annotations
 
 import codecs
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,9 @@ def parse_yaml(text: str, place: str) -> Any:
 def _text(path: Path) -> str:
     """The text of a file in UTF-8, or in UTF-16 if it begins with the mark of it."""
     try:
-        if path.is_dir():
+        if os.path.isdir(path):
             raise VitrifyError(f"{path} is a folder: give the path of a training configuration (YAML)")
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise VitrifyError(f"{path}: no such file; give the path of a training configuration (YAML)")
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def labels_beside(path: Path, label: str, ids: np.ndarray) -> np.ndarray:
     Raises VitrifyError for a file that is missing or has other atoms.
     """
     beside = labels_file(path, label)
-    if not beside.is_file():
+    if not os.path.isfile(beside):
         raise VitrifyError(
             f"{path} has no labels, as files of this format, and there is no {beside} beside it: write one line for "
             "each atom there, id,value"

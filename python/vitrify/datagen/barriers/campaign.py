@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -174,7 +175,7 @@ def find_barriers(
         "ids": [atom + 1 for atom in atoms], "searches": searches,
         "versions": {"vitrify": vitrify.__version__, "lammps": lammps_version()},
     }  # fmt: skip
-    inputs = [structure, *(word for command in commands for word in command.split() if Path(word).is_file())]
+    inputs = [structure, *(word for command in commands for word in command.split() if os.path.isfile(word))]
     with LabelWriter(out, header, glass.positions, glass.cell, glass.types, names, inputs) as writer:
         tasks = [(atom, k) for atom in atoms for k in range(searches) if (atom, k) not in writer.finished]
         if tasks:
@@ -257,12 +258,12 @@ def potential_files(commands: Sequence[str]) -> dict[str, str]:
 
 def with_folders(command: str) -> str:
     """The command with whole paths of the files that it names: workers may run in another folder."""
-    return " ".join(str(Path(w).resolve()) if Path(w).is_file() else w for w in command.split())
+    return " ".join(str(Path(w).resolve()) if os.path.isfile(w) else w for w in command.split())
 
 
 def without_folders(command: str) -> str:
     """The command with file names in place of paths: a campaign may go on in another folder."""
-    return " ".join(Path(word).name if Path(word).is_file() else word for word in command.split())
+    return " ".join(Path(word).name if os.path.isfile(word) else word for word in command.split())
 
 
 def chosen_atoms(ids: str | None, number: int | None, count: int, seed: int) -> list[int]:

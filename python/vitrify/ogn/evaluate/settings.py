@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,7 @@ class Settings:
             raise VitrifyError(f"reversal {self.reversal} must be positive, and seeds {self.seeds} must not be empty")
         for seed in self.seeds:
             check_seed(seed)
-        if self.reference is not None and self.reference.exists() and not self.reference.is_dir():
+        if self.reference is not None and os.path.exists(self.reference) and not os.path.isdir(self.reference):
             raise VitrifyError(f"reference {self.reference} is not a folder: name one, it is made if it is not there")
         _known("engine", (self.engine,), ENGINES)
         _known("control", self.controls, CONTROLS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -78,7 +79,7 @@ def _with_start(values: dict[str, Any], path: Path) -> dict[str, Any]:
     """The values of the configuration file `path`, completed by those of the model file in `start`."""
     start = parse(StartConfig, values["start"], f"{path}: start")
     beside = path.resolve().parent / start.model
-    file = beside if beside.is_file() else find_model(start.model).resolve()
+    file = beside if os.path.isfile(beside) else find_model(start.model).resolve()
     metadata = read_metadata(file)
     if not isinstance(metadata, SymGNNMetadata):
         raise wrong_kind(file, metadata.kind, "symgnn")
