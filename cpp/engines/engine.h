@@ -43,6 +43,9 @@ protected:
 /// Every method may throw std::exception. A configuration without owned atoms is valid and costs nothing.
 class Engine : public AnyEngine {
 public:
+  /// False if the engine does without the ghosts of this configuration, which has all atoms: then there is nothing to
+  /// exchange between layers. Known after `begin`.
+  virtual bool needs_exchange() const { return true; }
   /// Updates the features of the owned nodes; ghosts have old ones until `unpack` has filled them.
   virtual void layer(int index) = 0;
   /// Number of values of one node in `pack` and `unpack`.
@@ -51,6 +54,9 @@ public:
   virtual void pack(int n, const int *list, double *buffer) const = 0;
   /// Reads the features of the nodes first ... first + n - 1 from `buffer`.
   virtual void unpack(int n, int first, const double *buffer) = 0;
+  /// With VITRIFY_PROFILE=1, one line on where the time of the strides since the last call went, for engines that can
+  /// tell; otherwise nothing.
+  virtual std::string profile() { return ""; }
   /// Writes the outputs of each owned atom. Kind ogn: displacement and velocity change of one stride, (n_owned, 3)
   /// each; kind symgnn: property and its standard deviation, (n_owned) each. See Metadata::components.
   virtual void finish(double *first, double *second) = 0;

@@ -15,6 +15,7 @@ void PeriodicHost::predict(Engine &engine, int layers, double *first, double *se
   buffer_.resize(static_cast<std::size_t>(n_ghosts) * static_cast<std::size_t>(engine.width()));
   for (int index = 0; index < layers; ++index) {
     engine.layer(index);
+    if (!engine.needs_exchange()) continue;
     engine.pack(n_ghosts, system.owners() + n_owned, buffer_.data());
     engine.unpack(n_ghosts, n_owned, buffer_.data());
   }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "base/geometry.h"
+
+#include <array>
 #include <cstdint>
 
 namespace vitrify {
@@ -11,9 +14,11 @@ namespace vitrify {
 /// ghosts too. The host owns all arrays.
 struct Configuration {
   std::int64_t n_owned = 0, n_nodes = 0;
-  const int *types = nullptr;            // (n_nodes) index into the model's species
-  const double *positions = nullptr;     // (n_nodes, 3)
-  const double *velocities = nullptr;    // (n_nodes, 3); null for models of structures at rest
+  const int *types = nullptr;                      // (n_nodes) index into the model's species
+  const double *positions = nullptr;               // (n_nodes, 3)
+  const double *velocities = nullptr;              // (n_nodes, 3); null for models of structures at rest
+  const std::array<Vector3, 3> *cell = nullptr;    // vectors as rows, between an atom and its images; may be null
+  bool whole = false;    // the owned atoms are all that there are, and the ghosts their images along all cell vectors
 
   // A half list, as LAMMPS has it without Newton's third law: the neighbours of owned atom i are lists[i][k] & mask
   // for k < counts[i]. A pair of two owned atoms stands once, at one of them; a pair of an owned atom and a ghost

@@ -4,12 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 namespace vitrify {
 
-template <typename T>
-void PairList<T>::build(SearchPairs<T> search_pairs, const Configuration &c, const NodeGrid &grid, std::int64_t first,
-                        std::int64_t last, double cutoff, double inner, std::vector<double> &squares)
+template <typename T> void PairList<T>::begin(std::int64_t first, std::int64_t last, std::vector<double> &squares)
 {
   first_ = first;
   last_ = last;
@@ -17,6 +16,26 @@ void PairList<T>::build(SearchPairs<T> search_pairs, const Configuration &c, con
   foreign_.clear();
   adopted_.clear();
   std::fill(squares.begin(), squares.end(), std::numeric_limits<double>::infinity());
+}
+
+template <typename T> void PairList<T>::end(std::size_t used)
+{
+  reserve(used, 0);
+  std::fill_n(neighbours_.data() + used, BLOCK, 0);
+}
+
+template <typename T> void PairList<T>::reserve(std::size_t used, std::size_t candidates)
+{
+  neighbours_.reserve(used + candidates + BLOCK, used);
+  distances_.reserve(used + candidates + BLOCK, used);
+  found_.reserve(candidates + BLOCK);
+}
+
+template <typename T>
+void PairList<T>::build(SearchPairs<T> search_pairs, const Configuration &c, const NodeGrid &grid, std::int64_t first,
+                        std::int64_t last, double cutoff, double inner, std::vector<double> &squares)
+{
+  begin(first, last, squares);
   PairSearch search{};
   search.positions = c.positions;
   search.types = c.types;
@@ -33,29 +52,69 @@ void PairList<T>::build(SearchPairs<T> search_pairs, const Configuration &c, con
   for (std::int64_t i = first; i < last; ++i) {
     CellRange ranges[MAX_RANGES];
     const int n_ranges = grid.ranges(c.positions + 3 * i, ranges);
-    std::size_t count = BLOCK;
+    std::size_t count = 0;
     for (int k = 0; k < n_ranges; ++k) count += static_cast<std::size_t>(ranges[k].last - ranges[k].first);
-    neighbours_.reserve(used + count, used);
-    distances_.reserve(used + count, used);
-    found_.reserve(count);
-    found_squares_.reserve(count);
+    reserve(used, count);
+    found_squares_.reserve(count + BLOCK);
     search.found = found_.data();
     search.squares = found_squares_.data();
     PairRange &range = ranges_[static_cast<std::size_t>(i - first)];
     range.first = static_cast<std::int64_t>(used);
     const int n =
         search_pairs(search, i, ranges, n_ranges, neighbours_.data() + used, distances_.data() + used, range.ends);
-    if (!alone) note_foreign(c, i, range);
+    if (!alone) note_foreign(c.n_owned, i, range);
     used += static_cast<std::size_t>(n);
   }
+  end(used);
 }
 
-template <typename T> void PairList<T>::note_foreign(const Configuration &c, std::int64_t i, const PairRange &range)
+template <typename T>
+void PairList<T>::build([[maybe_unused]] SearchPlaces search_places, const PlaceGrid &grid, const int *types,
+                        std::int64_t n_owned, std::int64_t first, std::int64_t last, double cutoff, double inner,
+                        std::vector<double> &squares)
+{
+  begin(first, last, squares);
+  PlaceSearch search{};
+  for (int d = 0; d < 3; ++d)
+    for (int k = 0; k < 3; ++k) search.frame[d][k] = static_cast<float>(grid.frame().unit(d)[k]);
+  search.oblique = grid.frame().oblique();
+  search.cutoff_square = static_cast<float>(cutoff * cutoff);
+  search.inner_square = static_cast<float>(inner * inner);
+  search.first = static_cast<int>(first);
+  search.last = static_cast<int>(last);
+  search.all = first == 0 && last == n_owned;    // there are no other chunks
+  search.types = types;
+  search.n_species = static_cast<int>(std::lround(std::sqrt(static_cast<double>(squares.size()))));
+  search.least = squares.data();
+  std::size_t used = 0;
+  grid.for_groups(first, last, [&](const PlaceGrid::Group &group) {
+    grid.owned_around(group, owned_);
+    grid.ghosts_around(group, ghosts_);
+    const auto candidates = static_cast<std::size_t>(owned_.count + ghosts_.count);
+    found_places_squares_.reserve(candidates + BLOCK);
+    for (std::int64_t i = std::max(first, group.first); i < std::min(last, group.last); ++i) {
+      reserve(used, candidates);
+      search.found = found_.data();
+      search.squares = found_places_squares_.data();
+      PairRange &range = ranges_[static_cast<std::size_t>(i - first)];
+      range.first = static_cast<std::int64_t>(used);
+      const int place[3] = {grid.places(0)[i], grid.places(1)[i], grid.places(2)[i]};
+      if constexpr (std::is_same_v<T, float>)
+        used += static_cast<std::size_t>(
+            search_places(search, place, types[i], owned_.after(static_cast<int>(i - group.first) + 1),
+                          ghosts_.after(0), neighbours_.data() + used, distances_.data() + used, range.ends));
+      if (!search.all) note_foreign(n_owned, i, range);
+    }
+  });
+  end(used);
+}
+
+template <typename T> void PairList<T>::note_foreign(std::int64_t n_owned, std::int64_t i, const PairRange &range)
 {
   for (const int sort : {1, 3})
     for (std::int64_t k = range.first + range.ends[sort - 1]; k < range.first + range.ends[sort]; ++k) {
       const auto place = static_cast<std::size_t>(k);
-      if (neighbours_[place] < c.n_owned)
+      if (neighbours_[place] < n_owned)
         foreign_.push_back({neighbours_[place], static_cast<int>(i), distances_[place], sort == 1});
     }
 }
@@ -86,6 +145,7 @@ template <typename T> void PairList<T>::adopt(const std::vector<PairList> &lists
     }
     adopted_ranges_[i] = range;
   }
+  std::fill_n(adopted_neighbours_.data() + k, BLOCK, 0);
 }
 
 template class PairList<float>;

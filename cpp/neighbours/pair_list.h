@@ -4,7 +4,9 @@
 #include "base/workspace.h"
 #include "neighbours/configuration.h"
 #include "neighbours/node_grid.h"
+#include "neighbours/place_grid.h"
 #include "simd/pair_search.h"
+#include "simd/place_search.h"
 #include "simd/sizes.h"
 
 #include <vector>
@@ -20,11 +22,22 @@ public:
   void build(SearchPairs<T> search_pairs, const Configuration &c, const NodeGrid &grid, std::int64_t first,
              std::int64_t last, double cutoff, double inner, std::vector<double> &squares);
 
+  /// The same for atoms in the order of a grid of places, of the types (n_nodes), in single precision.
+  void build(SearchPlaces search_places, const PlaceGrid &grid, const int *types, std::int64_t n_owned,
+             std::int64_t first, std::int64_t last, double cutoff, double inner, std::vector<double> &squares);
+
   /// Adds the pairs of other chunks' lists whose second atom is in this one. Call it when all are built.
   void adopt(const std::vector<PairList> &lists);
 
   std::int64_t first() const { return first_; }
   std::int64_t last() const { return last_; }
+  /// The number of pairs, of which those with atoms of other chunks or with ghosts stand in two lists.
+  std::int64_t count() const
+  {
+    std::int64_t sum = 0;
+    for (std::int64_t i = 0; i < last_ - first_; ++i) sum += ranges_[static_cast<std::size_t>(i)].ends[3];
+    return sum;
+  }
   /// Ranges of atoms first ... last - 1, neighbours and distances; a kernel wants ranges from atom 0 on.
   const PairRange *ranges() const { return ranges_.data() - first_; }
   const int *neighbours() const { return neighbours_.data(); }
@@ -34,7 +47,10 @@ public:
   const int *adopted_neighbours() const { return adopted_neighbours_.data(); }
   const T *adopted_distances() const { return adopted_distances_.data(); }
   std::size_t bytes() const
-  { return Workspace::bytes() + sizeof(Foreign) * (foreign_.capacity() + adopted_.capacity()); }
+  {
+    return Workspace::bytes() + owned_.bytes() + ghosts_.bytes() +
+           sizeof(Foreign) * (foreign_.capacity() + adopted_.capacity());
+  }
 
 private:
   struct Foreign {
@@ -43,7 +59,12 @@ private:
     bool inner;
   };
 
-  void note_foreign(const Configuration &c, std::int64_t i, const PairRange &range);
+  void begin(std::int64_t first, std::int64_t last, std::vector<double> &squares);
+  // Nodes that there are after the last pair, because kernels read whole vectors.
+  void end(std::size_t used);
+  // Room for the pairs of one more atom with so many candidates, after the pairs that there are.
+  void reserve(std::size_t used, std::size_t candidates);
+  void note_foreign(std::int64_t n_owned, std::int64_t i, const PairRange &range);
 
   std::int64_t first_ = 0, last_ = 0;
   Array<PairRange> ranges_{*this}, adopted_ranges_{*this};
@@ -52,6 +73,8 @@ private:
   std::vector<Foreign> foreign_, adopted_;
   Array<int> found_{*this};    // of one atom
   Array<double> found_squares_{*this};
+  Array<float> found_places_squares_{*this};
+  PlaceGrid::Around owned_, ghosts_;    // of a group of cells
 };
 
 }    // namespace vitrify

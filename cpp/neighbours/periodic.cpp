@@ -79,6 +79,8 @@ Configuration PeriodicSystem::configuration() const
   configuration.n_nodes = static_cast<std::int64_t>(types_.size());
   configuration.types = types_.data();
   configuration.positions = positions_.data();
+  configuration.cell = &cell_;
+  configuration.whole = true;
   if (!velocities_.empty()) configuration.velocities = velocities_.data();
   return configuration;
 }

@@ -5,16 +5,17 @@
 #include "ogn/stage_gradient.inl"
 #include "ogn/update.inl"
 #include "simd/pair_search.inl"
+#include "simd/place_search.inl"
 
 namespace vitrify {
 
 using Compiled = CompiledFor<InstructionSet::VITRIFY_INSTRUCTION_SET>;
 
 void fill_kernels(Compiled, OGNKernels<float> &kernels)
-{ kernels = {search<float>, pass<float>, update<float>}; }
+{ kernels = {search<float>, search_places, pass<float>, update<float>}; }
 
 void fill_kernels(Compiled, OGNKernels<double> &kernels)
-{ kernels = {search<double>, pass<double>, update<double>}; }
+{ kernels = {search<double>, nullptr, pass<double>, update<double>}; }
 
 void fill_kernels(Compiled, StageKernels &kernels)
 { kernels = {stage_sums, stage_gradients}; }

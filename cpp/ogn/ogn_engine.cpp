@@ -3,11 +3,15 @@
 
 #include "base/error.h"
 #include "engines/native_base.h"
+#include "engines/stride_profile.h"
 #include "neighbours/pair_list.h"
+#include "neighbours/place_grid.h"
 #include "ogn/ogn_tables.h"
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <type_traits>
 #include <vector>
 
 namespace vitrify {
@@ -16,54 +20,85 @@ namespace {
 
 template <typename T> class NativeOGN : public Engine, private NativeBase<OGNKernels<T>> {
 public:
-  explicit NativeOGN(const OGNModel &model) : tables_(model), lists_(this->n_threads())
+  explicit NativeOGN(const OGNModel &model) : profile_(model.n_stages()), tables_(model), lists_(this->n_threads())
   {
     const auto n_species = static_cast<std::size_t>(model.n_species);
+    largest_gates_.resize(this->n_threads());
+    largest_sums_.resize(this->n_threads());
     squares_.assign(this->n_threads(), std::vector<double>(n_species * n_species));
     closest_ = no_distances(model.n_species);
   }
 
   void begin(const Configuration &configuration) override;
+  bool needs_exchange() const override { return !places_.periodic(); }
   void layer(int index) override;
   int width() const override { return 3 + tables_.channels + 9 * tables_.moments; }
   void pack(int n, const int *list, double *buffer) const override;
   void unpack(int n, int first, const double *buffer) override;
   void finish(double *dr, double *dv) override;
+  std::string profile() override { return profile_.report(); }
   std::size_t bytes() const override;
 
 private:
+  static constexpr bool SINGLE = std::is_same_v<T, float>;
   using Base = NativeBase<OGNKernels<T>>;
   using Base::c_, Base::grid_, Base::kernels_, Base::memory_;
 
   // Parts of the atoms for the threads: all but the last end with a whole batch.
   template <typename Task> void share_atoms(std::int64_t n, const Task &task) { this->share(n, task, BATCH); }
   void reserve();
+  void copy_nodes(std::int64_t first, std::int64_t last);
   void clear(std::int64_t first, std::int64_t last);
   void place_nodes(int index, std::int64_t first, std::int64_t last);
+  T copy_gates(std::int64_t first, std::int64_t last);
+  void sum_pairs(int index);
+  double fitting_scale() const;
+  T largest_sum(std::int64_t first, std::int64_t last) const;
   PairPass<T> pass_of(int index);
   NodeUpdate<T> update_of(int index);
 
+  StrideProfile profile_;
   OGNTables<T> tables_;
   std::vector<PairList<T>> lists_;              // of each thread's atoms
   std::vector<std::vector<double>> squares_;    // of each thread: squares of the closest distances
 
+  std::vector<T> largest_gates_, largest_sums_;    // of each thread: magnitudes
+  double force_scale_ = 1.0;                       // of the stage
+
+  // Nodes stand in an order of their own: in float32 that of the cells of a grid, so that neighbours are close in
+  // memory.
+  PlaceGrid places_;                                         // for float32, where the other grid is unused
+  std::int64_t n_nodes_ = 0;                                 // without ghosts that are not needed
+  Workspace::Array<int> order_{memory_}, where_{memory_};    // of a node in the configuration, and of it here
+  Workspace::Array<int> types_{memory_};                     // in this order, as all that follows
+  Workspace::Array<double> positions_{memory_}, velocities_{memory_};
+
   // Of nodes; ogn_kernels.h says what each holds.
-  Workspace::Array<double> places_{memory_}, displacements_{memory_};
+  Workspace::Array<NodeRecord<T>> nodes_{memory_};
+  Workspace::Array<double> displacements_{memory_};
   Workspace::Array<T> features_{memory_};
   // Of owned atoms.
   Workspace::Array<double> forces_{memory_}, slots_{memory_};
+  Workspace::Array<std::int32_t> whole_forces_{memory_};
   Workspace::Array<T> densities_{memory_}, moment_sums_{memory_}, remembered_{memory_}, state_{memory_},
       before_{memory_};
 };
 
 template <typename T> void NativeOGN<T>::reserve()
 {
-  const auto nodes = static_cast<std::size_t>(c_.n_nodes), owned = static_cast<std::size_t>(c_.n_owned);
+  const auto nodes = static_cast<std::size_t>(n_nodes_), owned = static_cast<std::size_t>(c_.n_owned);
   const OGNTables<T> &t = tables_;
-  places_.reserve(4 * nodes);
+  for (Workspace::Array<int> *one : {&order_, &types_}) one->reserve(nodes);
+  where_.reserve(static_cast<std::size_t>(c_.n_nodes));
+  positions_.reserve(3 * nodes);
+  velocities_.reserve(3 * nodes);
+  nodes_.reserve(nodes);
   displacements_.reserve(3 * nodes);
   features_.reserve(t.feature_width * nodes);
-  forces_.reserve(4 * t.channels * owned);
+  if (t.whole_forces)
+    whole_forces_.reserve(t.whole_width() * owned);
+  else
+    forces_.reserve(4 * t.channels * owned);
   slots_.reserve(4 * (t.stages.size() + 1) * owned);
   densities_.reserve(t.density_width() * owned);
   state_.reserve(t.scalars * (owned + BATCH));
@@ -76,20 +111,46 @@ template <typename T> void NativeOGN<T>::reserve()
 
 template <typename T> void NativeOGN<T>::begin(const Configuration &configuration)
 {
-  this->sort_nodes(configuration, tables_.cutoff);
+  profile_.end(StrideProfile::HOST);
+  c_ = configuration;
+  if constexpr (SINGLE)
+    places_.build(c_, tables_.cutoff);
+  else
+    this->sort_nodes(configuration, tables_.cutoff);
+  n_nodes_ = SINGLE ? places_.n_nodes() : c_.n_nodes;
   reserve();
-  share_atoms(c_.n_owned, [this](std::size_t number, std::int64_t first, std::int64_t last) {
-    lists_[number].build(kernels_.search, c_, grid_, first, last, tables_.cutoff, tables_.inner, squares_[number]);
-    clear(first, last);
-  });
-  share_atoms(c_.n_nodes, [this](std::size_t, std::int64_t first, std::int64_t last) {
+  share_atoms(n_nodes_, [this](std::size_t, std::int64_t first, std::int64_t last) {
+    copy_nodes(first, last);
     std::fill_n(displacements_.data() + 3 * first, 3 * (last - first), 0.0);
     std::fill_n(features_.data() + tables_.feature_width * first, tables_.feature_width * (last - first), T(0));
+  });
+  share_atoms(c_.n_owned, [this](std::size_t number, std::int64_t first, std::int64_t last) {
+    if constexpr (SINGLE)
+      lists_[number].build(kernels_.search_places, places_, types_.data(), c_.n_owned, first, last, tables_.cutoff,
+                           tables_.inner, squares_[number]);
+    else
+      lists_[number].build(kernels_.search, c_, grid_, first, last, tables_.cutoff, tables_.inner, squares_[number]);
+    clear(first, last);
   });
   if (lists_.size() > 1)
     share_atoms(c_.n_owned, [this](std::size_t number, std::int64_t, std::int64_t) { lists_[number].adopt(lists_); });
   closest_ = no_distances(tables_.n_species);
   for (const auto &squares : squares_) merge_closest(squares.data(), tables_.n_species, 2, closest_);
+  profile_.end(StrideProfile::SEARCH);
+}
+
+template <typename T> void NativeOGN<T>::copy_nodes(std::int64_t first, std::int64_t last)
+{
+  for (std::int64_t i = first; i < last; ++i) {
+    const int from = SINGLE ? places_.order()[i] : static_cast<int>(i);
+    order_[i] = from;
+    where_[from] = static_cast<int>(i);
+    types_[i] = c_.types[from];
+    for (int k = 0; k < 3; ++k) {
+      positions_[3 * i + k] = c_.positions[3 * static_cast<std::int64_t>(from) + k];
+      velocities_[3 * i + k] = c_.velocities[3 * static_cast<std::int64_t>(from) + k];
+    }
+  }
 }
 
 template <typename T> void NativeOGN<T>::clear(std::int64_t first, std::int64_t last)
@@ -104,7 +165,7 @@ template <typename T> void NativeOGN<T>::clear(std::int64_t first, std::int64_t 
     std::fill_n(remembered_.data() + 12 * (n_slots - 2) * first, 12 * (n_slots - 2) * (last - first), T(0));
   for (std::int64_t i = first; i < last; ++i) {
     T *state = state_.data() + t.scalars * (i / BATCH * BATCH) + i % BATCH;
-    for (int q = 0; q < t.scalars; ++q) state[BATCH * q] = t.embedding[t.scalars * c_.types[i] + q];
+    for (int q = 0; q < t.scalars; ++q) state[BATCH * q] = t.embedding[t.scalars * types_[i] + q];
   }
 }
 
@@ -112,20 +173,47 @@ template <typename T> void NativeOGN<T>::place_nodes(int index, std::int64_t fir
 {
   const double time = tables_.timestep * tables_.stages[static_cast<std::size_t>(index)].time;
   for (std::int64_t i = first; i < last; ++i) {
-    for (int k = 0; k < 3; ++k) {
-      const std::int64_t at = 3 * i + k;
-      places_[4 * i + k] = c_.positions[at] + (displacements_[at] + time * c_.velocities[at]);
-    }
-    places_[4 * i + 3] = c_.types[i];
+    NodeRecord<T> &node = nodes_[i];
+    const double *position = positions_.data() + 3 * i;
+    double change[3];
+    for (int k = 0; k < 3; ++k) change[k] = displacements_[3 * i + k] + time * velocities_[3 * i + k];
+    if constexpr (SINGLE)
+      places_.frame().place(position, change, node.place);
+    else
+      for (int k = 0; k < 3; ++k) node.place[k] = position[k] + change[k];
+    node.place[3] = types_[i];
   }
+}
+
+// Returns the largest magnitude.
+template <typename T> T NativeOGN<T>::copy_gates(std::int64_t first, std::int64_t last)
+{
+  T largest = T(0);
+  const int channels = std::min(tables_.channels, 4);
+  for (std::int64_t i = first; i < last; ++i)
+    for (int c = 0; c < 4; ++c) {
+      const T gate = c < channels ? features_[tables_.feature_width * i + c] : T(0);
+      nodes_[i].gates[c] = gate;
+      largest = std::fabs(gate) <= largest ? largest : std::fabs(gate);    // NaN stays
+    }
+  return largest;
 }
 
 template <typename T> PairPass<T> NativeOGN<T>::pass_of(int index)
 {
   PairPass<T> pass = tables_.passes[static_cast<std::size_t>(index)];
-  pass.places = places_.data();
+  for (int d = 0; d < 3; ++d)
+    for (int k = 0; k < 3; ++k) {
+      const double unit = SINGLE ? places_.frame().unit(d)[k] : (d == k ? 1.0 : 0.0);
+      pass.frame[d][k] = static_cast<T>(unit);
+      pass.frame_rest[d][k] = static_cast<T>(unit - static_cast<double>(pass.frame[d][k]));
+    }
+  pass.oblique = SINGLE && places_.frame().oblique();
+  pass.force_scale = static_cast<T>(force_scale_);
+  pass.nodes = nodes_.data();
   pass.features = features_.data();
   pass.forces = forces_.data();
+  pass.whole_forces = whole_forces_.data();
   pass.densities = densities_.data();
   pass.moment_sums = moment_sums_.data();
   return pass;
@@ -134,8 +222,10 @@ template <typename T> PairPass<T> NativeOGN<T>::pass_of(int index)
 template <typename T> NodeUpdate<T> NativeOGN<T>::update_of(int index)
 {
   NodeUpdate<T> update = tables_.updates[static_cast<std::size_t>(index)];
-  update.places = places_.data();
+  update.nodes = nodes_.data();
   update.forces = forces_.data();
+  update.whole_forces = tables_.whole_forces ? whole_forces_.data() : nullptr;
+  update.force_unit = 1.0 / force_scale_;
   update.densities = densities_.data();
   update.moment_sums = moment_sums_.data();
   update.slots = slots_.data();
@@ -147,13 +237,16 @@ template <typename T> NodeUpdate<T> NativeOGN<T>::update_of(int index)
   return update;
 }
 
-template <typename T> void NativeOGN<T>::layer(int index)
+// The sums over the pairs of all atoms.
+template <typename T> void NativeOGN<T>::sum_pairs(int index)
 {
   const OGNTables<T> &t = tables_;
-  share_atoms(c_.n_nodes, [&](std::size_t, std::int64_t first, std::int64_t last) { place_nodes(index, first, last); });
   share_atoms(c_.n_owned, [&](std::size_t number, std::int64_t first, std::int64_t last) {
     const std::int64_t n = last - first;
-    std::fill_n(forces_.data() + 4 * t.channels * first, 4 * t.channels * n, 0.0);
+    if (t.whole_forces)
+      std::fill_n(whole_forces_.data() + t.whole_width() * first, t.whole_width() * n, 0);
+    else
+      std::fill_n(forces_.data() + 4 * t.channels * first, 4 * t.channels * n, 0.0);
     std::fill_n(densities_.data() + t.density_width() * first, t.density_width() * n, T(0));
     if (t.moments) std::fill_n(moment_sums_.data() + 12 * first, 12 * n, T(0));
     const PairList<T> &list = lists_[number];
@@ -162,23 +255,68 @@ template <typename T> void NativeOGN<T>::layer(int index)
     pass.neighbours = list.neighbours();
     pass.distances = list.distances();
     kernels_.pass(pass, first, last);
-    if (!list.adopted_ranges()) return;
-    pass.ranges = list.adopted_ranges();
-    pass.neighbours = list.adopted_neighbours();
-    pass.distances = list.adopted_distances();
-    kernels_.pass(pass, first, last);
+    if (list.adopted_ranges()) {
+      pass.ranges = list.adopted_ranges();
+      pass.neighbours = list.adopted_neighbours();
+      pass.distances = list.adopted_distances();
+      kernels_.pass(pass, first, last);
+    }
+    largest_sums_[number] = t.whole_forces ? largest_sum(first, last) : T(0);
   });
+}
+
+// The largest sum of magnitudes of forces, without gates.
+template <typename T> T NativeOGN<T>::largest_sum(std::int64_t first, std::int64_t last) const
+{
+  T largest = T(0);
+  for (std::int64_t i = first; i < last; ++i)
+    for (int c = 0; c < tables_.channels; ++c) {
+      const T sum = densities_[tables_.density_width() * i + c];
+      largest = sum <= largest ? largest : sum;    // NaN stays
+    }
+  return largest;
+}
+
+// The scale of forces at which no sum of the stage can have left the range of whole numbers; 0, which makes all outputs
+// infinite or NaN for the host to refuse, if the sums are no numbers.
+template <typename T> double NativeOGN<T>::fitting_scale() const
+{
+  double gate = 0.0, sum = 0.0;
+  for (const T one : largest_gates_) gate = one <= gate ? gate : one;
+  for (const T one : largest_sums_) sum = one <= sum ? sum : one;
+  const double most = sum * (1.0 + 2.0 * gate);
+  if (!std::isfinite(most)) return 0.0;
+  return most * force_scale_ < MAX_WHOLE_FORCE ? force_scale_
+                                               : std::exp2(std::floor(std::log2(MAX_WHOLE_FORCE / most)));
+}
+
+template <typename T> void NativeOGN<T>::layer(int index)
+{
+  profile_.end(StrideProfile::EXCHANGE);
+  share_atoms(n_nodes_, [&](std::size_t number, std::int64_t first, std::int64_t last) {
+    place_nodes(index, first, last);
+    largest_gates_[number] = copy_gates(first, last);
+  });
+  force_scale_ = tables_.stages[static_cast<std::size_t>(index)].force_scale;
+  sum_pairs(index);
+  // Atoms that are far too close have forces beyond what was planned for: once more, with smaller numbers.
+  if (const double fitting = fitting_scale(); tables_.whole_forces && fitting != force_scale_) {
+    force_scale_ = fitting;
+    sum_pairs(index);
+  }
+  profile_.end(StrideProfile::FIRST_STAGE + index);
   // Only now, because the pairs of all threads read the features that this changes.
   share_atoms(c_.n_owned, [&](std::size_t, std::int64_t first, std::int64_t last) {
     kernels_.update(update_of(index), first, last);
   });
+  profile_.end(StrideProfile::UPDATE);
 }
 
 template <typename T> void NativeOGN<T>::pack(int n, const int *list, double *buffer) const
 {
   const int channels = tables_.channels;
   for (int k = 0; k < n; ++k) {
-    const std::int64_t node = list[k];
+    const std::int64_t node = where_[list[k]];
     const double *u = displacements_.data() + 3 * node;
     const T *row = features_.data() + tables_.feature_width * node;
     for (int q = 0; q < 3; ++q) *buffer++ = u[q];
@@ -191,7 +329,8 @@ template <typename T> void NativeOGN<T>::pack(int n, const int *list, double *bu
 template <typename T> void NativeOGN<T>::unpack(int n, int first, const double *buffer)
 {
   const int channels = tables_.channels;
-  for (std::int64_t node = first; node < first + n; ++node) {
+  for (int k = first; k < first + n; ++k) {
+    const std::int64_t node = where_[k];
     double *u = displacements_.data() + 3 * node;
     T *row = features_.data() + tables_.feature_width * node;
     for (int q = 0; q < 3; ++q) u[q] = *buffer++;
@@ -208,21 +347,28 @@ template <typename T> void NativeOGN<T>::unpack(int n, int first, const double *
 
 template <typename T> void NativeOGN<T>::finish(double *dr, double *dv)
 {
+  profile_.end(StrideProfile::EXCHANGE);
   const std::int64_t n_slots = static_cast<std::int64_t>(tables_.stages.size()) + 1;
   share_atoms(c_.n_owned, [&](std::size_t, std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       const double *changes = slots_.data() + 4 * (n_slots * i + n_slots - 2);
+      const std::int64_t to = 3 * static_cast<std::int64_t>(order_[i]);
       for (int k = 0; k < 3; ++k) {
-        dr[3 * i + k] = tables_.timestep * c_.velocities[3 * i + k] + changes[k];
-        dv[3 * i + k] = changes[4 + k];
+        dr[to + k] = tables_.timestep * velocities_[3 * i + k] + changes[k];
+        dv[to + k] = changes[4 + k];
       }
     }
   });
+  profile_.end(StrideProfile::UPDATE);
+  std::int64_t pairs = 0;
+  if (profile_.is_on())
+    for (const PairList<T> &list : lists_) pairs += list.count();
+  profile_.end_stride(c_.n_owned, pairs);
 }
 
 template <typename T> std::size_t NativeOGN<T>::bytes() const
 {
-  std::size_t sum = this->base_bytes() + tables_.bytes();
+  std::size_t sum = this->base_bytes() + tables_.bytes() + places_.bytes();
   for (const PairList<T> &list : lists_) sum += list.bytes();
   return sum;
 }

@@ -4,6 +4,7 @@
 #include "ogn/stage_gradient.h"
 #include "simd/instruction_set.h"
 #include "simd/pair_search.h"
+#include "simd/place_search.h"
 #include "simd/sizes.h"
 
 #include <cstdint>
@@ -19,36 +20,60 @@ constexpr int MAX_WIDTH = 512;    // inputs, hidden values and outputs of a netw
 /// Vector (x, y, z, 0) and the columns (xx, xy, xz, 0), (xy, yy, yz, 0), (xz, yz, zz, 0) of a tensor.
 constexpr int MOMENT_ROW = 16;
 
+/// Forces are summed in whole numbers by float32 models without moments of up to so many channels and groups.
+constexpr int WHOLE_CHANNELS = 3;
+constexpr int WHOLE_GROUPS = 2;
+
+/// Places are whole numbers in the units of a PlaceFrame for float32 models, and lengths for float64 models.
+template <typename T> struct PlaceType {
+  using Value = T;
+};
+template <> struct PlaceType<float> {
+  using Value = std::int32_t;
+};
+
+/// What every pair reads of a node, together in half a line of the cache for float32 models.
+template <typename T> struct alignas(8 * sizeof(T)) NodeRecord {
+  typename PlaceType<T>::Value place[4];    // displaced position, and the species
+  T gates[4];                               // the first ones, zeros beyond
+};
+
 template <typename T> struct PairPass {
   int channels, groups, density_groups, moments;
   // Filters: (pairs of species, intervals, 4 powers of 1 - t from the third down, LANES * groups).
   const T *polynomials;
-  int kind_size;    // of the filters of one pair of species
   T start, inverse_spacing, intervals;
   T onset, inverse_width;    // of the envelope
   bool inner_only;           // the stage has no pairs beyond the inner cutoff
   int angular;               // first of the filters of vectors, tensors and their forces
   // Nodes.
-  const double *places;    // (n_nodes, 4): displaced position, and the species
-  const T *features;       // (n_nodes, feature_width): gates, then with moments from moment_offset on MOMENT_ROW values
+  T frame[3][3];                 // the vectors that differences of places count: they are whole multiples of them
+  T frame_rest[3][3];            // what rounding has taken from the frame
+  bool oblique;                  // more than the diagonal of the frame is not zero
+  const NodeRecord<T> *nodes;    // (n_nodes)
+  const T *features;    // (n_nodes, feature_width): gates, then with moments from moment_offset on MOMENT_ROW values
   int feature_width, moment_offset;
   // Pairs.
   const PairRange *ranges;    // (n_owned)
   const int *neighbours;
   const T *distances;    // at the start of the stride
-  // Sums, to which is added.
-  double *forces;    // (n_owned, channels, 4)
-  T *densities;      // (n_owned, LANES * density_groups): the filters' own order, forces first
+  // Sums, to which is added. The forces in double precision, or else in whole numbers.
+  double *forces;                // (n_owned, channels, 4)
+  std::int32_t *whole_forces;    // (n_owned, channels in pairs, 8)
+  T force_scale;                 // a force of 1 in the sums: 1, or a power of two for whole numbers
+  T *densities;                  // (n_owned, LANES * density_groups): the filters' own order, forces first
   T *moment_sums;    // (n_owned, 12): x, y, z, 0 of the vector, then xx, yy, zz, 0, xy, xz, yz, 0 of the tensor
 };
 
 template <typename T> struct NodeUpdate {
   int channels, scalars, hidden, inputs, moments, density_width, stage, stages;
   const T *input, *input_bias, *output, *output_bias, *gates;
-  const double *places;          // for the species
+  const NodeRecord<T> *nodes;    // for the species
   const double *slot_weights;    // (species, slots, channels): weights of this stage's forces in the slots
   const T *recall;               // (stages - 1): weights of this stage's moments in `remembered` of stages 1 ...
   const double *forces;
+  const std::int32_t *whole_forces;    // in place of forces; null if they are in double precision
+  double force_unit;                   // of whole_forces
   const T *densities, *moment_sums;
   // State of owned atoms.
   double *slots;        // (n_owned, stages + 1, 4): displacements of stages 1 ... , then the changes dr and dv
@@ -63,6 +88,7 @@ template <typename T> struct NodeUpdate {
 /// The kernels of one instruction set for the precision T.
 template <typename T> struct OGNKernels {
   SearchPairs<T> search;
+  SearchPlaces search_places;    // for float32
   /// Both work on atoms first ... last - 1; `update` wants `first` to be a multiple of BATCH.
   void (*pass)(const PairPass<T> &, std::int64_t first, std::int64_t last);
   void (*update)(const NodeUpdate<T> &, std::int64_t first, std::int64_t last);

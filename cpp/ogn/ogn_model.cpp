@@ -44,6 +44,7 @@ void OGNModel::read_hyperparameters(const ModelFile &file)
   const auto cutoffs = document.at("cutoffs").get<std::vector<double>>();
   cutoff = metadata.cutoff;
   timestep = metadata.timestep;
+  density = metadata.validity.number_density[1];
   n_species = static_cast<int>(metadata.species.size());
   n_pairs = n_species * (n_species + 1) / 2;
   if (moments > 1 || n_species > MAX_SIZE || metadata.layers > MAX_SIZE ||

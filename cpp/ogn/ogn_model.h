@@ -24,7 +24,7 @@ struct OGNModel {
 
   int channels = 0, scalars = 0, hidden = 0, basis = 0, moments = 0;
   int n_species = 0, n_pairs = 0;
-  double cutoff = 0.0, reach = 0.0, core = 0.0, timestep = 0.0;
+  double cutoff = 0.0, reach = 0.0, core = 0.0, timestep = 0.0, density = 0.0;    // density: of atoms, the highest one
   std::vector<PairStage> stages;
   std::vector<double> embedding;         // (species, scalars)
   std::vector<double> end_dr, end_dv;    // (stages, channels): weights of all forces in the changes over the stride

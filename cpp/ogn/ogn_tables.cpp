@@ -5,6 +5,7 @@
 #include "modelfile/tables.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 namespace vitrify {
@@ -33,6 +34,26 @@ void cubic_in_s(const double w[4], double c[4])
 
 }    // namespace
 
+// The sum of magnitudes of forces on an atom of a melt, without gates: an integral over evenly spread neighbours, none
+// of them at the distances of the first splines, which hardly any pair of a melt has.
+template <typename T> double OGNTables<T>::usual_force(const OGNModel &model, const PairStage &stage) const
+{
+  constexpr double SPHERE = 12.5663706143591730;    // 4 pi
+  const double spacing = (stage.cutoff - model.reach - model.core) / model.basis;
+  double sum = 0.0;
+  for (int spline = model.basis / 8; spline < model.basis; ++spline) {
+    double largest = 0.0;
+    for (int kind = 0; kind < model.n_pairs; ++kind)
+      for (int c = 0; c < channels; ++c) {
+        const std::size_t row = static_cast<std::size_t>(kind) * model.basis + spline;
+        largest = std::max(largest, std::fabs(stage.splines[row * model.n_filters() + c]));
+      }
+    const double distance = model.core + (spline - 1) * spacing;
+    sum += SPHERE * model.density * distance * distance * spacing * largest;
+  }
+  return sum;
+}
+
 template <typename T>
 OGNTables<T>::OGNTables(const OGNModel &model) :
     channels(model.channels), scalars(model.scalars), moments(model.moments), n_species(model.n_species),
@@ -43,6 +64,8 @@ OGNTables<T>::OGNTables(const OGNModel &model) :
   embedding = converted<T>(model.embedding);
   // The rows of moments stand on multiples of four values.
   moment_offset = (channels + 3) / 4 * 4;
+  whole_forces = sizeof(T) == sizeof(float) && !moments && channels <= WHOLE_CHANNELS &&
+                 groups_of(model.n_filters()) <= WHOLE_GROUPS;
   feature_width = moments ? moment_offset + MOMENT_ROW : channels;
   for (const PairStage &stage : model.stages) inner = std::min(inner, stage.cutoff);
   passes.resize(model.stages.size());
@@ -56,7 +79,7 @@ OGNTables<T>::OGNTables(const OGNModel &model) :
 
 template <typename T> void OGNTables<T>::check(const OGNModel &model) const
 {
-  constexpr int MOST = 1 << 30;    // kernels keep places in these tables in 32 bits
+  constexpr int MOST = 1 << 29;    // kernels count intervals, of 32 or more coefficients, in float32
   const double size = 4.0 * LANES * groups_of(model.n_filters()) * model.basis * model.n_pairs;
   limit(size < MOST ? 0 : MOST, MOST - 1, "or more spline coefficients");
   limit(model.channels, MAX_CHANNELS, "channels");
@@ -91,6 +114,10 @@ template <typename T> void OGNTables<T>::fill_stage(const OGNModel &model, int i
         for (int power = 0; power < 4; ++power) row[power * width + filter] = static_cast<T>(c[power]);
       }
 
+  constexpr double ROOM = 8.0;    // for gates and for atoms that have more neighbours than others
+  const double most = ROOM * usual_force(model, from);
+  to.force_scale = whole_forces && most > 0.0 ? std::exp2(std::floor(std::log2(MAX_WHOLE_FORCE / most))) : 1.0;
+
   // Stage `index` adds its forces to the displacements of all later stages, and to the changes over the stride.
   const int s = model.n_stages();
   std::vector<double> slot_weights;
@@ -124,7 +151,6 @@ template <typename T> void OGNTables<T>::describe_stage(const OGNModel &model, i
   pass.density_groups = density_groups;
   pass.moments = moments;
   pass.polynomials = stage.polynomials.data();
-  pass.kind_size = model.basis * 4 * LANES * pass.groups;
   pass.start = static_cast<T>(model.core);
   pass.inverse_spacing = static_cast<T>(model.basis / (stop - model.core));
   pass.intervals = static_cast<T>(model.basis);
@@ -134,6 +160,7 @@ template <typename T> void OGNTables<T>::describe_stage(const OGNModel &model, i
   pass.angular = channels + scalars;
   pass.feature_width = feature_width;
   pass.moment_offset = moment_offset;
+  pass.force_scale = T(1);
   passes[index] = pass;
 
   NodeUpdate<T> update{};

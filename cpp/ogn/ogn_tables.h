@@ -10,6 +10,9 @@
 
 namespace vitrify {
 
+/// Sums of forces in whole numbers stay below this: 32 bits, and something for rounding.
+constexpr double MAX_WHOLE_FORCE = 0.999 * 2147483648.0;
+
 /// Where the nine moments of `pack`, vector and xx, yy, zz, xy, xz, yz, stand in a MOMENT_ROW.
 constexpr int MOMENT_PLACES[9] = {0, 1, 2, 4, 9, 14, 5, 6, 10};
 
@@ -27,12 +30,14 @@ template <typename T> struct OGNTables : Workspace {
     }
 
     double time = 0.0;
+    double force_scale = 1.0;    // of sums in whole numbers: enough for melts, with room to spare
     Array<T> polynomials, input, input_bias, output, output_bias, gates, recall;
     Array<double> slot_weights;
   };
 
   int channels, scalars, moments, n_species;
   int density_groups, feature_width, moment_offset;
+  bool whole_forces;                 // the pass sums forces in whole numbers
   double cutoff, inner, timestep;    // inner: the smallest cutoff of a stage
   std::deque<Stage> stages;
   Array<T> embedding{*this};
@@ -42,10 +47,12 @@ template <typename T> struct OGNTables : Workspace {
   std::vector<NodeUpdate<T>> updates;
 
   int density_width() const { return LANES * density_groups; }
+  int whole_width() const { return 4 * ((channels + 1) / 2 * 2); }
 
 private:
   void check(const OGNModel &model) const;
   void fill_stage(const OGNModel &model, int index);
+  double usual_force(const OGNModel &model, const PairStage &stage) const;
   void describe_stage(const OGNModel &model, int index);
 };
 

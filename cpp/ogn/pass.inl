@@ -2,68 +2,31 @@
 // The pass over the pairs, local to kernels.cpp.
 #pragma once
 
+#include "ogn/measure.inl"
 #include "ogn/ogn_kernels.h"
-#include "simd/math.inl"
+#include "ogn/whole_forces.inl"
 #include "simd/vectors.inl"
+
+#include <type_traits>
 
 namespace vitrify {
 
 namespace {
 
-/// Geometry of the pairs of a block.
-template <typename T> struct Block {
-  alignas(64) T vectors[BLOCK][4];    // d, and the species of the neighbour
-  alignas(64) T inverse[BLOCK];       // 1 / |d|
-  alignas(64) T left[BLOCK];          // 1 - t, t the place within the interval of the spline
-  alignas(64) T envelope[BLOCK];
-  alignas(64) int rows[BLOCK];    // where the polynomials of the interval begin
-};
-
-// Distances of the pairs first ... first + n - 1 of an atom at `place`. The loops run over whole vectors, so the last
-// ones may work on old values of blocks before; comparisons are written so that NaN gives the lower bound.
-template <typename T>
-inline void measure(const PairPass<T> &p, Block<T> &block, const Double4 &place, int species, std::int64_t first, int n)
-{
-  const int *neighbours = p.neighbours + first;
-  for (int k = 0; k < n; ++k) {
-    const Double4 difference = load<Double4>(p.places + 4 * static_cast<std::int64_t>(neighbours[k])) - place;
-    store(block.vectors[k], converted<T>(difference));
-  }
-  const T *distances = p.distances + first;
-  const T start = p.start, inverse_spacing = p.inverse_spacing, intervals = p.intervals;
-  const T onset = p.onset, inverse_width = p.inverse_width;
-  const int stride = 4 * LANES * p.groups, kind_size = p.kind_size;
-  for (int base = 0; base < n; base += BATCH) {
-    for (int k = base; k < base + BATCH; ++k) {
-      const T *d = block.vectors[k];
-      T square = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
-      square = square > T(1e-12) ? square : T(1e-12);
-      const T distance = root(square);
-      block.inverse[k] = T(1) / distance;
-      T t = (distance - start) * inverse_spacing;
-      t = t > T(0) ? t : T(0);
-      t = t < intervals ? t : intervals;
-      int interval = static_cast<int>(t);
-      const int last = static_cast<int>(intervals) - 1;
-      interval = interval < last ? interval : last;
-      block.left[k] = T(1) - (t - static_cast<T>(interval));
-      const int other = static_cast<int>(d[3]);
-      const int high = species > other ? species : other, low = species > other ? other : species;
-      block.rows[k] = (high * (high + 1) / 2 + low) * kind_size + interval * stride;
-      T w = (distances[k] - onset) * inverse_width;
-      w = w > T(0) ? w : T(0);
-      w = w < T(1) ? w : T(1);
-      block.envelope[k] = T(1) - w * w * w * (T(10) + w * (T(6) * w - T(15)));
-    }
-  }
-}
-
 /// Sums over the pairs of one atom. C and V are the numbers of channels and groups, or upper bounds of them.
-template <typename T, int C, int V, bool M> struct AtomSums {
+template <typename T, int C, int V> struct AtomSums {
   Double4 forces[C] = {};
   Lanes<T> densities[V] = {};
   Four<T> moments[3] = {};    // in the order of PairPass::moment_sums
 };
+
+// The value of one group of filters, at the polynomials that `row` points to.
+template <typename T> VITRIFY_INLINE Lanes<T> filter(const T *row, int groups, T left, T envelope)
+{
+  Lanes<T> value = load<Lanes<T>>(row) * left + load<Lanes<T>>(row + groups * LANES);
+  value = value * left + load<Lanes<T>>(row + 2 * groups * LANES);
+  return (value * left + load<Lanes<T>>(row + 3 * groups * LANES)) * envelope;
+}
 
 // One block's pairs from ... to - 1; they add to the sums of BOTH atoms, or of the centre alone. CHANNELS and GROUPS
 // are 0 if they are not known to the compiler.
@@ -77,14 +40,11 @@ inline void add_pairs(const PairPass<T> &p, const Block<T> &block, Sums &sums, s
   const T *own = p.features + i * p.feature_width;
   for (int k = from; k < to; ++k) {
     const std::int64_t j = neighbours[k];
-    const T *row = p.polynomials + block.rows[k];
+    const T *row = p.polynomials + static_cast<std::int64_t>(block.rows[k]) * (4 * LANES * groups);
     const T left = block.left[k], envelope = block.envelope[k];
     alignas(64) T values[(GROUPS ? GROUPS : MAX_GROUPS) * LANES];
     for (int g = 0; g < groups; ++g) {
-      const T *c = row + g * LANES;
-      Lanes<T> value = load<Lanes<T>>(c) * left + load<Lanes<T>>(c + groups * LANES);
-      value = value * left + load<Lanes<T>>(c + 2 * groups * LANES);
-      value = (value * left + load<Lanes<T>>(c + 3 * groups * LANES)) * envelope;
+      const Lanes<T> value = filter(row + g * LANES, groups, left, envelope);
       store(values + g * LANES, value);
       if (g >= density_groups) continue;
       sums.densities[g] += value;
@@ -93,7 +53,7 @@ inline void add_pairs(const PairPass<T> &p, const Block<T> &block, Sums &sums, s
         store(densities, load<Lanes<T>>(densities) + value);
       }
     }
-    const Four<T> e = load<Four<T>>(block.vectors[k]) * block.inverse[k];
+    const Four<T> e = load<Four<T>>(block.vectors[k]);
     const T *other = p.features + j * p.feature_width;
     Four<T> difference{}, bent{};
     T along = 0, across = 0;
@@ -141,50 +101,133 @@ inline void add_pairs(const PairPass<T> &p, const Block<T> &block, Sums &sums, s
   }
 }
 
+template <typename T, int CHANNELS, int GROUPS, bool MOMENTS, typename Sums>
+inline void add_sums(const PairPass<T> &p, const Sums &sums, std::int64_t i)
+{
+  const int channels = CHANNELS ? CHANNELS : p.channels;
+  for (int c = 0; c < channels; ++c) {
+    double *forces = p.forces + 4 * (i * channels + c);
+    store(forces, load<Double4>(forces) + sums.forces[c]);
+  }
+  for (int g = 0; g < p.density_groups; ++g) {
+    T *densities = p.densities + (i * p.density_groups + g) * LANES;
+    store(densities, load<Lanes<T>>(densities) + sums.densities[g]);
+  }
+  if constexpr (MOMENTS) {
+    for (int q = 0; q < 3; ++q) {
+      T *moments = p.moment_sums + 12 * i + 4 * q;
+      store(moments, load<Four<T>>(moments) + sums.moments[q]);
+    }
+  }
+}
+
+/// Sums over the pairs of one atom where forces are added in whole numbers.
+template <int CHANNELS, int GROUPS> struct WholeSums {
+  static constexpr int PARTS = (CHANNELS + 1) / 2;
+  WholeForces forces[PARTS] = {};
+  Lanes<float> densities[GROUPS] = {};
+};
+
+// add_pairs() for forces in whole numbers, without moments. The densities at the place of the forces are sums of their
+// magnitudes, which tell how large the sums of forces can have become.
+template <int CHANNELS, int GROUPS, bool BOTH>
+inline void add_whole_pairs(const PairPass<float> &p, const Block<float> &block, WholeSums<CHANNELS, GROUPS> &sums,
+                            const Four<float> &own, const int *neighbours, int from, int to)
+{
+  constexpr int PARTS = WholeSums<CHANNELS, GROUPS>::PARTS;
+  // Copies, because the compiler cannot know that what is stored below leaves `p` as it is.
+  const float *polynomials = p.polynomials;
+  const NodeRecord<float> *nodes = p.nodes;
+  float *all_densities = p.densities;
+  std::int32_t *all_forces = p.whole_forces;
+  for (int k = from; k < to; ++k) {
+    const std::int64_t j = neighbours[k];
+    const float *row = polynomials + static_cast<std::int64_t>(block.rows[k]) * (4 * LANES * GROUPS);
+    Four<float> strengths;
+    for (int g = 0; g < GROUPS; ++g) {
+      Lanes<float> value = filter(row + g * LANES, GROUPS, block.left[k], block.envelope[k]);
+      if (g == 0) {
+        // The gates are added first, so that the terms of i-j and j-i are opposite to the last bit.
+        const Four<float> gates = own + load<Four<float>>(nodes[j].gates);
+        strengths = first_four(value) * (Four<float>::all(1.0f) + gates);
+        value = with_magnitudes<CHANNELS>(value);
+      }
+      sums.densities[g] += value;
+      if (BOTH) {
+        float *densities = all_densities + (j * GROUPS + g) * LANES;
+        store(densities, load<Lanes<float>>(densities) + value);
+      }
+    }
+    const Lanes<float> e = twice(block.vectors[k]);
+    const WholeForces forces[2] = {rounded(e * spread<0>(strengths)), rounded(e * spread<1>(strengths))};
+    for (int q = 0; q < PARTS; ++q) {
+      sums.forces[q] += forces[q];
+      if (BOTH) {
+        std::int32_t *others = all_forces + (j * PARTS + q) * LANES;
+        store(others, load<WholeForces>(others) - forces[q]);
+      }
+    }
+  }
+}
+
+template <int CHANNELS, int GROUPS>
+inline void add_whole_sums(const PairPass<float> &p, const WholeSums<CHANNELS, GROUPS> &sums, std::int64_t i)
+{
+  for (int q = 0; q < sums.PARTS; ++q) {
+    int *forces = p.whole_forces + (i * sums.PARTS + q) * LANES;
+    store(forces, load<WholeForces>(forces) + sums.forces[q]);
+  }
+  for (int g = 0; g < GROUPS; ++g) {
+    float *densities = p.densities + (i * GROUPS + g) * LANES;
+    store(densities, load<Lanes<float>>(densities) + sums.densities[g]);
+  }
+}
+
+// Calls add(both, neighbours, from, to) for all pairs of atom i, block by block, whose geometry is in `block` then.
+template <typename T, typename Add>
+VITRIFY_INLINE void for_blocks(const PairPass<T> &p, Block<T> &block, std::int64_t i, const Add &add)
+{
+  const PairRange &range = p.ranges[i];
+  const int segments = p.inner_only ? 2 : 4;
+  const int n = range.ends[segments - 1];
+  for (int base = 0; base < n; base += BLOCK) {
+    const int size = n - base < BLOCK ? n - base : BLOCK;
+    const std::int64_t first = range.first + base;
+    measure(p, block, i, first, size);
+    int from = 0;
+    for (int segment = 0; segment < segments; ++segment) {
+      int to = range.ends[segment] - base;
+      to = to < size ? to : size;
+      if (to <= from) continue;
+      if (segment % 2 == 0)
+        add(std::true_type(), p.neighbours + first, from, to);
+      else
+        add(std::false_type(), p.neighbours + first, from, to);
+      from = to;
+    }
+  }
+}
+
 template <typename T, int CHANNELS, int GROUPS, bool MOMENTS>
 void pass_of(const PairPass<T> &p, std::int64_t first_atom, std::int64_t last_atom)
 {
-  const int channels = CHANNELS ? CHANNELS : p.channels;
+  constexpr bool WHOLE = sizeof(T) == sizeof(float) && !MOMENTS && CHANNELS && CHANNELS <= WHOLE_CHANNELS && GROUPS &&
+                         GROUPS <= WHOLE_GROUPS;
   Block<T> block = {};
   for (std::int64_t i = first_atom; i < last_atom; ++i) {
-    const PairRange &range = p.ranges[i];
-    const double *node = p.places + 4 * i;
-    const int species = static_cast<int>(node[3]);
-    alignas(32)
-        const double only_place[4] = {node[0], node[1], node[2], 0.0};    // a difference keeps the other's species
-    const Double4 place = load<Double4>(only_place);
-    AtomSums<T, CHANNELS ? CHANNELS : MAX_CHANNELS, GROUPS ? GROUPS : MAX_GROUPS, MOMENTS> sums;
-    const int segments = p.inner_only ? 2 : 4;
-    const int n = range.ends[segments - 1];
-    for (int base = 0; base < n; base += BLOCK) {
-      const int size = n - base < BLOCK ? n - base : BLOCK;
-      const std::int64_t first = range.first + base;
-      measure(p, block, place, species, first, size);
-      int from = 0;
-      for (int segment = 0; segment < segments; ++segment) {
-        int to = range.ends[segment] - base;
-        to = to < size ? to : size;
-        if (to <= from) continue;
-        if (segment % 2 == 0)
-          add_pairs<T, CHANNELS, GROUPS, MOMENTS, true>(p, block, sums, i, p.neighbours + first, from, to);
-        else
-          add_pairs<T, CHANNELS, GROUPS, MOMENTS, false>(p, block, sums, i, p.neighbours + first, from, to);
-        from = to;
-      }
-    }
-    for (int c = 0; c < channels; ++c) {
-      double *forces = p.forces + 4 * (i * channels + c);
-      store(forces, load<Double4>(forces) + sums.forces[c]);
-    }
-    for (int g = 0; g < p.density_groups; ++g) {
-      T *densities = p.densities + (i * p.density_groups + g) * LANES;
-      store(densities, load<Lanes<T>>(densities) + sums.densities[g]);
-    }
-    if constexpr (MOMENTS) {
-      for (int q = 0; q < 3; ++q) {
-        T *moments = p.moment_sums + 12 * i + 4 * q;
-        store(moments, load<Four<T>>(moments) + sums.moments[q]);
-      }
+    if constexpr (WHOLE) {
+      WholeSums<CHANNELS, GROUPS> sums;
+      const Four<float> own = load<Four<float>>(p.nodes[i].gates);
+      for_blocks(p, block, i, [&](auto both, const int *neighbours, int from, int to) {
+        add_whole_pairs<CHANNELS, GROUPS, decltype(both)::value>(p, block, sums, own, neighbours, from, to);
+      });
+      add_whole_sums(p, sums, i);
+    } else {
+      AtomSums<T, CHANNELS ? CHANNELS : MAX_CHANNELS, GROUPS ? GROUPS : MAX_GROUPS> sums;
+      for_blocks(p, block, i, [&](auto both, const int *neighbours, int from, int to) {
+        add_pairs<T, CHANNELS, GROUPS, MOMENTS, decltype(both)::value>(p, block, sums, i, neighbours, from, to);
+      });
+      add_sums<T, CHANNELS, GROUPS, MOMENTS>(p, sums, i);
     }
   }
 }

@@ -106,17 +106,26 @@ template <typename T> inline void update_moments(const NodeUpdate<T> &u, std::in
   for (int q = 0; q < MOMENT_ROW; ++q) to[q] = row[q];
 }
 
+VITRIFY_INLINE Double4 converted_forces(const std::int32_t *from)
+{
+  Double4 to;
+  for (int k = 0; k < 4; ++k) to.part[k / to.WIDTH][k % to.WIDTH] = from[k];
+  return to;
+}
+
 // Adds the forces of this stage to the displacements of the later stages and to the changes over the stride.
 template <typename T, int CHANNELS>
 void update_slots(const NodeUpdate<T> &u, std::int64_t first_atom, std::int64_t last_atom)
 {
   const int channels = CHANNELS ? CHANNELS : u.channels;
-  const int n_slots = u.stages + 1;
+  const int n_slots = u.stages + 1, whole_channels = (channels + 1) / 2 * 2;
   for (std::int64_t i = first_atom; i < last_atom; ++i) {
-    const int species = static_cast<int>(u.places[4 * i + 3]);
+    const int species = static_cast<int>(u.nodes[i].place[3]);
     const double *weights = u.slot_weights + species * n_slots * channels;
     Double4 forces[CHANNELS ? CHANNELS : MAX_CHANNELS];
-    for (int c = 0; c < channels; ++c) forces[c] = load<Double4>(u.forces + 4 * (i * channels + c));
+    for (int c = 0; c < channels; ++c)
+      forces[c] = u.whole_forces ? converted_forces(u.whole_forces + 4 * (i * whole_channels + c)) * u.force_unit
+                                 : load<Double4>(u.forces + 4 * (i * channels + c));
     double *slots = u.slots + 4 * n_slots * i;
     for (int slot = u.stage; slot < n_slots; ++slot) {
       Double4 sum = load<Double4>(slots + 4 * slot);

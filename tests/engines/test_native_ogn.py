@@ -58,6 +58,18 @@ def test_it_computes_what_the_eager_model_does(shape: str, dtype: str, tmp_path:
         assert deviation(native.predict(*case), eager(model, dtype, *case)) <= TOLERANCE[dtype], (n_side, tilt)
 
 
+@pytest.mark.parametrize("shape", ["two cutoffs", "wide", "angles, two cutoffs"])
+@pytest.mark.parametrize(("n_side", "tilt"), [(7, 0.0), (8, 0.0), (8, 0.15), (9, -0.2)])
+def test_boxes_so_wide_that_they_need_no_images(shape: str, n_side: int, tilt: float, tmp_path: Path) -> None:
+    model, case = make_model(shape), liquid(n_side, tilt)
+    native = NativeOGN(write(tmp_path / "m.pt", model))
+    got = native.predict(*case)
+    assert deviation(got, eager(model, "float64", *case)) <= TOLERANCE["float32"]
+    # The smallest distances are those of all pairs.
+    vectors = neighbour_list(case[0], case[2], model.cutoff)[1]
+    assert np.isclose(np.nanmin(native.closest()), np.linalg.norm(vectors, axis=1).min(), rtol=1e-6)
+
+
 def test_it_computes_what_torchscript_does(angles: Path) -> None:
     case = liquid(4)
     assert deviation(open_model(angles).predict(*case), load_model(angles).predict(*case)) < 1e-10
@@ -110,6 +122,57 @@ def test_momentum_is_conserved_to_the_rounding_of_double(dtype: str, tmp_path: P
     dr, dv = native.predict(positions, velocities, cell, types)
     assert np.abs(masses @ dv).max() < 1e-12 * np.abs(masses[:, None] * dv).sum()
     assert np.abs(masses @ (dr - 0.025 * velocities)).max() < 1e-12 * np.abs(masses[:, None] * dr).sum()
+
+
+@pytest.mark.parametrize("shape", ["default", "narrow", "wide", "two cutoffs"])
+def test_momentum_is_conserved_to_the_last_bit_where_forces_are_whole_numbers(shape: str, tmp_path: Path) -> None:
+    native = NativeOGN(write(tmp_path / "m.pt", make_model(shape), "float32"))
+    positions, velocities, cell, types = liquid(6)
+    masses = np.array(MASSES)[types]
+    dr, dv = native.predict(positions, velocities, cell, types)
+    for change in (dv, dr - 0.025 * velocities):
+        assert np.abs(masses @ change).max() < 3e-16 * np.abs(masses[:, None] * change).sum()
+
+
+@pytest.mark.parametrize("shape", ["default", "two cutoffs"])
+def test_heaps_of_atoms_exceed_no_sum_of_whole_numbers(shape: str, tmp_path: Path) -> None:
+    """Sums that are far beyond those of a melt, next to a melt."""
+    model, rng = make_model(shape), np.random.default_rng(3)
+    native = NativeOGN(write(tmp_path / "m.pt", model, "float32"))
+    positions, velocities, cell, types = liquid(5)
+    for count in (2, 40, 100):
+        case = positions.copy(), velocities, cell, types
+        case[0][:count] = positions[0] + 0.3 * rng.standard_normal((count, 3))
+        assert deviation(native.predict(*case), eager(model, "float64", *case)) <= 1e-5, count
+
+
+def test_an_atom_that_flies_away_leaves_the_others_alone(tmp_path: Path) -> None:
+    native = NativeOGN(write(tmp_path / "m.pt", make_model("narrow"), "float32"))
+    positions, velocities, cell, types = liquid(5)
+    found = []
+    for speed in (1e5, 1e6, 1e12):
+        velocities[0] = speed, -speed, 0.3
+        dr, dv = native.predict(positions, velocities, cell, types)
+        assert np.allclose(dr[0], 0.025 * velocities[0])
+        found.append(np.concatenate([dr[1:], dv[1:]]))
+    assert all(np.isfinite(one).all() and deviation([one], [found[0]]) < 1e-5 for one in found)
+
+
+@pytest.mark.parametrize("edges", [(1e4, 3.0, 3.0), (3.0, 1e4, 40.0), (1e5, 4.0, 3.0), (9.0, 9.0, 0.8)])
+@pytest.mark.parametrize("tilt", [0.0, 0.4])
+def test_long_flat_and_skewed_cells_in_single_precision(
+    edges: tuple[float, float, float], tilt: float, tmp_path: Path
+) -> None:
+    model, rng = make_model("two cutoffs"), np.random.default_rng(5)
+    native = NativeOGN(write(tmp_path / "m.pt", model, "float32"))
+    cell = np.diag(edges) @ np.array([[1.0, 0, 0], [tilt, 1.0, 0], [tilt, -tilt, 1.0]])
+    places = rng.random((40, 3))
+    places *= np.minimum(1.0, 4.0 / np.array(edges))  # near one corner, across which there are images
+    places += rng.integers(-2, 3, (40, 3)) - 2.0 / np.array(edges).clip(4.0)
+    case = places @ cell, rng.standard_normal((40, 3)), cell, rng.integers(0, 2, 40)
+    # Positions themselves are that precise.
+    precision = 1e-5 + 1e-15 * 100 * max(edges)
+    assert deviation(native.predict(*case), eager(model, "float64", *case)) <= precision
 
 
 def test_a_supercell_is_its_cells(angles: Path) -> None:
@@ -214,6 +277,17 @@ def test_the_number_of_threads_changes_rounding_only(threads: int, angles: Path,
     masses = np.array(MASSES)[case[3]]
     assert np.abs(masses @ got[1]).max() < 1e-12 * np.abs(masses[:, None] * got[1]).sum()
     assert said.endswith("False"), "torch was imported"
+
+
+@pytest.mark.parametrize("n_side", [5, 9])
+@pytest.mark.parametrize("threads", [2, 5])
+def test_threads_in_single_precision(threads: int, n_side: int, tmp_path: Path) -> None:
+    """With images and without."""
+    case, path = liquid(n_side), write(tmp_path / "m.pt", make_model("two cutoffs"), "float32")
+    got, _ = predict_elsewhere(NativeOGN, path, case, tmp_path, OMP_NUM_THREADS=str(threads))
+    assert deviation(got, NativeOGN(path).predict(*case)) < 1e-6
+    masses = np.array(MASSES)[case[3]]
+    assert np.abs(masses @ got[1]).max() < 3e-16 * np.abs(masses[:, None] * got[1]).sum()
 
 
 def test_more_threads_than_atoms(angles: Path, tmp_path: Path) -> None:

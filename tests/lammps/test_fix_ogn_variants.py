@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,23 @@ def test_twenty_native_predictions_on_any_number_of_ranks_and_threads(tmp_path: 
         assert relative(got[1], v) < 1e-6
 
 
+@pytest.mark.parametrize("tilt", [0.0, 0.15])
+def test_a_box_without_ghosts_is_one_with_ghosts(tmp_path: Path, tilt: float) -> None:
+    """One rank with a box of three cutoffs or more does without ghosts in single precision, several ranks do not."""
+    model = model_files.export(tmp_path / "model.pt", dtype="float32")
+    c = real_liquid("lj", (9, 8, 8), tilt)
+    c.write_data(tmp_path / "data.test")
+    source = real_script(model, "model.pt A B engine native guard no", after="run 2")
+    frames = [run_ok(source, tmp_path, ranks).last_frame() for ranks in (1, 2, 4)]
+    for x, v in frames[1:]:
+        assert relative(x, frames[0][0]) < 1e-6
+        assert relative(v, frames[0][1]) < 1e-6
+        assert relative(v - c.velocities, frames[0][1] - c.velocities) < 5e-6  # what float32 rounds
+    masses = np.array(c.masses)[c.types]
+    for _, v in frames:
+        assert np.abs(masses @ (v - c.velocities)).max() < 1e-14 * np.abs(masses[:, None] * v).sum()
+
+
 @pytest.mark.parametrize(
     "pair",
     [
@@ -107,6 +125,29 @@ def test_the_native_engine_needs_no_neighbour_lists(tmp_path: Path, pair: str, s
     got = result.last_frame()
     assert relative(got[0] - c.positions, x - c.positions) < 1e-9
     assert relative(got[1] - c.velocities, v - c.velocities) < 1e-9
+
+
+def test_a_profile_of_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_files.export(tmp_path / "model.pt", dtype="float32")
+    real_liquid("lj", (5, 5, 5)).write_data(tmp_path / "data.test")
+    source = real_script(model, "model.pt A B engine native guard no", after="run 3\nrun 2")
+    assert "us for each atom" not in run_ok(source, tmp_path).output
+    monkeypatch.setenv("VITRIFY_PROFILE", "1")
+    for ranks in (1, 2):
+        lines = [line for line in run_ok(source, tmp_path, ranks).output.splitlines() if "us for each atom" in line]
+        assert [line.split()[-2] for line in lines] == ["3", "2"]
+        for line in lines:
+            found = re.fullmatch(
+                r"fix ogn: us for each atom and stride: search (\S+), stages (.*), update (\S+), exchange (\S+), "
+                r"host (\S+), all (\S+); (\S+) pairs for each atom, \d strides",
+                line,
+            )
+            assert found, line
+            *parts, whole, pairs = (float(found[k]) for k in (1, 3, 4, 5, 6, 7))
+            stages = [float(one) for one in found[2].split()]
+            assert len(stages) == model.metadata.layers
+            assert np.isclose(sum(stages) + sum(parts), whole, atol=0.01)
+            assert pairs > 10.0
 
 
 def test_lammps_and_ase_agree(tmp_path: Path) -> None:

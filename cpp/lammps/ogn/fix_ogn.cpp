@@ -326,6 +326,8 @@ void FixOGN::post_run()
   for (const std::string &line : {validation->summary(), pair_on_demand.summary()})
     if (comm->me == 0 && !line.empty()) utils::logmesg(lmp, "fix ogn: {}\n", line);
   watch->end_run("strides");
+  const std::string profile = host.engine->profile();
+  if (comm->me == 0 && !profile.empty()) utils::logmesg(lmp, "fix ogn: {}\n", profile);
 }
 
 /* ---------------------------------------------------------------------- */

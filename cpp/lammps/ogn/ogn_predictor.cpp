@@ -6,6 +6,7 @@
 
 #include "atom.h"
 #include "comm.h"
+#include "domain.h"
 #include "fix.h"
 #include "neigh_list.h"
 
@@ -50,7 +51,7 @@ void OGNPredictor::predict(Fix *fix)
   exchanged = FEATURES;
   for (int index = 0; index < host.model.layers; index++) {
     host.attempt(trouble, [&] { host.engine->layer(index); });
-    comm->forward_comm(fix, host.engine->width());
+    if (comm->nprocs > 1 || host.engine->needs_exchange()) comm->forward_comm(fix, host.engine->width());
   }
   host.attempt(trouble, [&] { host.engine->finish(dr.data(), dv.data()); });
 }
@@ -65,6 +66,10 @@ void OGNPredictor::begin()
   configuration.types = species.data();
   configuration.positions = atom->x[0];
   configuration.velocities = atom->v[0];
+  cell = {vitrify::Vector3{domain->xprd, 0.0, 0.0}, vitrify::Vector3{domain->xy, domain->yprd, 0.0},
+          vitrify::Vector3{domain->xz, domain->yz, domain->zprd}};
+  configuration.cell = &cell;
+  configuration.whole = comm->nprocs == 1 && domain->xperiodic && domain->yperiodic && domain->zperiodic;
   if (list) {
     configuration.counts = list->numneigh;
     configuration.lists = list->firstneigh;

@@ -8,8 +8,10 @@
 
 #include "pointers.h"
 
+#include "base/geometry.h"
 #include "lammps/host/model_host.h"
 
+#include <array>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -58,6 +60,7 @@ private:
   class NeighList *list;
   std::vector<int> species;                   // of owned atoms and ghosts
   std::vector<double> dr, dv;                 // of owned atoms; the arrays may be longer
+  std::array<vitrify::Vector3, 3> cell;       // of the box
   enum { VELOCITIES, FEATURES } exchanged;    // what forward_comm carries
   std::string trouble;                        // what went wrong with this prediction on this rank
 
