@@ -44,8 +44,8 @@ class Broken(Exception):
 
 
 def diagnose(models: Sequence[str] = ()) -> Iterator[Finding]:
-    """Findings one by one: Python, torch, LAMMPS, MPI, the plugin, what each `lmp` offers, then each shipped model and
-    each of `models`.
+    """Findings one by one: Python, torch, LAMMPS, MPI, the plugin, what each `lmp` offers, then each of `models`, by
+    default the shipped ones.
 
     Every check runs by itself, so that one broken part does not hide another.
     """
@@ -61,10 +61,8 @@ def diagnose(models: Sequence[str] = ()) -> Iterator[Finding]:
     checks += [(f"routes of {place}", lambda p=place: _routes(p)) for place in lmp_programs()]  # type: ignore[misc]
     for name, check in checks:
         yield _examine(name, check)
-    named = {
-        **{name: str(path) for name, path in shipped_models().items()},
-        **{Path(m).name: m for m in models},
-    }
+    shipped = {name: str(path) for name, path in shipped_models().items()}
+    named = {Path(m).name: m for m in models} or shipped
     for name, place in named.items():
         hosts = [("Python", _model_in_python), *([("lmp", _model_in_lammps)] if _in_lammps(place) else [])]
         for engine in _engines(place):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def doctor_command(
-    models: Annotated[list[str] | None, typer.Argument(help="model files to check beside the shipped ones")] = None,
+    models: Annotated[list[str] | None, typer.Argument(help="model files to check instead of the shipped ones")] = None,
 ) -> None:
     """Check the installation and the models; says what is broken and the command that mends it."""
     from vitrify.cli.diagnose import diagnose
