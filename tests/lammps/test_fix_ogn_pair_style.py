@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import model_files
 from lammps_inputs.fix_ogn import LJ_PAIR, LJ_STEP, lj_liquid, lj_model, relative, script, set_thermo, steps
 from lammps_runner import DUMP, FOUR_RANKS, Array, Configuration, run_lammps, run_ok
 from toy_ogn import metadata_of, save
@@ -208,3 +209,18 @@ def test_a_held_energy_and_a_box_that_changes(tmp_path: Path) -> None:
     prepare(tmp_path)
     text = script("toy.pt A B energy rescale", pair=LJ_PAIR, before="fix 2 all deform 1 x erate 0.1 remap x\n")
     assert "energy rescale holds the energy, and fix 2 deform changes it" in run_lammps(text, tmp_path).error()
+
+
+@TILTS
+@RANKS
+def test_both_engines_follow_a_box_that_changes(tilt: float, ranks: int, tmp_path: Path) -> None:
+    """In a box that is wide enough for the native engine to do without ghosts on one rank."""
+    model_files.export(tmp_path / "native.pt")
+    lj_liquid((8, 8, 8), tilt).write_data(tmp_path / "data.test")
+    before = "fix d all deform 1 xy erate 0.4 remap x\n" if tilt else "fix d all deform 1 x erate 0.4 remap x\n"
+    native, torch = (
+        run_ok(script(f"native.pt A B engine {engine}", before=before, after="run 6"), tmp_path, ranks).last_frame()
+        for engine in ("native", "torch")
+    )
+    for got, expected in zip(native, torch, strict=True):
+        assert relative(got, expected) < 1e-4
