@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -148,7 +149,10 @@ template <typename T> void NativeOGN<T>::copy_nodes(std::int64_t first, std::int
     types_[i] = c_.types[from];
     for (int k = 0; k < 3; ++k) {
       positions_[3 * i + k] = c_.positions[3 * static_cast<std::int64_t>(from) + k];
-      velocities_[3 * i + k] = c_.velocities[3 * static_cast<std::int64_t>(from) + k];
+      // one that single precision does not hold makes the prediction no number, which every host refuses
+      const double velocity = c_.velocities[3 * static_cast<std::int64_t>(from) + k];
+      const bool is_held = std::fabs(velocity) <= static_cast<double>(std::numeric_limits<T>::max());
+      velocities_[3 * i + k] = is_held ? velocity : std::numeric_limits<double>::quiet_NaN();
     }
   }
 }
