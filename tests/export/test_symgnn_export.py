@@ -130,7 +130,7 @@ def test_the_json_is_the_documented_one(good: TorchSymGNN) -> None:
     assert raw["hyperparameters"] == {} and raw["reverse_edges"] is False
     assert raw["property"] == {"name": "barrier", "unit": "eV"}
     assert set(raw["validity"]) == {"number_density", "composition", "min_distance"}
-    assert set(raw["reference"]) == {"cell", "positions", "species", "values", "deviations", "tolerance"}
+    assert set(raw["reference"]) == {"cell", "positions", "species", "values", "deviations", "tolerance", "tolerances"}
     again = read_metadata(good.path)
     assert isinstance(again, SymGNNMetadata) and again == good.metadata
 
