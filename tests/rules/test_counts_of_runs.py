@@ -93,3 +93,11 @@ def test_what_speaks_up_goes_with_its_style(style: str, tmp_path: Path) -> None:
     done = run_ok(text, tmp_path)
     first, second = re.findall(r"^Fix information:\n(.*?)^Info", done.output + "Info", re.MULTILINE | re.DOTALL)[:2]
     assert "vitrify" not in first.lower() and second.lower().count("vitrify_end_of_run_") == 1
+
+
+@pytest.mark.lmp
+def test_the_last_row_of_thermo_output_stands_above_the_loop_time(tmp_path: Path) -> None:
+    """Where scripts look for it."""
+    lines = run_ok(GLASSVAE + "run 4\n", tmp_path).output.splitlines()
+    before = lines[next(i for i, line in enumerate(lines) if line.startswith("Loop time")) - 1]
+    assert before.split()[0] == "4" and any("were unlike the training data" in line for line in lines)

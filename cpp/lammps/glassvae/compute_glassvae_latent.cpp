@@ -27,7 +27,7 @@ ComputeGlassVAELatent::ComputeGlassVAELatent(LAMMPS *lmp, int narg, char **arg) 
   host.read_arguments(3, narg, arg, {ModelHost::FORCE}, true,
                       [this](int iarg, int n, char **words) { return host.read_force(iarg, n, words); });
   host.check_system();
-  driver.reset(new EnergyDriver(lmp, host));
+  driver.reset(new EnergyDriver(lmp, host, false));
 
   scalar_flag = 1;
   extscalar = 0;

@@ -28,9 +28,11 @@ namespace LAMMPS_NS {
 
 class EnergyDriver : protected Pointers {
 public:
-  EnergyDriver(LAMMPS *lmp, ModelHost &host) :
+  // in_each_step: as a pair style; a compute is evaluated when output asks for it
+
+  EnergyDriver(LAMMPS *lmp, ModelHost &host, bool in_each_step) :
       Pointers(lmp), atoms(lmp, host), watch(lmp, host, host.forced, "force yes"), ncollective(0.0), host(host),
-      npooled(0), failed_step(0), summary(lmp, [this] { watch.end_run("steps"); })
+      npooled(0), failed_step(0), summary(lmp, [this] { watch.end_run("steps"); }, in_each_step)
   {
   }
 

@@ -121,7 +121,7 @@ void PairGlassVAE::coeff(int narg, char **arg)
                          [&opened](int iarg, int n, char **words) { return opened->read_force(iarg, n, words); });
   opened->check_system();
   host = std::move(opened);
-  driver.reset(new EnergyDriver(lmp, *host));
+  driver.reset(new EnergyDriver(lmp, *host, true));
   for (int i = 1; i <= atom->ntypes; i++)
     for (int j = i; j <= atom->ntypes; j++)
       setflag[i][j] = host->species_of_type[i] >= 0 && host->species_of_type[j] >= 0 ? 1 : 0;

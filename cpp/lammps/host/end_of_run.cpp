@@ -8,13 +8,16 @@ using namespace LAMMPS_NS;
 
 /* ---------------------------------------------------------------------- */
 
-EndOfRun::EndOfRun(LAMMPS *lmp, std::function<void()> action) : Pointers(lmp)
+EndOfRun::EndOfRun(LAMMPS *lmp, std::function<void()> action, bool before_output) : Pointers(lmp)
 {
   int number = 1;
   do id = fmt::format("vitrify_end_of_run_{}", number++);
   while (modify->get_fix_by_id(id));
   auto *fix = dynamic_cast<FixEndOfRun *>(modify->add_fix(fmt::format("{} all {}", id, FixEndOfRun::STYLE), 0));
-  if (fix) fix->action = std::move(action);
+  if (!fix) return;
+  fix->action = std::move(action);
+  fix->before_output = before_output;
+  fix->nevery = 1;
 }
 
 /* ----------------------------------------------------------------------

@@ -9,6 +9,7 @@
 
 #include "fix.h"
 #include "pointers.h"
+#include "update.h"
 
 #include <functional>
 #include <string>
@@ -22,8 +23,13 @@ public:
   FixEndOfRun(LAMMPS *lmp, int narg, char **arg) : Fix(lmp, narg, arg) {}
 
   std::function<void()> action;
+  bool before_output = false;
 
-  int setmask() override { return 0; }
+  int setmask() override { return FixConst::END_OF_STEP; }
+  void end_of_step() override
+  {
+    if (before_output && update->ntimestep == update->laststep) post_run();
+  }
   void post_run() override
   {
     if (action) action();
@@ -34,7 +40,10 @@ public:
 
 class EndOfRun : protected Pointers {
 public:
-  EndOfRun(LAMMPS *lmp, std::function<void()> action);
+  // before_output: call it before the last thermo output, too, where the last step of a run is known: what it prints
+  // shall not stand between that output and the line of the loop time, where scripts look for the last row
+
+  EndOfRun(LAMMPS *lmp, std::function<void()> action, bool before_output = false);
   ~EndOfRun() override;
   EndOfRun(const EndOfRun &) = delete;
   EndOfRun &operator=(const EndOfRun &) = delete;
