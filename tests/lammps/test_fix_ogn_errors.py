@@ -136,7 +136,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("toy.pt A device cpu", "too few elements: got 1"),
         ("toy.pt A B B", "too many elements: got A B B for 2 atom types"),
         ("toy.pt A Xe", "element Xe of type 2 is not in the model, which has A B"),
-        ("toy.pt A B speed fast", "unknown keyword speed: use engine device trust energy langevin guard pair validate check"),
+        ("toy.pt A B speed fast", "unknown keyword speed: use engine device trust energy langevin guard pair validate"),
         ("toy.pt A B check yes speed fast", "unknown keyword speed"),
         ("toy.pt A B energy keep", "energy keep is unknown: use none or rescale"),
         ("toy.pt A B energy", "(?i)missing"),
