@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "neighbours/node_grid.h"
 
+#include "neighbours/cell_sizes.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -24,7 +26,7 @@ void NodeGrid::build(const Configuration &c, double cutoff)
 {
   const auto n = static_cast<std::size_t>(c.n_nodes);
   cutoff_ = cutoff;
-  double span[3], volume = 1.0;
+  double span[3];
   for (int d = 0; d < 3; ++d) {
     double low = n ? c.positions[d] : 0.0, high = low;
     for (std::size_t i = 0; i < n; ++i) {
@@ -33,18 +35,8 @@ void NodeGrid::build(const Configuration &c, double cutoff)
     }
     low_[d] = low;
     span[d] = std::isfinite(high - low) ? high - low : 0.0;
-    volume *= std::max(span[d], cutoff);
   }
-  // Half a cutoff wide, or wider where the system is so sparse or so long that most cells would be empty.
-  const double most = 8.0 * static_cast<double>(n) + 8.0;
-  double width = std::max(cutoff / REACH, std::cbrt(volume / most)), cells = most + 1.0;
-  for (; cells > most; width *= 1.5) {
-    cells = 1.0;
-    for (int d = 0; d < 3; ++d) {
-      size_[d] = static_cast<int>(std::clamp(span[d] / width, 1.0, 1e9));
-      cells *= size_[d];
-    }
-  }
+  choose_cell_sizes(span, cutoff, cutoff / REACH, 8.0 * static_cast<double>(n) + 8.0, size_);
   for (int d = 0; d < 3; ++d) {
     inverse_[d] = span[d] > 0.0 ? size_[d] / span[d] : 0.0;
     width_[d] = span[d] / size_[d];

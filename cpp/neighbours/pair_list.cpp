@@ -86,6 +86,7 @@ void PairList<T>::build([[maybe_unused]] SearchPlaces search_places, const Place
   search.types = types;
   search.n_species = static_cast<int>(std::lround(std::sqrt(static_cast<double>(squares.size()))));
   search.least = squares.data();
+  counts_.fill(static_cast<std::size_t>(last - first), 0);
   std::size_t used = 0;
   grid.for_groups(first, last, [&](const PlaceGrid::Group &group) {
     grid.owned_around(group, owned_);
@@ -103,10 +104,31 @@ void PairList<T>::build([[maybe_unused]] SearchPlaces search_places, const Place
         used += static_cast<std::size_t>(
             search_places(search, place, types[i], owned_.after(static_cast<int>(i - group.first) + 1),
                           ghosts_.after(0), neighbours_.data() + used, distances_.data() + used, range.ends));
+      count_neighbours(i, range);
       if (!search.all) note_foreign(n_owned, i, range);
     }
   });
   end(used);
+}
+
+template <typename T> void PairList<T>::count_neighbours(std::int64_t i, const PairRange &range)
+{
+  int *counts = counts_.data() - first_;
+  counts[i] += range.ends[3];
+  const int *neighbours = neighbours_.data() + range.first;
+  for (int k = 0; k < range.ends[0]; ++k) ++counts[neighbours[k]];
+  for (int k = range.ends[1]; k < range.ends[2]; ++k) ++counts[neighbours[k]];
+}
+
+template <typename T> int PairList<T>::most_neighbours() const
+{
+  int most = 0;
+  if (!counts_.data()) return most;
+  for (std::int64_t i = 0; i < last_ - first_; ++i) {
+    const int adopted = adopted_.empty() ? 0 : adopted_ranges_[static_cast<std::size_t>(i)].ends[3];
+    most = std::max(most, counts_[static_cast<std::size_t>(i)] + adopted);
+  }
+  return most;
 }
 
 template <typename T> void PairList<T>::note_foreign(std::int64_t n_owned, std::int64_t i, const PairRange &range)

@@ -38,6 +38,9 @@ public:
     for (std::int64_t i = 0; i < last_ - first_; ++i) sum += ranges_[static_cast<std::size_t>(i)].ends[3];
     return sum;
   }
+  /// Neighbours of an atom of this chunk at most, once all lists are built and adopted; 0 of lists that were not built
+  /// from places, which do not count them.
+  int most_neighbours() const;
   /// Ranges of atoms first ... last - 1, neighbours and distances; a kernel wants ranges from atom 0 on.
   const PairRange *ranges() const { return ranges_.data() - first_; }
   const int *neighbours() const { return neighbours_.data(); }
@@ -64,6 +67,7 @@ private:
   void end(std::size_t used);
   // Room for the pairs of one more atom with so many candidates, after the pairs that there are.
   void reserve(std::size_t used, std::size_t candidates);
+  void count_neighbours(std::int64_t i, const PairRange &range);
   void note_foreign(std::int64_t n_owned, std::int64_t i, const PairRange &range);
 
   std::int64_t first_ = 0, last_ = 0;
@@ -71,7 +75,8 @@ private:
   Array<int> neighbours_{*this}, adopted_neighbours_{*this};
   Array<T> distances_{*this}, adopted_distances_{*this};
   std::vector<Foreign> foreign_, adopted_;
-  Array<int> found_{*this};    // of one atom
+  Array<int> counts_{*this};    // (n_atoms) neighbours of an atom
+  Array<int> found_{*this};     // of one atom
   Array<double> found_squares_{*this};
   Array<float> found_places_squares_{*this};
   PlaceGrid::Around owned_, ghosts_;    // of a group of cells

@@ -4,6 +4,7 @@
 #include "neighbours/configuration.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -19,23 +20,29 @@ class PlaceFrame {
 public:
   /// Ranges are RANGE to 2 RANGE reaches across.
   static constexpr double RANGE = 16.0;
-  /// What atoms may move along each cell vector, so that neighbours are less than half a range apart.
-  static constexpr double MOST = 0.15 * 4294967296.0;
+  /// What atoms may move along each cell vector, in ranges, so that neighbours which move apart are not mistaken.
+  static constexpr double MOST = 0.15;
 
-  /// Takes the cell of the configuration, or any where it has none.
+  /// Takes the lattice of the configuration's cell, or any where it has none, and its shortest vectors as cell vectors.
   void set_cell(const Configuration &configuration, double cutoff);
-  /// Chooses ranges. reach: how far apart nodes may be whose places are subtracted. periodic: differences shall be
-  /// those to the closest image, so that no range is longer than the cell.
-  void set_range(double reach, bool periodic);
+  /// Chooses ranges. reach: how far apart nodes may be across the range along each cell vector, of which two may be
+  /// subtracted. periodic: differences shall be those to the closest image, so that no range is longer than the cell;
+  /// places are rounded as they are otherwise, so that a rank with ghosts and one without see the same distances.
+  /// Throws Error if the cell is so long that places would be coarser than single precision.
+  void set_range(const double (&reach)[3], double cutoff, bool periodic);
 
-  /// The place along each cell vector of `position`, displaced by `change`. An atom that moves further than MOST,
-  /// two cutoffs or more, is put there: it has left all of its neighbours behind.
-  void place(const double *position, const double *change, std::int32_t *to) const
+  /// The place along each cell vector of `position`, displaced by `change`. False if it moves further than MOST, or by
+  /// what is no number: then it stands there, where it has left all of its neighbours behind.
+  bool place(const double *position, const double *change, std::int32_t *to) const
   {
+    bool is_held = true;
     for (int d = 0; d < 3; ++d) {
-      const double start = across(d, position), moved = across(d, change);
-      to[d] = whole(start + (moved < MOST ? (moved > -MOST ? moved : -MOST) : MOST));
+      const double moved = across(d, change), most = most_[d];
+      is_held = is_held & (std::fabs(moved) <= most);
+      const double held = moved < most ? (moved > -most ? moved : -most) : most;
+      to[d] = static_cast<std::int32_t>(whole(across(d, position) + held) << shifts_[d]);
     }
+    return is_held;
   }
   /// The vector of one unit along cell vector d.
   const Vector3 &unit(int d) const { return units_[d]; }
@@ -57,15 +64,18 @@ private:
     return oblique_ ? row[0] * vector[0] + row[1] * vector[1] + row[2] * vector[2] : row[d] * vector[d];
   }
   // Rounded, and without the turns: the low bits of a number that is so large that its last one counts ones.
-  static std::int32_t whole(double value)
+  static std::uint32_t whole(double value)
   {
     const double shifted = value + 6755399441055744.0;    // 1.5 * 2^52
-    std::int64_t bits;
+    std::uint64_t bits;
     std::memcpy(&bits, &shifted, sizeof(bits));
-    return static_cast<std::int32_t>(bits);
+    return static_cast<std::uint32_t>(bits);
   }
 
-  std::array<Vector3, 3> cell_{}, reciprocal_{}, units_{}, inverse_{};
+  std::array<Vector3, 3> cell_{}, reciprocal_{}, units_{};
+  std::array<Vector3, 3> inverse_{};    // to multiples of units by 2^shifts, in which most_ counts
+  double most_[3] = {};
+  int shifts_[3] = {};
   bool oblique_ = false;
 };
 

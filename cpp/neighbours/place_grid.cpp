@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "neighbours/place_grid.h"
 
+#include "neighbours/cell_sizes.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -11,8 +13,13 @@ namespace vitrify {
 namespace {
 
 constexpr double FEW_ATOMS = 1.5;    // in a cell of half a cutoff: so few that rows of cells cost more than they save
-constexpr double NARROWEST_BOX = 3.0;    // in cutoffs: half of it holds a pair that moves apart within a stride
+constexpr double NARROWEST_BOX = 3.0;    // in cutoffs, for a box without ghosts
 constexpr double GROUP_ATOMS = 6.0;      // in a group of cells: enough to share the work of collecting candidates
+constexpr int LONGEST_GROUP = 4;         // in cells
+
+// Two atoms within the cutoff that move apart, as far as places follow them, stay beyond the cutoff of each other's
+// image, even where a range is as short as the narrowest box.
+static_assert(2.0 / NARROWEST_BOX + 2.0 * PlaceFrame::MOST < 1.0);
 
 }    // namespace
 
@@ -40,7 +47,7 @@ void PlaceGrid::build(const Configuration &c, double cutoff)
 
 void PlaceGrid::choose_cells(const Configuration &c, double cutoff)
 {
-  double heights[3], volume = 1.0;
+  double heights[3];
   for (int d = 0; d < 3; ++d) {
     double low = std::numeric_limits<double>::infinity(), high = -low;
     for (std::int64_t i = 0; i < c.n_nodes && !periodic_; ++i) {
@@ -51,27 +58,22 @@ void PlaceGrid::choose_cells(const Configuration &c, double cutoff)
     low_[d] = high >= low ? low : 0.0;
     span_[d] = periodic_ ? 1.0 : (high > low && std::isfinite(high - low) ? high - low : 0.0);
     heights[d] = span_[d] * frame_.height(d);
-    volume *= std::max(heights[d], cutoff);
   }
-  // Half a cutoff wide or a whole one, or wider where the system is so sparse or so long that most of many cells would
-  // be empty.
-  const auto atoms = static_cast<double>(c.n_owned);
-  const double most = std::max(8.0 * atoms, 65536.0);
-  const double half = 0.5 * cutoff,
-               in_half = static_cast<double>(periodic_ ? c.n_owned : c.n_nodes) / volume * half * half * half;
+  const auto atoms = static_cast<double>(c.n_owned), nodes = static_cast<double>(periodic_ ? c.n_owned : c.n_nodes);
+  const double half = 0.5 * cutoff, in_half = nodes / volume_of(heights, cutoff) * half * half * half;
   reach_ = in_half < FEW_ATOMS ? 1 : 2;
-  double width = std::max(cutoff / reach_, std::cbrt(volume / most)), cells = most + 1.0;
-  for (; cells > most; width *= 1.5) {
-    cells = 1.0;
-    for (int d = 0; d < 3; ++d) {
-      size_[d] = static_cast<int>(std::clamp(heights[d] / width, 1.0, 1e9));
-      cells *= size_[d];
-    }
-  }
-  // Candidates are up to four cells apart across the rows, or as far as a group is long.
-  frame_.set_range(std::max(cutoff, 0.5 * width), periodic_);
-  group_ = static_cast<int>(std::clamp(std::ceil(GROUP_ATOMS * cells / std::max(atoms, 1.0)), 1.0, 4.0));
+  const double width = choose_cell_sizes(heights, cutoff, cutoff / reach_, std::max(8.0 * atoms, 65536.0), size_);
+  const double cells = static_cast<double>(size_[0]) * size_[1] * size_[2];
+  group_ = static_cast<int>(
+      std::clamp(std::ceil(GROUP_ATOMS * cells / std::max(atoms, 1.0)), 1.0, static_cast<double>(LONGEST_GROUP)));
   if (periodic_) group_ = std::max(1, std::min(group_, size_[2] - 2 * reach_));
+  // Candidates are at most so far apart. Half a range holds them, so that none is mistaken for a neighbour.
+  double reach[3];
+  for (int d = 0; d < 3; ++d) {
+    const int across = std::min(size_[d], reach_ + (d == 2 ? group_ : 1));
+    reach[d] = std::max(cutoff, across * heights[d] / size_[d] * 2.0 / PlaceFrame::RANGE);
+  }
+  frame_.set_range(reach, cutoff, periodic_);
 }
 
 int PlaceGrid::cell_of(const double *position) const
@@ -102,7 +104,7 @@ void PlaceGrid::sort(const Configuration &c, std::int64_t first, std::int64_t la
     order_[at] = static_cast<int>(i);
     const double still[3] = {0.0, 0.0, 0.0};
     std::int32_t place[3];
-    frame_.place(c.positions + 3 * i, still, place);
+    frame_.place(c.positions + 3 * i, still, place);    // which holds it
     for (int d = 0; d < 3; ++d) places_[d][at] = place[d];
   }
 }

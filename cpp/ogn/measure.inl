@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Distances of the pairs of one atom, local to kernels.cpp.
+// Distances and filters of the pairs of one atom, local to kernels.cpp.
 #pragma once
 
 #include "ogn/ogn_kernels.h"
@@ -7,13 +7,15 @@
 #include "simd/shuffles.inl"
 #include "simd/vectors.inl"
 
+#include <cstdint>
+
 namespace vitrify {
 
 namespace {
 
 /// Geometry of the pairs of a block.
 template <typename T> struct Block {
-  alignas(64) T vectors[BLOCK][4];    // d / |d| times PairPass::force_scale, and a zero
+  alignas(64) T vectors[BLOCK][4];    // d / |d| times PairPass::vector_scale, and a zero
   alignas(64) T columns[4][BLOCK];    // differences of places and the species of the neighbour, then x, y, z of vectors
   alignas(64) T left[BLOCK];          // 1 - t, t the place within the interval of the spline
   alignas(64) T envelope[BLOCK];
@@ -51,6 +53,16 @@ template <typename T> struct FourRows {
     else
       return shuffled<0, 1, 2, 7>(rows, Places{});
   }
+  // Of whole numbers without signs, because it may run over.
+  static VITRIFY_INLINE Places difference(const Places &a, const Places &b)
+  {
+    if constexpr (sizeof(Place<T>) == sizeof(std::uint32_t)) {
+      typedef std::uint32_t Wholes __attribute__((vector_size(BYTES)));
+      return reinterpret_cast<Places>(reinterpret_cast<Wholes>(a) - reinterpret_cast<Wholes>(b));
+    } else {
+      return a - b;
+    }
+  }
   static VITRIFY_INLINE void store(const Values &rows, T *row, [[maybe_unused]] T *row_after)
   {
 #if VITRIFY_VECTOR_BYTES >= 32
@@ -74,7 +86,7 @@ VITRIFY_INLINE void subtract(const NodeRecord<T> *nodes, const NodeRecord<T> &ce
     const auto own = Rows::without_last(Rows::load(centre.place, centre.place));
     typename Rows::Places rows[4];
     for (int q = 0; q < 4; ++q)
-      rows[q] = Rows::load(nodes[some[q]].place, nodes[some[Rows::WIDE ? q + 4 : q]].place) - own;
+      rows[q] = Rows::difference(Rows::load(nodes[some[q]].place, nodes[some[Rows::WIDE ? q + 4 : q]].place), own);
     transpose(rows);
     for (int c = 0; c < 4; ++c) {
       const auto column = __builtin_convertvector(rows[c], typename Rows::Values);
@@ -130,7 +142,7 @@ template <bool OBLIQUE, typename T>
 VITRIFY_INLINE void measure_columns(const PairPass<T> &p, Block<T> &block, T species, const T *distances, int n)
 {
   const T start = p.start, inverse_spacing = p.inverse_spacing, intervals = p.intervals;
-  const T onset = p.onset, inverse_width = p.inverse_width, scale = p.force_scale;
+  const T onset = p.onset, inverse_width = p.inverse_width, scale = p.vector_scale;
   const int last = static_cast<int>(intervals) - 1;
   for (int base = 0; base < n; base += BATCH) {
     for (int k = base; k < base + BATCH; ++k) {
@@ -173,6 +185,14 @@ template <typename T> void measure(const PairPass<T> &p, Block<T> &block, std::i
   else
     measure_columns<false>(p, block, species, p.distances + first, n);
   store_vectors(block, n);
+}
+
+// The value of one group of filters, at the polynomials that `row` points to.
+template <typename T> VITRIFY_INLINE Lanes<T> filter(const T *row, int groups, T left, T envelope)
+{
+  Lanes<T> value = load<Lanes<T>>(row) * left + load<Lanes<T>>(row + groups * LANES);
+  value = value * left + load<Lanes<T>>(row + 2 * groups * LANES);
+  return (value * left + load<Lanes<T>>(row + 3 * groups * LANES)) * envelope;
 }
 
 }    // namespace

@@ -7,6 +7,7 @@
 #include "neighbours/pair_list.h"
 #include "neighbours/place_grid.h"
 #include "ogn/ogn_tables.h"
+#include "ogn/pair_sums.h"
 
 #include <algorithm>
 #include <cmath>
@@ -21,11 +22,11 @@ namespace {
 
 template <typename T> class NativeOGN : public Engine, private NativeBase<OGNKernels<T>> {
 public:
-  explicit NativeOGN(const OGNModel &model) : profile_(model.n_stages()), tables_(model), lists_(this->n_threads())
+  explicit NativeOGN(const OGNModel &model) :
+      profile_(model.n_stages()), tables_(model), lists_(this->n_threads()), sums_(tables_, this->n_threads())
   {
     const auto n_species = static_cast<std::size_t>(model.n_species);
     largest_gates_.resize(this->n_threads());
-    largest_sums_.resize(this->n_threads());
     squares_.assign(this->n_threads(), std::vector<double>(n_species * n_species));
     closest_ = no_distances(model.n_species);
   }
@@ -53,8 +54,6 @@ private:
   void place_nodes(int index, std::int64_t first, std::int64_t last);
   T copy_gates(std::int64_t first, std::int64_t last);
   void sum_pairs(int index);
-  double fitting_scale() const;
-  T largest_sum(std::int64_t first, std::int64_t last) const;
   PairPass<T> pass_of(int index);
   NodeUpdate<T> update_of(int index);
 
@@ -63,8 +62,8 @@ private:
   std::vector<PairList<T>> lists_;              // of each thread's atoms
   std::vector<std::vector<double>> squares_;    // of each thread: squares of the closest distances
 
-  std::vector<T> largest_gates_, largest_sums_;    // of each thread: magnitudes
-  double force_scale_ = 1.0;                       // of the stage
+  PairSums<T> sums_;                // of the stage
+  std::vector<T> largest_gates_;    // of each thread: magnitudes
 
   // Nodes stand in an order of their own: in float32 that of the cells of a grid, so that neighbours are close in
   // memory.
@@ -79,10 +78,8 @@ private:
   Workspace::Array<double> displacements_{memory_};
   Workspace::Array<T> features_{memory_};
   // Of owned atoms.
-  Workspace::Array<double> forces_{memory_}, slots_{memory_};
-  Workspace::Array<std::int32_t> whole_forces_{memory_};
-  Workspace::Array<T> densities_{memory_}, moment_sums_{memory_}, remembered_{memory_}, state_{memory_},
-      before_{memory_};
+  Workspace::Array<double> slots_{memory_};
+  Workspace::Array<T> remembered_{memory_}, state_{memory_}, before_{memory_};
 };
 
 template <typename T> void NativeOGN<T>::reserve()
@@ -96,18 +93,10 @@ template <typename T> void NativeOGN<T>::reserve()
   nodes_.reserve(nodes);
   displacements_.reserve(3 * nodes);
   features_.reserve(t.feature_width * nodes);
-  if (t.whole_forces)
-    whole_forces_.reserve(t.whole_width() * owned);
-  else
-    forces_.reserve(4 * t.channels * owned);
   slots_.reserve(4 * (t.stages.size() + 1) * owned);
-  densities_.reserve(t.density_width() * owned);
   state_.reserve(t.scalars * (owned + BATCH));
   before_.reserve(t.scalars * (owned + BATCH));
-  if (t.moments) {
-    moment_sums_.reserve(12 * owned);
-    remembered_.reserve(12 * (t.stages.size() - 1) * owned);
-  }
+  if (t.moments) remembered_.reserve(12 * (t.stages.size() - 1) * owned);
 }
 
 template <typename T> void NativeOGN<T>::begin(const Configuration &configuration)
@@ -135,6 +124,9 @@ template <typename T> void NativeOGN<T>::begin(const Configuration &configuratio
   });
   if (lists_.size() > 1)
     share_atoms(c_.n_owned, [this](std::size_t number, std::int64_t, std::int64_t) { lists_[number].adopt(lists_); });
+  int most = 0;
+  for (const PairList<T> &list : lists_) most = std::max(most, list.most_neighbours());
+  sums_.reserve(static_cast<std::size_t>(c_.n_owned), most);
   closest_ = no_distances(tables_.n_species);
   for (const auto &squares : squares_) merge_closest(squares.data(), tables_.n_species, 2, closest_);
   profile_.end(StrideProfile::SEARCH);
@@ -173,6 +165,7 @@ template <typename T> void NativeOGN<T>::clear(std::int64_t first, std::int64_t 
   }
 }
 
+// An atom that moves too far for its place gets a prediction that is no number, which every host refuses.
 template <typename T> void NativeOGN<T>::place_nodes(int index, std::int64_t first, std::int64_t last)
 {
   const double time = tables_.timestep * tables_.stages[static_cast<std::size_t>(index)].time;
@@ -181,10 +174,12 @@ template <typename T> void NativeOGN<T>::place_nodes(int index, std::int64_t fir
     const double *position = positions_.data() + 3 * i;
     double change[3];
     for (int k = 0; k < 3; ++k) change[k] = displacements_[3 * i + k] + time * velocities_[3 * i + k];
-    if constexpr (SINGLE)
-      places_.frame().place(position, change, node.place);
-    else
+    if constexpr (SINGLE) {
+      const bool is_held = places_.frame().place(position, change, node.place);
+      if (!is_held) velocities_[3 * i] = std::numeric_limits<double>::quiet_NaN();
+    } else {
       for (int k = 0; k < 3; ++k) node.place[k] = position[k] + change[k];
+    }
     node.place[3] = types_[i];
   }
 }
@@ -213,13 +208,9 @@ template <typename T> PairPass<T> NativeOGN<T>::pass_of(int index)
       pass.frame_rest[d][k] = static_cast<T>(unit - static_cast<double>(pass.frame[d][k]));
     }
   pass.oblique = SINGLE && places_.frame().oblique();
-  pass.force_scale = static_cast<T>(force_scale_);
   pass.nodes = nodes_.data();
   pass.features = features_.data();
-  pass.forces = forces_.data();
-  pass.whole_forces = whole_forces_.data();
-  pass.densities = densities_.data();
-  pass.moment_sums = moment_sums_.data();
+  sums_.describe(pass);
   return pass;
 }
 
@@ -227,11 +218,7 @@ template <typename T> NodeUpdate<T> NativeOGN<T>::update_of(int index)
 {
   NodeUpdate<T> update = tables_.updates[static_cast<std::size_t>(index)];
   update.nodes = nodes_.data();
-  update.forces = forces_.data();
-  update.whole_forces = tables_.whole_forces ? whole_forces_.data() : nullptr;
-  update.force_unit = 1.0 / force_scale_;
-  update.densities = densities_.data();
-  update.moment_sums = moment_sums_.data();
+  sums_.describe(update);
   update.slots = slots_.data();
   update.remembered = remembered_.data();
   update.state = state_.data();
@@ -244,15 +231,8 @@ template <typename T> NodeUpdate<T> NativeOGN<T>::update_of(int index)
 // The sums over the pairs of all atoms.
 template <typename T> void NativeOGN<T>::sum_pairs(int index)
 {
-  const OGNTables<T> &t = tables_;
   share_atoms(c_.n_owned, [&](std::size_t number, std::int64_t first, std::int64_t last) {
-    const std::int64_t n = last - first;
-    if (t.whole_forces)
-      std::fill_n(whole_forces_.data() + t.whole_width() * first, t.whole_width() * n, 0);
-    else
-      std::fill_n(forces_.data() + 4 * t.channels * first, 4 * t.channels * n, 0.0);
-    std::fill_n(densities_.data() + t.density_width() * first, t.density_width() * n, T(0));
-    if (t.moments) std::fill_n(moment_sums_.data() + 12 * first, 12 * n, T(0));
+    sums_.clear(first, last);
     const PairList<T> &list = lists_[number];
     PairPass<T> pass = pass_of(index);
     pass.ranges = list.ranges();
@@ -265,33 +245,8 @@ template <typename T> void NativeOGN<T>::sum_pairs(int index)
       pass.distances = list.adopted_distances();
       kernels_.pass(pass, first, last);
     }
-    largest_sums_[number] = t.whole_forces ? largest_sum(first, last) : T(0);
+    sums_.note_magnitudes(number, first, last);
   });
-}
-
-// The largest sum of magnitudes of forces, without gates.
-template <typename T> T NativeOGN<T>::largest_sum(std::int64_t first, std::int64_t last) const
-{
-  T largest = T(0);
-  for (std::int64_t i = first; i < last; ++i)
-    for (int c = 0; c < tables_.channels; ++c) {
-      const T sum = densities_[tables_.density_width() * i + c];
-      largest = sum <= largest ? largest : sum;    // NaN stays
-    }
-  return largest;
-}
-
-// The scale of forces at which no sum of the stage can have left the range of whole numbers; 0, which makes all outputs
-// infinite or NaN for the host to refuse, if the sums are no numbers.
-template <typename T> double NativeOGN<T>::fitting_scale() const
-{
-  double gate = 0.0, sum = 0.0;
-  for (const T one : largest_gates_) gate = one <= gate ? gate : one;
-  for (const T one : largest_sums_) sum = one <= sum ? sum : one;
-  const double most = sum * (1.0 + 2.0 * gate);
-  if (!std::isfinite(most)) return 0.0;
-  return most * force_scale_ < MAX_WHOLE_FORCE ? force_scale_
-                                               : std::exp2(std::floor(std::log2(MAX_WHOLE_FORCE / most)));
 }
 
 template <typename T> void NativeOGN<T>::layer(int index)
@@ -301,13 +256,13 @@ template <typename T> void NativeOGN<T>::layer(int index)
     place_nodes(index, first, last);
     largest_gates_[number] = copy_gates(first, last);
   });
-  force_scale_ = tables_.stages[static_cast<std::size_t>(index)].force_scale;
+  double gate = 0.0;
+  for (const T one : largest_gates_) gate = one <= gate ? gate : one;    // NaN stays
+  sums_.begin(index);
   sum_pairs(index);
-  // Atoms that are far too close have forces beyond what was planned for: once more, with smaller numbers.
-  if (const double fitting = fitting_scale(); tables_.whole_forces && fitting != force_scale_) {
-    force_scale_ = fitting;
-    sum_pairs(index);
-  }
+  if (sums_.must_be_wider(gate)) sum_pairs(index);
+  if (sums_.wide())
+    share_atoms(c_.n_owned, [&](std::size_t, std::int64_t first, std::int64_t last) { sums_.narrow(first, last); });
   profile_.end(StrideProfile::FIRST_STAGE + index);
   // Only now, because the pairs of all threads read the features that this changes.
   share_atoms(c_.n_owned, [&](std::size_t, std::int64_t first, std::int64_t last) {
@@ -372,7 +327,7 @@ template <typename T> void NativeOGN<T>::finish(double *dr, double *dv)
 
 template <typename T> std::size_t NativeOGN<T>::bytes() const
 {
-  std::size_t sum = this->base_bytes() + tables_.bytes() + places_.bytes();
+  std::size_t sum = this->base_bytes() + tables_.bytes() + sums_.bytes() + places_.bytes();
   for (const PairList<T> &list : lists_) sum += list.bytes();
   return sum;
 }

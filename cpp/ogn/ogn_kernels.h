@@ -20,7 +20,9 @@ constexpr int MAX_WIDTH = 512;    // inputs, hidden values and outputs of a netw
 /// Vector (x, y, z, 0) and the columns (xx, xy, xz, 0), (xy, yy, yz, 0), (xz, yz, zz, 0) of a tensor.
 constexpr int MOMENT_ROW = 16;
 
-/// Forces are summed in whole numbers by float32 models without moments of up to so many channels and groups.
+/// Float32 models without moments of up to so many channels and groups sum in whole numbers, which is exact in any
+/// order: no bit depends on the number of threads. All other models, those with moments, with many channels or in
+/// float64, sum forces in double precision and the rest in their own, whose rounding depends on it.
 constexpr int WHOLE_CHANNELS = 3;
 constexpr int WHOLE_GROUPS = 2;
 
@@ -40,7 +42,8 @@ template <typename T> struct alignas(8 * sizeof(T)) NodeRecord {
 
 template <typename T> struct PairPass {
   int channels, groups, density_groups, moments;
-  // Filters: (pairs of species, intervals, 4 powers of 1 - t from the third down, LANES * groups).
+  // Filters: (pairs of species, intervals, 4 powers of 1 - t from the third down, LANES * groups). For sums in whole
+  // numbers they are multiplied by powers of two, one for all forces and one for each density.
   const T *polynomials;
   T start, inverse_spacing, intervals;
   T onset, inverse_width;    // of the envelope
@@ -57,12 +60,17 @@ template <typename T> struct PairPass {
   const PairRange *ranges;    // (n_owned)
   const int *neighbours;
   const T *distances;    // at the start of the stride
-  // Sums, to which is added. The forces in double precision, or else in whole numbers.
-  double *forces;                // (n_owned, channels, 4)
-  std::int32_t *whole_forces;    // (n_owned, channels in pairs, 8)
-  T force_scale;                 // a force of 1 in the sums: 1, or a power of two for whole numbers
-  T *densities;                  // (n_owned, LANES * density_groups): the filters' own order, forces first
+  // Sums, to which is added. Densities, LANES * density_groups of each owned atom, stand in the filters' own order:
+  // first as many as there are channels, which no network reads.
+  T vector_scale;    // of the direction of a force: 1, or a power of two for whole numbers
+  double *forces;    // (n_owned, channels, 4)
+  T *densities;
   T *moment_sums;    // (n_owned, 12): x, y, z, 0 of the vector, then xx, yy, zz, 0, xy, xz, yz, 0 of the tensor
+  // In place of forces and densities, for models that sum in whole numbers: in 32 bits, or the same numbers in `forces`
+  // and in wide_densities, which is null otherwise. The first densities are magnitudes of forces.
+  std::int32_t *whole_forces;    // (n_owned, channels in pairs, 8)
+  std::int32_t *whole_densities;
+  double *wide_densities;
 };
 
 template <typename T> struct NodeUpdate {
@@ -71,10 +79,12 @@ template <typename T> struct NodeUpdate {
   const NodeRecord<T> *nodes;    // for the species
   const double *slot_weights;    // (species, slots, channels): weights of this stage's forces in the slots
   const T *recall;               // (stages - 1): weights of this stage's moments in `remembered` of stages 1 ...
+  // Sums as in PairPass, with those in 32 bits in place of the others unless they are null; and their units.
   const double *forces;
-  const std::int32_t *whole_forces;    // in place of forces; null if they are in double precision
-  double force_unit;                   // of whole_forces
   const T *densities, *moment_sums;
+  const std::int32_t *whole_forces, *whole_densities;
+  double force_unit;
+  const T *density_units;    // (LANES * density_groups)
   // State of owned atoms.
   double *slots;        // (n_owned, stages + 1, 4): displacements of stages 1 ... , then the changes dr and dv
   T *remembered;        // (n_owned, stages - 1, 12): weighted moments of all stages before, for stages 1 ...

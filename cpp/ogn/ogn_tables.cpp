@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "modelfile/tables.h"
+#include "neighbours/images.h"
 
 #include <algorithm>
 #include <cmath>
@@ -30,6 +31,13 @@ void cubic_in_s(const double w[4], double c[4])
   c[1] = (w[1] - 2.0 * w[2] + w[3]) / 2.0;
   c[2] = (w[1] - w[3]) / 2.0;
   c[3] = (w[1] + 4.0 * w[2] + w[3]) / 6.0;
+}
+
+// The largest power of two by which `most` can be multiplied in whole numbers.
+double whole_scale(double most)
+{
+  constexpr double FINEST = 100.0;    // so that units are numbers of single precision
+  return most > 0.0 ? std::exp2(std::min(std::floor(std::log2(MAX_WHOLE / most)), FINEST)) : 1.0;
 }
 
 }    // namespace
@@ -61,17 +69,20 @@ OGNTables<T>::OGNTables(const OGNModel &model) :
     timestep(model.timestep)
 {
   check(model);
+  constexpr double ROOM = 4.0, FEWEST = 64.0, MOST = 65536.0;    // room: for what is denser than a melt
+  most_neighbours = static_cast<int>(std::clamp(ROOM * even_neighbours(model.density, cutoff), FEWEST, MOST));
   embedding = converted<T>(model.embedding);
   // The rows of moments stand on multiples of four values.
   moment_offset = (channels + 3) / 4 * 4;
-  whole_forces = sizeof(T) == sizeof(float) && !moments && channels <= WHOLE_CHANNELS &&
-                 groups_of(model.n_filters()) <= WHOLE_GROUPS;
+  whole = sizeof(T) == sizeof(float) && !moments && channels <= WHOLE_CHANNELS &&
+          groups_of(model.n_filters()) <= WHOLE_GROUPS;
   feature_width = moments ? moment_offset + MOMENT_ROW : channels;
   for (const PairStage &stage : model.stages) inner = std::min(inner, stage.cutoff);
   passes.resize(model.stages.size());
   updates.resize(model.stages.size());
   for (int index = 0; index < model.n_stages(); ++index) {
     stages.emplace_back(*this);
+    choose_scales(model, index);
     fill_stage(model, index);
     describe_stage(model, index);
   }
@@ -85,6 +96,30 @@ template <typename T> void OGNTables<T>::check(const OGNModel &model) const
   limit(model.channels, MAX_CHANNELS, "channels");
   limit(groups_of(model.n_filters()), MAX_GROUPS, "groups of 8 filters");
   limit(std::max({model.n_inputs(), model.hidden, model.scalars}), MAX_WIDTH, "values in a layer of its networks");
+}
+
+// Scales of sums in whole numbers, powers of two, which change no bit of what is multiplied by them. Those of densities
+// and magnitudes hold for every atom of up to most_neighbours. A force is needed to more digits: its scale is for a
+// melt with room to spare, and the magnitudes say where that is not enough.
+template <typename T> void OGNTables<T>::choose_scales(const OGNModel &model, int index)
+{
+  Stage &stage = stages[index];
+  stage.density_units.assign(static_cast<std::size_t>(density_width()), T(1));
+  if (!whole) return;
+  const int n_filters = model.n_filters();
+  std::vector<double> largest(static_cast<std::size_t>(n_filters), 0.0);    // which no spline exceeds
+  const std::vector<double> &splines = model.stages[index].splines;
+  for (std::size_t k = 0; k < splines.size(); ++k)
+    largest[k % n_filters] = std::max(largest[k % n_filters], std::fabs(splines[k]));
+  for (int filter = channels; filter < n_filters; ++filter)
+    stage.density_units[filter] = static_cast<T>(1.0 / whole_scale(most_neighbours * largest[filter]));
+  const double force = *std::max_element(largest.begin(), largest.begin() + channels);
+  stage.magnitude_scale = whole_scale(most_neighbours * force);
+
+  constexpr double ROOM = 8.0;    // for gates and for atoms that have more neighbours than others
+  const double usual = ROOM * usual_force(model, model.stages[index]);
+  constexpr double FINEST = 16777216.0;    // for models whose splines of usual distances are as good as none
+  stage.force_scale = std::min(usual > 0.0 ? whole_scale(usual) : HUGE_VAL, FINEST * stage.magnitude_scale);
 }
 
 template <typename T> void OGNTables<T>::fill_stage(const OGNModel &model, int index)
@@ -111,12 +146,9 @@ template <typename T> void OGNTables<T>::fill_stage(const OGNModel &model, int i
         }
         cubic_in_s(w, c);
         T *row = to.polynomials.data() + (static_cast<std::size_t>(kind) * basis + interval) * 4 * width;
-        for (int power = 0; power < 4; ++power) row[power * width + filter] = static_cast<T>(c[power]);
+        const double scale = !whole ? 1.0 : filter < channels ? to.magnitude_scale : 1.0 / to.density_units[filter];
+        for (int power = 0; power < 4; ++power) row[power * width + filter] = static_cast<T>(scale * c[power]);
       }
-
-  constexpr double ROOM = 8.0;    // for gates and for atoms that have more neighbours than others
-  const double most = ROOM * usual_force(model, from);
-  to.force_scale = whole_forces && most > 0.0 ? std::exp2(std::floor(std::log2(MAX_WHOLE_FORCE / most))) : 1.0;
 
   // Stage `index` adds its forces to the displacements of all later stages, and to the changes over the stride.
   const int s = model.n_stages();
@@ -160,7 +192,7 @@ template <typename T> void OGNTables<T>::describe_stage(const OGNModel &model, i
   pass.angular = channels + scalars;
   pass.feature_width = feature_width;
   pass.moment_offset = moment_offset;
-  pass.force_scale = T(1);
+  pass.vector_scale = static_cast<T>(stage.force_scale / stage.magnitude_scale);
   passes[index] = pass;
 
   NodeUpdate<T> update{};
@@ -179,6 +211,8 @@ template <typename T> void OGNTables<T>::describe_stage(const OGNModel &model, i
   update.gates = stage.gates.data();
   update.slot_weights = stage.slot_weights.data();
   update.recall = stage.recall.data();
+  update.force_unit = 1.0 / stage.force_scale;
+  update.density_units = stage.density_units.data();
   update.feature_width = feature_width;
   update.moment_offset = moment_offset;
   updates[index] = update;

@@ -10,8 +10,8 @@
 
 namespace vitrify {
 
-/// Sums of forces in whole numbers stay below this: 32 bits, and something for rounding.
-constexpr double MAX_WHOLE_FORCE = 0.999 * 2147483648.0;
+/// Sums in whole numbers stay below this: 32 bits, and something for rounding.
+constexpr double MAX_WHOLE = 0.999 * 2147483648.0;
 
 /// Where the nine moments of `pack`, vector and xx, yy, zz, xy, xz, yz, stand in a MOMENT_ROW.
 constexpr int MOMENT_PLACES[9] = {0, 1, 2, 4, 9, 14, 5, 6, 10};
@@ -30,14 +30,17 @@ template <typename T> struct OGNTables : Workspace {
     }
 
     double time = 0.0;
-    double force_scale = 1.0;    // of sums in whole numbers: enough for melts, with room to spare
+    // A force of 1 and the magnitude of one, where sums are whole numbers.
+    double force_scale = 1.0, magnitude_scale = 1.0;
+    std::vector<T> density_units;    // (density_width) of the sums
     Array<T> polynomials, input, input_bias, output, output_bias, gates, recall;
     Array<double> slot_weights;
   };
 
   int channels, scalars, moments, n_species;
   int density_groups, feature_width, moment_offset;
-  bool whole_forces;                 // the pass sums forces in whole numbers
+  bool whole;                        // the pass sums in whole numbers
+  int most_neighbours;               // of an atom, for which 32 bits hold every sum of densities
   double cutoff, inner, timestep;    // inner: the smallest cutoff of a stage
   std::deque<Stage> stages;
   Array<T> embedding{*this};
@@ -53,6 +56,7 @@ private:
   void check(const OGNModel &model) const;
   void fill_stage(const OGNModel &model, int index);
   double usual_force(const OGNModel &model, const PairStage &stage) const;
+  void choose_scales(const OGNModel &model, int index);
   void describe_stage(const OGNModel &model, int index);
 };
 

@@ -4,7 +4,7 @@
 
 #include "ogn/measure.inl"
 #include "ogn/ogn_kernels.h"
-#include "ogn/whole_forces.inl"
+#include "ogn/whole_pass.inl"
 #include "simd/vectors.inl"
 
 #include <type_traits>
@@ -19,14 +19,6 @@ template <typename T, int C, int V> struct AtomSums {
   Lanes<T> densities[V] = {};
   Four<T> moments[3] = {};    // in the order of PairPass::moment_sums
 };
-
-// The value of one group of filters, at the polynomials that `row` points to.
-template <typename T> VITRIFY_INLINE Lanes<T> filter(const T *row, int groups, T left, T envelope)
-{
-  Lanes<T> value = load<Lanes<T>>(row) * left + load<Lanes<T>>(row + groups * LANES);
-  value = value * left + load<Lanes<T>>(row + 2 * groups * LANES);
-  return (value * left + load<Lanes<T>>(row + 3 * groups * LANES)) * envelope;
-}
 
 // One block's pairs from ... to - 1; they add to the sums of BOTH atoms, or of the centre alone. CHANNELS and GROUPS
 // are 0 if they are not known to the compiler.
@@ -121,68 +113,6 @@ inline void add_sums(const PairPass<T> &p, const Sums &sums, std::int64_t i)
   }
 }
 
-/// Sums over the pairs of one atom where forces are added in whole numbers.
-template <int CHANNELS, int GROUPS> struct WholeSums {
-  static constexpr int PARTS = (CHANNELS + 1) / 2;
-  WholeForces forces[PARTS] = {};
-  Lanes<float> densities[GROUPS] = {};
-};
-
-// add_pairs() for forces in whole numbers, without moments. The densities at the place of the forces are sums of their
-// magnitudes, which tell how large the sums of forces can have become.
-template <int CHANNELS, int GROUPS, bool BOTH>
-inline void add_whole_pairs(const PairPass<float> &p, const Block<float> &block, WholeSums<CHANNELS, GROUPS> &sums,
-                            const Four<float> &own, const int *neighbours, int from, int to)
-{
-  constexpr int PARTS = WholeSums<CHANNELS, GROUPS>::PARTS;
-  // Copies, because the compiler cannot know that what is stored below leaves `p` as it is.
-  const float *polynomials = p.polynomials;
-  const NodeRecord<float> *nodes = p.nodes;
-  float *all_densities = p.densities;
-  std::int32_t *all_forces = p.whole_forces;
-  for (int k = from; k < to; ++k) {
-    const std::int64_t j = neighbours[k];
-    const float *row = polynomials + static_cast<std::int64_t>(block.rows[k]) * (4 * LANES * GROUPS);
-    Four<float> strengths;
-    for (int g = 0; g < GROUPS; ++g) {
-      Lanes<float> value = filter(row + g * LANES, GROUPS, block.left[k], block.envelope[k]);
-      if (g == 0) {
-        // The gates are added first, so that the terms of i-j and j-i are opposite to the last bit.
-        const Four<float> gates = own + load<Four<float>>(nodes[j].gates);
-        strengths = first_four(value) * (Four<float>::all(1.0f) + gates);
-        value = with_magnitudes<CHANNELS>(value);
-      }
-      sums.densities[g] += value;
-      if (BOTH) {
-        float *densities = all_densities + (j * GROUPS + g) * LANES;
-        store(densities, load<Lanes<float>>(densities) + value);
-      }
-    }
-    const Lanes<float> e = twice(block.vectors[k]);
-    const WholeForces forces[2] = {rounded(e * spread<0>(strengths)), rounded(e * spread<1>(strengths))};
-    for (int q = 0; q < PARTS; ++q) {
-      sums.forces[q] += forces[q];
-      if (BOTH) {
-        std::int32_t *others = all_forces + (j * PARTS + q) * LANES;
-        store(others, load<WholeForces>(others) - forces[q]);
-      }
-    }
-  }
-}
-
-template <int CHANNELS, int GROUPS>
-inline void add_whole_sums(const PairPass<float> &p, const WholeSums<CHANNELS, GROUPS> &sums, std::int64_t i)
-{
-  for (int q = 0; q < sums.PARTS; ++q) {
-    int *forces = p.whole_forces + (i * sums.PARTS + q) * LANES;
-    store(forces, load<WholeForces>(forces) + sums.forces[q]);
-  }
-  for (int g = 0; g < GROUPS; ++g) {
-    float *densities = p.densities + (i * GROUPS + g) * LANES;
-    store(densities, load<Lanes<float>>(densities) + sums.densities[g]);
-  }
-}
-
 // Calls add(both, neighbours, from, to) for all pairs of atom i, block by block, whose geometry is in `block` then.
 template <typename T, typename Add>
 VITRIFY_INLINE void for_blocks(const PairPass<T> &p, Block<T> &block, std::int64_t i, const Add &add)
@@ -249,8 +179,20 @@ template <typename T, bool MOMENTS> void pass_of_channels(const PairPass<T> &p, 
   pass_of<T, 0, 0, MOMENTS>(p, first, last);
 }
 
+inline void wide_pass(const PairPass<float> &p, std::int64_t first_atom, std::int64_t last_atom)
+{
+  Block<float> block = {};
+  for (std::int64_t i = first_atom; i < last_atom; ++i)
+    for_blocks(p, block, i, [&](auto both, const int *neighbours, int from, int to) {
+      add_wide_pairs<decltype(both)::value>(p, block, i, neighbours, from, to);
+    });
+}
+
 template <typename T> void pass(const PairPass<T> &p, std::int64_t first, std::int64_t last)
 {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (p.wide_densities) return wide_pass(p, first, last);
+  }
   if (p.moments)
     pass_of_channels<T, true>(p, first, last);
   else

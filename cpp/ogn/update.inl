@@ -57,6 +57,15 @@ template <typename T> inline void fill_inputs(const NodeUpdate<T> &u, T (*inputs
   copy_rows<T>(inputs, reinterpret_cast<const T(*)[BATCH]>(u.state + first * f), f);
   copy_rows<T>(inputs + 2 * f, reinterpret_cast<const T(*)[BATCH]>(u.before + first * f), f);
   for (int k = 0; k < n; ++k) {
+    if (u.whole_densities) {
+      const std::int32_t *whole = u.whole_densities + (first + k) * u.density_width + u.channels;
+      const T *units = u.density_units + u.channels;
+      for (int q = 0; q < f; ++q) {
+        VITRIFY_SCALAR_LOOP;
+        inputs[f + q][k] = static_cast<T>(whole[q]) * units[q];
+      }
+      continue;    // there are no moments
+    }
     const T *densities = u.densities + (first + k) * u.density_width + u.channels;
     for (int q = 0; q < f; ++q) {
       VITRIFY_SCALAR_LOOP;
@@ -124,8 +133,9 @@ void update_slots(const NodeUpdate<T> &u, std::int64_t first_atom, std::int64_t 
     const double *weights = u.slot_weights + species * n_slots * channels;
     Double4 forces[CHANNELS ? CHANNELS : MAX_CHANNELS];
     for (int c = 0; c < channels; ++c)
-      forces[c] = u.whole_forces ? converted_forces(u.whole_forces + 4 * (i * whole_channels + c)) * u.force_unit
-                                 : load<Double4>(u.forces + 4 * (i * channels + c));
+      forces[c] = (u.whole_forces ? converted_forces(u.whole_forces + 4 * (i * whole_channels + c))
+                                  : load<Double4>(u.forces + 4 * (i * channels + c))) *
+                  u.force_unit;
     double *slots = u.slots + 4 * n_slots * i;
     for (int slot = u.stage; slot < n_slots; ++slot) {
       Double4 sum = load<Double4>(slots + 4 * slot);

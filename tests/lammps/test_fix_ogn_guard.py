@@ -106,6 +106,19 @@ def test_an_atom_that_moves_too_far(tmp_path: Path, ranks: int) -> None:
     run_ok(script(), tmp_path, ranks)
 
 
+@pytest.mark.parametrize(("ranks", "distance"), [(1, 3.0), (1, 12.0), (2, 12.0)])
+def test_an_atom_that_moves_further_than_places_of_single_precision_tell(
+    tmp_path: Path, ranks: int, distance: float
+) -> None:
+    """Two cutoffs or more; or half a cutoff in this box on one rank, which does without ghosts."""
+    model_files.export(tmp_path / "toy.pt", dtype="float32")
+    c = lj_liquid((8, 8, 7))
+    c.velocities[16] = 0.0, distance / LJ_STEP, 0.0
+    c.write_data(tmp_path / "data.test")
+    message = run_lammps(script("toy.pt A B engine native guard no"), tmp_path, ranks).error()
+    assert "position or velocity of atom 17 is not a number after the prediction" in message
+
+
 @pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_temperature_above_the_data(tmp_path: Path, ranks: int) -> None:
     c = lj_liquid((4, 4, 4))

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sums of forces in whole numbers, local to kernels.cpp.
+// Vectors of whole numbers for sums, local to kernels.cpp.
 #pragma once
 
 #include "simd/vectors.inl"
+
+#include <cstdint>
 
 #if defined(__SSE2__) && VITRIFY_VECTOR_BYTES < 32
 #include <emmintrin.h>
@@ -12,10 +14,16 @@ namespace vitrify {
 
 namespace {
 
-/// The forces of two channels, x, y, z and 0 of each, in units that PairPass::force_scale sets. Sums of whole numbers
-/// are exact in any order, so that pairs that two threads or two ranks compute each for itself cancel to the last bit,
-/// and they take half the instructions that sums in double precision take.
-using WholeForces = Pack<int, 8>;
+/// Densities, or the forces of two channels, x, y, z and 0 of each. Sums of whole numbers are exact in any order, so
+/// that pairs that two threads or two ranks compute each for itself cancel to the last bit, and they take half the
+/// instructions that sums in double precision take. Without signs, because sums may leave the range and come back, or
+/// leave it before anybody finds out.
+using Wholes = Pack<std::uint32_t, LANES>;
+
+VITRIFY_INLINE void add_to(std::int32_t *sums, const Wholes &values)
+{ store(reinterpret_cast<std::uint32_t *>(sums), load<Wholes>(sums) + values); }
+VITRIFY_INLINE void subtract_from(std::int32_t *sums, const Wholes &values)
+{ store(reinterpret_cast<std::uint32_t *>(sums), load<Wholes>(sums) - values); }
 
 // Values 2 HALF and 2 HALF + 1 of four, each four times.
 template <int HALF> VITRIFY_INLINE Lanes<float> spread(const Four<float> &from)
@@ -56,16 +64,17 @@ VITRIFY_INLINE Four<float> first_four(const Lanes<float> &from)
 }
 
 // To the nearest whole numbers.
-VITRIFY_INLINE WholeForces rounded(const Lanes<float> &from)
+VITRIFY_INLINE Wholes rounded(const Lanes<float> &from)
 {
-  WholeForces to;
+  Wholes to;
 #if VITRIFY_VECTOR_BYTES >= 32
-  to.part[0] = reinterpret_cast<WholeForces::Native>(_mm256_cvtps_epi32(from.part[0]));
+  to.part[0] = reinterpret_cast<Wholes::Native>(_mm256_cvtps_epi32(from.part[0]));
 #elif defined(__SSE2__)
-  for (int q = 0; q < 2; ++q) to.part[q] = reinterpret_cast<WholeForces::Native>(_mm_cvtps_epi32(from.part[q]));
+  for (int q = 0; q < 2; ++q) to.part[q] = reinterpret_cast<Wholes::Native>(_mm_cvtps_epi32(from.part[q]));
 #else
   for (int q = 0; q < to.PARTS; ++q)
-    for (int k = 0; k < to.WIDTH; ++k) to.part[q][k] = static_cast<int>(__builtin_rintf(from.part[q][k]));
+    for (int k = 0; k < to.WIDTH; ++k)
+      to.part[q][k] = static_cast<std::uint32_t>(static_cast<std::int64_t>(__builtin_rintf(from.part[q][k])));
 #endif
   return to;
 }
@@ -73,8 +82,8 @@ VITRIFY_INLINE WholeForces rounded(const Lanes<float> &from)
 // The magnitudes of the first COUNT values, the others as they are.
 template <int COUNT> VITRIFY_INLINE Lanes<float> with_magnitudes(Lanes<float> from)
 {
-  constexpr unsigned SIGN = 0x80000000u;
-  constexpr unsigned MASK[LANES] = {~(COUNT > 0 ? SIGN : 0u),
+  constexpr std::uint32_t SIGN = 0x80000000u;
+  constexpr std::uint32_t MASK[LANES] = {~(COUNT > 0 ? SIGN : 0u),
                                     ~(COUNT > 1 ? SIGN : 0u),
                                     ~(COUNT > 2 ? SIGN : 0u),
                                     ~(COUNT > 3 ? SIGN : 0u),
@@ -82,11 +91,10 @@ template <int COUNT> VITRIFY_INLINE Lanes<float> with_magnitudes(Lanes<float> fr
                                     ~0u,
                                     ~0u,
                                     ~0u};
-  using Bits = Pack<unsigned, LANES>;
-  const Bits mask = load<Bits>(MASK);
+  const Wholes mask = load<Wholes>(MASK);
   for (int q = 0; q < from.PARTS; ++q)
     from.part[q] =
-        reinterpret_cast<Lanes<float>::Native>(reinterpret_cast<typename Bits::Native>(from.part[q]) & mask.part[q]);
+        reinterpret_cast<Lanes<float>::Native>(reinterpret_cast<Wholes::Native>(from.part[q]) & mask.part[q]);
   return from;
 }
 
