@@ -34,7 +34,8 @@ class VirialIntegral:
     def _now(self) -> np.ndarray:
         """The virial of the last step."""
         found = self._session.lmp.extract_compute("virial", 0, 1)
-        return self._factor * np.array([found[k] for k in range(6)])
+        virial: np.ndarray = self._factor * np.array([found[k] for k in range(6)])
+        return virial
 
     def advanced(self) -> np.ndarray:
         """The integral (6,) from the beginning to now, after a `run` of `steps` MD steps."""
