@@ -113,7 +113,6 @@ def test_types_are_mapped_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "before",
     [
-        "neigh_modify exclude type 1 2",  # hides pairs from forces, not from the model
         pytest.param("neighbor 0.3 nsq", marks=pytest.mark.slow),
         pytest.param("neighbor 0.0 bin", marks=pytest.mark.slow),
         "comm_style tiled\nbalance 1.0 rcb",
