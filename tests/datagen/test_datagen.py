@@ -213,6 +213,7 @@ def test_unwrapped_positions_are_those_of_lammps_in_a_skewed_cell(tmp_path: Path
         np.testing.assert_allclose(session.state().positions, start + 40 * velocities, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_result_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     one = generate("kalj", tmp_path / "one.h5", trajectories=2, workers=1, **SMALL)
     two = generate("kalj", tmp_path / "two.h5", trajectories=3, workers=2, **SMALL)
