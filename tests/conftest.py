@@ -1,4 +1,7 @@
-"""Measures the CPU time of the tests: of each file and of all, child processes and the workers of xdist included."""
+"""Chooses the cases of the fast tests, and measures the CPU time of each file of tests and of all.
+
+The time includes child processes and the workers of xdist.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from fast_cases import TABLE, mark_the_rest_as_slow
 
 SHOWN = 8
 """Files that the summary names, the slowest first; `--cpu-times` writes them all."""
@@ -82,6 +87,14 @@ def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Generator[Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(folder))
         yield folder
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what `-m` does not want
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    missing = mark_the_rest_as_slow(items)
+    whole = [Path(word).resolve() for word in config.args] == [TABLE.parent]
+    if whole and missing:
+        raise pytest.UsageError(f"{TABLE.name} names tests that are not there: {', '.join(sorted(missing))}")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,6 +4,7 @@
 #include "amshortcut/flow_network_tables.h"
 #include "amshortcut/moment_kernels.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "engines/native_base.h"
 #include "neighbours/periodic.h"
 
@@ -109,8 +110,7 @@ void NativeFlowNetwork<T>::check(std::size_t n, const double *positions, const i
       throw Error("property " + std::to_string(p) + " is not a finite number with a mark, 0 or 1, that says if it is " +
                   "asked for");
   if (!(time >= 0.0 && time <= 1.0 && step >= 0.0 && step <= 1.0))
-    throw Error("time is " + std::to_string(time) + " and the step " + std::to_string(step) +
-                ": give numbers from 0 to 1");
+    throw Error("time is " + number(time) + " and the step " + number(step) + ": give numbers from 0 to 1");
 }
 
 // Rows follow the grid, so that neighbours stand near each other in memory.

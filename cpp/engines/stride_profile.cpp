@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "engines/stride_profile.h"
 
+#include "base/text.h"
+
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -14,13 +15,6 @@ bool asked_for()
 {
   const char *wanted = std::getenv("VITRIFY_PROFILE");
   return wanted && !std::strcmp(wanted, "1");
-}
-
-std::string number(const char *form, double value)
-{
-  char text[32];
-  std::snprintf(text, sizeof(text), form, value);
-  return text;
 }
 
 }    // namespace
@@ -51,15 +45,15 @@ std::string StrideProfile::report()
 {
   if (!on_ || !(atoms_ > 0.0)) return "";
   const auto share = [this](int phase) {
-    return number(" %.3f", 1e6 * seconds_[static_cast<std::size_t>(phase)] / atoms_);
+    return " " + number(1e6 * seconds_[static_cast<std::size_t>(phase)] / atoms_, 6);
   };
   double all = 0.0;
   for (const double one : seconds_) all += one;
   std::string line = "us for each atom and stride: search" + share(SEARCH) + ", stages";
   for (std::size_t phase = FIRST_STAGE; phase < seconds_.size(); ++phase) line += share(static_cast<int>(phase));
   line += ", update" + share(UPDATE) + ", exchange" + share(EXCHANGE) + ", host" + share(HOST);
-  line += ", all" + number(" %.3f", 1e6 * all / atoms_) + "; " + number("%.1f", pairs_ / atoms_) +
-          " pairs for each atom, " + std::to_string(strides_) + " strides";
+  line += ", all " + number(1e6 * all / atoms_, 6) + "; " + number(pairs_ / atoms_) + " pairs for each atom, " +
+          std::to_string(strides_) + " strides";
   std::fill(seconds_.begin(), seconds_.end(), 0.0);
   atoms_ = pairs_ = 0.0;
   strides_ = 0;

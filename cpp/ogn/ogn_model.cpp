@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "modelfile/hyperparameters.h"
 #include "modelfile/weights.h"
 
@@ -52,7 +53,7 @@ void OGNModel::read_hyperparameters(const ModelFile &file)
     throw Error("its hyperparameters contradict one another: export the model again");
   for (const double one : cutoffs) {
     if (!(one <= cutoff && core < one - reach))
-      throw Error("a stage has the cutoff " + std::to_string(one) + ", outside of the model's: export the model again");
+      throw Error("a stage has the cutoff " + number(one) + ", outside of the model's: export the model again");
     stages.emplace_back();
     stages.back().cutoff = one;
   }

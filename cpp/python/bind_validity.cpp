@@ -84,6 +84,7 @@ void bind_elements(py::module_ &module)
       .def("describe", &describe, "what"_a, "names"_a, "remedy"_a, "The error, with a remedy.");
   module.def("find_wrong_mass", &find_wrong_mass, "masses"_a, "species"_a, "wanted"_a,
              "The first of the masses, of types or atoms of these species, that is not the model's.");
+  module.attr("NULL_ELEMENT") = NULL_ELEMENT;
   module.def("species_of_types", &species_of_types, "elements"_a, "n_types"_a, "species"_a, "allow_null"_a,
              "The model's species of each atom type, -1 for NULL.");
   module.def("unknown_element", &unknown_element, "element"_a, "where"_a, "species"_a,

@@ -100,6 +100,7 @@ def settings(**changes: Any) -> Settings:
     return Settings(**values)
 
 
+@pytest.mark.slow
 def test_numbers_figures_and_report(folder: Path, tmp_path: Path) -> None:
     """A stand-in whose quality is known comes out in the right order; a second run makes nothing anew.
 

@@ -90,6 +90,7 @@ def test_doctor_finds_a_healthy_installation_healthy(
     assert any("m.pt in Python" in line for line in lines) and any("m.pt in lmp" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_doctor_names_a_wrong_model_in_both_hosts(
     model: TorchOGN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

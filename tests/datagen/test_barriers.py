@@ -72,6 +72,7 @@ def undisturbed(structure: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_searches_find_saddles_and_say_what_became_of_the_others(undisturbed: Path) -> None:
     with LabelFile(undisturbed) as file:
         searches, labels, header = file.searches(), file.labels(), file.header
@@ -93,6 +94,7 @@ def test_searches_find_saddles_and_say_what_became_of_the_others(undisturbed: Pa
     assert "200 of 20 atoms" in text and f"{len(accepted)} (" in text and "epsilon" in text
 
 
+@pytest.mark.slow
 def test_a_search_does_not_depend_on_those_before_it(undisturbed: Path) -> None:
     campaign = Campaign(lj_glass(60, seed=3), SETTINGS, 1.8, 1)
     with LabelFile(undisturbed) as file:
@@ -149,6 +151,7 @@ def test_a_dask_cluster_finds_the_same(structure: Path, undisturbed: Path, tmp_p
         assert len(file) == 40
 
 
+@pytest.mark.slow
 def test_more_atoms_and_searches_extend_a_campaign(structure: Path, undisturbed: Path, tmp_path: Path) -> None:
     out = tmp_path / "labels.h5"
     for ids, searches in (("1:2", 3), ("1:2", 10), ("1:20", 2)):

@@ -140,6 +140,7 @@ def _start(out: Path, rate: float, ranks: int) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_lmp_and_goes_on_where_it_was_on_other_ranks(tmp_path: Path) -> None:
     out, parts = tmp_path / "killed.data", tmp_path / "killed.data.parts"
     run = _start(out, 1e15, 1)
@@ -166,6 +167,7 @@ def test_a_killed_run_ends_lmp_and_goes_on_where_it_was_on_other_ranks(tmp_path:
     assert not parts.exists()
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_on_two_ranks_says_how_to_go_on(tmp_path: Path) -> None:
     out = tmp_path / "stopped.data"
     log = tmp_path / "stopped.data.parts" / "log.lammps"

@@ -102,6 +102,7 @@ def test_a_restarted_region_gives_the_same_bits() -> None:
     assert first[0] == again[0] and (first[1] == again[1]).all()
 
 
+@pytest.mark.slow
 def test_minimisation_reaches_the_force_that_is_asked_for() -> None:
     rng = np.random.default_rng(1)
     glass = lj_glass(60)

@@ -260,6 +260,7 @@ def test_instruction_sets_agree(name: str, dtype: str, tmp_path: Path) -> None:
     assert deviation(got, eager(model, dtype, *case)) <= TOLERANCE[dtype]
 
 
+@pytest.mark.slow
 def test_the_native_engine_is_the_default(network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert engines_of(network) == ("native", "torch")
     assert isinstance(open_model(network, kind="glassvae"), NativeGlassVAE)

@@ -12,6 +12,7 @@ from tests.fuzz.faults import KINDS, kind_of
 from tests.fuzz.harness import GOOD, run_family
 
 
+@pytest.mark.slow
 def test_every_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(harness, "HANG", 5.0)
     wanted: dict[str, int] = {}

@@ -59,6 +59,7 @@ def packed() -> Atoms:
     return atoms
 
 
+@pytest.mark.slow
 def test_it_stops_in_the_window(packed: Atoms) -> None:
     start = first_minimum(packed)
     window = start - 0.2, start - 0.002

@@ -150,6 +150,7 @@ class Spheres:
         return EnergyPrediction(energies, atoms.get_forces(), np.zeros((3, 3)), np.zeros(1))
 
 
+@pytest.mark.slow
 def test_an_anneal_in_reduced_units_cools_a_solid() -> None:
     """With metal units' numbers, 950 epsilon, the spheres would be a gas."""
     model: Any = Spheres()

@@ -338,6 +338,7 @@ def run_ranks(folder: Path, ranks: int, mode: str) -> subprocess.CompletedProces
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_two_ranks_give_the_answer_of_one(tmp_path: Path) -> None:
     liquid_in_lammps(tmp_path, counts=(5, 5, 5))  # writes data.test
     write_toy(tmp_path / "toy.pt", "lj")

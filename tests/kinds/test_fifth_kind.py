@@ -97,6 +97,7 @@ def test_an_installed_kind_trains_and_is_described(project: Project) -> None:
     assert json.loads(project.vitrify("info", "toy.pt", "--json"))["quantity"] == "coordination"
 
 
+@pytest.mark.slow
 def test_it_is_evaluated(project: Project) -> None:
     project.vitrify("evaluate", "toy.pt", "--data", "test.extxyz", "--out", "report")
     metrics = json.loads((project.folder / "report" / "metrics.json").read_text())

@@ -91,6 +91,7 @@ def test_surfaces(tmp_path: Path, boundary: str) -> None:
     assert "number density" not in result.output  # of a box whose volume says nothing
 
 
+@pytest.mark.slow
 def test_ranks_without_atoms(tmp_path: Path) -> None:
     c = glass("metal", (3, 3, 3))
     cell = c.cell.copy()
@@ -113,7 +114,6 @@ def test_types_are_mapped_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "before",
     [
-        "neigh_modify exclude type 1 2",  # hides pairs from forces, not from the model
         pytest.param("neighbor 0.3 nsq", marks=pytest.mark.slow),
         pytest.param("neighbor 0.0 bin", marks=pytest.mark.slow),
         "comm_style tiled\nbalance 1.0 rcb",
@@ -185,6 +185,7 @@ def test_atoms_on_the_move(tmp_path: Path, ranks: int, pair: str) -> None:
     assert_eager(frame(result), make_toy("lj"), c)
 
 
+@pytest.mark.slow
 def test_a_box_that_changes(tmp_path: Path) -> None:
     c = set_up(tmp_path, tilt=0.1)
     after = "fix 1 all nve\nfix 2 all deform 1 xy final 1.0 x scale 1.05 remap x\nrun 20"
@@ -195,6 +196,7 @@ def test_a_box_that_changes(tmp_path: Path) -> None:
     assert_eager(frame(result), make_toy(), dataclasses.replace(c, cell=cell))
 
 
+@pytest.mark.slow
 def test_a_changing_number_of_atoms(tmp_path: Path) -> None:
     c = set_up(tmp_path)
     after = """\
@@ -214,6 +216,7 @@ write_dump all custom more.dump id type xu yu zu c_b[1] c_b[2] modify sort id fo
     assert_eager(more, make_toy(), c)
 
 
+@pytest.mark.slow
 def test_fix_deposit(tmp_path: Path) -> None:
     c = set_up(tmp_path)
     cell = c.cell.copy()
@@ -231,6 +234,7 @@ run 20
     assert_eager(f, make_toy(), c)
 
 
+@pytest.mark.slow
 def test_minimise_then_write(tmp_path: Path) -> None:
     c = set_up(tmp_path)
     write = "write_dump all custom out.dump id type xu yu zu c_b[1] c_b[2] modify sort id format float %24.16e"
@@ -320,6 +324,7 @@ def test_forces_tell_that_a_structure_is_no_minimum(tmp_path: Path, units: str, 
     assert "use minimize first" in line
 
 
+@pytest.mark.slow
 def test_velocities_left_from_before_a_minimisation_do_no_harm(tmp_path: Path) -> None:
     set_up(tmp_path)
     heat = "velocity all create 300 4711\n"

@@ -136,6 +136,7 @@ def test_temperature_above_the_data(tmp_path: Path, ranks: int) -> None:
     run_ok(script(), tmp_path, ranks)
 
 
+@pytest.mark.slow
 def test_files_without_limits_say_so(tmp_path: Path) -> None:
     lj_liquid((4, 4, 4)).write_data(tmp_path / "data.test")
     save_toy(tmp_path)
@@ -247,6 +248,7 @@ def read_frames(path: Path) -> list[tuple[Array, Array]]:
     return [(t[:, 1:4], t[:, 4:7]) for t in tables]
 
 
+@pytest.mark.slow
 def test_fallback_with_energy_control(tmp_path: Path) -> None:
     c = lj_liquid((4, 4, 4))
     c.write_data(tmp_path / "data.test")

@@ -84,6 +84,7 @@ def test_cell_smaller_than_the_cutoff(tmp_path: Path, tilt: float) -> None:
         assert relative(frames[1][1][rows], frames[0][1]) < 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reverse", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_ranks_without_atoms(tmp_path: Path, reverse: bool) -> None:
     model = lj_model(reverse)
@@ -99,6 +100,7 @@ def test_ranks_without_atoms(tmp_path: Path, reverse: bool) -> None:
     assert_one_step(result, model, c)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
 @pytest.mark.parametrize("reverse", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_twenty_predictions_on_any_number_of_ranks(tmp_path: Path, reverse: bool, ranks: int) -> None:

@@ -52,6 +52,7 @@ def test_minimization_with_the_fix_defined(tmp_path: Path) -> None:
     assert energies[1] < energies[0]
 
 
+@pytest.mark.slow
 def test_composes_with_fixes_that_act_on_velocities(tmp_path: Path) -> None:
     save_lj(tmp_path)
     lj_liquid((4, 4, 4)).write_data(tmp_path / "data.test")

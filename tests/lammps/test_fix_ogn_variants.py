@@ -63,6 +63,7 @@ def real_script(model: TorchOGN, fix: str, **settings: Any) -> str:
     return script(fix, model.metadata.units, model.metadata.timestep, pair, **settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ranks", [2, FOUR_RANKS])
 @pytest.mark.parametrize("moments", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_twenty_native_predictions_on_any_number_of_ranks_and_threads(tmp_path: Path, moments: int, ranks: int) -> None:

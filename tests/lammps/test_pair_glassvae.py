@@ -166,6 +166,7 @@ run          0
         assert many[f"c_z[{k}]"][-1] == pytest.approx(few[f"c_z[{k}]"][-1], abs=1e-10)
 
 
+@pytest.mark.slow
 def test_minimise_and_dynamics(models: Path, tmp_path: Path) -> None:
     """A minimisation ends lower, near zero forces, at what the calculator says; NVE then keeps the energy."""
     c = configuration(toy_glassvae.glass(2, 0.1))

@@ -184,6 +184,7 @@ def test_errors_of_all_ranks_are_one(folder: Path, words: str) -> None:
     assert output.count("ERROR") == 1, output
 
 
+@pytest.mark.slow
 def test_what_is_said_of_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """info names the commands, and doctor replays the reference case in LAMMPS, where that can run the model."""
     told = {name: dict(describe(read_metadata(folder / name), folder / name)) for name in ("toy.pt", "paper.pt")}

@@ -72,6 +72,7 @@ class Squeeze:
         return 0.7 * positions, velocities
 
 
+@pytest.mark.slow
 def test_verlet_errors_are_those_of_numpy(data: Path, meta: TrajectoryMeta) -> None:
     with TrajectoryFile(data) as file:
         chosen = list(paths(file, 5, 1, 24))
@@ -233,6 +234,7 @@ def test_an_energy_that_cannot_be_held_ends_the_run_and_keeps_what_was_seen(meta
     assert np.array_equal(record.positions[0], start.positions)
 
 
+@pytest.mark.slow
 def test_compare_finds_cooling_and_structure(meta: TrajectoryMeta, start: Start) -> None:
     record = md_run(meta, start, 400, 5, DT)
     # Each stride of 5 base steps takes 0.1% of the kinetic energy away: what a shrinking model does.
@@ -274,6 +276,7 @@ class Outside(HTMLParser):
             self.found.append(tag)
 
 
+@pytest.mark.slow
 def test_a_whole_evaluation(tmp_path: Path, data: Path, meta: TrajectoryMeta, opened: TorchOGN) -> None:
     settings = Settings(
         pairs=6, starts=3, horizon=100, steps=100, atoms=265, seeds=(1, 2), controls=("none", "rescale"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lammps_runner import run_ok
+from python_lmp import needs_python_lmp, python_ok
 
 BOX = """\
 units {units}
@@ -80,6 +81,23 @@ def test_strides_are_counted_by_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.lmp
+@needs_python_lmp
+@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_strides_of_python_move_are_counted_by_run(ranks: int, tmp_path: Path) -> None:
+    """As those of fix ogn are, in the same input."""
+    runs = "run 3\nrun 2 pre no\nminimize 0 0 2 10\nrun 4 every 2 NULL\n" + HALT
+    counts = []
+    for fix in (
+        "fix 1 all ogn kalj.ogn.pt A B guard no",
+        'variable ogn string "kalj.ogn.pt A B guard no"\nfix 1 all python/move vitrify.lammps.OGN',
+    ):
+        box = OGN.replace("fix 1 all ogn kalj.ogn.pt A B guard no", fix).replace(" f_1[9]", "")
+        done = run_ok(box + runs, tmp_path) if "python" not in fix else python_ok(box + runs, tmp_path, ranks)
+        counts.append(re.findall(r": (\d+) of (\d+) strides were", done.output))
+    assert counts[0] == counts[1] == [("3", "3"), ("2", "2"), ("2", "2"), ("2", "2"), ("3", "3")]
+
+
+@pytest.mark.lmp
 @pytest.mark.parametrize("style", STYLES)
 def test_what_speaks_up_goes_with_its_style(style: str, tmp_path: Path) -> None:
     """No fix is left behind by another pair style, an unfixed compute or `clear`."""
@@ -95,9 +113,62 @@ def test_what_speaks_up_goes_with_its_style(style: str, tmp_path: Path) -> None:
     assert "vitrify" not in first.lower() and second.lower().count("vitrify_end_of_run_") == 1
 
 
+def row_above_the_loop_time(text: str, folder: Path) -> tuple[str, list[str]]:
+    """The line above the first loop time, where scripts look for the last row; and the lines above it."""
+    lines = run_ok(text, folder).output.splitlines()
+    end = next(i for i, line in enumerate(lines) if line.startswith("Loop time"))
+    return lines[end - 1], lines[: end - 1]
+
+
+PAIR = "pair_style lj/cut 2.5\npair_coeff * * 1.0 1.0"
+# All that fix ogn sums up: strides outside, of the pair style, validated, and taken by MD.
+SUMMED = OGN.replace("guard no", "guard no validate 1").replace("pair_style zero 2.5\npair_coeff * *", PAIR)
+ROWS = {
+    "pair_style glassvae": (GLASSVAE, "of 5 steps were unlike"),
+    "compute symgnn/atom": (SYMGNN, "of 5 evaluations were unlike"),
+    "compute glassvae/latent": (LATENT, "of 5 steps were unlike"),
+    "fix ogn": (OGN, "of 4 strides were unlike"),
+    "fix ogn validate": (SUMMED, "4 strides were validated"),
+    "fix ogn fallback": (
+        OGN.replace("guard no", "guard yes fallback 10")
+        .replace("pair_style zero 2.5\npair_coeff * *", PAIR)
+        .replace("3.3", "30"),
+        "4 strides of this run were taken by velocity Verlet",
+    ),
+}
+
+
 @pytest.mark.lmp
-def test_the_last_row_of_thermo_output_stands_above_the_loop_time(tmp_path: Path) -> None:
-    """Where scripts look for it."""
-    lines = run_ok(GLASSVAE + "run 4\n", tmp_path).output.splitlines()
-    before = lines[next(i for i, line in enumerate(lines) if line.startswith("Loop time")) - 1]
-    assert before.split()[0] == "4" and any("were unlike the training data" in line for line in lines)
+@pytest.mark.parametrize("style", ROWS)
+def test_the_last_row_of_thermo_output_stands_above_the_loop_time(style: str, tmp_path: Path) -> None:
+    """Where scripts look for it; and the evaluations for this very row are counted."""
+    box, said = ROWS[style]
+    row, above = row_above_the_loop_time(box + "run 4\n", tmp_path)
+    assert row.split()[0] == "4" and any(said in line for line in above), above
+
+
+@pytest.mark.lmp
+@pytest.mark.parametrize(
+    ("reader", "count"),
+    [
+        ("thermo 2\ndump 1 all custom 3 out.dump id c_b[1]", 2),  # at steps 0 and 3, and not at the last one
+        ("thermo 5\ndump 1 all custom 5 out.dump id c_b[1]", 2),
+        ("thermo 10\nfix m all ave/time 1 1 2 c_m", 3),
+    ],
+)
+def test_computes_that_thermo_output_does_not_read(reader: str, count: int, tmp_path: Path) -> None:
+    """All evaluations are counted, also those that come after the last row, as of dumps."""
+    box = SYMGNN.replace("thermo_style custom step c_m c_b\n", f"thermo_style custom step\n{reader}\n")
+    row, above = row_above_the_loop_time(box + "run 5\n", tmp_path)
+    assert any(f"{count} of {count} evaluations were unlike" in line for line in [*above, row])
+    assert row.split()[0] == "5" or "thermo 2" not in reader
+
+
+@pytest.mark.lmp
+def test_sums_of_strides_begin_anew_in_each_run(tmp_path: Path) -> None:
+    """Of the strides that MD validates, and of those with the pair style, in runs without setup, too."""
+    box = SUMMED.replace("thermo 1", "thermo 100")
+    output = run_ok(box + "run 6\nrun 4 pre no\nrun 2\n", tmp_path).output
+    assert re.findall(r"^fix ogn: (\d+) strides were validated", output, re.MULTILINE) == ["6", "4", "2"]
+    computed = re.findall(r"^fix ogn: the pair style was computed in (\d+) of (\d+) strides", output, re.MULTILINE)
+    assert computed == [("1", "6"), ("1", "4"), ("1", "2")]

@@ -36,6 +36,7 @@ def printed(found: dict[str, Any]) -> dict[str, Any]:
     return {name: {**one, "files": one["files"] if EXACT else list(one["files"])} for name, one in found.items()}
 
 
+@pytest.mark.slow
 def test_generate_writes_the_same_structures(tmp_path: Path) -> None:
     check(printed(RECORDED["generate"]), printed(command_outputs.generate(tmp_path)))
 

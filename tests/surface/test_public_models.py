@@ -33,6 +33,7 @@ def test_native_answers_are_those_of_the_record(instructions: str) -> None:
     assert errors == known if exact else max(errors.values()) < 1e-5
 
 
+@pytest.mark.slow
 def test_torch_answers_are_those_of_the_record() -> None:
     errors, now = split(model_outputs.in_process("torch"))
     _, then = split(load("models")["torch"])

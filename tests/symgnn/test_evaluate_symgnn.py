@@ -100,6 +100,7 @@ def test_every_atom_is_in_the_figures() -> None:
     assert [line.get_xdata()[0] for line in figure.axes[0].get_lines()] == [0.6, 0.9]
 
 
+@pytest.mark.slow
 def test_close_atoms_and_copies_are_pointed_out(model: Path, tmp_path: Path) -> None:
     d = write_glass(tmp_path / "a.npz", 1)
     moved = d["positions"] + np.array([1.0, 2.0, 3.0])
@@ -115,6 +116,7 @@ def test_close_atoms_and_copies_are_pointed_out(model: Path, tmp_path: Path) -> 
     assert "Near copies" in page and "a = b." in page
 
 
+@pytest.mark.slow
 def test_species_in_another_order_and_partial_labels(model: Path, tmp_path: Path) -> None:
     d = write_glass(tmp_path / "a.npz", 1)
     EVALUATION.run(model, tmp_path / "a.npz", tmp_path / "all", progress=False)

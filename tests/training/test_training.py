@@ -215,6 +215,7 @@ def test_a_run_says_what_export_needs(folder, tmp_path):
     json.dumps([run.config, run.provenance, run.info, run.metrics])
 
 
+@pytest.mark.slow
 def test_another_configuration_does_not_continue_a_run(folder, tmp_path):
     config = folder / "pair.yaml"
     train(config, tmp_path, overrides=["training.max_steps=2"])

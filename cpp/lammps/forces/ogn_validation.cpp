@@ -108,22 +108,32 @@ std::string OGNValidation::describe() const
 
 void OGNValidation::begin_run()
 {
-  nstrides = nrun = 0;
-  sum_x = sum_v = worst = 0.0;
+  nstrides = 0;
   warned = false;
+  restart_sums();
 }
 
 /* ---------------------------------------------------------------------- */
 
-std::string OGNValidation::summary() const
+void OGNValidation::restart_sums()
+{
+  nrun = 0;
+  sum_x = sum_v = worst = 0.0;
+}
+
+/* ---------------------------------------------------------------------- */
+
+std::string OGNValidation::end_run()
 {
   if (nrun == 0) return "";
   const std::string found =
       fmt::format("{} strides were validated by MD, and the model was off by {:.3g} in positions and {:.3g} in "
                   "velocities (rms of a component)",
                   nrun, std::sqrt(sum_x / nrun), std::sqrt(sum_v / nrun));
-  if (worst == 0.0) return found + "; the file does not tell what it was after training";
-  return fmt::format("{}, at most {:.2g} times what it was after training", found, worst);
+  const double ratio = worst;
+  restart_sums();
+  if (ratio == 0.0) return found + "; the file does not tell what it was after training";
+  return fmt::format("{}, at most {:.2g} times what it was after training", found, ratio);
 }
 
 /* ---------------------------------------------------------------------- */

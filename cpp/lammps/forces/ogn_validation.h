@@ -38,8 +38,10 @@ public:
 
   void compare();
 
+  // end_run returns what to say of the strides since the last call, empty if there are none
+
   void begin_run();
-  std::string summary() const;
+  std::string end_run();
 
   // root mean square errors of a component in the last validated stride, and number of such strides so far
 
@@ -66,6 +68,7 @@ private:
   bigint ncompared, nrun;
   bool warned;
 
+  void restart_sums();
   double over_training() const;
   std::string describe() const;
 };

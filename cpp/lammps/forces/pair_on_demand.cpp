@@ -126,10 +126,13 @@ void PairOnDemand::post_force() const
 
 /* ---------------------------------------------------------------------- */
 
-std::string PairOnDemand::summary() const
+std::string PairOnDemand::end_run()
 {
-  if (nskipped == 0) return "";
-  return fmt::format("the pair style was computed in {} of {} strides, where its energies or forces were read; forces "
-                     "of the others are nan (pair every computes it in all)",
-                     nrun - nskipped, nrun);
+  std::string text;
+  if (nskipped > 0)
+    text = fmt::format("the pair style was computed in {} of {} strides, where its energies or forces were read; "
+                       "forces of the others are nan (pair every computes it in all)",
+                       nrun - nskipped, nrun);
+  nrun = nskipped = 0;
+  return text;
 }

@@ -35,9 +35,9 @@ public:
 
   void post_force() const;
 
-  // what to say at the end of a run; empty if the pair style was computed in each timestep
+  // what to say at the end of a run, of the timesteps since the last call; empty if the pair style was computed in each
 
-  std::string summary() const;
+  std::string end_run();
 
   // timesteps so far in which the pair style was computed
 

@@ -47,6 +47,7 @@ ComputeGlassVAELatent::ComputeGlassVAELatent(LAMMPS *lmp, int narg, char **arg) 
 void ComputeGlassVAELatent::init()
 {
   host.request_ghosts();
+  driver->atoms.check_exclusions();
   driver->begin_run();
 }
 

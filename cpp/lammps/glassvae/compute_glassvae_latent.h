@@ -6,7 +6,7 @@
    vector: z, the latent vector of the structure; intensive
    scalar: number of evaluations so far whose structure was outside of the training data
    atoms of a type that is mapped to NULL are invisible to the model, and so are those of a group that neigh_modify
-   exclude keeps from group all
+   exclude keeps from group all; what else hides pairs is refused
 ------------------------------------------------------------------------- */
 
 #ifndef LMP_COMPUTE_GLASSVAE_LATENT_H

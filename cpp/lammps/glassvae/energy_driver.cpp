@@ -55,6 +55,7 @@ const std::vector<double> &EnergyDriver::latent()
   atoms.hide_excluded_groups();
   encode();
   check_results();
+  summary.evaluated();
   return host.energy_engine->latent();
 }
 

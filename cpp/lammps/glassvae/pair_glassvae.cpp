@@ -140,7 +140,7 @@ void PairGlassVAE::init_style()
   if (!host) fail_without_model();
   if (!force->newton_pair)
     error->all(FLERR, "pair_style glassvae: forces on ghosts belong to their owners: use newton on");
-  check_exclusions();
+  driver->atoms.check_exclusions();
   host->check_neighbors();
   if (!atom->rmass_flag) host->check_masses();
   latent_step = -1;
@@ -179,7 +179,6 @@ void *PairGlassVAE::extract(const char *name, int &dim)
 
 void PairGlassVAE::check_pairs()
 {
-  check_exclusions();
   driver->atoms.hide_excluded_groups();
   if (atom->molecular != Atom::ATOMIC && (neighbor->ago == 0 || !checked_pairs)) check_bonds();
   if (checked_pairs) return;
@@ -194,21 +193,6 @@ void PairGlassVAE::check_pairs()
                    fmt::format("pair_style glassvae: pair_coeff gives types {} and {} to another style, but the model "
                                "sees all pairs of its types: use hybrid/overlay, or map one of the types to NULL",
                                i, j));
-}
-
-/* ----------------------------------------------------------------------
-   groups that are kept from all atoms are as good as not there; other exclusions leave out some pairs of atoms
-------------------------------------------------------------------------- */
-
-void PairGlassVAE::check_exclusions() const
-{
-  bool known = neighbor->nex_type == 0 && neighbor->nex_mol == 0;
-  for (int k = 0; k < neighbor->nex_group; k++)
-    if (neighbor->ex1_group[k] != 0 && neighbor->ex2_group[k] != 0) known = false;    // group 0 is all
-  if (!known)
-    error->all(FLERR,
-               "pair_style glassvae: the model cannot leave out pairs: use neigh_modify exclude none, or exclude "
-               "group ID all, which takes the atoms of a group out");
 }
 
 /* ----------------------------------------------------------------------

@@ -64,7 +64,6 @@ private:
   void forget_model();
   [[noreturn]] void fail_without_model();
   void check_pairs();
-  void check_exclusions() const;
   std::string sub_style();
   void check_bonds();
   void store();

@@ -6,6 +6,7 @@
 
 #include "atom.h"
 #include "comm.h"
+#include "error.h"
 #include "group.h"
 #include "neighbor.h"
 #include "update.h"
@@ -14,6 +15,19 @@ using namespace LAMMPS_NS;
 
 static constexpr int ALL = 0;    // number of the group
 
+/* ---------------------------------------------------------------------- */
+
+void ModelNodes::check_exclusions() const
+{
+  bool known = neighbor->nex_type == 0 && neighbor->nex_mol == 0;
+  for (int k = 0; k < neighbor->nex_group; k++)
+    if (neighbor->ex1_group[k] != ALL && neighbor->ex2_group[k] != ALL) known = false;
+  if (!known)
+    error->all(FLERR, fmt::format("{}: the model cannot leave out pairs: use neigh_modify exclude none, or exclude "
+                                  "group ID all, which takes the atoms of a group out",
+                                  host.style));
+}
+
 /* ----------------------------------------------------------------------
    within a run atoms may have changed their groups since ghosts were chosen
    rows of all atoms that there is room for, because LAMMPS names atoms by their places before some of them were deleted
@@ -21,6 +35,7 @@ static constexpr int ALL = 0;    // number of the group
 
 void ModelNodes::hide_excluded_groups()
 {
+  check_exclusions();
   hidden = 0;
   for (int k = 0; k < neighbor->nex_group; k++) {
     const int one = neighbor->ex1_group[k], other = neighbor->ex2_group[k];

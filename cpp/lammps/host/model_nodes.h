@@ -28,7 +28,13 @@ public:
   std::vector<int> species;
   std::vector<double> positions;
 
-  // finds the hidden groups, which neigh_modify and fixes may change at any time; all ranks must call this
+  // stop for what neigh_modify exclude leaves out, except groups that are kept from all atoms, which are as good as not
+  // there: other exclusions leave out some pairs of atoms that are there, and a model cannot
+
+  void check_exclusions() const;
+
+  // checks that, and finds the hidden groups, which neigh_modify and fixes may change at any time; all ranks must call
+  // this
 
   void hide_excluded_groups();
 

@@ -106,7 +106,7 @@ void FixOGN::report_model()
 /* ---------------------------------------------------------------------- */
 
 int FixOGN::setmask()
-{ return POST_NEIGHBOR | INITIAL_INTEGRATE | PRE_FORCE | PRE_REVERSE | POST_FORCE | FINAL_INTEGRATE; }
+{ return POST_NEIGHBOR | INITIAL_INTEGRATE | PRE_FORCE | PRE_REVERSE | POST_FORCE | FINAL_INTEGRATE | END_OF_STEP; }
 
 /* ---------------------------------------------------------------------- */
 
@@ -316,14 +316,25 @@ void FixOGN::post_force(int /*vflag*/)
 void FixOGN::final_integrate()
 { energy_control.rescale(); }
 
-/* ---------------------------------------------------------------------- */
+/* ----------------------------------------------------------------------
+   the summary of a run stands before the last row of thermo output, which scripts look for right above the loop time
+------------------------------------------------------------------------- */
+
+void FixOGN::end_of_step()
+{
+  if (update->ntimestep == update->laststep) post_run();
+}
+
+/* ----------------------------------------------------------------------
+   what it tells of begins anew: LAMMPS calls it again after the last row, and before a run without setup (pre no)
+------------------------------------------------------------------------- */
 
 void FixOGN::post_run()
 {
   if (comm->me == 0 && nfallbacks_of_run > 0)
     utils::logmesg(lmp, "fix ogn: {}\n", vitrify::describe_fallbacks(nfallbacks_of_run));
   nfallbacks_of_run = 0;
-  for (const std::string &line : {validation->summary(), pair_on_demand.summary()})
+  for (const std::string &line : {validation->end_run(), pair_on_demand.end_run()})
     if (comm->me == 0 && !line.empty()) utils::logmesg(lmp, "fix ogn: {}\n", line);
   watch->end_run("strides");
   const std::string profile = host.engine->profile();

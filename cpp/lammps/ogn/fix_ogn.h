@@ -59,6 +59,7 @@ public:
   void pre_reverse(int, int) override;
   void post_force(int) override;
   void final_integrate() override;
+  void end_of_step() override;
   void post_run() override;
   void write_restart(FILE *) override;
   void restart(char *) override;

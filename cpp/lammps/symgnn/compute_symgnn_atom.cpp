@@ -50,7 +50,7 @@ ComputeSymGNNAtom::ComputeSymGNNAtom(LAMMPS *lmp, int narg, char **arg) :
                       [this](int iarg, int n, char **words) { return host.read_force(iarg, n, words); });
   host.check_system();
   watch.reset(new ModelWatch(lmp, host, host.forced, "force yes"));
-  summary.reset(new EndOfRun(lmp, [this] { watch->end_run("evaluations"); }));
+  summary.reset(new EndOfRun(lmp, [this] { watch->end_run("evaluations"); }, false));
   comm_forward = host.engine->width();
   if (comm->me == 0)
     utils::logmesg(lmp, "compute symgnn/atom: {}{}{}, engine {}, variant {}, {}, cutoff {}; types {}\n", model.property,
@@ -68,6 +68,7 @@ ComputeSymGNNAtom::~ComputeSymGNNAtom()
 void ComputeSymGNNAtom::init()
 {
   host.request_ghosts();
+  atoms.check_exclusions();
   watch->begin_run();
 }
 
@@ -89,6 +90,7 @@ void ComputeSymGNNAtom::compute_peratom()
   if (!warned_motion) warn_of_motion();
   store();
   compare_with_training();
+  summary->evaluated();
 }
 
 /* ---------------------------------------------------------------------- */

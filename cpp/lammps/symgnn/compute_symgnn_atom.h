@@ -9,7 +9,7 @@
    the training data; zero for atoms outside the group
    scalar: number of evaluations so far whose structure was outside of the training data
    atoms of a type that is mapped to NULL are invisible to the model, and get zeros, and so are those of a group that
-   neigh_modify exclude keeps from group all; pairs that it leaves out of the forces are of atoms that are there
+   neigh_modify exclude keeps from group all; what else hides pairs is refused
 ------------------------------------------------------------------------- */
 
 #ifndef LMP_COMPUTE_SYMGNN_ATOM_H

@@ -69,7 +69,10 @@ class StructureWriter:
             return
         from ase.io import write
 
-        write(self._work, atoms, format="extxyz", append=os.path.exists(self._work) and bool(self.paths))
+        # In UTF-8 whatever the locale, in which ASE would open the file: notes may hold names of files.
+        mode = "a" if os.path.exists(self._work) and self.paths else "w"
+        with open(self._work, mode, encoding="utf-8", errors="surrogateescape") as file:
+            write(file, atoms, format="extxyz")
         self.paths = [self.path]
 
 

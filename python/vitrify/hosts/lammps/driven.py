@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitrify.core.errors import VitrifyError
+from vitrify.core.errors import VitrifyError, VitrifyWarning
 from vitrify.hosts.lammps.barriers import BarrierField
 from vitrify.hosts.lammps.ogn import Control, Mover
 from vitrify.kinds import KINDS, load
@@ -59,7 +60,9 @@ class OGNRun(Mover):
         for _ in range(strides):
             self.move(self.library.step + 1)
             self.library.command("run 1 pre no post no")
-        self.end_run()
+        text = self.end_run()
+        if text and self.ranks.rank == 0:
+            warnings.warn(text, VitrifyWarning, stacklevel=2)
 
 
 def attach(lmp: Any, model: Any, elements: Sequence[str], **options: Any) -> Any:

@@ -94,7 +94,9 @@ class OGN:
         if self._watch is not None:
             self.ranks.together(self.mover.start_run)
             self._watch.compare()
-            self.mover.end_run()  # of the run before
+        if self.library.elapsed == 1:  # also of a run without init (pre no)
+            self._end_run()  # the one before
+        if self._watch is not None:
             self.mover.begin_run()
         if self.mover.needs_energy:
             self.mover.set_energy(self.library.scalar("thermo_pe"))
@@ -118,10 +120,16 @@ class OGN:
     def final_integrate_respa(self, *_: Any) -> None:
         """LAMMPS requires this method, but never calls it."""
 
+    def _end_run(self) -> None:
+        """Says how many strides of a run were outside of the training data, as fix ogn does, in each run."""
+        text = self.mover.end_run()
+        if text and self.ranks.rank == 0:
+            print(text, flush=True)
+
     def __del__(self) -> None:
-        """Says how many strides of the last run were outside of the training data, which no callback is called for."""
+        """Ends the last run, after which no callback is called."""
         if hasattr(self, "mover"):
-            self.mover.end_run()
+            self._end_run()
 
     def reset_dt(self) -> None:
         """Does nothing, since the timestep is checked in every step."""

@@ -87,16 +87,16 @@ def _make(system: System, model: str | Path, elements: Sequence[str], options: d
 def _check_elements(system: System, elements: Sequence[str], species: tuple[str, ...]) -> None:
     if len(elements) != system.n_types:
         raise system.error(
-            f"elements got {len(elements)} values for {system.n_types} atom types: give one for each type, NULL for "
-            "none"
+            f"elements got {len(elements)} values for {system.n_types} atom types: give one for each type, "
+            f"{_core.NULL_ELEMENT} for none"
         )
     for number, element in enumerate(elements, 1):
-        if element not in (*species, "NULL"):
+        if element not in (*species, _core.NULL_ELEMENT):
             raise system.error(_core.unknown_element(element, f" of type {number}", list(species)))
-    named = [element for element in elements if element != "NULL"]
+    named = [element for element in elements if element != _core.NULL_ELEMENT]
     for element in named:
         if named.count(element) > 1:
-            raise system.error(f"two types are {element}: use NULL for one of them")
+            raise system.error(f"two types are {element}: use {_core.NULL_ELEMENT} for one of them")
 
 
 def _names(atoms: Atoms, species: tuple[str, ...]) -> list[str]:

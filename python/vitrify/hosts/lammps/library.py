@@ -37,6 +37,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "lammps_get_last_error_message": (c_int, (c_char_p, c_int)),
     "lammps_get_mpi_comm": (c_int, ()),
     "lammps_get_natoms": (c_double, ()),
+    "lammps_get_thermo": (c_double, (c_char_p,)),
     "lammps_has_error": (c_int, ()),
     "lammps_has_id": (c_int, (c_char_p, c_char_p)),
     "lammps_has_style": (c_int, (c_char_p, c_char_p)),
@@ -140,6 +141,11 @@ class Library:
         address = self.symbols.lammps_extract_global(self.handle, b"ntimestep")
         kind = c_int64 if self.setting("bigint") == 8 else c_int
         return int(kind.from_address(address).value)
+
+    @property
+    def elapsed(self) -> int:
+        """The number of steps since the start of the present run; to be asked during a run."""
+        return int(self.symbols.lammps_get_thermo(self.handle, b"elapsed"))
 
     @property
     def n_atoms(self) -> int:

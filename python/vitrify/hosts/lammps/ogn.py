@@ -128,12 +128,12 @@ class Mover:
         if text:
             self._warn(f"at step {self.library.step} {text}")
 
-    def end_run(self) -> None:
-        """Says how many strides of the run were outside of the training data, if there were any; counts begin anew."""
+    def end_run(self) -> str:
+        """How many strides of the run were outside of the training data, or "" if none was; counts begin anew."""
         watch = self._stepper.guard.watch
-        if text := watch.summary("strides"):
-            self._warn(text)
+        text = watch.summary("strides")
         watch.begin_run()
+        return f"{self.system.style}: {text}" if text else ""
 
     @property
     def strides_outside(self) -> int:
