@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "base/error.h"
 #include "base/species_pair.h"
 #include "neighbours/configuration.h"
 
+#include <array>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -54,6 +56,16 @@ public:
   virtual void pack(int n, const int *list, double *buffer) const = 0;
   /// Reads the features of the nodes first ... first + n - 1 from `buffer`.
   virtual void unpack(int n, int first, const double *buffer) = 0;
+  /// True if the model tells the virial of its stride, of kind ogn.
+  virtual bool has_virial() const { return false; }
+  /// Whether strides compute their virial from the next `begin` on, which takes time. Throws Error if there is none.
+  virtual void ask_virial(bool asked)
+  {
+    if (asked) throw Error("this model does not tell the stress of a stride");
+  }
+  /// The virial of the last stride, the owned atoms' part: sum of r f in the unit of energy, averaged over the stride,
+  /// xx, yy, zz, xy, xz, yz, positive under compression. Known after the last layer if it was asked for.
+  virtual std::array<double, 6> virial() const { return {}; }
   /// With VITRIFY_PROFILE=1, one line on where the time of the strides since the last call went, for engines that can
   /// tell; otherwise nothing.
   virtual std::string profile() { return ""; }

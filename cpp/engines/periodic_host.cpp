@@ -5,12 +5,13 @@
 
 namespace vitrify {
 
-void PeriodicHost::predict(Engine &engine, int layers, double *first, double *second)
+void PeriodicHost::predict(Engine &engine, int layers, double *first, double *second, std::array<double, 6> *virial)
 {
   Configuration configuration = system.configuration();
   const int n_owned = static_cast<int>(configuration.n_owned);
   const int n_ghosts = static_cast<int>(configuration.n_nodes) - n_owned;
   if (engine.needs_lists()) half_list_.build(configuration, system.cutoff());
+  engine.ask_virial(virial != nullptr);
   engine.begin(configuration);
   buffer_.resize(static_cast<std::size_t>(n_ghosts) * static_cast<std::size_t>(engine.width()));
   for (int index = 0; index < layers; ++index) {
@@ -20,6 +21,7 @@ void PeriodicHost::predict(Engine &engine, int layers, double *first, double *se
     engine.unpack(n_ghosts, n_owned, buffer_.data());
   }
   engine.finish(first, second);
+  if (virial) *virial = engine.virial();
 }
 
 }    // namespace vitrify

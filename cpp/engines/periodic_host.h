@@ -5,6 +5,7 @@
 #include "neighbours/half_list.h"
 #include "neighbours/periodic.h"
 
+#include <array>
 #include <vector>
 
 namespace vitrify {
@@ -16,8 +17,8 @@ public:
   PeriodicSystem system;
 
   /// One prediction by `engine`, which has `layers` layers: the output of `Engine::finish` in the order of the atoms
-  /// that the system was built from.
-  void predict(Engine &engine, int layers, double *first, double *second);
+  /// that the system was built from. With `virial`, which the engine must know, that of the system, too.
+  void predict(Engine &engine, int layers, double *first, double *second, std::array<double, 6> *virial = nullptr);
 
 private:
   HalfList half_list_;            // for an engine that wants lists

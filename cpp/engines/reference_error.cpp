@@ -5,6 +5,7 @@
 #include "engines/periodic_host.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -57,9 +58,12 @@ Deviation reference_deviation(Engine &engine, const Metadata &metadata)
                     reference.velocities.empty() ? nullptr : reference.velocities[0].data(), reference.types.data(),
                     metadata.cutoff);
   std::vector<double> first(reference.first.size()), second(reference.second.size());
-  host.predict(engine, metadata.layers, first.data(), second.data());
+  const bool with_virial = !reference.virial.empty() && engine.has_virial();
+  std::array<double, 6> virial{};
+  host.predict(engine, metadata.layers, first.data(), second.data(), with_virial ? &virial : nullptr);
   std::vector<double> errors{relative_error(first, reference.first)};
   if (!second.empty()) errors.push_back(relative_error(second, reference.second));
+  if (with_virial) errors.push_back(relative_error({virial.begin(), virial.end()}, reference.virial));
   return worst_of(errors, reference);
 }
 

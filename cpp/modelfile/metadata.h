@@ -24,6 +24,8 @@ struct ReferenceCase {
   // are replayed, which older files lack
   double tolerance = 0.0;
   std::vector<double> tolerances;
+  // kind ogn: the virial of the whole case, of models that tell the stress of a stride; else empty
+  std::vector<double> virial;
   // kinds amshortcut and glassvae: the other inputs of FlowNetwork::velocity
   double time = 0.0, step = 0.0;
   std::vector<double> properties, known;

@@ -3,6 +3,7 @@
 
 #include "ogn/pass.inl"
 #include "ogn/stage_gradient.inl"
+#include "ogn/stress.inl"
 #include "ogn/update.inl"
 #include "simd/pair_search.inl"
 #include "simd/place_search.inl"
@@ -12,10 +13,10 @@ namespace vitrify {
 using Compiled = CompiledFor<InstructionSet::VITRIFY_INSTRUCTION_SET>;
 
 void fill_kernels(Compiled, OGNKernels<float> &kernels)
-{ kernels = {search<float>, search_places, pass<float>, update<float>}; }
+{ kernels = {search<float>, search_places, pass<float>, update<float>, stress<float>}; }
 
 void fill_kernels(Compiled, OGNKernels<double> &kernels)
-{ kernels = {search<double>, nullptr, pass<double>, update<double>}; }
+{ kernels = {search<double>, nullptr, pass<double>, update<double>, stress<double>}; }
 
 void fill_kernels(Compiled, StageKernels &kernels)
 { kernels = {stage_sums, stage_gradients}; }

@@ -4,6 +4,7 @@
 #include "modelfile/strict_json.h"
 #include "ogn/ogn_engine.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace vitrify {
@@ -18,8 +19,39 @@ double error_of(const char *name, const json &metrics)
   return std::isfinite(value) && value > 0.0 ? value : 0.0;
 }
 
+void require_range(const json &stress, const char *key)
+{
+  const json &range = stress.at(key);
+  require(range.is_array() && range.size() == 2 && range[0].is_number() && range[1].is_number(),
+          std::string(key) + " of the stress is not a range of two numbers");
+}
+
+// What the file says of the errors of its stress, which only people read.
+void check_stress(const json &document)
+{
+  if (!has_value(document, "stress")) return;
+  const json &stress = document.at("stress");
+  require(stress.is_object(), "stress is not an object");
+  require(stress.at("unit").is_string(), "the unit of the stress is not a text");
+  require(stress.at("shear_r").is_number(), "shear_r of the stress is not a number");
+  for (const char *key : {"rms", "bias", "spread", "shear_rms", "ridge"})
+    require(stress.at(key).is_number() && stress.at(key).get<double>() >= 0.0,
+            std::string(key) + " of the stress is not a number >= 0");
+  for (const char *key : {"strides", "trajectories", "atoms"}) {
+    const json &value = stress.at(key);
+    require(value.is_number() && value.get<double>() >= 1.0 && value.get<double>() == std::floor(value.get<double>()),
+            std::string(key) + " of the stress is not a whole number >= 1");
+  }
+  for (const char *key : {"temperature", "number_density"}) require_range(stress, key);
+  if (!stress.contains("data")) return;
+  const json &data = stress.at("data");
+  require(data.is_array() && std::all_of(data.begin(), data.end(), [](const json &one) { return one.is_object(); }),
+          "data of the stress is not a list of objects");
+}
+
 void read(const json &document, Metadata &metadata)
 {
+  check_stress(document);
   metadata.stride = whole_number(document.at("stride"), "stride", 1, MAX_STRIDE);
   document.at("timestep").get_to(metadata.timestep);
   require(metadata.timestep > 0.0, "timestep must be positive");
@@ -46,6 +78,9 @@ void read_reference(const json &document, const Metadata &, ReferenceCase &refer
 {
   reference.first = flattened(document.at("dr"));
   reference.second = flattened(document.at("dv"));
+  if (!has_value(document, "virial")) return;
+  document.at("virial").get_to(reference.virial);
+  require(reference.virial.size() == 6, "the virial of the reference case has not six numbers");
 }
 
 std::string use(const Metadata &)

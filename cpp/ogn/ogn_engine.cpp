@@ -10,6 +10,7 @@
 #include "ogn/pair_sums.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -27,6 +28,7 @@ public:
   {
     const auto n_species = static_cast<std::size_t>(model.n_species);
     largest_gates_.resize(this->n_threads());
+    stress_.resize(this->n_threads());
     squares_.assign(this->n_threads(), std::vector<double>(n_species * n_species));
     closest_ = no_distances(model.n_species);
   }
@@ -38,6 +40,13 @@ public:
   void pack(int n, const int *list, double *buffer) const override;
   void unpack(int n, int first, const double *buffer) override;
   void finish(double *dr, double *dv) override;
+  bool has_virial() const override { return tables_.has_stress; }
+  void ask_virial(bool asked) override
+  {
+    if (asked && !has_virial()) Engine::ask_virial(asked);
+    ask_virial_ = asked;
+  }
+  std::array<double, 6> virial() const override;
   std::string profile() override { return profile_.report(); }
   std::size_t bytes() const override;
 
@@ -54,6 +63,8 @@ private:
   void place_nodes(int index, std::int64_t first, std::int64_t last);
   T copy_gates(std::int64_t first, std::int64_t last);
   void sum_pairs(int index);
+  void sum_stress(int index);
+  template <typename Task> void for_lists(std::size_t number, int index, const Task &task);
   PairPass<T> pass_of(int index);
   NodeUpdate<T> update_of(int index);
 
@@ -62,8 +73,10 @@ private:
   std::vector<PairList<T>> lists_;              // of each thread's atoms
   std::vector<std::vector<double>> squares_;    // of each thread: squares of the closest distances
 
-  PairSums<T> sums_;                // of the stage
-  std::vector<T> largest_gates_;    // of each thread: magnitudes
+  PairSums<T> sums_;    // of the stage
+  bool ask_virial_ = false;
+  std::vector<StressSums> stress_;    // of each thread: of all stages so far
+  std::vector<T> largest_gates_;      // of each thread: magnitudes
 
   // Nodes stand in an order of their own: in float32 that of the cells of a grid, so that neighbours are close in
   // memory.
@@ -109,6 +122,7 @@ template <typename T> void NativeOGN<T>::begin(const Configuration &configuratio
     this->sort_nodes(configuration, tables_.cutoff);
   n_nodes_ = SINGLE ? places_.n_nodes() : c_.n_nodes;
   reserve();
+  std::fill(stress_.begin(), stress_.end(), StressSums());
   share_atoms(n_nodes_, [this](std::size_t, std::int64_t first, std::int64_t last) {
     copy_nodes(first, last);
     std::fill_n(displacements_.data() + 3 * first, 3 * (last - first), 0.0);
@@ -228,25 +242,58 @@ template <typename T> NodeUpdate<T> NativeOGN<T>::update_of(int index)
   return update;
 }
 
+// Calls task(pass) for the pairs in which atoms of a thread are centres, and for those it has from other threads.
+template <typename T>
+template <typename Task>
+void NativeOGN<T>::for_lists(std::size_t number, int index, const Task &task)
+{
+  const PairList<T> &list = lists_[number];
+  PairPass<T> pass = pass_of(index);
+  pass.ranges = list.ranges();
+  pass.neighbours = list.neighbours();
+  pass.distances = list.distances();
+  task(pass);
+  if (!list.adopted_ranges()) return;
+  pass.ranges = list.adopted_ranges();
+  pass.neighbours = list.adopted_neighbours();
+  pass.distances = list.adopted_distances();
+  task(pass);
+}
+
 // The sums over the pairs of all atoms.
 template <typename T> void NativeOGN<T>::sum_pairs(int index)
 {
   share_atoms(c_.n_owned, [&](std::size_t number, std::int64_t first, std::int64_t last) {
     sums_.clear(first, last);
-    const PairList<T> &list = lists_[number];
-    PairPass<T> pass = pass_of(index);
-    pass.ranges = list.ranges();
-    pass.neighbours = list.neighbours();
-    pass.distances = list.distances();
-    kernels_.pass(pass, first, last);
-    if (list.adopted_ranges()) {
-      pass.ranges = list.adopted_ranges();
-      pass.neighbours = list.adopted_neighbours();
-      pass.distances = list.adopted_distances();
-      kernels_.pass(pass, first, last);
-    }
+    for_lists(number, index, [&](const PairPass<T> &pass) { kernels_.pass(pass, first, last); });
     sums_.note_magnitudes(number, first, last);
   });
+}
+
+template <typename T> void NativeOGN<T>::sum_stress(int index)
+{
+  const StressWeights<T> weights{tables_.stages[static_cast<std::size_t>(index)].stress.data()};
+  share_atoms(c_.n_owned, [&](std::size_t number, std::int64_t first, std::int64_t last) {
+    for_lists(number, index,
+              [&](const PairPass<T> &pass) { kernels_.stress(pass, weights, first, last, stress_[number]); });
+  });
+}
+
+// Terms count in halves, so that the sum over all threads is that of any other number of threads.
+template <typename T> std::array<double, 6> NativeOGN<T>::virial() const
+{
+  std::array<double, 6> total{};
+  for (int q = 0; q < 6; ++q) {
+    std::int64_t halves = 0;
+    bool is_number = true;
+    for (const StressSums &sums : stress_) {
+      halves += sums.halves[q];
+      is_number = is_number && sums.is_number;
+    }
+    total[q] =
+        is_number ? static_cast<double>(halves) / (2.0 * StressSums::SCALE) : std::numeric_limits<double>::quiet_NaN();
+  }
+  return total;
 }
 
 template <typename T> void NativeOGN<T>::layer(int index)
@@ -261,6 +308,7 @@ template <typename T> void NativeOGN<T>::layer(int index)
   sums_.begin(index);
   sum_pairs(index);
   if (sums_.must_be_wider(gate)) sum_pairs(index);
+  if (ask_virial_) sum_stress(index);
   if (sums_.wide())
     share_atoms(c_.n_owned, [&](std::size_t, std::int64_t first, std::int64_t last) { sums_.narrow(first, last); });
   profile_.end(StrideProfile::FIRST_STAGE + index);

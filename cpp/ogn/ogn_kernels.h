@@ -73,6 +73,21 @@ template <typename T> struct PairPass {
   double *wide_densities;
 };
 
+/// Weights of the filters in the stress of a stage: (pairs of species, 1 + channels, LANES * groups), times 1 and the
+/// sums of the gates of both atoms.
+template <typename T> struct StressWeights {
+  const T *weights;
+};
+
+/// The virial of pairs, xx, yy, zz, xy, xz, yz, in whole numbers, whose sums are exact in any order. A pair of which
+/// another thread or rank has the other half counts half.
+struct StressSums {
+  static constexpr double SCALE = 68719476736.0;           // 2^36 of them are the unit of energy
+  static constexpr double LARGEST = 4503599627370496.0;    // 2^52: of a pair
+  std::int64_t halves[6] = {};
+  bool is_number = true;    // false once a term was none, or far too large
+};
+
 template <typename T> struct NodeUpdate {
   int channels, scalars, hidden, inputs, moments, density_width, stage, stages;
   const T *input, *input_bias, *output, *output_bias, *gates;
@@ -102,6 +117,8 @@ template <typename T> struct OGNKernels {
   /// Both work on atoms first ... last - 1; `update` wants `first` to be a multiple of BATCH.
   void (*pass)(const PairPass<T> &, std::int64_t first, std::int64_t last);
   void (*update)(const NodeUpdate<T> &, std::int64_t first, std::int64_t last);
+  /// Adds the stress of atoms first ... last - 1, from the arguments of `pass`.
+  void (*stress)(const PairPass<T> &, const StressWeights<T> &, std::int64_t first, std::int64_t last, StressSums &);
 };
 
 VITRIFY_DECLARE_KERNELS(OGNKernels<float>);

@@ -40,6 +40,7 @@ void OGNModel::read_hyperparameters(const ModelFile &file)
   hidden = size_of(document, "hidden", 1);
   basis = size_of(document, "basis", 1);
   moments = size_of(document, "moments", 0);
+  has_stress = document.contains("stress") && size_of(document, "stress", 0) > 0;
   document.at("reach").get_to(reach);
   document.at("core").get_to(core);
   const auto cutoffs = document.at("cutoffs").get<std::vector<double>>();
@@ -89,6 +90,9 @@ void OGNModel::read_weights(const ModelFile &file)
     stage.output = weights.tensor(prefix + "update.2.weight", {f, h});
     stage.output_bias = weights.tensor(prefix + "update.2.bias", {f});
     stage.gates = weights.tensor(prefix + "gates.weight", {c, f});
+    if (has_stress)
+      stage.stress = weights.tensor("stress." + std::to_string(l) + ".weights",
+                                    {p, static_cast<std::size_t>(n_stress_rows()), 1 + c});
     for (std::size_t t = 0; t < a; ++t) {
       const auto row = slice(moves, (t * s + l) * s * c, s * c);
       stage.displacements.insert(stage.displacements.end(), row.begin(), row.end());

@@ -15,6 +15,7 @@ struct PairStage {
   std::vector<double> gates;                                     // (channels, scalars)
   std::vector<double> displacements;    // (species, stages, channels): weights of the forces of the stages before
   std::vector<double> recall;           // (stages): weights of the moments of the stages before
+  std::vector<double> stress;           // (pairs of species, stress_rows, 1 + channels); empty of models without
 };
 
 /// The weights and hyperparameters of a PairOGN, checked: sizes agree and every number is finite.
@@ -25,6 +26,7 @@ struct OGNModel {
   int channels = 0, scalars = 0, hidden = 0, basis = 0, moments = 0;
   int n_species = 0, n_pairs = 0;
   double cutoff = 0.0, reach = 0.0, core = 0.0, timestep = 0.0, density = 0.0;    // density: of atoms, the highest one
+  bool has_stress = false;    // the file tells the stress of a stride: python/vitrify/ogn/models/stress.py
   std::vector<PairStage> stages;
   std::vector<double> embedding;         // (species, scalars)
   std::vector<double> end_dr, end_dv;    // (stages, channels): weights of all forces in the changes over the stride
@@ -32,6 +34,7 @@ struct OGNModel {
 
   int n_stages() const { return static_cast<int>(stages.size()); }
   int n_filters() const { return channels + scalars + moments * (2 + 4 * channels); }
+  int n_stress_rows() const { return channels + scalars + moments * 4 * channels; }
   int n_inputs() const { return 3 * scalars + 2 * moments; }
 
 private:

@@ -74,6 +74,7 @@ OGNTables<T>::OGNTables(const OGNModel &model) :
   embedding = converted<T>(model.embedding);
   // The rows of moments stand on multiples of four values.
   moment_offset = (channels + 3) / 4 * 4;
+  has_stress = model.has_stress;
   whole = sizeof(T) == sizeof(float) && !moments && channels <= WHOLE_CHANNELS &&
           groups_of(model.n_filters()) <= WHOLE_GROUPS;
   feature_width = moments ? moment_offset + MOMENT_ROW : channels;
@@ -84,6 +85,7 @@ OGNTables<T>::OGNTables(const OGNModel &model) :
     stages.emplace_back(*this);
     choose_scales(model, index);
     fill_stage(model, index);
+    if (has_stress) fill_stress(model, index);
     describe_stage(model, index);
   }
 }
@@ -171,6 +173,25 @@ template <typename T> void OGNTables<T>::fill_stage(const OGNModel &model, int i
   std::vector<T> recall;
   for (int later = 1; later < s; ++later) recall.push_back(static_cast<T>(model.stages[later].recall[index]));
   to.recall = recall;
+}
+
+// Weights of the stress, over what the polynomials of their filters are multiplied by.
+template <typename T> void OGNTables<T>::fill_stress(const OGNModel &model, int index)
+{
+  const std::vector<double> &from = model.stages[index].stress;
+  const int rows = model.n_stress_rows(), central = channels + scalars, width = LANES * groups_of(model.n_filters());
+  Stage &to = stages[index];
+  to.stress.fill(static_cast<std::size_t>(model.n_pairs) * (1 + channels) * width, T(0));
+  for (int kind = 0; kind < model.n_pairs; ++kind)
+    for (int row = 0; row < rows; ++row)
+      for (int c = 0; c < 1 + channels; ++c) {
+        // The filters of vectors and tensors themselves, which stand after the central ones, have no weights.
+        const int filter = row < central ? row : row + 2;
+        const double unit = !whole ? 1.0 : filter < channels ? 1.0 / to.magnitude_scale : to.density_units[filter];
+        const double weight = from[(static_cast<std::size_t>(kind) * rows + row) * (1 + channels) + c];
+        to.stress.data()[(static_cast<std::size_t>(kind) * (1 + channels) + c) * width + filter] =
+            static_cast<T>(unit * weight);
+      }
 }
 
 template <typename T> void OGNTables<T>::describe_stage(const OGNModel &model, int index)

@@ -25,7 +25,7 @@ template <typename T> struct OGNTables : Workspace {
   struct Stage {
     explicit Stage(Workspace &tables) :
         polynomials(tables), input(tables), input_bias(tables), output(tables), output_bias(tables), gates(tables),
-        recall(tables), slot_weights(tables)
+        recall(tables), stress(tables), slot_weights(tables)
     {
     }
 
@@ -33,12 +33,13 @@ template <typename T> struct OGNTables : Workspace {
     // A force of 1 and the magnitude of one, where sums are whole numbers.
     double force_scale = 1.0, magnitude_scale = 1.0;
     std::vector<T> density_units;    // (density_width) of the sums
-    Array<T> polynomials, input, input_bias, output, output_bias, gates, recall;
+    Array<T> polynomials, input, input_bias, output, output_bias, gates, recall, stress;
     Array<double> slot_weights;
   };
 
   int channels, scalars, moments, n_species;
   int density_groups, feature_width, moment_offset;
+  bool has_stress;
   bool whole;                        // the pass sums in whole numbers
   int most_neighbours;               // of an atom, for which 32 bits hold every sum of densities
   double cutoff, inner, timestep;    // inner: the smallest cutoff of a stage
@@ -56,6 +57,7 @@ private:
   void check(const OGNModel &model) const;
   void fill_stage(const OGNModel &model, int index);
   double usual_force(const OGNModel &model, const PairStage &stage) const;
+  void fill_stress(const OGNModel &model, int index);
   void choose_scales(const OGNModel &model, int index);
   void describe_stage(const OGNModel &model, int index);
 };

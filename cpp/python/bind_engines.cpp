@@ -15,7 +15,7 @@ protected:
 
   /// velocities may be null, if the kind of model has none.
   void predict(const Reals &positions, const double *velocities, const Reals &cell, const Integers &types,
-               double *first, double *second)
+               double *first, double *second, std::array<double, 6> *virial = nullptr)
   {
     check_structure(positions, cell, types);
     const auto n = static_cast<std::size_t>(types.size());
@@ -25,7 +25,7 @@ protected:
         [&](PeriodicHost &host) {
           host.system.build(rows_of(cell), n, positions.data(), velocities, types.data(), cutoff);
         },
-        [&](Engine &engine, PeriodicHost &host) { host.predict(engine, layers, first, second); });
+        [&](Engine &engine, PeriodicHost &host) { host.predict(engine, layers, first, second, virial); });
   }
 };
 
@@ -35,13 +35,29 @@ public:
 
   py::tuple predict(const Reals &positions, const Reals &velocities, const Reals &cell, const Integers &types)
   {
+    auto [dr, dv] = moved(positions, velocities, cell, types, nullptr);
+    return py::make_tuple(dr, dv);
+  }
+
+  py::tuple predict_with_virial(const Reals &positions, const Reals &velocities, const Reals &cell,
+                                const Integers &types)
+  {
+    std::array<double, 6> virial{};
+    auto [dr, dv] = moved(positions, velocities, cell, types, &virial);
+    return py::make_tuple(dr, dv, array_of(std::vector<double>(virial.begin(), virial.end())));
+  }
+
+private:
+  std::pair<Reals, Reals> moved(const Reals &positions, const Reals &velocities, const Reals &cell,
+                                const Integers &types, std::array<double, 6> *virial)
+  {
     const py::ssize_t n = types.size();
     if (types.ndim() != 1 || !has_shape(positions, {n, 3}) || !has_shape(velocities, {n, 3}) ||
         !has_shape(cell, {3, 3}))
       throw Error("give positions (N, 3), velocities (N, 3), a cell (3, 3) and types (N,)");
     Reals dr({n, py::ssize_t(3)}), dv({n, py::ssize_t(3)});
-    NativeLayers::predict(positions, velocities.data(), cell, types, dr.mutable_data(), dv.mutable_data());
-    return py::make_tuple(dr, dv);
+    NativeLayers::predict(positions, velocities.data(), cell, types, dr.mutable_data(), dv.mutable_data(), virial);
+    return {dr, dv};
   }
 };
 
@@ -67,7 +83,9 @@ void bind_engines(py::module_ &module)
   py::class_<NativeOGN> ogn(module, "NativeOGN", "A model file of kind ogn in the native engine.");
   ogn.def(py::init<const std::string &>(), py::arg("path"))
       .def("predict", &NativeOGN::predict, py::arg("positions"), py::arg("velocities"), py::arg("cell"),
-           py::arg("types"), "dr, dv (N, 3) of one stride in a periodic cell (3, 3), rows; releases the GIL.");
+           py::arg("types"), "dr, dv (N, 3) of one stride in a periodic cell (3, 3), rows; releases the GIL.")
+      .def("predict_with_virial", &NativeOGN::predict_with_virial, py::arg("positions"), py::arg("velocities"),
+           py::arg("cell"), py::arg("types"), "The same, and the virial (6,) of the stride: xx, yy, zz, xy, xz, yz.");
   bind_native_model(ogn);
   py::class_<NativeSymGNN> symgnn(module, "NativeSymGNN", "A model file of kind symgnn in the native engine.");
   symgnn.def(py::init<const std::string &>(), py::arg("path"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vitrify.engines.native import Array, MeasuredNativeBase
+from vitrify.ogn.interface import no_stress
 from vitrify.ogn.metadata import OGNMetadata
 
 
@@ -23,3 +24,10 @@ class NativeOGN(MeasuredNativeBase):
         """
         dr, dv = self._model.predict(positions, velocities, cell, types)
         return dr, dv
+
+    def predict_with_virial(self, positions: Any, velocities: Any, cell: Any, types: Any) -> tuple[Array, Array, Array]:
+        """dr, dv (N, 3) of one stride and its virial (6,), as `StressPredictor` says; arguments as for `predict`."""
+        if not self.metadata.has_stress:
+            raise no_stress(self.path)
+        dr, dv, virial = self._model.predict_with_virial(positions, velocities, cell, types)
+        return dr, dv, virial
