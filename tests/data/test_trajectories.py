@@ -37,6 +37,7 @@ def _trajectory(seed: int) -> Trajectory:
         potential_energy=rng.normal(size=6),
         kinetic_energy=rng.normal(size=6),
         temperature=rng.normal(size=6),
+        virial_integral=rng.normal(size=(6, 6)),
     )
 
 
@@ -57,6 +58,31 @@ def test_values_come_back_exactly(path: Path) -> None:
         for index, read in enumerate(file):
             for name, value in vars(_trajectory(index)).items():
                 np.testing.assert_array_equal(getattr(read, name), value, err_msg=name)
+
+
+def test_the_mean_virial_belongs_to_any_two_frames(path: Path) -> None:
+    full = _trajectory(1)
+    assert full.virial_integral is not None
+    with TrajectoryFile(path) as file:
+        expected = (full.virial_integral[4] - full.virial_integral[1]) / 0.03
+        np.testing.assert_allclose(file.load(1).mean_virial(1, 4), expected, rtol=1e-12)
+        np.testing.assert_allclose(file.load(1, [1, 4]).mean_virial(0, 1), expected, rtol=1e-12)
+
+
+def test_files_of_older_versions_lack_the_virial(path: Path, tmp_path: Path) -> None:
+    with h5py.File(path, "a") as file:
+        for observables in file["observables"].values():
+            del observables["virial_integral"]
+    with TrajectoryFile(path) as file:
+        old = file.load(0)
+    assert old.virial_integral is None
+    np.testing.assert_array_equal(old.positions, _trajectory(0).positions)
+    with pytest.raises(VitrifyError, match=r"lack the virial.*vitrify data trajectories"):
+        old.mean_virial(0, 1)
+    with TrajectoryWriter(path, META) as writer:
+        writer.append(_trajectory(2))
+    with TrajectoryFile(path) as file:
+        assert [trajectory.virial_integral is None for trajectory in file] == [True, True, False]
 
 
 def test_frames_are_selected_by_slice_and_by_list(path: Path) -> None:
@@ -85,7 +111,7 @@ def test_layout_is_h5md(path: Path) -> None:
             assert element["step"][:].tolist() == [0, 2, 4, 6, 8, 10]
             np.testing.assert_allclose(element["time"][:], np.arange(6) * 0.01)
             assert len(element["value"]) == 6
-        assert set(observables) == {"potential_energy", "kinetic_energy", "temperature"}
+        assert set(observables) == {"potential_energy", "kinetic_energy", "temperature", "virial_integral"}
 
 
 def test_a_failed_run_keeps_its_parts_and_the_next_one_goes_on(tmp_path: Path) -> None:

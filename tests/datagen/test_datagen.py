@@ -101,6 +101,55 @@ def test_kob_andersen_energy_from_its_formula() -> None:
     assert run.potential_energy[0] == pytest.approx(_energy(run.positions[0], system, pair), rel=1e-10)
 
 
+def _lj_virial(positions: np.ndarray, system: System) -> np.ndarray:
+    """Sum of r f over the pairs of nearest images (6,), by the formula of Kob and Andersen's potential."""
+    epsilon, sigma = np.array([[1.0, 1.5], [1.5, 0.5]]), np.array([[1.0, 0.8], [0.8, 0.88]])
+    d = positions[:, None] - positions[None]
+    d -= system.box * np.round(d / system.box)
+    square = (d**2).sum(-1) + 1e9 * np.eye(len(d))
+    e, s = epsilon[system.types[:, None], system.types], sigma[system.types[:, None], system.types]
+    sixth = (s**2 / square) ** 3
+    over_r = np.where(square < 2.5**2, 24 * e * (2 * sixth**2 - sixth) / square, 0.0)
+    tensor = 0.5 * np.einsum("ij,ija,ijb->ab", over_r, d, d)
+    return tensor[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
+
+
+def test_the_virial_is_integrated_over_every_md_step() -> None:
+    system = _quick("kalj", 200)
+    run = simulate(system, 4, 2, 3)
+    steps = 2 * system.substeps
+    virials = []
+    with _session(system, run.positions[0]) as session:
+        session.set_state(run.positions[0], run.velocities[0])
+        session.run_commands("fix nve all nve", f"timestep {system.md_timestep!r}")
+        for step in range(3 * steps + 1):
+            session.run(min(step, 1))
+            virials.append(_lj_virial(session.state().positions, system))
+    assert run.virial_integral is not None
+    np.testing.assert_array_equal(run.virial_integral[0], 0.0)
+    for first, last in [(0, 1), (1, 2), (0, 3), (1, 3)]:
+        part = np.array(virials[first * steps : last * steps + 1])
+        mean = (part.sum(0) - 0.5 * (part[0] + part[-1])) / ((last - first) * steps)
+        scale = np.abs(mean[:3]).mean()
+        np.testing.assert_allclose(run.mean_virial(first, last), mean, atol=1e-6 * scale)
+
+
+@pytest.mark.parametrize("name", ["cuzr", "sio2", "si"])
+def test_the_virial_is_the_derivative_of_the_energy_by_strain(name: str) -> None:
+    system = _quick(name, {"sio2": 363}.get(name))
+    run = simulate(system, 2, 1, 3)
+    strain = 1e-5
+    energies = []
+    for sign in (1, -1):
+        stretched = replace(system, box=system.box * (1 + sign * strain))
+        with _session(stretched, run.positions[0] * (1 + sign * strain)) as session:
+            session.run(0)
+            energies.append(session.state().potential_energy)
+    pressure = -(energies[0] - energies[1]) / (2 * strain)
+    # Over one base step the virial changes little.
+    assert run.mean_virial(0, 1)[:3].sum() == pytest.approx(pressure, rel=0.05, abs=0.02 * system.n_atoms)
+
+
 def _shifts() -> tuple[float, float]:
     """Value and negative slope of erfc(r / 4) / r at 8 A, which the damped shifted force subtracts."""
     alpha, cut = 0.25, 8.0

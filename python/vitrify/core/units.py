@@ -16,7 +16,8 @@ class Units:
     """A LAMMPS unit system.
 
     boltz: Boltzmann's constant (energy / temperature). mvv2e: factor from mass velocity^2 to energy. ftm2v: factor from
-    force / mass * time to velocity. length, time, energy, temperature: labels of the units, for axes and tables.
+    force / mass * time to velocity. nktv2p: factor from energy / volume to pressure. length, time, energy, temperature,
+    pressure: labels of the units, for axes and tables.
     ase_velocity, ase_time: the unit of velocity and of time in ASE's units (A, eV, amu); 1 for reduced units, whose
     numbers ASE takes unconverted.
     """
@@ -25,10 +26,12 @@ class Units:
     boltz: float
     mvv2e: float
     ftm2v: float
+    nktv2p: float
     length: str
     time: str
     energy: str
     temperature: str
+    pressure: str
     ase_velocity: float
     ase_time: float
 
@@ -52,16 +55,18 @@ _ASE_PER_PS = 98.22694788464062
 
 GRAMS = 1.66053907  # g/cm^3 in a unit of u/A^3
 _SYSTEMS = {
-    "lj": Units("lj", 1.0, 1.0, 1.0, "sigma", "tau", "epsilon", "T*", 1.0, 1.0),
+    "lj": Units("lj", 1.0, 1.0, 1.0, 1.0, "sigma", "tau", "epsilon", "T*", "epsilon/sigma^3", 1.0, 1.0),
     "metal": Units(
         "metal",
         8.617343e-5,
         1.0364269e-4,
         1.0 / 1.0364269e-4,
+        1.6021765e6,
         "A",
         "ps",
         "eV",
         "K",
+        "bar",
         1.0 / _ASE_PER_PS,
         _ASE_PER_PS,
     ),

@@ -1,7 +1,8 @@
 """HDF5 files of MD trajectories, many in one file, with the H5MD layout (https://www.nongnu.org/h5md/).
 
 `/particles/traj_0000` holds positions (unwrapped), velocities, species and the cell of the first trajectory, and
-`/observables/traj_0000` its energies. The root attribute `vitrify` is a JSON text with the metadata.
+`/observables/traj_0000` its energies and the time integral of its virial, which older files lack. The root attribute
+`vitrify` is a JSON text with the metadata.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from vitrify.data.hdf5_writer import new_hdf5
 
 Frames = slice | list[int] | np.ndarray
 _OBSERVABLES = ("potential_energy", "kinetic_energy", "temperature")
+_VIRIAL = "virial_integral"
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,12 @@ class Trajectory:
     """One trajectory of T frames, in the units of its file.
 
     positions: (T, N, 3), unwrapped. velocities: (T, N, 3). cell: (3, 3) rows. types: (N,) from 0. times: (T,).
-    potential_energy, kinetic_energy: (T,), of the whole cell. temperature: (T,).
+    potential_energy, kinetic_energy: (T,), of the whole cell. temperature: (T,). virial_integral: (T, 6), the integral
+    over time of the virial of the cell, from the first frame to each one (energy x time), or None in older files.
+
+    The virial is LAMMPS's: W = sum of r f over all atoms, without kinetic energy, in the order xx, yy, zz, xy, xz, yz.
+    It is positive under compression, and W / volume is the potential part of the pressure. The integral is the sum of
+    the trapezoidal rule over every MD step, so that differences of it give the mean over any number of frames.
     """
 
     positions: np.ndarray
@@ -86,12 +93,27 @@ class Trajectory:
     potential_energy: np.ndarray
     kinetic_energy: np.ndarray
     temperature: np.ndarray
+    virial_integral: np.ndarray | None = None
 
     @property
     def total_energy(self) -> np.ndarray:
         """Potential plus kinetic energy (T,)."""
         total: np.ndarray = self.potential_energy + self.kinetic_energy
         return total
+
+    def mean_virial(self, first: int, last: int) -> np.ndarray:
+        """The virial (6,) of the cell, averaged over time from frame `first` to frame `last`; unit of energy.
+
+        Raises VitrifyError for a trajectory that lacks the virial.
+        """
+        if self.virial_integral is None:
+            raise VitrifyError(
+                "these trajectories lack the virial, as those of older versions do: make their file anew, to another "
+                "name, with `vitrify data trajectories` and the same settings"
+            )
+        change: np.ndarray = self.virial_integral[last] - self.virial_integral[first]
+        mean: np.ndarray = change / (self.times[last] - self.times[first])
+        return mean
 
 
 _NUMBERS = {"base_timestep": (int, float), "md_timestep": (int, float), "frame_interval": (int,), "seed": (int,)}
@@ -118,6 +140,8 @@ def _check_trajectory(found: Trajectory, n_species: int, where: str) -> None:
     steps, n = len(found.times), len(found.types)
     wanted = {"positions": (steps, n, 3), "velocities": (steps, n, 3), "cell": (3, 3)}
     wanted |= dict.fromkeys(("times", *_OBSERVABLES), (steps,))
+    if found.virial_integral is not None:
+        wanted[_VIRIAL] = (steps, 6)
     for name, shape in wanted.items():
         values = getattr(found, name)
         if values.shape != shape or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
@@ -125,6 +149,11 @@ def _check_trajectory(found: Trajectory, n_species: int, where: str) -> None:
             raise VitrifyError(f"{where}: {name} has {told}: make the file anew")
     if n and not (found.types.min() >= 0 and found.types.max() < n_species):
         raise VitrifyError(f"{where} has types beyond its {n_species} species: make the file anew")
+
+
+def _present(observables: h5py.Group) -> tuple[str, ...]:
+    """The observables of a trajectory in a file."""
+    return (*_OBSERVABLES, _VIRIAL) if _VIRIAL in observables else _OBSERVABLES
 
 
 class TrajectoryFile:
@@ -186,7 +215,7 @@ class TrajectoryFile:
                 cell=checked_dataset(self.path, particles, "box/edges")[()],
                 types=checked_dataset(self.path, particles, "species")[()].astype(np.int64) - 1,
                 times=values(particles, "position/time"),
-                **{name: values(observables, f"{name}/value") for name in _OBSERVABLES},
+                **{name: values(observables, f"{name}/value") for name in _present(observables)},
             )
             _check_trajectory(found, len(self.meta.species), f"{self.path}, trajectory {self._names[index]}")
         return found
@@ -300,7 +329,7 @@ def _write(file: h5py.File, name: str, trajectory: Trajectory, meta: TrajectoryM
     element = _time_dependent(particles.create_group("position"), steps, trajectory.times)
     element(particles["position"], trajectory.positions)
     element(particles.create_group("velocity"), trajectory.velocities)
-    for observable in _OBSERVABLES:
+    for observable in _OBSERVABLES if trajectory.virial_integral is None else (*_OBSERVABLES, _VIRIAL):
         element(observables.create_group(observable), getattr(trajectory, observable))
 
 

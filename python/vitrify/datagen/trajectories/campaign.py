@@ -21,6 +21,7 @@ from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryMeta, TrajectoryWriter
 from vitrify.datagen.trajectories.systems import System, get_system
 from vitrify.lammps_library.session import LammpsSession, State, lammps_version
+from vitrify.lammps_library.virial import VirialIntegral
 from vitrify.tasks.processes import spawning
 from vitrify.tasks.run import run_tasks
 
@@ -217,12 +218,17 @@ def _canonical(
 
 
 def _record(session: LammpsSession, system: System, frames: int, every: int, tick: Callable[[int], None]) -> Trajectory:
+    steps = every * system.substeps
     session.run_commands("reset_timestep 0")
+    virial = VirialIntegral(session, system.units, steps, system.md_timestep)
     session.run(0)
+    virial.begin()
     states: list[State] = [session.state()]
+    virials = [virial.value]
     for _ in range(frames - 1):
-        session.run(every * system.substeps, fresh=False)
+        session.run(steps, fresh=False)
         states.append(session.state())
+        virials.append(virial.advanced())
         tick(every)
     return Trajectory(
         positions=np.array([state.positions for state in states]),
@@ -233,4 +239,5 @@ def _record(session: LammpsSession, system: System, frames: int, every: int, tic
         potential_energy=np.array([state.potential_energy for state in states]),
         kinetic_energy=np.array([state.kinetic_energy for state in states]),
         temperature=np.array([state.temperature for state in states]),
+        virial_integral=np.array(virials),
     )
