@@ -62,7 +62,7 @@ void PlaceGrid::choose_cells(const Configuration &c, double cutoff)
   const auto atoms = static_cast<double>(c.n_owned), nodes = static_cast<double>(periodic_ ? c.n_owned : c.n_nodes);
   const double half = 0.5 * cutoff, in_half = nodes / volume_of(heights, cutoff) * half * half * half;
   reach_ = in_half < FEW_ATOMS ? 1 : 2;
-  const double width = choose_cell_sizes(heights, cutoff, cutoff / reach_, std::max(8.0 * atoms, 65536.0), size_);
+  choose_cell_sizes(heights, cutoff, cutoff / reach_, std::max(8.0 * atoms, 65536.0), size_);
   const double cells = static_cast<double>(size_[0]) * size_[1] * size_[2];
   group_ = static_cast<int>(
       std::clamp(std::ceil(GROUP_ATOMS * cells / std::max(atoms, 1.0)), 1.0, static_cast<double>(LONGEST_GROUP)));

@@ -1,4 +1,4 @@
-"""Places and sums of OGN in whole numbers: cells of every kind against eager PyTorch, bits, momentum, and what is refused."""
+"""Places and sums of OGN in whole numbers: cells of every kind against eager PyTorch, bits, momentum, refusals."""
 
 from __future__ import annotations
 
