@@ -24,6 +24,11 @@ public:
   // all ranks must call this, and all get the same
 
   virtual vitrify::Symmetric virial() = 0;
+
+  // for a virial that comes with the stride: whether that to this timestep is asked for, and this rank's part of it
+
+  virtual bool is_asked(bigint /*step*/) const { return false; }
+  virtual void take(const vitrify::Symmetric & /*of_rank*/) {}
 };
 
 }    // namespace LAMMPS_NS

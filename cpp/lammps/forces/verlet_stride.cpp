@@ -32,15 +32,16 @@ void VerletStride::check(const char *caller) const
    the forces that LAMMPS has are of the last timestep, and stale if another fix has moved atoms since
 ------------------------------------------------------------------------- */
 
-void VerletStride::run(int nsteps, double dt)
+void VerletStride::run(int nsteps, double dt, vitrify::Symmetric *virial)
 {
+  if (virial) virial->fill(0.0);
   update_neighbors();
-  compute_forces();
+  compute_forces(virial, 0.5 / nsteps);
   for (int step = 0; step < nsteps; step++) {
     kick(0.5 * dt);
     drift(dt);
     update_neighbors();
-    compute_forces();
+    compute_forces(virial, (step < nsteps - 1 ? 1.0 : 0.5) / nsteps);
     kick(0.5 * dt);
   }
 }
@@ -99,12 +100,17 @@ void VerletStride::rebuild_neighbors()
 
 /* ---------------------------------------------------------------------- */
 
-void VerletStride::compute_forces()
+void VerletStride::compute_forces(vitrify::Symmetric *virial, double weight)
 {
+  // as Integrate: with newton on, most pair styles sum it from the forces of all atoms, ghosts included
+
+  const int vflag = !virial ? 0 : force->newton_pair ? VIRIAL_FDOTR : VIRIAL_PAIR;
   const int nforces = atom->nlocal + (force->newton ? atom->nghost : 0);
   if (nforces > 0) std::fill_n(&atom->f[0][0], 3 * static_cast<std::size_t>(nforces), 0.0);
   if (modify->n_pre_force) modify->pre_force(0);
-  force->pair->compute(0, 0);
+  force->pair->compute(0, vflag);
+  if (virial)
+    for (int k = 0; k < 6; k++) (*virial)[k] += weight * force->pair->virial[k];
   if (modify->n_pre_reverse) modify->pre_reverse(0, 0);
   if (force->newton) comm->reverse_comm();
 }

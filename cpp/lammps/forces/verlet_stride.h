@@ -9,6 +9,8 @@
 
 #include "pointers.h"
 
+#include "rules/cell_rescaling.h"
+
 namespace LAMMPS_NS {
 
 class VerletStride : protected Pointers {
@@ -24,7 +26,9 @@ public:
   // all fixes around neighbor lists are called as between two steps: pre_exchange, pre_neighbor and post_neighbor, the
   // caller's own included
 
-  void run(int nsteps, double dt);
+  // with `virial`, this rank's part of the pair style's becomes its mean over the steps, both ends counting half
+
+  void run(int nsteps, double dt, vitrify::Symmetric *virial = nullptr);
 
   // bring ghosts up to date after atoms or the box have changed, and make neighbor lists anew where LAMMPS would;
   // atoms may change ranks
@@ -33,7 +37,7 @@ public:
 
 private:
   void rebuild_neighbors();
-  void compute_forces();
+  void compute_forces(vitrify::Symmetric *, double);
   void kick(double);
   void drift(double);
 };

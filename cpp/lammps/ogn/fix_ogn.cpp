@@ -30,7 +30,8 @@ static const std::string REMEDY =
 FixOGN::FixOGN(LAMMPS *lmp, int narg, char **arg) :
     Fix(lmp, narg, arg), host(lmp, "fix ogn", "ogn"), settings(lmp), checks(lmp, host, settings), predictor(lmp, host),
     energy_control(lmp, settings), pair_on_demand(lmp), borrowed(lmp, host), first_stride(true), taking_md_steps(false),
-    momentum_local{0.0, 0.0, 0.0}, kinetic_local(0.0), npredictions(0), nfallbacks(0), nfallbacks_of_run(0)
+    virial_by_default(0), momentum_local{0.0, 0.0, 0.0}, kinetic_local(0.0), npredictions(0), nfallbacks(0),
+    nfallbacks_of_run(0)
 {
   time_integrate = 1;
   restart_global = 1;
@@ -47,6 +48,8 @@ FixOGN::FixOGN(LAMMPS *lmp, int narg, char **arg) :
   watch.reset(new ModelWatch(lmp, host, !settings.guard, "guard no"));
   validation.reset(new OGNValidation(lmp, host, settings.validate_every, settings.tolerance));
   if (settings.barostat) add_barostat();
+  virial_global_flag = host.engine->has_virial() ? 1 : 0;
+  choose_virial();
   report_model();
   checks.check_system();
   if (validation->active()) {
@@ -121,6 +124,7 @@ void FixOGN::init()
   if (host.engine->needs_lists())
     neighbor->add_request(this, NeighConst::REQ_NEWTON_OFF)->set_cutoff(host.model.cutoff);
   borrowed.borrow();
+  choose_virial();
   energy_control.init();
   if (barostat) barostat->init();
 }
@@ -132,9 +136,17 @@ void FixOGN::init_list(int /*id*/, NeighList *ptr)
 
 /* ---------------------------------------------------------------------- */
 
-void FixOGN::setup(int /*vflag*/)
+void FixOGN::setup(int vflag)
 {
   energy_control.setup();
+
+  // no stride leads to the first timestep: its stress is that of the stride that will begin there
+
+  v_init(vflag);
+  if (is_virial_asked()) {
+    predictor.predict(this, true);
+    take_virial(predictor.virial());
+  }
   if (barostat) barostat->end_of_stride();
   pair_on_demand.begin_run(settings.pair_every);
   validation->begin_run();
@@ -161,9 +173,10 @@ void FixOGN::post_neighbor()
 
 /* ---------------------------------------------------------------------- */
 
-void FixOGN::initial_integrate(int /*vflag*/)
+void FixOGN::initial_integrate(int vflag)
 {
   checks.check_timestep();
+  v_init(vflag);
   if (barostat ? barostat->change_box() : domain->box_change != 0) VerletStride(lmp).update_neighbors();
   energy_control.langevin_half_step(0);
 
@@ -172,7 +185,7 @@ void FixOGN::initial_integrate(int /*vflag*/)
   std::string refusal = guard->refuse_start(start);
   const bool predicted = refusal.empty();
   if (predicted) {
-    predictor.predict(this);
+    predictor.predict(this, is_virial_asked());
     refusal = guard->refuse_prediction(start, is_reported());
   }
   refusal += compare_with_training(start, predicted);
@@ -220,6 +233,34 @@ void FixOGN::move_atoms()
 {
   kinetic_local = move_by(lmp, predictor.position_changes(), predictor.velocity_changes(), momentum_local);
   ++npredictions;
+  if (is_virial_asked()) take_virial(predictor.virial());
+}
+
+/* ----------------------------------------------------------------------
+   a real pair style has the virial, which must not be counted twice
+------------------------------------------------------------------------- */
+
+void FixOGN::choose_virial()
+{
+  const bool is_kept = thermo_virial == virial_by_default;
+  virial_by_default = virial_global_flag && !checks.has_real_pair_style() ? 1 : 0;
+  if (is_kept) thermo_virial = virial_by_default;
+}
+
+/* ---------------------------------------------------------------------- */
+
+bool FixOGN::is_virial_asked() const
+{ return vflag_global || (barostat && barostat->asks_model()); }
+
+/* ----------------------------------------------------------------------
+   this rank's part of the virial of a stride, in energy units
+------------------------------------------------------------------------- */
+
+void FixOGN::take_virial(const vitrify::Symmetric &of_rank)
+{
+  if (vflag_global)
+    for (int k = 0; k < 6; k++) virial[k] = of_rank[k];
+  if (barostat) barostat->take(of_rank);
 }
 
 /* ----------------------------------------------------------------------
@@ -266,7 +307,10 @@ void FixOGN::take_md_steps(int nsteps)
 {
   const Motion before = total_motion(lmp);
   taking_md_steps = true;
-  VerletStride(lmp).run(nsteps, update->dt / nsteps);
+  vitrify::Symmetric of_rank;
+  const bool with_virial = is_virial_asked();
+  VerletStride(lmp).run(nsteps, update->dt / nsteps, with_virial ? &of_rank : nullptr);
+  if (with_virial) take_virial(of_rank);
   taking_md_steps = false;
   const Motion after = total_motion(lmp);
 

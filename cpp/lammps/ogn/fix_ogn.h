@@ -4,7 +4,10 @@
                                     [langevin T damp seed] [guard yes|no [fallback M]] [check yes|no]
                                     [pair auto|every] [validate N [tolerance]]
                                     [iso|aniso|tri Pstart Pstop Pdamp [temp Tstart Tstop] [seed N] [modulus B]
-                                                                      [every N] [pressure pair]]
+                                                                      [every N] [pressure pair|model]]
+
+   The virial of a stride, of models that tell it, counts in the pressure where no real pair style does; fix_modify
+   virial yes or no says otherwise.
 
    A learned integrator: each timestep is one prediction of a graph network, x += dr and v += dv.
 
@@ -94,6 +97,7 @@ private:
   std::vector<double> counts;    // atoms of each species on all ranks
   bool first_stride;             // of a run
   bool taking_md_steps;          // in place of a stride
+  int virial_by_default;         // thermo_virial, unless fix_modify has changed it
 
   // output
 
@@ -107,6 +111,9 @@ private:
   vitrify::Observed structure(const Motion &) const;
   std::string compare_with_training(const Motion &, bool);
   void move_atoms();
+  void choose_virial();
+  bool is_virial_asked() const;
+  void take_virial(const vitrify::Symmetric &);
   bool is_reported() const;
   void fall_back(const std::string &);
   void validate();

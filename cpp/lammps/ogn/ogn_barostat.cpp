@@ -2,6 +2,7 @@
 
 #include "lammps/ogn/ogn_barostat.h"
 
+#include "lammps/forces/model_stress.h"
 #include "lammps/forces/pair_stress.h"
 #include "lammps/host/model_host.h"
 #include "lammps/ogn/ogn_restart.h"
@@ -38,13 +39,21 @@ struct OGNBarostat::Kinetic {
 static double modulus_of(const BarostatSettings &settings, const std::string &units)
 { return settings.modulus > 0.0 ? settings.modulus : vitrify::default_modulus(units); }
 
+static bool source_of(const BarostatSettings &settings, const vitrify::Engine &engine)
+{ return settings.source == BarostatSettings::BEST ? engine.has_virial() : settings.source == BarostatSettings::MODEL; }
+
 /* ---------------------------------------------------------------------- */
 
 OGNBarostat::OGNBarostat(LAMMPS *lmp, ModelHost &_host, const OGNSettings &_settings, const std::string &owner) :
-    Pointers(lmp), host(_host), settings(_settings), modulus(modulus_of(*_settings.barostat, _host.model.units)),
-    law(_settings.barostat->shape, _settings.barostat->damp, modulus / force->nktv2p),
-    stress(new PairStress(lmp, owner)), virial{}, given(0.0), wanted(_settings.barostat->pressure[0]), nchanges(0)
+    Pointers(lmp), host(_host), settings(_settings), of_model(source_of(*_settings.barostat, *_host.engine)),
+    modulus(modulus_of(*_settings.barostat, _host.model.units)),
+    law(_settings.barostat->shape, _settings.barostat->damp, modulus / force->nktv2p), virial{}, given(0.0),
+    wanted(_settings.barostat->pressure[0]), nchanges(0)
 {
+  if (of_model)
+    stress.reset(new ModelStress(lmp));
+  else
+    stress.reset(new PairStress(lmp, owner));
 }
 
 /* ---------------------------------------------------------------------- */
@@ -72,9 +81,9 @@ std::string OGNBarostat::describe() const
   const BarostatSettings &barostat = *settings.barostat;
   const std::array<double, 2> bath = settings.bath_temperatures();
   return fmt::format("{} from {} to {}, damp {}, modulus {}, temperature {} to {}, box changed each {} strides by the "
-                     "pressure of the pair style",
+                     "pressure of the {}",
                      barostat.keyword, barostat.pressure[0], barostat.pressure[1], barostat.damp, modulus, bath[0],
-                     bath[1], barostat.every);
+                     bath[1], barostat.every, of_model ? "model" : "pair style");
 }
 
 /* ---------------------------------------------------------------------- */
@@ -97,6 +106,11 @@ double OGNBarostat::now(const double *ends) const
 
 void OGNBarostat::init()
 { stress->ask(update->ntimestep); }
+
+/* ---------------------------------------------------------------------- */
+
+bool OGNBarostat::asks_model() const
+{ return stress->is_asked(update->ntimestep); }
 
 /* ---------------------------------------------------------------------- */
 

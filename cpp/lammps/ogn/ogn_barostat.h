@@ -50,6 +50,14 @@ public:
   // that was wanted at the last one
 
   double energy() const { return given; }
+  // that of a stride which the model tells: whether the one to the present timestep is asked for, and this rank's part
+
+  bool asks_model() const;
+  void take(const vitrify::Symmetric &of_rank) { stress->take(of_rank); }
+
+  // whether the pressure is the model's, and not that of the pair style
+
+  bool is_of_model() const { return of_model; }
   bigint count() const { return nchanges; }
   double target() const { return wanted; }
 
@@ -63,6 +71,7 @@ private:
 
   ModelHost &host;
   const OGNSettings &settings;
+  const bool of_model;
   const double modulus;    // in pressure units
   vitrify::CellRescaling law;
   std::unique_ptr<StrideStress> stress;

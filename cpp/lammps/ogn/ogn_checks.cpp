@@ -140,14 +140,30 @@ void OGNChecks::check_box_change(const Fix *other, const std::string &name) cons
 void OGNChecks::check_barostat(const Fix *self) const
 {
   const std::string &keyword = settings.barostat->keyword;
-  if (!has_real_pair_style())
-    error->all(FLERR, fmt::format("fix ogn: {} needs the pressure, which this model does not tell: use the real pair "
-                                  "style",
-                                  keyword));
+  const auto source = settings.barostat->source;
+  const bool is_told = host.engine->has_virial();
+  if (source == BarostatSettings::MODEL && !is_told)
+    error->all(FLERR,
+               fmt::format("fix ogn: {} pressure model is not to be had: {}: use pressure pair, and the real pair "
+                           "style",
+                           keyword, why_no_stress()));
+  if ((source == BarostatSettings::PAIR || !is_told) && !has_real_pair_style())
+    error->all(FLERR,
+               fmt::format("fix ogn: {} needs the pressure: {}: use the real pair style", keyword,
+                           source == BarostatSettings::PAIR ? "it is to be that of the pair style" : why_no_stress()));
   for (const Fix *other : modify->get_fix_list())
     if (other != self && (other->box_change & ~Fix::BOX_CHANGE_DOMAIN))
       error->all(FLERR, fmt::format("fix ogn: {} and fix {} {} both change the box: use one of them", keyword,
                                     other->id, other->style));
+}
+
+/* ---------------------------------------------------------------------- */
+
+std::string OGNChecks::why_no_stress() const
+{
+  return host.model.reference.virial.empty() ? "the model does not tell the stress of a stride, which vitrify stress "
+                                               "gives it"
+                                             : "engine " + host.engine_name + " does not compute the model's stress";
 }
 
 /* ---------------------------------------------------------------------- */

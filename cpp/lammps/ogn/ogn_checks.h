@@ -44,6 +44,10 @@ public:
 
   std::vector<double> count_atoms() const;
 
+  // that there is a pair style, and one that computes forces
+
+  bool has_real_pair_style() const;
+
 private:
   ModelHost &host;
   const OGNSettings &settings;
@@ -51,7 +55,7 @@ private:
   void check_neighbors() const;
   void check_other_fixes(const class Fix *) const;
   void check_box_change(const class Fix *, const std::string &) const;
-  bool has_real_pair_style() const;
+  std::string why_no_stress() const;
   void check_energy() const;
 };
 

@@ -11,6 +11,7 @@
 #include "neigh_list.h"
 
 #include <algorithm>
+#include <limits>
 
 using namespace LAMMPS_NS;
 
@@ -36,9 +37,10 @@ void OGNPredictor::update_species()
    no atom has moved further than half of the skin (neigh_modify check yes), so that no pair within the cutoff is missed
 ------------------------------------------------------------------------- */
 
-void OGNPredictor::predict(Fix *fix)
+void OGNPredictor::predict(Fix *fix, bool with_virial)
 {
   trouble.clear();
+  host.attempt(trouble, [&] { host.engine->ask_virial(with_virial); });
   exchanged = VELOCITIES;
   comm->forward_comm(fix, NVELOCITY);
 
@@ -54,6 +56,8 @@ void OGNPredictor::predict(Fix *fix)
     if (comm->nprocs > 1 || host.engine->needs_exchange()) comm->forward_comm(fix, host.engine->width());
   }
   host.attempt(trouble, [&] { host.engine->finish(dr.data(), dv.data()); });
+  stress.fill(std::numeric_limits<double>::quiet_NaN());
+  if (with_virial) host.attempt(trouble, [&] { stress = host.engine->virial(); });
 }
 
 /* ---------------------------------------------------------------------- */

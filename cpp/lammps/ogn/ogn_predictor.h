@@ -10,6 +10,7 @@
 
 #include "base/geometry.h"
 #include "lammps/host/model_host.h"
+#include "rules/cell_rescaling.h"
 
 #include <array>
 #include <cstddef>
@@ -38,9 +39,12 @@ public:
   // find the changes of position and velocity over one stride; `fix` carries the exchange with forward_comm
   // all ranks must call this; if it fails on one of them, the others go on, and failure() of this rank says why
 
-  void predict(class Fix *fix);
+  // with the virial of the stride if it is asked for, which the engine must know
+
+  void predict(class Fix *fix, bool with_virial = false);
 
   const std::string &failure() const { return trouble; }
+  const vitrify::Symmetric &virial() const { return stress; }     // of this rank, in energy units
   const double *position_changes() const { return dr.data(); }    // (nlocal, 3), in distance units
   const double *velocity_changes() const { return dv.data(); }    // (nlocal, 3), in velocity units
 
@@ -62,7 +66,8 @@ private:
   std::vector<double> dr, dv;                 // of owned atoms; the arrays may be longer
   std::array<vitrify::Vector3, 3> cell;       // of the box
   enum { VELOCITIES, FEATURES } exchanged;    // what forward_comm carries
-  std::string trouble;                        // what went wrong with this prediction on this rank
+  vitrify::Symmetric stress{};
+  std::string trouble;    // what went wrong with this prediction on this rank
 
   void begin();
 };

@@ -143,10 +143,9 @@ void OGNSettings::read_barostat_option(const std::string &option, char **values)
   if (option == "seed") {
     barostat->seed = read_seed(lmp, name, values[0]);
   } else if (option == "pressure") {
-    if (strcmp(values[0], "pair") != 0)
-      error->all(FLERR, fmt::format("{} {} is not to be had: this model tells no stress: use pressure pair, and the "
-                                    "real pair style",
-                                    name, values[0]));
+    if (strcmp(values[0], "pair") != 0 && strcmp(values[0], "model") != 0)
+      error->all(FLERR, fmt::format("{} must be pair or model, got {}", name, values[0]));
+    barostat->source = strcmp(values[0], "pair") == 0 ? BarostatSettings::PAIR : BarostatSettings::MODEL;
   } else if (option == "every") {
     barostat->every = utils::inumeric(FLERR, values[0], false, lmp);
     if (barostat->every < 1)

@@ -2,7 +2,8 @@
 /* ----------------------------------------------------------------------
    The keywords of fix ogn that other styles do not have:
    [energy none|rescale] [langevin T damp seed] [guard yes|no [fallback M]] [pair auto|every] [validate N [tolerance]]
-   [iso|aniso|tri Pstart Pstop Pdamp [temp Tstart Tstop] [seed N] [modulus B] [every N] [pressure pair]]
+   [iso|aniso|tri Pstart Pstop Pdamp [temp Tstart Tstop] [seed N] [modulus B] [every N]
+    [pressure pair|model]]
 ------------------------------------------------------------------------- */
 
 #ifndef VITRIFY_OGN_SETTINGS_H
@@ -26,8 +27,9 @@ struct BarostatSettings {
   double damp = 0.0;                            // in time units
   std::optional<std::array<double, 2>> bath;    // temperatures at the beginning and the end of a run
   std::optional<uint32_t> seed;
-  double modulus = 0.0;    // inverse compressibility, in pressure units; 0: of the model's units
-  int every = 1;           // strides between two changes of the box
+  double modulus = 0.0;                        // inverse compressibility, in pressure units; 0: of the model's units
+  int every = 1;                               // strides between two changes of the box
+  enum { BEST, PAIR, MODEL } source = BEST;    // of the pressure; the best is that of a model that tells it
 };
 
 class OGNSettings : protected Pointers {
