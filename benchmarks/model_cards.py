@@ -194,8 +194,8 @@ def stress(name: str, model: OGNMetadata, known: StressAccuracy) -> str:
     units = get_units(model.units)
     files = " ".join(f"runs/stress/{file['name']}" for file in known.data)
     return (
-        f"**Stress of a stride**, on {known.strides} strides of {known.trajectories} trajectories of {known.atoms} atoms "
-        f"or more that the fit has not seen, each at a temperature and density of its own "
+        f"**Stress of a stride**, on {known.strides} strides of {known.trajectories} trajectories of {known.atoms} "
+        f"atoms or more that the fit has not seen, each at a temperature and density of its own "
         f"([errors of each](../benchmarks/results/{name}/stress.txt)): the pressure is wrong by {_pressure(known.rms)} "
         f"{known.unit} (root mean square; MD's spread is {_pressure(known.spread)}), its mean over a trajectory by at "
         f"most {_pressure(known.bias)}; shear stresses correlate with MD's by {known.shear_r:.4f} and are wrong by "
