@@ -60,7 +60,7 @@ private:
   void reserve();
   void copy_nodes(std::int64_t first, std::int64_t last);
   void clear(std::int64_t first, std::int64_t last);
-  void place_nodes(int index, std::int64_t first, std::int64_t last);
+  bool place_nodes(int index, std::int64_t first, std::int64_t last);
   T copy_gates(std::int64_t first, std::int64_t last);
   void sum_pairs(int index);
   void sum_stress(int index);
@@ -180,9 +180,11 @@ template <typename T> void NativeOGN<T>::clear(std::int64_t first, std::int64_t 
 }
 
 // An atom that moves too far for its place gets a prediction that is no number, which every host refuses.
-template <typename T> void NativeOGN<T>::place_nodes(int index, std::int64_t first, std::int64_t last)
+// Returns whether there is none.
+template <typename T> bool NativeOGN<T>::place_nodes(int index, std::int64_t first, std::int64_t last)
 {
   const double time = tables_.timestep * tables_.stages[static_cast<std::size_t>(index)].time;
+  bool are_held = true;
   for (std::int64_t i = first; i < last; ++i) {
     NodeRecord<T> &node = nodes_[i];
     const double *position = positions_.data() + 3 * i;
@@ -191,11 +193,13 @@ template <typename T> void NativeOGN<T>::place_nodes(int index, std::int64_t fir
     if constexpr (SINGLE) {
       const bool is_held = places_.frame().place(position, change, node.place);
       if (!is_held) velocities_[3 * i] = std::numeric_limits<double>::quiet_NaN();
+      are_held = are_held && is_held;
     } else {
       for (int k = 0; k < 3; ++k) node.place[k] = position[k] + change[k];
     }
     node.place[3] = types_[i];
   }
+  return are_held;
 }
 
 // Returns the largest magnitude.
@@ -300,7 +304,7 @@ template <typename T> void NativeOGN<T>::layer(int index)
 {
   profile_.end(StrideProfile::EXCHANGE);
   share_atoms(n_nodes_, [&](std::size_t number, std::int64_t first, std::int64_t last) {
-    place_nodes(index, first, last);
+    if (!place_nodes(index, first, last)) stress_[number].is_number = false;
     largest_gates_[number] = copy_gates(first, last);
   });
   double gate = 0.0;

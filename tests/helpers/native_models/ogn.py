@@ -26,16 +26,18 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-def make_model(shape: str = "default", n_species: int = 2, seed: int = 0) -> Any:
+def make_model(shape: str = "default", n_species: int = 2, seed: int = 0, stress: int = 0) -> Any:
     """A model whose every weight differs from its start, tempered to move atoms about as a trained one does."""
     torch.manual_seed(seed)
-    config = {"variant": "pair", "cutoff": 2.1, "basis": 16, **SHAPES[shape]}
+    config = {"variant": "pair", "cutoff": 2.1, "basis": 16, "stress": stress, **SHAPES[shape]}
     model = build_model("ogn", config, System(NAMES[:n_species], MASSES[:n_species], "lj", 0.025))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "filters" not in name:
                 parameter.add_(0.1 * torch.randn_like(parameter))
         model.dv_scale.fill_(0.5)
+        for weight in model.stress.parameters() if stress else ():
+            weight.copy_(torch.randn_like(weight))
     return model
 
 
