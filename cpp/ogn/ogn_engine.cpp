@@ -179,8 +179,7 @@ template <typename T> void NativeOGN<T>::clear(std::int64_t first, std::int64_t 
   }
 }
 
-// An atom that moves too far for its place gets a prediction that is no number, which every host refuses.
-// Returns whether there is none.
+// Returns false if an atom moves too far for its place: its prediction will be no number, which every host refuses.
 template <typename T> bool NativeOGN<T>::place_nodes(int index, std::int64_t first, std::int64_t last)
 {
   const double time = tables_.timestep * tables_.stages[static_cast<std::size_t>(index)].time;

@@ -15,7 +15,7 @@ from vitrify.engines.replay import check_reference
 from vitrify.graphs.neighbours import build_graph
 from vitrify.ogn.native import NativeOGN
 
-TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
+TOLERANCE = {"float32": 1e-5, "float64": 1e-9}  # of the virial, which is summed in whole numbers
 
 
 def eager(model: Any, dtype: str, positions: Array, velocities: Array, cell: Array, types: Array) -> list[Array]:

@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 using namespace LAMMPS_NS;
 
@@ -46,14 +47,24 @@ static bool source_of(const BarostatSettings &settings, const vitrify::Engine &e
 
 OGNBarostat::OGNBarostat(LAMMPS *lmp, ModelHost &_host, const OGNSettings &_settings, const std::string &owner) :
     Pointers(lmp), host(_host), settings(_settings), of_model(source_of(*_settings.barostat, *_host.engine)),
-    modulus(modulus_of(*_settings.barostat, _host.model.units)),
-    law(_settings.barostat->shape, _settings.barostat->damp, modulus / force->nktv2p), virial{}, given(0.0),
-    wanted(_settings.barostat->pressure[0]), nchanges(0)
+    modulus(modulus_of(*_settings.barostat, _host.model.units)), law(make_law(*_settings.barostat)), virial{},
+    given(0.0), wanted(_settings.barostat->pressure[0]), nchanges(0)
 {
   if (of_model)
     stress.reset(new ModelStress(lmp));
   else
     stress.reset(new PairStress(lmp, owner));
+}
+
+/* ---------------------------------------------------------------------- */
+
+vitrify::CellRescaling OGNBarostat::make_law(const BarostatSettings &barostat) const
+{
+  std::optional<vitrify::CellRescaling> made;
+  std::string message;
+  host.attempt(message, [&] { made.emplace(barostat.shape, barostat.damp, modulus / force->nktv2p); });
+  if (!made) error->all(FLERR, fmt::format("fix ogn: {}: {}", barostat.keyword, message));
+  return *made;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -80,10 +91,11 @@ std::string OGNBarostat::describe() const
 {
   const BarostatSettings &barostat = *settings.barostat;
   const std::array<double, 2> bath = settings.bath_temperatures();
-  return fmt::format("{} from {} to {}, damp {}, modulus {}, temperature {} to {}, box changed each {} strides by the "
-                     "pressure of the {}",
+  return fmt::format("{} from {} to {}, damp {}, modulus {}, temperature {} to {}; the box changes {} by "
+                     "the pressure of the {}",
                      barostat.keyword, barostat.pressure[0], barostat.pressure[1], barostat.damp, modulus, bath[0],
-                     bath[1], barostat.every, of_model ? "model" : "pair style");
+                     bath[1], barostat.every == 1 ? "in each stride" : fmt::format("every {} strides", barostat.every),
+                     of_model ? "model" : "pair style");
 }
 
 /* ---------------------------------------------------------------------- */

@@ -20,6 +20,7 @@
 namespace LAMMPS_NS {
 
 class ModelHost;
+struct BarostatSettings;
 struct OGNRestart;
 class OGNSettings;
 
@@ -79,6 +80,7 @@ private:
   double given, wanted;
   bigint nchanges;
 
+  vitrify::CellRescaling make_law(const BarostatSettings &) const;
   bool is_due(bigint step) const;
   double now(const double *) const;
   Kinetic kinetic() const;

@@ -120,7 +120,8 @@ int OGNSettings::read_barostat(int iarg, int narg, char **arg)
   barostat->shape = SHAPES.at(keyword);
   for (int k = 0; k < 2; k++) barostat->pressure[k] = utils::numeric(FLERR, arg[iarg + 1 + k], false, lmp);
   barostat->damp = utils::numeric(FLERR, arg[iarg + 3], false, lmp);
-  if (!std::isfinite(barostat->pressure[0] + barostat->pressure[1]) || !(barostat->damp > 0.0))
+  if (!std::isfinite(barostat->pressure[0] + barostat->pressure[1]) || !(barostat->damp > 0.0) ||
+      !std::isfinite(barostat->damp))
     error->all(FLERR, fmt::format("fix ogn: {} wants two pressures, at the beginning and the end of a run, and a "
                                   "damping time > 0, got {} {} {}",
                                   keyword, arg[iarg + 1], arg[iarg + 2], arg[iarg + 3]));
@@ -152,13 +153,13 @@ void OGNSettings::read_barostat_option(const std::string &option, char **values)
       error->all(FLERR, fmt::format("{} wants a number of strides >= 1, got {}", name, values[0]));
   } else if (option == "modulus") {
     barostat->modulus = utils::numeric(FLERR, values[0], false, lmp);
-    if (!(barostat->modulus > 0.0))
+    if (!(barostat->modulus > 0.0 && std::isfinite(barostat->modulus)))
       error->all(FLERR,
                  fmt::format("{} wants a pressure > 0, the inverse of the compressibility, got {}", name, values[0]));
   } else {
     std::array<double, 2> bath;
     for (int k = 0; k < 2; k++) bath[k] = utils::numeric(FLERR, values[k], false, lmp);
-    if (!(bath[0] >= 0.0 && bath[1] >= 0.0))
+    if (!(bath[0] >= 0.0 && bath[1] >= 0.0 && std::isfinite(bath[0] + bath[1])))
       error->all(FLERR, fmt::format("{} wants two temperatures >= 0, at the beginning and the end of a run, got {} {}",
                                     name, values[0], values[1]));
     barostat->bath = bath;
