@@ -1,4 +1,4 @@
-"""The stress of a stride in the real `lmp`: against the eager model, on any number of ranks, in pressures and barostats."""
+"""The stress of a stride in the real `lmp`: against the eager model, on any number of ranks, and in barostats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ RANKS = pytest.mark.parametrize("ranks", [1, 2, FOUR_RANKS])
 SOFT = "pair_style soft 1.5\npair_coeff * * 1.0"
 
 
-def prepare(folder: Path, shape: str = "two cutoffs", dtype: str = "float32", stress: int = 1, tilt: float = 0.15) -> Any:
+def prepare(
+    folder: Path, shape: str = "two cutoffs", dtype: str = "float32", stress: int = 1, tilt: float = 0.15
+) -> Any:
     """A model and a liquid in `folder`; returns both."""
     model = make_model(shape, stress=stress)
     write(folder / "toy.pt", model, dtype)
@@ -92,7 +94,7 @@ def test_ranks_give_the_same(tmp_path: Path) -> None:
 
 
 def test_a_real_pair_style_is_not_counted_twice(tmp_path: Path) -> None:
-    model, c = prepare(tmp_path)
+    prepare(tmp_path)
     own = rows(run_ok(script(), tmp_path).output)[0, :6]
     pair = rows(run_ok(script(SOFT), tmp_path).output)[0, :6]
     both = rows(run_ok(script(SOFT, more="fix_modify 1 virial yes"), tmp_path).output)[0, :6]
@@ -103,7 +105,7 @@ def test_a_real_pair_style_is_not_counted_twice(tmp_path: Path) -> None:
 
 def test_strides_by_md_have_the_mean_virial_of_the_pair_style(tmp_path: Path) -> None:
     """`validate 1` takes each stride in steps of MD: here, of a run of them without the model."""
-    model, c = prepare(tmp_path)
+    prepare(tmp_path)
     taken = run_ok(script(SOFT, "validate 1", "fix_modify 1 virial yes", "run 1"), tmp_path)
     stride = rows(taken.output)[1, :6]
     steps = rows(run_ok(script(SOFT, run="run 5").replace("fix 1 all ogn toy.pt A B guard no", "fix 1 all nve")
