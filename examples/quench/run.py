@@ -1,7 +1,7 @@
 """Cools a melt to a glass at zero pressure, by MD and with a graph network, and compares what the CPU time has bought.
 
     python examples/quench/run.py [--atoms 2000] [--formula Cu64.5Zr35.5] [--rate 1.2e14] [--slower 10]
-    python examples/quench/run.py --formula Al80Cu20 --potential "pair_style eam/alloy; pair_coeff ..." --model my.ogn.pt
+    python examples/quench/run.py --formula Al80Cu20 --potential "pair_style ...; pair_coeff ..." --model my.ogn.pt
 
 Everything is simulated here and now: two MD quenches with different velocities, which tell the spread, the same quench
 with the network, and a slower one. Runs that the folder already holds are not repeated.
@@ -118,9 +118,7 @@ def write_inputs(args: argparse.Namespace, species: tuple[str, ...], out: Path) 
     return {"start": start, "size": size, "edge": f"{edge:.5f}", "melt": args.hot, "seed": args.seed}
 
 
-def quench(
-    name: str, script: str, folder: Path, variables: Mapping[str, object], species: tuple[str, ...]
-) -> Glass:
+def quench(name: str, script: str, folder: Path, variables: Mapping[str, object], species: tuple[str, ...]) -> Glass:
     """Cools the melt and lets the glass come to rest in the potential, which is not part of the time."""
     cooled = run(name, script, folder, variables, [folder.parent / "melt" / "melt.data"])
     at_rest = run(f"{name}: rest", "in.rest", folder, {}, [folder / "glass.data"])
