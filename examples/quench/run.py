@@ -1,6 +1,6 @@
 """Cools a melt to a glass at zero pressure, by MD and with a graph network, and compares what the CPU time has bought.
 
-    python examples/quench/run.py [--atoms 2000] [--formula Cu64.5Zr35.5] [--rate 1.2e14] [--slower 10]
+    python examples/quench/run.py [--atoms 2000] [--formula Cu64.5Zr35.5] [--rate 1.5e14] [--slower 10]
     python examples/quench/run.py --formula Al80Cu20 --potential "pair_style ...; pair_coeff ..." --model my.ogn.pt
 
 Everything is simulated here and now: two MD quenches with different velocities, which tell the spread, the same quench
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--structure", type=Path, help="LAMMPS data to melt, instead of a lattice of the formula")
     parser.add_argument("--potential", help="LAMMPS commands separated by ';', or a file of them")
     parser.add_argument("--model", default="cuzr.ogn.pt", help="model file, or name of a shipped model")
-    parser.add_argument("--rate", type=float, default=1.2e14, help="K/s, of MD and of the first run of the network")
+    parser.add_argument("--rate", type=float, default=1.5e14, help="K/s, of MD and of the first run of the network")
     parser.add_argument("--slower", type=float, default=10.0, help="how many times slower the last run is")
     parser.add_argument("--hot", type=float, default=1500.0, help="K, of the melt")
     parser.add_argument("--cold", type=float, default=300.0, help="K, of the glass")
@@ -83,7 +83,7 @@ def demo(args: argparse.Namespace) -> Path:
     run("melt, by MD", "in.melt", out / "melt", start, [args.structure] if args.structure else [])
 
     time = (args.hot - args.cold) / args.rate * 1e12
-    network = {"model": f'"{model}"', "elements": f'"{" ".join(species)}"', "stride": read_metadata(model).timestep}
+    network = {"model": f'"{model}"', "elements": " ".join(species), "stride": read_metadata(model).timestep}
     glasses = {}
     for name, script, length, seed, more in (
         ("MD, seed 1", "in.md", time, args.seed, {"timestep": args.timestep}),
