@@ -105,6 +105,13 @@ def data_glass(
     density: Annotated[
         float | None, typer.Option(help="density of the random start in g/cm^3; default: from the elements")
     ] = None,
+    integrator: Annotated[
+        str,
+        typer.Option(
+            help="of melt and quench: md; a model file that moves atoms by strides; or auto, a shipped model that was "
+            "trained with this potential, where its range holds the glass, else md"
+        ),
+    ] = "md",
     seed: Annotated[int, typer.Option(help="seed of the first glass; the next ones count up")] = 1,
     count: Annotated[int, typer.Option(help="independent glasses to make")] = 1,
     ranks: Annotated[int | None, typer.Option(help="MPI processes; default: one for each core")] = None,
@@ -123,7 +130,7 @@ def data_glass(
     made = make_glasses(
         formula, count, out, atoms=atoms, rate=rate, potential=potential, melt_temperature=melt_temperature,
         melt_time=melt_time, final_temperature=final_temperature, timestep=timestep, pressure=pressure,
-        density=density, seed=seed, ranks=ranks,
+        density=density, integrator=integrator, seed=seed, ranks=ranks,
     )  # fmt: skip
     with resumable("run"):
         for path, fresh in made:

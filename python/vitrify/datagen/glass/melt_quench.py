@@ -7,7 +7,7 @@ import math
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from vitrify.core.lmp_process import LOG, all_cores, follow_lmp, plain_error
 from vitrify.core.locks import claim_file
 from vitrify.core.progress import Meter
 from vitrify.core.seeds import check_seed
+from vitrify.datagen.glass.integrator import choose_integrator
 from vitrify.datagen.glass.result import Result, history_lines, publish, read_recipe
 from vitrify.datagen.glass.script import HISTORY, RESTARTS, GlassSettings, glass_script
 
@@ -53,6 +54,7 @@ def make_glass(
     timestep: float | None = None,
     pressure: float = 0.0,
     density: float | None = None,
+    integrator: str = "md",
     seed: int = 1,
     ranks: int | None = None,
     progress: bool = True,
@@ -73,6 +75,8 @@ def make_glass(
         timestep: ps; default 0.002, with oxygen or hydrogen 0.001.
         pressure: bar, of melt, quench and minimum.
         density: of the random start, g/cm^3; default from the volumes of the elements.
+        integrator: of melt and quench: "md"; a model file that moves atoms, which takes a stride in place of many
+            steps; or "auto", a shipped model that was trained with this potential where its range holds the glass.
         ranks: MPI processes; default one for each core, but 250 atoms each at least.
 
     Raises:
@@ -82,7 +86,7 @@ def make_glass(
     """
     settings = check_settings(
         formula, atoms, rate, potential, melt_temperature, melt_time, final_temperature, timestep, pressure, density,
-        seed,
+        seed, integrator,
     )  # fmt: skip
     if ranks is not None and ranks < 1:
         raise VitrifyError(f"ranks is {ranks}, but must be at least 1")
@@ -145,7 +149,7 @@ def make_glasses(
 def check_settings(
     formula: str, atoms: int, rate: float, potential: str | None = None, melt_temperature: float | None = None,
     melt_time: float = 100.0, final_temperature: float = 1.0, timestep: float | None = None, pressure: float = 0.0,
-    density: float | None = None, seed: int = 1,
+    density: float | None = None, seed: int = 1, integrator: str = "md",
 ) -> GlassSettings:  # fmt: skip
     """The settings with their defaults, checked; units as in `make_glass`."""
     shares = parse_formula(formula)
@@ -168,6 +172,7 @@ def check_settings(
         seed=check_seed(seed),
         files=tuple((name, sha256(file)) for name, file in potential_files(commands).items()),
     )
+    settings = replace(settings, integrator=choose_integrator(integrator, settings))
     given = {"melt-temperature": melt_temperature, "timestep": timestep, "density": density}
     _check_numbers(settings, {name: value for name, value in given.items() if value is not None})
     return settings
@@ -263,6 +268,8 @@ def _run(settings: GlassSettings, script: Path, parts: Path, last: str, ranks: i
     """
     result: list[float] = []
     stage = ""
+    # Strides of a model are counted anew from the melt on, and the warm-up is short beside them.
+    moving = ("melt", "quench") if settings.integrator else ("warm-up", "melt", "quench")
     with Meter(settings.ends[2], settings.formula, "step", progress, many=True) as bar:
 
         def hear(line: str) -> None:
@@ -274,7 +281,7 @@ def _run(settings: GlassSettings, script: Path, parts: Path, last: str, ranks: i
                 bar.rename(f"{settings.formula}, {stage}")
                 if stage == "minimum" and bar.done == 0 and last != "start":
                     _require_history(settings, parts, settings.ends[2])
-            elif stage not in ("", "minimum") and (found := re.match(r"\s*(\d+)(\s+[-+\d.e]+){5}\s*$", line)):
+            elif stage in moving and (found := re.match(r"\s*(\d+)(\s+[-+\d.e]+){5}\s*$", line)):
                 step = int(found[1])
                 if bar.done == 0 and last != "start":
                     _require_history(settings, parts, step)
@@ -294,8 +301,8 @@ def _run(settings: GlassSettings, script: Path, parts: Path, last: str, ranks: i
 
 def _require_history(settings: GlassSettings, parts: Path, step: int) -> None:
     """Raises _Gap unless the history has all its lines from the melt to before `step`."""
-    every, (warm, *_) = settings.every, settings.ends
-    wanted = range((warm // every + 1) * every, step, every)
+    every, (begin, *_) = settings.every, settings.ends
+    wanted = range((begin // every + 1) * every, step, every)
     if not history_lines(parts / HISTORY).keys() >= set(wanted):
         raise _Gap
 

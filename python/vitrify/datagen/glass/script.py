@@ -21,7 +21,18 @@ from vitrify.lammps_library.session import expand, potential_file
 HISTORY = "history.csv"
 COLUMNS = "step,time,temperature,density,volume_per_atom,energy_per_atom,pressure,stage"
 RESTARTS = ("a", "b")
+_FALLBACK = 20  # MD steps in place of a stride that the guard of fix ogn refuses
+_EVERY = 10  # strides between two changes of the box: the pressure of the potential costs a force call
 _WARM = 2.0  # ps at constant volume, after which a random start no longer boils at constant pressure
+
+
+@dataclass(frozen=True)
+class Integrator:
+    """A model that moves atoms: its file, as `fix ogn` finds it, the file's SHA-256, and the stride in ps."""
+
+    file: str
+    sha256: str
+    stride: float
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,7 @@ class GlassSettings:
     density: float  # g/cm^3, of the random start
     seed: int
     files: tuple[tuple[str, str], ...] = ()  # names of the files in the commands, and their SHA-256
+    integrator: Integrator | None = None  # of melt and quench; None is MD
 
     @property
     def n_atoms(self) -> int:
@@ -52,11 +64,21 @@ class GlassSettings:
         return (self.melt_temperature - self.final_temperature) / self.rate * 1e12
 
     @property
+    def step(self) -> float:
+        """Time of a step of melt and quench, ps."""
+        return self.integrator.stride if self.integrator else self.timestep
+
+    @property
+    def warm(self) -> int:
+        """Steps of the warm-up, which is always MD."""
+        return round(_WARM / self.timestep)
+
+    @property
     def ends(self) -> tuple[int, int, int]:
-        """The steps at which the warm-up, the melt and the quench end."""
-        stages = (_WARM, self.melt_time, self.quench_time)
-        warm, melt, quench = np.cumsum([round(time / self.timestep) for time in stages]).tolist()
-        return warm, melt, quench
+        """The steps at which the melt begins, and melt and quench end. Strides are counted from the melt on."""
+        begin = 0 if self.integrator else self.warm
+        melt, quench = (round(time / self.step) for time in (self.melt_time, self.quench_time))
+        return begin, begin + melt, begin + melt + quench
 
     @property
     def every(self) -> int:
@@ -170,30 +192,31 @@ def _placed(line: str, files: Mapping[str, Path]) -> str:
 
 def _warm_up(s: GlassSettings) -> str:
     hot = f"{s.melt_temperature:g}"
+    begin = "\nreset_timestep 0" if s.integrator else ""
     return f"""\
 # 3. canonical warm-up at constant volume: at constant pressure a random start would boil
 if "${{from}} != start" then "jump SELF melt"
 minimize      0 1e-3 200 2000
 reset_timestep 0
 velocity      all create {hot} {_seeds(s)[0]} mom yes rot no dist gaussian
-print         "--- warm-up: to step {s.ends[0]}"
+print         "--- warm-up: to step {s.warm}"
 fix           warm all nve
 fix           bath all langevin {hot} {hot} 0.1 {_seeds(s)[0]} zero yes
-run           {s.ends[0]} upto
+run           {s.warm} upto
 unfix         bath
 unfix         warm
-velocity      all zero linear"""
+velocity      all zero linear{begin}"""
 
 
 def _melt_and_quench(s: GlassSettings) -> str:
-    hot, cold, p = f"{s.melt_temperature:g}", f"{s.final_temperature:g}", f"{s.pressure:g}"
-    warm, melt, quench = s.ends
-    damp = f"{100 * s.timestep:g}"
-    iso = f"iso {p} {p} {1000 * s.timestep:g}"
+    begin, melt, quench = s.ends
+    hot, cold = f"{s.melt_temperature:g}", f"{s.final_temperature:g}"
+    how = f"fix ogn, strides of {s.step:g} ps" if s.integrator else "Nose-Hoover"
     columns = "$(step),$(step*dt:%.8g),$(temp:%.6g),$(density:%.8g),$(vol/atoms:%.8g),$(pe/atoms:%.10g),$(press:%.6g)"
     return f"""\
-# 4. melt and quench at constant pressure (Nose-Hoover); a system of a third of its density has boiled
+# 4. melt and quench at constant pressure ({how}); a system of a third of its density has boiled
 label         melt
+timestep      {s.step!r}
 restart       {s.restart_every} {RESTARTS[0]}.restart {RESTARTS[1]}.restart
 variable      stage string melt
 variable      density equal density
@@ -203,17 +226,35 @@ fix           history all print {s.every} "{columns},${{stage}}" append {HISTORY
 
 print         "--- melt: to step {melt}"
 if "$(step) >= {melt}" then "jump SELF quench"
-fix           melt all npt temp {hot} {hot} {damp} {iso}
-run           {melt} upto start {warm} stop {melt}
-unfix         melt
+{_move(s, "melt", hot, hot)}
+run           {melt} upto start {begin} stop {melt}
+{_stop(s, "melt")}
 
 label         quench
 variable      stage string quench
 print         "--- quench: to step {quench}"
 if "$(step) >= {quench}" then "jump SELF minimum"
-fix           quench all npt temp {hot} {cold} {damp} {iso}
+{_move(s, "quench", hot, cold)}
 run           {quench} upto start {melt} stop {quench}
-unfix         quench"""
+{_stop(s, "quench")}"""
+
+
+def _move(s: GlassSettings, name: str, start: str, stop: str) -> str:
+    """What moves the atoms at constant pressure, with a temperature that goes from `start` to `stop`."""
+    iso = f"iso {s.pressure:g} {s.pressure:g} {1000 * s.timestep:g}"
+    damp = f"{100 * s.timestep:g}"
+    if s.integrator is None:
+        return f"fix           {name} all npt temp {start} {stop} {damp} {iso}"
+    seed = _seeds(s)[0]
+    return (
+        f"fix           {name} all ogn {s.integrator.file} {' '.join(s.species)} guard yes fallback {_FALLBACK} &\n"
+        f"              {iso} temp {start} {stop} every {_EVERY} seed {seed}\n"
+        f"fix           bath all temp/csvr {start} {stop} {damp} {seed}"
+    )
+
+
+def _stop(s: GlassSettings, name: str) -> str:
+    return f"unfix         {name}" if s.integrator is None else f"unfix         {name}\nunfix         bath"
 
 
 def _minimum(s: GlassSettings, name: str) -> str:
