@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fast_cases import TABLE, mark_the_rest_as_slow
+from fast_cases import mark_the_rest_as_slow
 
 SHOWN = 8
 """Files that the summary names, the slowest first; `--cpu-times` writes them all."""
@@ -90,11 +90,8 @@ def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Generator[Pat
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest leaves out what `-m` does not want
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    missing = mark_the_rest_as_slow(items)
-    whole = [Path(word).resolve() for word in config.args] == [TABLE.parent]
-    if whole and missing:
-        raise pytest.UsageError(f"{TABLE.name} names tests that are not there: {', '.join(sorted(missing))}")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_the_rest_as_slow(items)
 
 
 def pytest_configure(config: pytest.Config) -> None:

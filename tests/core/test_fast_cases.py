@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fast_cases import spread
+from fast_cases import TABLE, spread, table
 
 
 @pytest.mark.parametrize(
@@ -13,3 +13,9 @@ from fast_cases import spread
 )
 def test_cases_are_spread_evenly_and_begin_with_the_first(number: int, of: int, expected: set[int]) -> None:
     assert spread(number, of) == expected
+
+
+def test_the_table_names_tests_that_are_there() -> None:
+    for name in table():
+        file, _, function = name.partition("::")
+        assert f"def {function}(" in (TABLE.parent.parent / file).read_text(), name

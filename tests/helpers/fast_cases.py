@@ -16,10 +16,15 @@ def spread(number: int, of: int) -> set[int]:
     return {of * i // kept for i in range(kept)}
 
 
-def mark_the_rest_as_slow(items: list[pytest.Item]) -> set[str]:
-    """Marks the cases that the table leaves out; returns the tests of the table that are not there."""
-    table = tomllib.loads(TABLE.read_text())
-    numbers = {f"{file}::{name}": number for file, tests in table.items() for name, number in tests.items()}
+def table() -> dict[str, int]:
+    """How many cases of a test the fast set runs, by file::name."""
+    files = tomllib.loads(TABLE.read_text())
+    return {f"{file}::{name}": number for file, tests in files.items() for name, number in tests.items()}
+
+
+def mark_the_rest_as_slow(items: list[pytest.Item]) -> None:
+    """Marks the cases that the table leaves out."""
+    numbers = table()
     cases: dict[str, list[pytest.Item]] = {name: [] for name in numbers}
     for item in items:
         name = item.nodeid.partition("[")[0]
@@ -30,4 +35,3 @@ def mark_the_rest_as_slow(items: list[pytest.Item]) -> set[str]:
         for i, item in enumerate(found):
             if i not in kept:
                 item.add_marker(pytest.mark.slow)
-    return {name for name, found in cases.items() if not found}
