@@ -23,7 +23,7 @@ from benchmarks.glassvae.card import glassvae_card
 from vitrify.amshortcut.metadata import AMShortcutMetadata
 from vitrify.core.units import get_units
 from vitrify.modelfile.archive import read_metadata
-from vitrify.ogn.metadata import OGNMetadata
+from vitrify.ogn.metadata import OGNMetadata, StressAccuracy
 from vitrify.symgnn.metadata import SymGNNMetadata
 from vitrify.symgnn.models.stiffness import HOPS
 
@@ -182,9 +182,33 @@ def card(name: str, note: Note, results: Path) -> str:
         file = results / folder / "metrics.json"
         if file.is_file():
             parts.append(measured(folder, json.loads(file.read_text())))
+    if model.stress is not None:
+        parts.append(stress(name, model, model.stress))
     if note.remarks:
         parts.append(f"**Remarks.** {note.remarks}\n")
     return "\n".join(parts)
+
+
+def stress(name: str, model: OGNMetadata, known: StressAccuracy) -> str:
+    """What the stress of a stride is worth, and how it was fitted."""
+    units = get_units(model.units)
+    files = " ".join(f"runs/stress/{file['name']}" for file in known.data)
+    return (
+        f"**Stress of a stride**, on {known.strides} strides of {known.trajectories} trajectories of {known.atoms} "
+        f"atoms or more that the fit has not seen, each at a temperature and density of its own "
+        f"([errors of each](../benchmarks/results/{name}/stress.txt)): the pressure is wrong by {_pressure(known.rms)} "
+        f"{known.unit} (root mean square; MD's spread is {_pressure(known.spread)}), its mean over a trajectory by at "
+        f"most {_pressure(known.bias)}; shear stresses correlate with MD's by {known.shear_r:.4f} and are wrong by "
+        f"{_pressure(known.shear_rms)}. Fitted at {_range(known.temperature)} {units.temperature}, "
+        f"{_range(known.number_density)} atoms per {units.length}³; the motion is that of the model without.\n\n"
+        f"```\npython -m benchmarks.ogn.stress_data {name} --out runs/stress\n"
+        f"vitrify stress {name}.ogn.pt {files} --validation runs/stress/{name}_test.h5 --strides 40 -o {name}.ogn.pt\n"
+        "```\n"
+    )
+
+
+def _pressure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2g}"
 
 
 def facts(path: Path, model: OGNMetadata, note: Note) -> str:

@@ -46,12 +46,14 @@ PARTS = {
     "generate": "generate:structures",
     # Function (run, values of --response) that export calls before it writes the file.
     "adjust": "training.responses:adjust",
+    # Function behind `vitrify stress`: (model file, files, held-out files, output, settings) -> verdicts.
+    "stress": "training.stress_file:give_stress",
     # Function (metadata, properties of GlassCalc) -> why they are impossible, or "".
     "impossible": "calculator:impossible",
     # Function behind GlassCalc: (model, positions (N, 3), cell (3, 3), types (N,)) -> {property: value}.
     "results": "calculator:results",
 }
-_OPTIONAL = ("native", "evaluate", "explain", "generate", "adjust", "impossible")
+_OPTIONAL = ("native", "evaluate", "explain", "generate", "adjust", "stress", "impossible")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Kind:
     package: the Python package with the parts.
     purpose: purpose and hosts, as the end of the sentence "kind NAME ...".
     methods, inputs: names of the methods of the TorchScript program, and of the arguments of its `forward`.
-    optional: names of the optional parts that the kind has: native, evaluate, explain, generate, adjust,
+    optional: names of the optional parts that the kind has: native, evaluate, explain, generate, adjust, stress,
         impossible.
     exported: names of the entries in the info of a run that `own_metadata` takes as arguments.
     argument: the argument of GlassCalc that takes the model, "model" or "barriers", or None.

@@ -21,6 +21,7 @@ from vitrify.core.errors import VitrifyError
 from vitrify.core.units import get_units
 from vitrify.data.trajectories import Trajectory, TrajectoryFile
 from vitrify.datagen.trajectories.campaign import generate, simulate
+from vitrify.datagen.trajectories.states import visit
 from vitrify.datagen.trajectories.systems import SYSTEMS, Stage, System, get_system
 from vitrify.lammps_library.session import LammpsSession
 
@@ -295,3 +296,18 @@ def test_errors_of_lammps_arrive_in_one_line() -> None:
     with pytest.raises(VitrifyError, match=r"LAMMPS refused 'pair_style nonsense'.*nonsense") as caught:
         _session(replace(_quick("kalj", 20), commands=("pair_style nonsense",)), np.zeros((20, 3)))
     assert "\n" not in str(caught.value)
+
+
+def test_one_sample_visits_many_states() -> None:
+    system = get_system("kalj").with_settings(100)
+    states = [(2.0, 1.0), (0.8, 1.05), (1.5, 0.98)]
+    runs = list(visit(system, states, 5, 2, 4))
+    assert len(runs) == 3
+    for run, (temperature, factor) in zip(runs, states, strict=True):
+        np.testing.assert_allclose(run.cell, system.cell * factor, rtol=1e-12)
+        assert run.temperature.mean() == pytest.approx(temperature, rel=0.3)
+        np.testing.assert_allclose(run.times, np.arange(5) * 2 * system.base_timestep)
+        assert run.virial_integral is not None
+    # A state begins where the one before ended, but for the change of the cell and what it does before its frames.
+    again = list(visit(system, states[:1], 5, 2, 4))
+    np.testing.assert_array_equal(again[0].positions, runs[0].positions)

@@ -18,6 +18,7 @@ def describe(metadata: Metadata, path: Path) -> list[tuple[str, str]]:
         ("species", m.species_text()),
         ("units", m.units),
         m.task(),
+        *m.also_gives(),
         ("graph", f"cutoff {m.cutoff:g}, {m.layers} layers, {m.node_width} features for each atom"),
         ("engines", ", ".join(engines_of(path))),
         *_range(m),

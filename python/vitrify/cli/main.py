@@ -18,6 +18,7 @@ from vitrify.cli.export import export_command
 from vitrify.cli.generate import generate_command
 from vitrify.cli.info import info_command
 from vitrify.cli.notes import notes_as_lines
+from vitrify.cli.stress import stress_command
 from vitrify.cli.train import train_command
 from vitrify.cli.trust import trust_command
 
@@ -77,6 +78,7 @@ def _options(
 app.command("generate")(generate_command)
 app.command("train")(train_command)
 app.command("export")(export_command)
+app.command("stress")(stress_command)
 app.command("info")(info_command)
 app.command("doctor")(doctor_command)
 app.command("trust")(trust_command)

@@ -81,7 +81,7 @@ class Reference(Record):
     @model_validator(mode="after")
     def _same_length(self) -> Self:
         """Every array but the cell has one entry for each atom."""
-        arrays = [value for name, value in self if name not in ("cell", "tolerance", "tolerances")]
+        arrays = [value for name, value in self if name not in ("cell", "tolerance", "tolerances", "virial")]
         if len({len(array) for array in arrays}) != 1 or len(self.cell) != 3:
             raise ValueError("the reference case needs three cell vectors and arrays of one length")
         return self
@@ -143,6 +143,10 @@ class Metadata(Record):
     def task(self) -> tuple[str, str]:
         """The result of one prediction, as a heading and its text."""
         return "kind", self.kind
+
+    def also_gives(self) -> list[tuple[str, str]]:
+        """Further results, which only this kind has, as rows of heading and text."""
+        return []
 
     def own_range(self) -> list[tuple[str, str]]:
         """Further ranges of the training data, which only this kind has, as rows of heading and text."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
@@ -49,8 +49,9 @@ def _sizes(config: ModelConfig) -> Iterator[tuple[int, str]]:
                 yield number, name
 
 
-# Name -> (class of the configuration, class of the module); a module is built from a configuration and a System.
-Variants: TypeAlias = dict[str, tuple[type[ModelConfig], type[nn.Module]]]
+# Name -> (class of the configuration, class of the module or function that makes it); a module is built from a
+# configuration and a System.
+Variants: TypeAlias = dict[str, tuple[type[ModelConfig], Callable[..., nn.Module]]]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from vitrify.graphs.neighbours import build_graph
 from vitrify.modelfile.metadata import REFERENCE_TOLERANCE, Validity
 from vitrify.modelfile.reference_case import reference_configuration
 from vitrify.ogn.metadata import OGNReference
+from vitrify.ogn.models.stress import StressedPairOGN
 
 
 def own_metadata(
@@ -21,10 +22,12 @@ def own_metadata(
     masses: Sequence[float] | None = None,
     base_timestep: float | None = None,
     stride: int | None = None,
+    stress: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The metadata that only an OGN has; VitrifyError if an argument is missing.
 
     masses: one for each species. base_timestep: length of an MD step, in the unit of time. stride: number of MD steps.
+    stress: the errors of the stress of a stride, of a model that gives it.
     """
     if masses is None or base_timestep is None or stride is None:
         raise VitrifyError("a model of kind ogn moves atoms: give export_model masses, base_timestep and stride")
@@ -34,12 +37,13 @@ def own_metadata(
         "stride": stride,
         "base_timestep": base_timestep,
         "timestep": stride * base_timestep,
+        **({"stress": stress} if stress else {}),
         "reference": make_ogn_reference(eager, c.species, masses, c.units, eager.cutoff, c.validity, c.dtype),
     }
 
 
 def make_ogn_reference(
-    module: torch.nn.Module, species: tuple[str, ...], masses: tuple[float, ...], units: str, cutoff: float,
+    module: Any, species: tuple[str, ...], masses: tuple[float, ...], units: str, cutoff: float,
     validity: Validity, dtype: str,
 ) -> OGNReference:  # fmt: skip
     """The reference case of an eager OGN `module` that computes in `dtype` ("float32" or "float64").
@@ -48,8 +52,13 @@ def make_ogn_reference(
     """
     cell, positions, velocities, types = reference_configuration(species, masses, units, validity)
     graph = build_graph(positions, velocities, cell, types, cutoff, getattr(torch, dtype))
+    virial = None
     with torch.no_grad():
-        dr, dv = module(*graph)
+        if isinstance(module, StressedPairOGN):
+            dr, dv, of_atoms = module.forward_with_virial(*graph)
+            virial = of_atoms.sum(0).tolist()
+        else:
+            dr, dv = module(*graph)
     return OGNReference.model_validate(
         {
             "cell": cell.tolist(),
@@ -58,6 +67,7 @@ def make_ogn_reference(
             "species": [species[t] for t in types],
             "dr": dr.tolist(),
             "dv": dv.tolist(),
+            "virial": virial,
             "tolerance": REFERENCE_TOLERANCE[dtype],
         }
     )

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from vitrify.engines.torchscript import TorchModel
 from vitrify.graphs.neighbours import build_graph
+from vitrify.ogn.interface import no_stress
 from vitrify.ogn.metadata import OGNMetadata
 
 
@@ -27,3 +29,16 @@ class TorchOGN(TorchModel):
         graph = build_graph(positions, velocities, cell, types, cutoff, self.dtype, self.device)
         dr, dv = self.run(graph, (3,), (3,))
         return dr, dv
+
+    def predict_with_virial(
+        self, positions: Any, velocities: Any, cell: Any, types: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`predict`, and the virial (6,) of the cell: see `vitrify.ogn.interface.StressPredictor`."""
+        if not (self.metadata.has_stress and self.has_method("forward_with_virial")):
+            raise no_stress(self.path)
+        graph = build_graph(positions, velocities, cell, types, self.metadata.cutoff, self.dtype, self.device)
+        n = len(graph.types)
+        with self.running(), torch.inference_mode():
+            results = self.checked(self.module.forward_with_virial(*graph), (n, 3), (n, 3), (n, 6))
+            dr, dv, virial = (tensor.double().cpu().numpy() for tensor in results)
+        return dr, dv, virial.sum(0)

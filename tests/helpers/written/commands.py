@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -124,6 +125,7 @@ def _lj(folder: Path) -> None:
 def _kalj(folder: Path) -> None:
     small_model(folder / "kalj.ogn.pt")
     write_kalj(folder / "kalj.h5", 1, 9)
+    shutil.copy(folder / "kalj.h5", folder / "kalj-other.h5")
 
 
 ARTN = [
@@ -164,6 +166,10 @@ COMMANDS = {
     "train amshortcut": Command(lambda f: ["train", f / "amshortcut.yaml"], "out", (_frames,)),
     "train glassvae": Command(lambda f: ["train", f / "glassvae.yaml"], "out", (_frames,)),
     "export": Command(lambda f: ["export", f / "run"], "m.ogn.pt", (_trajectories,)),
+    "stress": Command(
+        lambda f: ["stress", f / "kalj.ogn.pt", f / "kalj.h5", "--validation", f / "kalj-other.h5"], "m.ogn.pt",
+        (_kalj,),
+    ),
     "evaluate symgnn": Command(
         lambda f: ["evaluate", f / "toy.symgnn.pt", "--data", f / "seen.npz"], "out", (_explained,)
     ),

@@ -156,12 +156,12 @@ def simulate(
     rng = np.random.default_rng(seed)
     start = rng.random((system.n_atoms, 3)) * system.box
     with system.session(start) as session:
-        _remove_overlaps(session, system)
+        remove_overlaps(session, system)
         _equilibrate(session, system, rng, tick)
-        return _record(session, system, frames, every, tick)
+        return record(session, system, frames, every, tick)
 
 
-def _remove_overlaps(session: LammpsSession, system: System) -> None:
+def remove_overlaps(session: LammpsSession, system: System) -> None:
     """Pushes the atoms apart with a soft repulsion, then minimises the real energy."""
     session.run_commands(
         f"pair_style soft {system.push_off!r}",
@@ -179,10 +179,10 @@ def _equilibrate(session: LammpsSession, system: System, rng: np.random.Generato
     session.set_state(session.state().positions, rng.normal(size=(system.n_atoms, 3)) * sigma[:, None])
     session.run_commands("velocity all zero linear", f"velocity all scale {first!r}", "fix nve all nve")
     for stage in system.stages:
-        _canonical(session, system, rng, tick, stage.steps, 1, stage.start, stage.end)
+        canonical(session, system, rng, tick, stage.steps, 1, stage.start, stage.end)
     if system.preparation:
         session.run_commands(*system.commands)
-    energies = _canonical(session, system, rng, tick, system.settle, system.substeps, None, None)
+    energies = canonical(session, system, rng, tick, system.settle, system.substeps, None, None)
 
     state = session.state()
     wanted = np.mean(energies) - state.potential_energy
@@ -190,7 +190,7 @@ def _equilibrate(session: LammpsSession, system: System, rng: np.random.Generato
     session.run_commands("velocity all zero linear")
 
 
-def _canonical(
+def canonical(
     session: LammpsSession,
     system: System,
     rng: np.random.Generator,
@@ -217,7 +217,7 @@ def _canonical(
     return energies
 
 
-def _record(session: LammpsSession, system: System, frames: int, every: int, tick: Callable[[int], None]) -> Trajectory:
+def record(session: LammpsSession, system: System, frames: int, every: int, tick: Callable[[int], None]) -> Trajectory:
     steps = every * system.substeps
     session.run_commands("reset_timestep 0")
     virial = VirialIntegral(session, system.units, steps, system.md_timestep)

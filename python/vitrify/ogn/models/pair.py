@@ -54,7 +54,7 @@ class PairConfig(ModelConfig):
     densities, and width of the many-body state. hidden: width of the MLP that updates this state. basis: number of
     splines over [core, cutoff - reach]. moments: 1 with vector and tensor densities, 0 without. inner: graph cutoff of
     all stages but the `far` ones (length); default: `cutoff`. far: numbers of the stages with the whole cutoff;
-    default: the middle one.
+    default: the middle one. stress: 1 with the stress of a stride, which `vitrify stress` fits, 0 without.
     """
 
     variant: Literal["pair"] = "pair"
@@ -69,6 +69,7 @@ class PairConfig(ModelConfig):
     moments: int = Field(0, ge=0, le=1)
     inner: float | None = Field(None, gt=0)
     far: tuple[int, ...] | None = None
+    stress: int = Field(0, ge=0, le=1, exclude_if=lambda value: value == 0)
 
     @property
     def cutoffs(self) -> tuple[float, ...]:

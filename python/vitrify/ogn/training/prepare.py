@@ -23,9 +23,14 @@ from vitrify.training.validity import validity
 def prepare(config: OGNConfig, model_config: ModelConfig) -> Prepared:
     """The task and data of a configuration.
 
-    Raises VitrifyError for files of different systems, a stride that is no multiple of the frame interval, and
-    trajectories that are too short.
+    Raises VitrifyError for a model with a stress, files of different systems, a stride that is no multiple of the frame
+    interval, and trajectories that are too short.
     """
+    if getattr(model_config, "stress", 0):
+        raise VitrifyError(
+            "model.stress is 1: leave it out and train the motion; `vitrify stress` then gives the exported model its "
+            "stress"
+        )
     meta, trajectories = load_trajectories(config.data.train)
     held_out = load_trajectories(config.data.validation, like=meta)[1]
     frames = _frames(config.data.stride, meta)
