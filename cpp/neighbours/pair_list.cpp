@@ -15,6 +15,7 @@ template <typename T> void PairList<T>::begin(std::int64_t first, std::int64_t l
   ranges_.reserve(static_cast<std::size_t>(last - first));
   foreign_.clear();
   adopted_.clear();
+  counted_ = false;
   std::fill(squares.begin(), squares.end(), std::numeric_limits<double>::infinity());
 }
 
@@ -71,7 +72,7 @@ void PairList<T>::build(SearchPairs<T> search_pairs, const Configuration &c, con
 template <typename T>
 void PairList<T>::build([[maybe_unused]] SearchPlaces search_places, const PlaceGrid &grid, const int *types,
                         std::int64_t n_owned, std::int64_t first, std::int64_t last, double cutoff, double inner,
-                        std::vector<double> &squares)
+                        int many, std::vector<double> &squares)
 {
   begin(first, last, squares);
   PlaceSearch search{};
@@ -86,7 +87,8 @@ void PairList<T>::build([[maybe_unused]] SearchPlaces search_places, const Place
   search.types = types;
   search.n_species = static_cast<int>(std::lround(std::sqrt(static_cast<double>(squares.size()))));
   search.least = squares.data();
-  counts_.fill(static_cast<std::size_t>(last - first), 0);
+  grid.for_groups(first, last, [&](const PlaceGrid::Group &group) { counted_ |= grid.count_around(group) > many; });
+  if (counted_) counts_.fill(static_cast<std::size_t>(last - first), 0);
   std::size_t used = 0;
   grid.for_groups(first, last, [&](const PlaceGrid::Group &group) {
     grid.owned_around(group, owned_);
@@ -104,7 +106,7 @@ void PairList<T>::build([[maybe_unused]] SearchPlaces search_places, const Place
         used += static_cast<std::size_t>(
             search_places(search, place, types[i], owned_.after(static_cast<int>(i - group.first) + 1),
                           ghosts_.after(0), neighbours_.data() + used, distances_.data() + used, range.ends));
-      count_neighbours(i, range);
+      if (counted_) count_neighbours(i, range);
       if (!search.all) note_foreign(n_owned, i, range);
     }
   });
@@ -123,8 +125,7 @@ template <typename T> void PairList<T>::count_neighbours(std::int64_t i, const P
 template <typename T> int PairList<T>::most_neighbours() const
 {
   int most = 0;
-  if (!counts_.data()) return most;
-  for (std::int64_t i = 0; i < last_ - first_; ++i) {
+  for (std::int64_t i = 0; counted_ && i < last_ - first_; ++i) {
     const int adopted = adopted_.empty() ? 0 : adopted_ranges_[static_cast<std::size_t>(i)].ends[3];
     most = std::max(most, counts_[static_cast<std::size_t>(i)] + adopted);
   }

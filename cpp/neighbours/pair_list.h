@@ -22,9 +22,11 @@ public:
   void build(SearchPairs<T> search_pairs, const Configuration &c, const NodeGrid &grid, std::int64_t first,
              std::int64_t last, double cutoff, double inner, std::vector<double> &squares);
 
-  /// The same for atoms in the order of a grid of places, of the types (n_nodes), in single precision.
+  /// The same for atoms in the order of a grid of places, of the types (n_nodes), in single precision. Counts
+  /// neighbours if any atom may have more than `many`.
   void build(SearchPlaces search_places, const PlaceGrid &grid, const int *types, std::int64_t n_owned,
-             std::int64_t first, std::int64_t last, double cutoff, double inner, std::vector<double> &squares);
+             std::int64_t first, std::int64_t last, double cutoff, double inner, int many,
+             std::vector<double> &squares);
 
   /// Adds the pairs of other chunks' lists whose second atom is in this one. Call it when all are built.
   void adopt(const std::vector<PairList> &lists);
@@ -38,8 +40,8 @@ public:
     for (std::int64_t i = 0; i < last_ - first_; ++i) sum += ranges_[static_cast<std::size_t>(i)].ends[3];
     return sum;
   }
-  /// Neighbours of an atom of this chunk at most, once all lists are built and adopted; 0 of lists that were not built
-  /// from places, which do not count them.
+  /// Neighbours of an atom of this chunk at most, once all lists are built and adopted; 0 if nobody counted, because
+  /// there cannot be `many`.
   int most_neighbours() const;
   /// Ranges of atoms first ... last - 1, neighbours and distances; a kernel wants ranges from atom 0 on.
   const PairRange *ranges() const { return ranges_.data() - first_; }
@@ -76,7 +78,8 @@ private:
   Array<T> distances_{*this}, adopted_distances_{*this};
   std::vector<Foreign> foreign_, adopted_;
   Array<int> counts_{*this};    // (n_atoms) neighbours of an atom
-  Array<int> found_{*this};     // of one atom
+  bool counted_ = false;
+  Array<int> found_{*this};    // of one atom
   Array<double> found_squares_{*this};
   Array<float> found_places_squares_{*this};
   PlaceGrid::Around owned_, ghosts_;    // of a group of cells

@@ -44,14 +44,15 @@ void PlaceFrame::set_cell(const Configuration &configuration, double cutoff)
   reciprocal_ = reciprocal_cell(cell_);
 }
 
-void PlaceFrame::set_range(const double (&reach)[3], double cutoff, bool periodic)
+void PlaceFrame::set_range(double reach, double cutoff, bool periodic)
 {
   oblique_ = false;
   for (int d = 0; d < 3; ++d) {
-    const double exponent = std::max(std::ceil(std::log2(RANGE * reach[d] / height(d))), -MOST_RANGES);
+    const double exponent = std::max(std::ceil(std::log2(RANGE * reach / height(d))), -MOST_RANGES);
     if (!(height(d) * std::exp2(exponent - BITS) <= COARSEST * cutoff))
-      throw Error("atoms are spread over a cell that is " + number(height(d), 3) + " long, in which places in single " +
-                  "precision are too coarse for a cutoff of " + number(cutoff, 3) +
+      throw Error("atoms are spread so far over a cell of the heights " + number(height(0), 3) + ", " +
+                  number(height(1), 3) + " and " + number(height(2), 3) + " that places in single precision are too " +
+                  "coarse for a cutoff of " + number(cutoff, 3) +
                   ": use a shorter cell, or export the model in float64");
     const int power = static_cast<int>(exponent);
     shifts_[d] = periodic ? std::max(power, 0) : 0;

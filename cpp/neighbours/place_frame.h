@@ -4,7 +4,6 @@
 #include "neighbours/configuration.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -25,11 +24,11 @@ public:
 
   /// Takes the lattice of the configuration's cell, or any where it has none, and its shortest vectors as cell vectors.
   void set_cell(const Configuration &configuration, double cutoff);
-  /// Chooses ranges. reach: how far apart nodes may be across the range along each cell vector, of which two may be
-  /// subtracted. periodic: differences shall be those to the closest image, so that no range is longer than the cell;
-  /// places are rounded as they are otherwise, so that a rank with ghosts and one without see the same distances.
-  /// Throws Error if the cell is so long that places would be coarser than single precision.
-  void set_range(const double (&reach)[3], double cutoff, bool periodic);
+  /// Chooses ranges. reach: how far apart nodes may be whose places are subtracted, the cutoff at least. periodic:
+  /// differences shall be those to the closest image, so that no range is longer than the cell; places are rounded as
+  /// they are otherwise, so that a rank with ghosts and one without see the same distances. Throws Error if atoms are
+  /// spread so far that places would be coarser than single precision.
+  void set_range(double reach, double cutoff, bool periodic);
 
   /// The place along each cell vector of `position`, displaced by `change`. False if it moves further than MOST, or by
   /// what is no number: then it stands there, where it has left all of its neighbours behind.
@@ -38,8 +37,8 @@ public:
     bool is_held = true;
     for (int d = 0; d < 3; ++d) {
       const double moved = across(d, change), most = most_[d];
-      is_held = is_held & (std::fabs(moved) <= most);
       const double held = moved < most ? (moved > -most ? moved : -most) : most;
+      is_held = is_held & (held == moved);
       to[d] = static_cast<std::int32_t>(whole(across(d, position) + held) << shifts_[d]);
     }
     return is_held;

@@ -47,40 +47,39 @@ void PlaceGrid::build(const Configuration &c, double cutoff)
 
 void PlaceGrid::choose_cells(const Configuration &c, double cutoff)
 {
-  double heights[3];
+  double spans[3];
   for (int d = 0; d < 3; ++d) {
     double low = std::numeric_limits<double>::infinity(), high = -low;
     for (std::int64_t i = 0; i < c.n_nodes && !periodic_; ++i) {
-      const double fraction = frame_.fraction(d, c.positions + 3 * i);
-      low = std::min(low, fraction);
-      high = std::max(high, fraction);
+      low = std::min(low, coordinate(d, c.positions + 3 * i));
+      high = std::max(high, coordinate(d, c.positions + 3 * i));
     }
     low_[d] = high >= low ? low : 0.0;
     span_[d] = periodic_ ? 1.0 : (high > low && std::isfinite(high - low) ? high - low : 0.0);
-    heights[d] = span_[d] * frame_.height(d);
+    spans[d] = periodic_ ? frame_.height(d) : span_[d];
   }
   const auto atoms = static_cast<double>(c.n_owned), nodes = static_cast<double>(periodic_ ? c.n_owned : c.n_nodes);
-  const double half = 0.5 * cutoff, in_half = nodes / volume_of(heights, cutoff) * half * half * half;
+  const double half = 0.5 * cutoff, in_half = nodes / volume_of(spans, cutoff) * half * half * half;
   reach_ = in_half < FEW_ATOMS ? 1 : 2;
-  choose_cell_sizes(heights, cutoff, cutoff / reach_, std::max(8.0 * atoms, 65536.0), size_);
+  choose_cell_sizes(spans, cutoff, cutoff / reach_, std::max(8.0 * atoms, 65536.0), size_);
   const double cells = static_cast<double>(size_[0]) * size_[1] * size_[2];
   group_ = static_cast<int>(
       std::clamp(std::ceil(GROUP_ATOMS * cells / std::max(atoms, 1.0)), 1.0, static_cast<double>(LONGEST_GROUP)));
   if (periodic_) group_ = std::max(1, std::min(group_, size_[2] - 2 * reach_));
   // Candidates are at most so far apart. Half a range holds them, so that none is mistaken for a neighbour.
-  double reach[3];
+  double square = 0.0;
   for (int d = 0; d < 3; ++d) {
-    const int across = std::min(size_[d], reach_ + (d == 2 ? group_ : 1));
-    reach[d] = std::max(cutoff, across * heights[d] / size_[d] * 2.0 / PlaceFrame::RANGE);
+    const double apart = std::min(size_[d], reach_ + (d == 2 ? group_ : 1)) * spans[d] / size_[d];
+    square += apart * apart;
   }
-  frame_.set_range(reach, cutoff, periodic_);
+  frame_.set_range(std::max(cutoff, std::sqrt(square) * 2.0 / PlaceFrame::RANGE), cutoff, periodic_);
 }
 
 int PlaceGrid::cell_of(const double *position) const
 {
   int cell = 0;
   for (int d = 0; d < 3; ++d) {
-    double fraction = frame_.fraction(d, position) - low_[d];
+    double fraction = coordinate(d, position) - low_[d];
     fraction = periodic_ ? fraction - std::floor(fraction) : (span_[d] > 0.0 ? fraction / span_[d] : 0.0);
     const double at = fraction * size_[d];
     cell = cell * size_[d] + (at > 0.0 ? static_cast<int>(std::min(at, size_[d] - 1.0)) : 0);
@@ -127,41 +126,58 @@ void PlaceGrid::Around::append(const PlaceGrid &grid, std::int64_t first, std::i
   count = static_cast<int>(size);
 }
 
-// The nodes of cells first ... last - 1 of a row, which may stand beyond its ends: on the other side, or nowhere.
-void PlaceGrid::append_row(const int *starts, int first, int last, Around &to) const
+// Calls task(first, last) for the nodes of some cells of a row, which may stand beyond its ends: on the other side, or
+// nowhere.
+template <typename Task>
+void PlaceGrid::for_parts(const int *starts, int first_cell, int last_cell, const Task &task) const
 {
   const int size = size_[2];
-  if (periodic_ && first < 0) to.append(*this, starts[first + size], starts[size]);
-  to.append(*this, starts[std::max(first, 0)], starts[std::min(last, size)]);
-  if (periodic_ && last > size) to.append(*this, starts[0], starts[last - size]);
+  if (periodic_ && first_cell < 0) task(starts[first_cell + size], starts[size]);
+  task(starts[std::max(first_cell, 0)], starts[std::min(last_cell, size)]);
+  if (periodic_ && last_cell > size) task(starts[0], starts[last_cell - size]);
+}
+
+// Calls task(other) for the rows around one; half: for one half of the others, which have this one in their other half.
+template <typename Task> void PlaceGrid::for_rows_around(int row, bool half, const Task &task) const
+{
+  const int a = row / size_[1], b = row % size_[1];
+  const auto wrapped = [](int k, int size) { return k < 0 ? k + size : (k >= size ? k - size : k); };
+  for (int da = half ? 0 : -reach_; da <= reach_; ++da)
+    for (int db = half && da == 0 ? 1 : -reach_; db <= reach_; ++db) {
+      const int row_a = wrapped(a + da, size_[0]), row_b = wrapped(b + db, size_[1]);
+      if (periodic_ || (row_a == a + da && row_b == b + db)) task(row_a * size_[1] + row_b);
+    }
 }
 
 void PlaceGrid::owned_around(const Group &group, Around &to) const
 {
   to.count = 0;
-  append_row(owned_starts(group.row), group.first_cell, group.last_cell + reach_, to);
-  // Half of the rows around it: the others have this group among theirs.
-  const int a = group.row / size_[1], b = group.row % size_[1];
-  for (int da = 0; da <= reach_; ++da)
-    for (int db = da ? -reach_ : 1; db <= reach_; ++db) {
-      int row_a = a + da, row_b = b + db;
-      if (periodic_) {
-        row_a -= row_a >= size_[0] ? size_[0] : 0;
-        row_b += row_b < 0 ? size_[1] : (row_b >= size_[1] ? -size_[1] : 0);
-      } else if (row_a >= size_[0] || row_b < 0 || row_b >= size_[1])
-        continue;
-      append_row(owned_starts(row_a * size_[1] + row_b), group.first_cell - reach_, group.last_cell + reach_, to);
-    }
+  const auto append = [&](int first, int last) { to.append(*this, first, last); };
+  const int last = group.last_cell + reach_;
+  for_parts(owned_starts(group.row), group.first_cell, last, append);
+  for_rows_around(group.row, true,
+                  [&](int row) { for_parts(owned_starts(row), group.first_cell - reach_, last, append); });
 }
 
 void PlaceGrid::ghosts_around(const Group &group, Around &to) const
 {
   to.count = 0;
   if (!n_ghosts_) return;
-  const int a = group.row / size_[1], b = group.row % size_[1];
-  for (int row_a = std::max(a - reach_, 0); row_a <= std::min(a + reach_, size_[0] - 1); ++row_a)
-    for (int row_b = std::max(b - reach_, 0); row_b <= std::min(b + reach_, size_[1] - 1); ++row_b)
-      append_row(ghost_starts(row_a * size_[1] + row_b), group.first_cell - reach_, group.last_cell + reach_, to);
+  const auto append = [&](int first, int last) { to.append(*this, first, last); };
+  const int first = group.first_cell - reach_, last = group.last_cell + reach_;
+  for_rows_around(group.row, false, [&](int row) { for_parts(ghost_starts(row), first, last, append); });
+}
+
+int PlaceGrid::count_around(const Group &group) const
+{
+  int count = 0;
+  const auto add = [&](int first, int last) { count += std::max(last - first, 0); };
+  const int first = group.first_cell - reach_, last = group.last_cell + reach_;
+  for_rows_around(group.row, false, [&](int row) {
+    for_parts(owned_starts(row), first, last, add);
+    if (n_ghosts_) for_parts(ghost_starts(row), first, last, add);
+  });
+  return count;
 }
 
 }    // namespace vitrify

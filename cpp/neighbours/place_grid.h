@@ -61,19 +61,25 @@ public:
   /// the list begins with the group itself.
   void owned_around(const Group &group, Around &to) const;
   void ghosts_around(const Group &group, Around &to) const;
+  /// How many owned atoms and ghosts there are around the group: no atom of it has more neighbours.
+  int count_around(const Group &group) const;
 
 private:
   void choose_cells(const Configuration &configuration, double cutoff);
   void sort(const Configuration &configuration, std::int64_t first, std::int64_t last, int *starts);
   int cell_of(const double *position) const;
-  void append_row(const int *starts, int first_cell, int last_cell, Around &to) const;
+  // What the cells divide along direction d: the periodic box, in parts of it, or the space that holds all nodes.
+  double coordinate(int d, const double *position) const
+  { return periodic_ ? frame_.fraction(d, position) : position[d]; }
+  template <typename Task> void for_rows_around(int row, bool half, const Task &task) const;
+  template <typename Task> void for_parts(const int *starts, int first_cell, int last_cell, const Task &task) const;
   const int *owned_starts(int row) const { return starts_.data() + static_cast<std::int64_t>(row) * size_[2]; }
   const int *ghost_starts(int row) const { return ghost_starts_.data() + static_cast<std::int64_t>(row) * size_[2]; }
 
   PlaceFrame frame_;
   bool periodic_ = false;
   std::int64_t n_owned_ = 0, n_ghosts_ = 0;
-  double low_[3] = {}, span_[3] = {};                 // in fractions of the frame's cell vectors
+  double low_[3] = {}, span_[3] = {};                 // of coordinate(d)
   int size_[3] = {}, reach_ = 2, group_ = 1;          // reach: cells on each side of an atom's own
   Array<int> starts_{*this}, ghost_starts_{*this};    // of the cells; the last direction runs fastest
   Array<int> cells_{*this}, order_{*this};

@@ -131,7 +131,7 @@ template <typename T> void NativeOGN<T>::begin(const Configuration &configuratio
   share_atoms(c_.n_owned, [this](std::size_t number, std::int64_t first, std::int64_t last) {
     if constexpr (SINGLE)
       lists_[number].build(kernels_.search_places, places_, types_.data(), c_.n_owned, first, last, tables_.cutoff,
-                           tables_.inner, squares_[number]);
+                           tables_.inner, tables_.most_neighbours, squares_[number]);
     else
       lists_[number].build(kernels_.search, c_, grid_, first, last, tables_.cutoff, tables_.inner, squares_[number]);
     clear(first, last);

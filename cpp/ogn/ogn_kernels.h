@@ -26,6 +26,12 @@ constexpr int MOMENT_ROW = 16;
 constexpr int WHOLE_CHANNELS = 3;
 constexpr int WHOLE_GROUPS = 2;
 
+/// Values of an atom in sums of whole numbers: of its forces, and of all.
+constexpr int whole_forces_width(int channels)
+{ return LANES * ((channels + 1) / 2); }
+constexpr int whole_width(int channels, int groups)
+{ return whole_forces_width(channels) + LANES * groups; }
+
 /// Places are whole numbers in the units of a PlaceFrame for float32 models, and lengths for float64 models.
 template <typename T> struct PlaceType {
   using Value = T;
@@ -68,8 +74,8 @@ template <typename T> struct PairPass {
   T *moment_sums;    // (n_owned, 12): x, y, z, 0 of the vector, then xx, yy, zz, 0, xy, xz, yz, 0 of the tensor
   // In place of forces and densities, for models that sum in whole numbers: in 32 bits, or the same numbers in `forces`
   // and in wide_densities, which is null otherwise. The first densities are magnitudes of forces.
-  std::int32_t *whole_forces;    // (n_owned, channels in pairs, 8)
-  std::int32_t *whole_densities;
+  std::int32_t
+      *whole_sums;    // (n_owned, whole_width()): forces of the channels in pairs, 8 values each, and densities
   double *wide_densities;
 };
 
@@ -97,7 +103,7 @@ template <typename T> struct NodeUpdate {
   // Sums as in PairPass, with those in 32 bits in place of the others unless they are null; and their units.
   const double *forces;
   const T *densities, *moment_sums;
-  const std::int32_t *whole_forces, *whole_densities;
+  const std::int32_t *whole_sums;
   double force_unit;
   const T *density_units;    // (LANES * density_groups)
   // State of owned atoms.

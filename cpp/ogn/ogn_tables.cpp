@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 
 namespace vitrify {
@@ -69,14 +70,15 @@ OGNTables<T>::OGNTables(const OGNModel &model) :
     timestep(model.timestep)
 {
   check(model);
-  constexpr double ROOM = 4.0, FEWEST = 64.0, MOST = 65536.0;    // room: for what is denser than a melt
-  most_neighbours = static_cast<int>(std::clamp(ROOM * even_neighbours(model.density, cutoff), FEWEST, MOST));
   embedding = converted<T>(model.embedding);
   // The rows of moments stand on multiples of four values.
   moment_offset = (channels + 3) / 4 * 4;
   has_stress = model.has_stress;
   whole = sizeof(T) == sizeof(float) && !moments && channels <= WHOLE_CHANNELS &&
           groups_of(model.n_filters()) <= WHOLE_GROUPS;
+  constexpr double ROOM = 8.0, FEWEST = 128.0, MOST = 65536.0;    // room: for what is denser than a melt
+  most_neighbours = whole ? static_cast<int>(std::clamp(ROOM * even_neighbours(model.density, cutoff), FEWEST, MOST))
+                          : std::numeric_limits<int>::max();
   feature_width = moments ? moment_offset + MOMENT_ROW : channels;
   for (const PairStage &stage : model.stages) inner = std::min(inner, stage.cutoff);
   passes.resize(model.stages.size());

@@ -51,7 +51,6 @@ template <typename T> struct OGNTables : Workspace {
   std::vector<NodeUpdate<T>> updates;
 
   int density_width() const { return LANES * density_groups; }
-  int whole_width() const { return 4 * ((channels + 1) / 2 * 2); }
 
 private:
   void check(const OGNModel &model) const;

@@ -2,6 +2,7 @@
 #include "ogn/pair_sums.h"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace vitrify {
 
@@ -16,8 +17,7 @@ template <typename T> void PairSums<T>::reserve(std::size_t n_owned, int most_ne
   n_owned_ = n_owned;
   too_many_ = tables_.whole && most_neighbours > tables_.most_neighbours;
   if (tables_.whole) {
-    whole_forces_.reserve(tables_.whole_width() * n_owned);
-    whole_densities_.reserve(tables_.density_width() * n_owned);
+    whole_.reserve(whole_width(tables_.channels, tables_.density_groups) * n_owned);
   } else {
     forces_.reserve(4 * tables_.channels * n_owned);
     densities_.reserve(tables_.density_width() * n_owned);
@@ -46,8 +46,7 @@ template <typename T> void PairSums<T>::clear(std::int64_t first, std::int64_t l
     std::fill_n(array.data() + width * first, width * (last - first), 0);
   };
   if (tables_.whole && !wide_) {
-    clear_rows(whole_forces_, tables_.whole_width());
-    clear_rows(whole_densities_, tables_.density_width());
+    clear_rows(whole_, whole_width(tables_.channels, tables_.density_groups));
     return;
   }
   clear_rows(forces_, 4 * tables_.channels);
@@ -61,14 +60,15 @@ template <typename T> void PairSums<T>::clear(std::int64_t first, std::int64_t l
 template <typename T> void PairSums<T>::note_magnitudes(std::size_t thread, std::int64_t first, std::int64_t last)
 {
   if (!tables_.whole) return;
-  const auto largest_of = [&](const auto &densities) {
-    double largest = 0.0;
+  const auto largest_of = [&](const auto *densities, std::int64_t width) {
+    std::decay_t<decltype(*densities)> largest = 0;
     for (std::int64_t i = first; i < last; ++i)
-      for (int c = 0; c < tables_.channels; ++c)
-        largest = std::max(largest, static_cast<double>(densities[tables_.density_width() * i + c]));
-    return largest;
+      for (int c = 0; c < tables_.channels; ++c) largest = std::max(largest, densities[width * i + c]);
+    return static_cast<double>(largest);
   };
-  magnitudes_[thread] = wide_ ? largest_of(wide_densities_) : largest_of(whole_densities_);
+  const int forces = whole_forces_width(tables_.channels);
+  magnitudes_[thread] = wide_ ? largest_of(wide_densities_.data(), tables_.density_width())
+                              : largest_of(whole_.data() + forces, forces + tables_.density_width());
 }
 
 template <typename T> bool PairSums<T>::must_be_wider(double largest_gate)
@@ -98,19 +98,16 @@ template <typename T> void PairSums<T>::describe(PairPass<T> &pass)
   pass.forces = forces_.data();
   pass.densities = densities_.data();
   pass.moment_sums = moments_.data();
-  pass.whole_forces = whole_forces_.data();
-  pass.whole_densities = whole_densities_.data();
+  pass.whole_sums = whole_.data();
   pass.wide_densities = wide_ ? wide_densities_.data() : nullptr;
 }
 
 template <typename T> void PairSums<T>::describe(NodeUpdate<T> &update)
 {
-  const bool whole = tables_.whole && !wide_;
   update.forces = forces_.data();
   update.densities = densities_.data();
   update.moment_sums = moments_.data();
-  update.whole_forces = whole ? whole_forces_.data() : nullptr;
-  update.whole_densities = whole ? whole_densities_.data() : nullptr;
+  update.whole_sums = tables_.whole && !wide_ ? whole_.data() : nullptr;
 }
 
 template class PairSums<float>;

@@ -51,7 +51,7 @@ private:
 
   // ogn_kernels.h says what each holds.
   Array<double> forces_{*this}, wide_densities_{*this};
-  Array<std::int32_t> whole_forces_{*this}, whole_densities_{*this};
+  Array<std::int32_t> whole_{*this};
   Array<T> densities_{*this}, moments_{*this};
 };
 

@@ -57,8 +57,9 @@ template <typename T> inline void fill_inputs(const NodeUpdate<T> &u, T (*inputs
   copy_rows<T>(inputs, reinterpret_cast<const T(*)[BATCH]>(u.state + first * f), f);
   copy_rows<T>(inputs + 2 * f, reinterpret_cast<const T(*)[BATCH]>(u.before + first * f), f);
   for (int k = 0; k < n; ++k) {
-    if (u.whole_densities) {
-      const std::int32_t *whole = u.whole_densities + (first + k) * u.density_width + u.channels;
+    if (u.whole_sums) {
+      const int forces = whole_forces_width(u.channels), width = forces + u.density_width;
+      const std::int32_t *whole = u.whole_sums + (first + k) * width + forces + u.channels;
       const T *units = u.density_units + u.channels;
       for (int q = 0; q < f; ++q) {
         VITRIFY_SCALAR_LOOP;
@@ -127,13 +128,13 @@ template <typename T, int CHANNELS>
 void update_slots(const NodeUpdate<T> &u, std::int64_t first_atom, std::int64_t last_atom)
 {
   const int channels = CHANNELS ? CHANNELS : u.channels;
-  const int n_slots = u.stages + 1, whole_channels = (channels + 1) / 2 * 2;
+  const int n_slots = u.stages + 1, width = whole_forces_width(channels) + u.density_width;
   for (std::int64_t i = first_atom; i < last_atom; ++i) {
     const int species = static_cast<int>(u.nodes[i].place[3]);
     const double *weights = u.slot_weights + species * n_slots * channels;
     Double4 forces[CHANNELS ? CHANNELS : MAX_CHANNELS];
     for (int c = 0; c < channels; ++c)
-      forces[c] = (u.whole_forces ? converted_forces(u.whole_forces + 4 * (i * whole_channels + c))
+      forces[c] = (u.whole_sums ? converted_forces(u.whole_sums + i * width + 4 * c)
                                   : load<Double4>(u.forces + 4 * (i * channels + c))) *
                   u.force_unit;
     double *slots = u.slots + 4 * n_slots * i;

@@ -30,9 +30,10 @@ inline void add_whole_pairs(const PairPass<float> &p, const Block<float> &block,
   // Copies, because the compiler cannot know that what is stored below leaves `p` as it is.
   const float *polynomials = p.polynomials;
   const NodeRecord<float> *nodes = p.nodes;
-  std::int32_t *all_densities = p.whole_densities, *all_forces = p.whole_forces;
+  std::int32_t *all = p.whole_sums;
   for (int k = from; k < to; ++k) {
     const std::int64_t j = neighbours[k];
+    std::int32_t *others = all + j * whole_width(CHANNELS, GROUPS);
     const float *row = polynomials + static_cast<std::int64_t>(block.rows[k]) * (4 * LANES * GROUPS);
     Four<float> strengths;
     for (int g = 0; g < GROUPS; ++g) {
@@ -45,13 +46,13 @@ inline void add_whole_pairs(const PairPass<float> &p, const Block<float> &block,
       }
       const Wholes densities = rounded(value);
       sums.densities[g] += densities;
-      if (BOTH) add_to(all_densities + (j * GROUPS + g) * LANES, densities);
+      if (BOTH) add_to(others + whole_forces_width(CHANNELS) + g * LANES, densities);
     }
     const Lanes<float> e = twice(block.vectors[k]);
     const Wholes forces[2] = {rounded(e * spread<0>(strengths)), rounded(e * spread<1>(strengths))};
     for (int q = 0; q < PARTS; ++q) {
       sums.forces[q] += forces[q];
-      if (BOTH) subtract_from(all_forces + (j * PARTS + q) * LANES, forces[q]);
+      if (BOTH) subtract_from(others + q * LANES, forces[q]);
     }
   }
 }
@@ -59,8 +60,9 @@ inline void add_whole_pairs(const PairPass<float> &p, const Block<float> &block,
 template <int CHANNELS, int GROUPS>
 inline void add_whole_sums(const PairPass<float> &p, const WholeSums<CHANNELS, GROUPS> &sums, std::int64_t i)
 {
-  for (int q = 0; q < sums.PARTS; ++q) add_to(p.whole_forces + (i * sums.PARTS + q) * LANES, sums.forces[q]);
-  for (int g = 0; g < GROUPS; ++g) add_to(p.whole_densities + (i * GROUPS + g) * LANES, sums.densities[g]);
+  std::int32_t *own = p.whole_sums + i * whole_width(CHANNELS, GROUPS);
+  for (int q = 0; q < sums.PARTS; ++q) add_to(own + q * LANES, sums.forces[q]);
+  for (int g = 0; g < GROUPS; ++g) add_to(own + whole_forces_width(CHANNELS) + g * LANES, sums.densities[g]);
 }
 
 // What add_whole_pairs() adds to BOTH atoms or to the centre i alone, number by number, in double precision: such sums

@@ -21,7 +21,7 @@ from vitrify.ogn.step import OGNStepper
 Case = tuple[Array, Array, Array, Array]
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 CUTOFF, TIMESTEP, SPACING = 2.1, 0.025, 1.2 ** (-1 / 3)
-TOO_MANY = 250  # neighbours for sums in 32 bits
+TOO_MANY = 500  # neighbours for sums in 32 bits
 
 
 def jittered(counts: tuple[int, int, int], seed: int = 0) -> Case:
@@ -85,7 +85,7 @@ CASES: dict[str, Case] = {
     "far outside of a skewed cell": far_outside(in_other_vectors(jittered((8, 7, 7)), 2), 100),
     "10,000 long": clusters(1e4, 30),
     "10,000 long and skewed": in_other_vectors(clusters(1e4, 10), 1),
-    "a heap": slab_with_a_heap(TOO_MANY),
+    "a heap": slab_with_a_heap(100),
 }
 
 
@@ -154,24 +154,36 @@ def test_forces_at_close_distances_alone(tmp_path: Path) -> None:
     assert deviation(found, expected) < 1e-5
 
 
-@pytest.mark.parametrize("strides", [3000, pytest.param(20000, marks=pytest.mark.slow)])
-def test_momentum_and_centre_of_mass_of_a_long_run(strides: int) -> None:
+@pytest.mark.parametrize(
+    ("counts", "strides", "tolerance"),
+    [
+        ((8, 8, 8), 1000, 1e-16),
+        # An image's position is rounded once more than its atom's, which may change the last bit of its place.
+        ((5, 6, 6), 2000, 1e-12),
+        pytest.param((8, 8, 8), 10000, 1e-16, marks=pytest.mark.slow),
+    ],
+)
+def test_momentum_and_centre_of_mass_of_a_long_run(
+    counts: tuple[int, int, int], strides: int, tolerance: float
+) -> None:
     native = open_model("kalj.ogn.pt", "native")
     assert native.metadata.dtype == "float32"
-    positions, velocities, cell, _ = jittered((6, 6, 6))
-    types = (np.arange(216) % 5 == 0).astype(int)
+    positions, velocities, cell, _ = jittered(counts)
+    types = (np.arange(len(positions)) % 5 == 0).astype(int)
     masses = np.array(native.metadata.masses)[types]
     velocities -= masses @ velocities / masses.sum()
-    momenta = np.abs(masses[:, None] * velocities).sum()
     start = positions
     for stride in range(strides):
         if stride % 10 == 0:
-            velocities = velocities / np.sqrt(np.mean(velocities**2))
+            velocities = 0.7 * velocities / np.sqrt(np.mean(velocities**2))
         dr, dv = native.predict(positions, velocities, cell, types)
         positions, velocities = positions + dr, velocities + dv
-    assert np.abs(positions - start).max() > 1.0  # they did move
-    assert np.abs(masses @ velocities).max() < 1e-15 * np.sqrt(strides) * momenta
-    assert np.abs(masses @ (positions - start)).max() < 1e-13 * np.sqrt(strides) * momenta
+    assert np.abs(positions - start).max() > 0.5  # they did move
+    momenta = np.abs(masses[:, None] * velocities).sum()
+    assert np.abs(masses @ velocities).max() < tolerance * np.sqrt(strides) * momenta
+    # which moved the centre of mass by as much for each unit of time
+    time = native.metadata.timestep * strides
+    assert np.abs(masses @ (positions - start)).max() < (1.0 + time) * tolerance * np.sqrt(strides) * momenta
 
 
 @pytest.mark.parametrize("counts", [(8, 8, 8), (5, 5, 5)], ids=["without images", "with images"])

@@ -87,7 +87,7 @@ def test_twenty_native_predictions_on_any_number_of_ranks_and_threads(tmp_path: 
 
 
 @pytest.mark.parametrize("tilt", [0.0, 0.15])
-@pytest.mark.parametrize("heap", [0, pytest.param(2, marks=pytest.mark.slow), 300])
+@pytest.mark.parametrize("heap", [0, pytest.param(2, marks=pytest.mark.slow), 400])
 def test_a_box_without_ghosts_is_one_with_ghosts(tmp_path: Path, tilt: float, heap: int) -> None:
     """One rank with a box of three cutoffs or more does without ghosts in single precision, several ranks do not.
 
