@@ -15,7 +15,8 @@ enum class Stream : std::uint32_t {
   CHURN = 5,              // noise on positions between two steps of a sampler
   ELEMENTS = 6,           // noise on elements between two steps of a sampler
   LATENT_NOISE = 7,       // rest of a latent vector
-  END = 8                 // streams from here on belong to the sites of further species
+  END = 8,    // of the streams from here on every eighth belongs to the sites of further species, 10, 18, ...
+  BOX = 9     // noise of a barostat
 };
 
 /// The stream of the sites of a species, from 0: SITES + 8, SITES + 16, ... for the further ones.

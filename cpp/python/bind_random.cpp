@@ -57,7 +57,8 @@ void bind_random(py::module_ &module)
       .value("CHURN", Stream::CHURN)
       .value("ELEMENTS", Stream::ELEMENTS)
       .value("LATENT_NOISE", Stream::LATENT_NOISE)
-      .value("END", Stream::END);
+      .value("END", Stream::END)
+      .value("BOX", Stream::BOX);
   module.def(
       "sites_stream", [](std::uint32_t species) { return static_cast<std::uint32_t>(sites_stream(species)); },
       "species"_a, "The stream of the sites of a species, from 0.");

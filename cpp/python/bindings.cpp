@@ -22,6 +22,7 @@ PYBIND11_MODULE(_core, module)
   vitrify::bind_ogn_training(module);
   vitrify::bind_guard(module);
   vitrify::bind_validity(module);
+  vitrify::bind_cell_rescaling(module);
   vitrify::bind_random(module);
   vitrify::bind_flow_network(module);
   vitrify::bind_glassvae(module);

@@ -25,6 +25,9 @@ void bind_guard(pybind11::module_ &module);
 /// The range of the training data: composition, density, temperature and closest pairs.
 void bind_validity(pybind11::module_ &module);
 
+/// The barostat of an integrator, as fix ogn has it.
+void bind_cell_rescaling(pybind11::module_ &module);
+
 /// Random numbers, their streams, and the rule for seeds.
 void bind_random(pybind11::module_ &module);
 

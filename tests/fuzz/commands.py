@@ -102,7 +102,16 @@ _SETUP = {
     "Si.amshortcut.pt": ("metal", 5.43, ("28.085",), 0.001),
 }
 _ELEMENTS = {"kalj.ogn.pt": "A B", "Si.amshortcut.pt": "Si"}
-_OGN = ("guard yes", "guard no", "guard yes fallback 10", "energy rescale 2.0", "langevin 1.0 0.5 7", "energy none")
+_OGN = (
+    "guard yes",
+    "guard no",
+    "guard yes fallback 10",
+    "energy rescale 2.0",
+    "langevin 1.0 0.5 7",
+    "energy none",
+    "iso 0 0 1.0 temp 1 1",
+    "tri 1 5 0.1 temp 1 2 every 2 modulus 9",
+)
 _GLASS = ("seed 1", "steps 1", "density 5", "target x 1", "energy -4.9 -4.8", "churn 0.5", "number 20", "region r")
 _SHARED = ("engine native", "check yes", "device cpu", "engine torch", "trust no", "force yes", "NULL", "Cu", "type 1")
 

@@ -123,12 +123,12 @@ def restart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def with_state(path: Path, *state: float) -> bytes:
     """The restart file with these doubles in place of the fix's own."""
     data = path.read_bytes()
-    name = b"ogn\0" + struct.pack("i", 6 * 8)
+    name = b"ogn\0" + struct.pack("i", 8 * 8)
     assert data.count(name) == 1
     start = data.index(name) + 4
-    assert struct.unpack_from("d", data, start + 4) == (2.0,)
+    assert struct.unpack_from("d", data, start + 4) == (3.0,)
     replaced = struct.pack(f"=i{len(state)}d", 8 * len(state), *state)
-    return data[:start] + replaced + data[start + 4 + 6 * 8 :]
+    return data[:start] + replaced + data[start + 4 + 8 * 8 :]
 
 
 def read_state(folder: Path, *state: float) -> str:
@@ -139,9 +139,11 @@ def read_state(folder: Path, *state: float) -> str:
     return source.replace("read_data    data.test", "read_restart r.other")
 
 
-@pytest.mark.parametrize("state", [(1.0, -3.5, 0.25, 6.0, 2.0), (2.0, 1.0, -3.5, 0.25, 6.0, 2.0)])
-def test_restart_files_of_both_formats(restart: Path, state: tuple[float, ...]) -> None:
-    """Files of the first versions hold five doubles and no format number."""
+@pytest.mark.parametrize(
+    "state", [(1.0, -3.5, 0.25, 6.0, 2.0), (2.0, 1.0, -3.5, 0.25, 6.0, 2.0), (3.0, 1.0, -3.5, 0.25, 6.0, 2.0, 4.0, 0.5)]
+)
+def test_restart_files_of_all_formats(restart: Path, state: tuple[float, ...]) -> None:
+    """Files of the first versions hold five doubles and no format number, and those of the next no barostat."""
     thermo = run_ok(read_state(restart, *state), restart, 2).thermo()
     assert [thermo[name][0] for name in ("f_1[5]", "f_1", "f_1[7]", "f_1[8]")] == [-3.5, 0.25, 6.0, 2.0]
 
@@ -149,13 +151,18 @@ def test_restart_files_of_both_formats(restart: Path, state: tuple[float, ...]) 
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        ((3.0, 1.0, -3.5, 0.25, 6.0, 2.0, 0.0), "of format 3, but this version reads formats up to 2: use the version"),
+        ((4.0, 1.0, -3.5, 0.25, 6.0, 2.0, 0.0), "of format 4, but this version reads formats up to 3: use the version"),
+        (
+            (3.0, 1.0, -3.5, 0.25, 6.0, 2.0, -1.0, 0.0),
+            "damaged: .* -1 changes of the box and their energy 0 make no se",
+        ),
+        ((3.0, 1.0, -3.5, 0.25, 6.0, 2.0, 1.0, float("nan")), "damaged: .* their energy -?nan make no sense"),
         ((0.5, 1.0, -3.5, 0.25, 6.0, 2.0), "damaged: 0.5 is no format"),
         ((float("nan"), 1.0, -3.5, 0.25, 6.0, 2.0), "damaged: -?nan is no format"),
         ((2.0, 1.5, -3.5, 0.25, 6.0, 2.0), "damaged: target 1.5"),
         ((2.0, 1.0, float("inf"), 0.25, 6.0, 2.0), "damaged: target 1 inf"),
-        ((2.0, 1.0, -3.5, 0.25, -6.0, 2.0), "damaged: .* -6 predictions and 2 fallbacks make no sense"),
-        ((1.0, -3.5, 0.25, 6.0, 2.5), "damaged: .* 6 predictions and 2.5 fallbacks make no sense"),
+        ((2.0, 1.0, -3.5, 0.25, -6.0, 2.0), "damaged: .* -6 predictions, 2 fallbacks, 0 changes .* make no sense"),
+        ((1.0, -3.5, 0.25, 6.0, 2.5), "damaged: .* 6 predictions, 2.5 fallbacks, 0 changes .* make no sense"),
     ],
 )
 def test_restart_files_that_make_no_sense(restart: Path, state: tuple[float, ...], expected: str) -> None:

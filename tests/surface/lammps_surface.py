@@ -88,6 +88,7 @@ RUNS: dict[str, Run] = {
     "fix ogn, guard no": _ogn("guard no check no"),
     "fix ogn, fallback": _ogn("guard yes fallback 20", f"{_LJ}velocity all scale 8.0\n", steps=2),
     "fix ogn, guard refuses": _ogn("", "pair_style none\nvelocity all scale 8.0\n"),
+    "fix ogn, iso": _ogn("iso 30 40 1.0 temp 3 3 seed 5 guard no", _LJ),
     "fix ogn, keywords": _ogn("nothing"),
     "fix ogn, restart": _ogn(
         "energy none\nrun 2\nwrite_restart r.test\nclear\nread_restart r.test\npair_style none\ntimestep 0.05\n"

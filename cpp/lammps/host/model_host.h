@@ -72,7 +72,11 @@ public:
 
   void check_neighbors();
 
-  // the same, and ghosts up to the cutoff plus the skin
+  // that the box has room: all images of an atom within the cutoff can be held
+
+  void check_box();
+
+  // all of check_neighbors, and ghosts up to the cutoff plus the skin
 
   void request_ghosts();
 
@@ -112,7 +116,6 @@ private:
   static bool is_shared(const std::string &);
   int read_shared(int, char **);
   void open_model(const std::string &);
-  void check_box();
   std::string refuse_kind() const;
   void make_engine(const vitrify::ModelFile &, int);
   std::string check_reference();

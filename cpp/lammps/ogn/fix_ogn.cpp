@@ -3,6 +3,7 @@
 #include "lammps/ogn/fix_ogn.h"
 
 #include "lammps/forces/verlet_stride.h"
+#include "lammps/host/list_request.h"
 #include "lammps/ogn/motion.h"
 #include "lammps/ogn/ogn_restart.h"
 
@@ -10,7 +11,6 @@
 #include "comm.h"
 #include "domain.h"
 #include "error.h"
-#include "force.h"
 #include "neighbor.h"
 #include "update.h"
 
@@ -19,20 +19,7 @@
 using namespace LAMMPS_NS;
 using namespace FixConst;
 
-// a class whose symbols LAMMPS exports: a source tree has its header, and the installed headers lack it
-
-#if __has_include("neigh_request.h")
-#include "neigh_request.h"
-#else
-namespace LAMMPS_NS {
-class NeighRequest {
-public:
-  void set_cutoff(double);
-};
-}    // namespace LAMMPS_NS
-#endif
-
-static constexpr int NVECTOR = 13;
+static constexpr int NVECTOR = 16;
 
 static const std::string REMEDY =
     ": start from a state like those that the model was trained on, let guard yes fallback M with the real pair style "
@@ -59,6 +46,7 @@ FixOGN::FixOGN(LAMMPS *lmp, int narg, char **arg) :
   guard.reset(new OGNGuard(lmp, host, predictor, settings.guard));
   watch.reset(new ModelWatch(lmp, host, !settings.guard, "guard no"));
   validation.reset(new OGNValidation(lmp, host, settings.validate_every, settings.tolerance));
+  if (settings.barostat) add_barostat();
   report_model();
   checks.check_system();
   if (validation->active()) {
@@ -93,6 +81,17 @@ void FixOGN::read_arguments(int narg, char **arg)
 
 /* ---------------------------------------------------------------------- */
 
+void FixOGN::add_barostat()
+{
+  checks.check_barostat(this);
+  barostat.reset(new OGNBarostat(lmp, host, settings, id));
+  barostat->check();
+  box_change |= barostat->box_change();
+  no_change_box = 1;
+}
+
+/* ---------------------------------------------------------------------- */
+
 void FixOGN::report_model()
 {
   if (comm->me != 0) return;
@@ -100,6 +99,7 @@ void FixOGN::report_model()
   utils::logmesg(lmp, "fix ogn: engine {}, variant {}, {}, stride {}, timestep {}, cutoff {}; types {}\n",
                  host.engine_name, model.variant, model.dtype, model.stride, model.timestep, model.cutoff,
                  host.mapping);
+  if (barostat) utils::logmesg(lmp, "fix ogn: {}\n", barostat->describe());
   if (settings.guard && !guard->has_all_limits()) utils::logmesg(lmp, "fix ogn: {}\n", vitrify::MISSING_LIMITS);
 }
 
@@ -122,6 +122,7 @@ void FixOGN::init()
     neighbor->add_request(this, NeighConst::REQ_NEWTON_OFF)->set_cutoff(host.model.cutoff);
   borrowed.borrow();
   energy_control.init();
+  if (barostat) barostat->init();
 }
 
 /* ---------------------------------------------------------------------- */
@@ -134,6 +135,7 @@ void FixOGN::init_list(int /*id*/, NeighList *ptr)
 void FixOGN::setup(int /*vflag*/)
 {
   energy_control.setup();
+  if (barostat) barostat->end_of_stride();
   pair_on_demand.begin_run(settings.pair_every);
   validation->begin_run();
   watch->begin_run();
@@ -162,7 +164,7 @@ void FixOGN::post_neighbor()
 void FixOGN::initial_integrate(int /*vflag*/)
 {
   checks.check_timestep();
-  if (domain->box_change) VerletStride(lmp).update_neighbors();
+  if (barostat ? barostat->change_box() : domain->box_change != 0) VerletStride(lmp).update_neighbors();
   energy_control.langevin_half_step(0);
 
   const Motion start = total_motion(lmp);
@@ -216,23 +218,7 @@ std::string FixOGN::compare_with_training(const Motion &start, bool predicted)
 
 void FixOGN::move_atoms()
 {
-  double **x = atom->x;
-  double **v = atom->v;
-
-  double kinetic = 0.0;
-  for (double &component : momentum_local) component = 0.0;
-  for (int i = 0; i < atom->nlocal; i++) {
-    const double *dri = predictor.position_changes() + 3 * static_cast<std::size_t>(i);
-    const double *dvi = predictor.velocity_changes() + 3 * static_cast<std::size_t>(i);
-    const double mass = atom->mass[atom->type[i]];
-    for (int k = 0; k < 3; k++) {
-      x[i][k] += dri[k];
-      momentum_local[k] += mass * dvi[k];
-      kinetic += 0.5 * mass * dvi[k] * (2.0 * v[i][k] + dvi[k]);
-      v[i][k] += dvi[k];
-    }
-  }
-  kinetic_local = force->mvv2e * kinetic;
+  kinetic_local = move_by(lmp, predictor.position_changes(), predictor.velocity_changes(), momentum_local);
   ++npredictions;
 }
 
@@ -314,7 +300,10 @@ void FixOGN::post_force(int /*vflag*/)
 /* ---------------------------------------------------------------------- */
 
 void FixOGN::final_integrate()
-{ energy_control.rescale(); }
+{
+  energy_control.rescale();
+  if (barostat) barostat->end_of_stride();
+}
 
 /* ----------------------------------------------------------------------
    the summary of a run stands before the last row of thermo output, which scripts look for right above the loop time
@@ -357,13 +346,10 @@ void FixOGN::write_restart(FILE *fp)
 {
   OGNRestart state;
   energy_control.write_restart(state);
+  if (barostat) barostat->write_restart(state);
   state.npredictions = npredictions;
   state.nfallbacks = nfallbacks;
-  if (comm->me != 0) return;
-  const std::vector<double> doubles = state.pack();
-  const int size = static_cast<int>(sizeof(double) * doubles.size());
-  fwrite(&size, sizeof(int), 1, fp);
-  fwrite(doubles.data(), sizeof(double), doubles.size(), fp);
+  if (comm->me == 0) state.write(fp);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -375,6 +361,7 @@ void FixOGN::restart(char *buf)
   if (!message.empty())
     error->all(FLERR, fmt::format("fix ogn: the restart file's data of fix {} cannot be used: {}", id, message));
   energy_control.read_restart(state);
+  if (barostat) barostat->read_restart(state);
   npredictions = state.npredictions;
   nfallbacks = state.nfallbacks;
 }
@@ -382,7 +369,7 @@ void FixOGN::restart(char *buf)
 /* ---------------------------------------------------------------------- */
 
 double FixOGN::compute_scalar()
-{ return energy_control.work(); }
+{ return energy_control.work() - (barostat ? barostat->energy() : 0.0); }
 
 /* ---------------------------------------------------------------------- */
 
@@ -397,6 +384,10 @@ double FixOGN::compute_vector(int n)
   if (n == 10) return static_cast<double>(validation->count());
   if (n == 11) return validation->position_error();
   if (n == 12) return validation->velocity_error();
+  if (n > 12 && !barostat) return 0.0;
+  if (n == 13) return static_cast<double>(barostat->count());
+  if (n == 14) return barostat->energy();
+  if (n == 15) return barostat->target();
   const double mine = n < 3 ? momentum_local[n] : kinetic_local;
   double all = 0.0;
   MPI_Allreduce(&mine, &all, 1, MPI_DOUBLE, MPI_SUM, world);

@@ -37,3 +37,24 @@ Motion LAMMPS_NS::total_motion(LAMMPS *lmp)
   result.kinetic = 0.5 * mvv2e * all[0] - result.kinetic_of_centre;
   return result;
 }
+
+/* ---------------------------------------------------------------------- */
+
+double LAMMPS_NS::move_by(LAMMPS *lmp, const double *dr, const double *dv, double (&momentum)[3])
+{
+  const Atom *atom = lmp->atom;
+  double kinetic = 0.0;
+  for (double &component : momentum) component = 0.0;
+  for (int i = 0; i < atom->nlocal; i++, dr += 3, dv += 3) {
+    double *x = atom->x[i];
+    double *v = atom->v[i];
+    const double mass = atom->mass[atom->type[i]];
+    for (int k = 0; k < 3; k++) {
+      x[k] += dr[k];
+      momentum[k] += mass * dv[k];
+      kinetic += 0.5 * mass * dv[k] * (2.0 * v[k] + dv[k]);
+      v[k] += dv[k];
+    }
+  }
+  return lmp->force->mvv2e * kinetic;
+}

@@ -22,6 +22,11 @@ struct Motion {
 
 Motion total_motion(LAMMPS *lmp);
 
+// move the atoms of this rank by changes of position and velocity (nlocal, 3)
+// returns the kinetic energy that this adds, and sets the momentum
+
+double move_by(LAMMPS *lmp, const double *dr, const double *dv, double (&momentum)[3]);
+
 }    // namespace LAMMPS_NS
 
 #endif

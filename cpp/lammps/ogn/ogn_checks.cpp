@@ -58,6 +58,7 @@ void OGNChecks::check_run(const Fix *self) const
   check_neighbors();
   check_other_fixes(self);
   check_energy();
+  if (settings.barostat) check_barostat(self);
   if (settings.fallback_steps) VerletStride(lmp).check("fix ogn: guard yes fallback");
   if (settings.validate_every) VerletStride(lmp).check("fix ogn: validate");
 }
@@ -132,6 +133,21 @@ void OGNChecks::check_box_change(const Fix *other, const std::string &name) cons
     error->all(FLERR, fmt::format("fix ogn: {} needs the pressure, which the model does not tell: use the real pair "
                                   "style",
                                   name));
+}
+
+/* ---------------------------------------------------------------------- */
+
+void OGNChecks::check_barostat(const Fix *self) const
+{
+  const std::string &keyword = settings.barostat->keyword;
+  if (!has_real_pair_style())
+    error->all(FLERR, fmt::format("fix ogn: {} needs the pressure, which this model does not tell: use the real pair "
+                                  "style",
+                                  keyword));
+  for (const Fix *other : modify->get_fix_list())
+    if (other != self && (other->box_change & ~Fix::BOX_CHANGE_DOMAIN))
+      error->all(FLERR, fmt::format("fix ogn: {} and fix {} {} both change the box: use one of them", keyword,
+                                    other->id, other->style));
 }
 
 /* ---------------------------------------------------------------------- */

@@ -31,6 +31,10 @@ public:
 
   void check_run(const class Fix *self) const;
 
+  // that no other fix changes the box that the barostat of `self` controls, and that it can know the pressure
+
+  void check_barostat(const class Fix *self) const;
+
   // before each stride
 
   void check_timestep() const;
