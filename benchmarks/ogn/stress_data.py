@@ -1,11 +1,10 @@
 """Trajectories for the stress of a stride: short, at many temperatures and densities.
 
     python -m benchmarks.ogn.stress_data cuzr --out runs/stress
-    vitrify stress cuzr.ogn.pt runs/stress/cuzr_fit_0.h5 runs/stress/cuzr_fit_1.h5 \
-        --validation runs/stress/cuzr_test.h5 -o MODEL
+    vitrify stress cuzr.ogn.pt runs/stress/cuzr_fit_*.h5 --validation runs/stress/cuzr_test.h5 -o MODEL
 
-A small sample is cooled through states that are spread at random over temperatures and edges, and a larger one, for the
-test, through others. Frames are a quarter of a stride of the shipped model apart. Files that are there are kept.
+Samples are cooled through states that are spread over temperatures and edges, and one more, for the test, through
+others. Frames are a quarter of a stride of the shipped model apart. Files that are there are kept.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def scattered(number: int, temperatures: State, length: float, seed: int) -> tup
     return tuple((float(t), 1.0 + float(random.uniform(-length, length))) for t in falling)
 
 
-_CUZR_TEST = (
+_CUZR_GRID = (
     (2000.0, 0.005), (2000.0, -0.02), (1500.0, -0.015), (1500.0, 0.02), (1200.0, 0.015), (1200.0, 0.0), (900.0, -0.02),
     (900.0, 0.02), (600.0, 0.01), (600.0, -0.01), (300.0, -0.02), (300.0, 0.0),
 )  # fmt: skip
@@ -57,8 +56,9 @@ SAMPLES: dict[str, tuple[int, float, tuple[Sample, ...], Sample]] = {
         (
             Sample((64, 36), 1.0, 1, 161, scattered(16, (280.0, 2100.0), 0.022, 7)),
             Sample((50, 50), 1.022, 11, 161, scattered(8, (280.0, 2100.0), 0.022, 77)),
+            Sample((322, 178), 1.0, 1, 241, tuple((t, 1.0 + length) for t, length in _CUZR_GRID)),
         ),
-        Sample((322, 178), 1.0, 1, 241, tuple((t, 1.0 + length) for t, length in _CUZR_TEST)),
+        Sample((322, 178), 1.0, 3, 41, scattered(8, (300.0, 2000.0), 0.018, 5)),
     ),
     "si": (
         5, 0.001,
@@ -66,7 +66,7 @@ SAMPLES: dict[str, tuple[int, float, tuple[Sample, ...], Sample]] = {
         Sample((500,), 1.0, 2, 81, scattered(6, (1600.0, 2400.0), 0.012, 8)),
     ),
     "kalj": (
-        5, 0.005 / 3,
+        5, 0.001,
         (Sample((80, 20), 1.0, 1, 121, scattered(16, (2.0, 4.0), 0.015, 7)),),
         Sample((400, 100), 1.0, 2, 81, scattered(6, (2.2, 3.8), 0.012, 8)),
     ),

@@ -87,13 +87,16 @@ def strides(trajectory: Trajectory, frames: int, wanted: int) -> np.ndarray:
 
 
 def sums_of(model: StressedPairOGN, trajectory: Trajectory, frames: int, wanted: int, done: Callable[[], None]) -> Sums:
-    """The normal equations of the strides of a trajectory; targets and features are pressures."""
-    volume = abs(float(np.linalg.det(trajectory.cell)))
+    """The normal equations of the strides of a trajectory; targets and features are pressures times sqrt(atoms).
+
+    Errors of the pressure fall with the number of atoms like its fluctuations, so that all rows have equal errors.
+    """
+    scale = _ROW_WEIGHTS * np.sqrt(len(trajectory.types)) / abs(float(np.linalg.det(trajectory.cell)))
     size = sum(weight.numel() for weight in model.stress.parameters())
     found = Sums(np.zeros((size, size)), np.zeros(size))
     for start in strides(trajectory, frames, wanted):
-        x = _ROW_WEIGHTS[:, None] * features(model, trajectory, start) / volume
-        y = _ROW_WEIGHTS * trajectory.mean_virial(start, start + frames) / volume
+        x = scale[:, None] * features(model, trajectory, start)
+        y = scale * trajectory.mean_virial(start, start + frames)
         found = found + Sums(x.T @ x, x.T @ y)
         done()
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from vitrify.core.errors import VitrifyError
 from vitrify.core.locks import claim_file
-from vitrify.core.progress import Meter
+from vitrify.core.progress import Meter, counted
 from vitrify.core.units import get_units
 from vitrify.data.datasets import load_trajectories
 from vitrify.data.trajectories import Trajectory, TrajectoryFile, TrajectoryMeta
@@ -56,7 +56,8 @@ def give_stress(
         fitted, frames = _load(train, metadata)
         held_out, held_frames = _load(validation, metadata)
         ridge = _fit(network, fitted, frames, strides, progress)
-        states = [stress.compare(network, run, held_frames, strides, metadata.units) for run in held_out]
+        shown = counted(held_out, "errors on other trajectories", "trajectory", progress)
+        states = [stress.compare(network, run, held_frames, strides, metadata.units) for run in shown]
         found = {
             "unit": get_units(metadata.units).pressure,
             **stress.accuracy(states),
